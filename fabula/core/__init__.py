@@ -1,0 +1,1 @@
+"""The words that every room shares: types, errors, seams and texts. Knows only the standard library."""

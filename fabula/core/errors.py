@@ -1,0 +1,317 @@
+"""Every error a person can meet, as one tree. Knows no language: sentences live in `core/texts`.
+
+    FabulaError
+    ├── BadRequest (400)        BadParameter, ContextExceeded, UnknownSource
+    ├── NotFound (404)          ModelNotFound, ChatNotFound, MessageNotFound, TurnNotFound, JobNotFound
+    ├── Forbidden (403)         ForeignHost, ForeignOrigin, Blocked
+    ├── Conflict (409)          StaleRevision, ChatBusy, NothingToUndo, StudioRunning, PortInUse, ModelBusy
+    ├── EngineFailure (502)     ModelLoadFailed, EngineDied, EngineTimeout, EngineRefused
+    ├── NoRoom (507, 503)       DoesNotFit, QueueFull, NoDiskSpace
+    ├── DownloadFailure (502)   Offline, DownloadBroken, ChecksumMismatch, SourceMissing
+    └── StoreFailure (500)      DatabaseTooNew, BackupInvalid, SettingUnknown, SettingInvalid, StoreUnwritable
+
+An error is a dataclass: its fields are the numbers and names of its sentence, which is
+`texts.say(error.key, language, **error.fields)`. `code` is stable and meant for programs.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from fabula.core import texts
+
+
+@dataclass(eq=False)
+class FabulaError(Exception):
+    """Something that is told to the person, with what to do next."""
+
+    status: ClassVar[int] = 500
+
+    @property
+    def code(self) -> str:
+        """The class name in snake case: `ModelNotFound` → `model_not_found`."""
+        return re.sub(r"(?<!^)(?=[A-Z])", "_", type(self).__name__).lower()
+
+    @property
+    def key(self) -> str:
+        return f"errors.{self.code}"
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+
+    def sentence(self, language: str = "en") -> str:
+        return texts.say(self.key, language, **self.fields)
+
+    def __str__(self) -> str:
+        return self.sentence()
+
+
+# ── what was asked cannot be done as asked ──────────────────────────────────────────────────────────
+
+
+class BadRequest(FabulaError):
+    status = 400
+
+
+@dataclass(eq=False)
+class BadParameter(BadRequest):
+    """`value` is what came, `expected` says in English what is accepted ("a number from 0 to 2")."""
+
+    name: str
+    value: str
+    expected: str
+
+
+@dataclass(eq=False)
+class ContextExceeded(BadRequest):
+    prompt_tokens: int
+    context: int
+
+
+@dataclass(eq=False)
+class UnknownSource(BadRequest):
+    source: str
+
+
+# ── what was named does not exist ───────────────────────────────────────────────────────────────────
+
+
+class NotFound(FabulaError):
+    status = 404
+
+
+@dataclass(eq=False)
+class ModelNotFound(NotFound):
+    """`known` lists the names that exist, separated by commas ("" when there is none)."""
+
+    name: str
+    known: str
+
+
+@dataclass(eq=False)
+class ChatNotFound(NotFound):
+    chat_id: str
+
+
+@dataclass(eq=False)
+class MessageNotFound(NotFound):
+    message_id: str
+
+
+@dataclass(eq=False)
+class TurnNotFound(NotFound):
+    turn_id: str
+
+
+@dataclass(eq=False)
+class JobNotFound(NotFound):
+    job_id: str
+
+
+# ── what is not allowed ─────────────────────────────────────────────────────────────────────────────
+
+
+class Forbidden(FabulaError):
+    status = 403
+
+
+@dataclass(eq=False)
+class ForeignHost(Forbidden):
+    host: str
+
+
+@dataclass(eq=False)
+class ForeignOrigin(Forbidden):
+    origin: str
+
+
+@dataclass(eq=False)
+class Blocked(Forbidden):
+    """A guard policy refused the text; `policy` names it."""
+
+    policy: str
+
+
+# ── what would overwrite or collide ─────────────────────────────────────────────────────────────────
+
+
+class Conflict(FabulaError):
+    status = 409
+
+
+@dataclass(eq=False)
+class StaleRevision(Conflict):
+    """The chat moved on since the caller read it; nothing was changed."""
+
+    chat_id: str
+    given: int
+    current: int
+
+
+@dataclass(eq=False)
+class ChatBusy(Conflict):
+    chat_id: str
+    turn_id: str
+
+
+@dataclass(eq=False)
+class NothingToUndo(Conflict):
+    chat_id: str
+
+
+@dataclass(eq=False)
+class StudioRunning(Conflict):
+    home: str
+    address: str
+    pid: int
+
+
+@dataclass(eq=False)
+class PortInUse(Conflict):
+    host: str
+    port: int
+
+
+@dataclass(eq=False)
+class ModelBusy(Conflict):
+    name: str
+
+
+# ── the engine failed ───────────────────────────────────────────────────────────────────────────────
+
+
+class EngineFailure(FabulaError):
+    status = 502
+
+
+@dataclass(eq=False)
+class ModelLoadFailed(EngineFailure):
+    """`reason` is the engine's own inner error line."""
+
+    name: str
+    reason: str
+
+
+@dataclass(eq=False)
+class EngineDied(EngineFailure):
+    name: str
+    reason: str
+
+
+@dataclass(eq=False)
+class EngineTimeout(EngineFailure):
+    name: str
+    seconds: float
+
+
+@dataclass(eq=False)
+class EngineRefused(EngineFailure):
+    """The engine answered a request with an error of its own."""
+
+    status = 400
+    name: str
+    reason: str
+
+
+# ── there is no room ────────────────────────────────────────────────────────────────────────────────
+
+
+class NoRoom(FabulaError):
+    status = 507
+
+
+@dataclass(eq=False)
+class DoesNotFit(NoRoom):
+    name: str
+    needed: int  # bytes
+    available: int  # bytes
+    context: int  # tokens
+
+
+@dataclass(eq=False)
+class QueueFull(NoRoom):
+    status = 503
+    waiting: int
+
+
+@dataclass(eq=False)
+class NoDiskSpace(NoRoom):
+    needed: int  # bytes
+    free: int  # bytes
+    folder: str
+
+
+# ── fetching failed ─────────────────────────────────────────────────────────────────────────────────
+
+
+class DownloadFailure(FabulaError):
+    status = 502
+
+
+@dataclass(eq=False)
+class Offline(DownloadFailure):
+    source: str
+
+
+@dataclass(eq=False)
+class DownloadBroken(DownloadFailure):
+    source: str
+    reason: str
+
+
+@dataclass(eq=False)
+class ChecksumMismatch(DownloadFailure):
+    file: str
+    expected: str
+    actual: str
+
+
+@dataclass(eq=False)
+class SourceMissing(DownloadFailure):
+    status = 404
+    source: str
+
+
+# ── the home folder ─────────────────────────────────────────────────────────────────────────────────
+
+
+class StoreFailure(FabulaError):
+    pass
+
+
+@dataclass(eq=False)
+class DatabaseTooNew(StoreFailure):
+    found: str
+    known: str
+
+
+@dataclass(eq=False)
+class BackupInvalid(StoreFailure):
+    status = 400
+    path: str
+    reason: str
+
+
+@dataclass(eq=False)
+class SettingUnknown(StoreFailure):
+    status = 400
+    name: str
+    where: str
+
+
+@dataclass(eq=False)
+class SettingInvalid(StoreFailure):
+    status = 400
+    name: str
+    value: str
+    expected: str
+
+
+@dataclass(eq=False)
+class StoreUnwritable(StoreFailure):
+    path: str
+    reason: str

@@ -1,0 +1,36 @@
+"""A model on this machine, as its own header describes it. Knows no file format."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalModel:
+    """One set of weights on disk. Sizes are bytes, lengths tokens; "" or 0 where the header does not say."""
+
+    name: str  # what people and clients call it; unique on this machine
+    path: Path
+    size: int
+    format: str = "gguf"
+    title: str = ""
+    architecture: str = ""
+    parameters: int = 0
+    quantization: str = ""
+    trained_context: int = 0
+    layers: int = 0
+    embedding: int = 0
+    heads: int = 0
+    kv_heads: int = 0
+    key_length: int = 0
+    value_length: int = 0
+    vocabulary: int = 0
+    chat_template: str = ""
+    bos_token: str = ""
+    eos_token: str = ""
+    adds_bos: bool = False
+    tokenizer: str = ""  # hash of vocabulary and merges: equal hashes tokenize alike
+    licence: str = ""
+    languages: tuple[str, ...] = ()
+    problem: str = ""  # why it cannot be loaded, "" when it can

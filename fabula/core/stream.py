@@ -1,0 +1,72 @@
+"""What comes out of a model while it writes, and the facts of one generation. Knows no wire format."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+FinishReason = Literal["stop", "length", "stopped", "interrupted", "error"]
+"""stop: the model ended or a stop string came · length: a limit was reached · stopped: the person
+pressed Stop · interrupted: a process died · error: the engine failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A candidate token with its log-probability (natural log)."""
+
+    id: int
+    text: str
+    logprob: float
+    bytes: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Loading:
+    """The model is being loaded before the request can run."""
+
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prefill:
+    """Progress of reading the prompt, in tokens. `reused` of `total` came from the cache."""
+
+    processed: int
+    total: int
+    reused: int
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A piece of text and the ids that were sampled for it (several when the engine held text back)."""
+
+    text: str
+    ids: tuple[int, ...] = ()
+    chosen: Choice | None = None
+    likeliest: tuple[Choice, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """The last delta of every stream that did not fail."""
+
+    reason: FinishReason
+    prompt_tokens: int
+    reused_tokens: int
+    processed_tokens: int
+    completion_tokens: int
+    prompt_ms: float
+    predicted_ms: float
+    stop_string: str = ""
+    first_token_ms: float = 0.0
+    cut_messages: int = 0  # messages of the chat that no longer fitted into the context
+    effective: dict[str, Any] | None = None  # the sampling that was really used
+    ignored: tuple[str, ...] = ()  # parameters that were asked for and had no effect
+
+    @property
+    def tokens_per_second(self) -> float:
+        """Rate of writing, without the prompt. 0 when nothing was timed."""
+        return self.completion_tokens / self.predicted_ms * 1000 if self.predicted_ms else 0.0
+
+
+Delta = Loading | Prefill | Token | Finished
