@@ -1,0 +1,34 @@
+# `make run` starts the studio, `make test` checks everything; both make their own .venv first.
+# Another Python: PYTHON=/path/to/python make run. Arguments of the command: make run ARGS="serve --port 0".
+BIN := .venv/bin
+ARGS ?=
+TESTS ?=
+
+.PHONY: help run test bench format clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## Start the studio (the first time: install, fetch the starter model)
+	@./start_linux.sh $(ARGS)
+
+test: ## Check everything: lint, format, types, layers, tests (TESTS=tests/pure for some of them)
+	@./scripts/venv.sh dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest $(TESTS)
+
+bench: ## Measure: start-up, proxy cost, long chats, faults (writes bench/results)
+	@./scripts/venv.sh dev
+	@for script in bench/*.py; do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
+
+format: ## Put the source into the house's format
+	@./scripts/venv.sh dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean: ## Remove .venv and everything that was built here (never the home folder with your chats)
+	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find fabula tests bench scripts -name __pycache__ -type d -prune -exec rm -rf {} +
