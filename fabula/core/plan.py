@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from fabula.core import texts
 
 Verdict = Literal["fits", "tight", "partial", "no"]
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A text key with the numbers and names of its sentence."""
+
+    key: str
+    fields: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    def say(self, language: str = "en") -> str:
+        return texts.say(self.key, language, **self.fields)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +57,8 @@ class Plan:
     kv_type: str = "f16"
     prompt_cache: int = 0  # bytes of host memory for evicted prompts
     largest_context: int = 0  # tokens that would still fit
-    reasons: tuple[str, ...] = ()  # text keys with their numbers filled in by the reader
-    warnings: tuple[str, ...] = ()
+    reasons: tuple[Note, ...] = ()
+    warnings: tuple[Note, ...] = ()
 
     @property
     def total(self) -> int:
