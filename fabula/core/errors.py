@@ -1,13 +1,14 @@
 """Every error a person can meet, as one tree. Knows no language: sentences live in `core/texts`.
 
     FabulaError
-    ├── BadRequest (400)        BadParameter, ContextExceeded, UnknownSource
+    ├── BadRequest (400)        BadParameter, ContextExceeded, UnknownSource, TemplateRefused
     ├── NotFound (404)          ModelNotFound, ChatNotFound, MessageNotFound, TurnNotFound, JobNotFound
     ├── Forbidden (403)         ForeignHost, ForeignOrigin, Blocked
     ├── Conflict (409)          StaleRevision, ChatBusy, NothingToUndo, StudioRunning, PortInUse, ModelBusy
     ├── EngineFailure (502)     ModelLoadFailed, EngineDied, EngineTimeout, EngineRefused
     ├── NoRoom (507, 503)       DoesNotFit, QueueFull, NoDiskSpace
     ├── DownloadFailure (502)   Offline, DownloadBroken, ChecksumMismatch, SourceMissing
+    ├── Unexpected (500)        a fault of ours
     └── StoreFailure (500)      DatabaseTooNew, BackupInvalid, SettingUnknown, SettingInvalid, StoreUnwritable
 
 An error is a dataclass: its fields are the numbers and names of its sentence, which is
@@ -75,6 +76,13 @@ class ContextExceeded(BadRequest):
 @dataclass(eq=False)
 class UnknownSource(BadRequest):
     source: str
+
+
+@dataclass(eq=False)
+class TemplateRefused(BadRequest):
+    """The model's chat template does not accept these messages; `reason` is its own."""
+
+    reason: str
 
 
 # ── what was named does not exist ───────────────────────────────────────────────────────────────────
@@ -274,6 +282,16 @@ class ChecksumMismatch(DownloadFailure):
 class SourceMissing(DownloadFailure):
     status = 404
     source: str
+
+
+# ── a fault of ours ─────────────────────────────────────────────────────────────────────────────────
+
+
+@dataclass(eq=False)
+class Unexpected(FabulaError):
+    """A fault of Fabula itself; `reason` is its technical name, the log has the rest."""
+
+    reason: str
 
 
 # ── the home folder ─────────────────────────────────────────────────────────────────────────────────

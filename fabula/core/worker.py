@@ -6,7 +6,7 @@ whether an engine can do it. Knows no engine.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
@@ -35,7 +35,7 @@ class Worker(Protocol):
     """One loaded model.
 
     `load` raises an EngineFailure with the engine's inner reason. `stream` yields deltas and ends with
-    `Finished`; closing the iterator stops the engine; it raises EngineDied, EngineRefused or
+    `Finished`; closing the generator stops the engine; it raises EngineDied, EngineRefused or
     ContextExceeded. `close` frees all memory and may be called in any state, more than once.
     """
 
@@ -43,7 +43,7 @@ class Worker(Protocol):
     plan: Plan
 
     async def load(self, model: LocalModel, plan: Plan) -> None: ...
-    def stream(self, prompt: Prompt, sampling: Sampling) -> AsyncIterator[Delta]: ...
+    def stream(self, prompt: Prompt, sampling: Sampling) -> AsyncGenerator[Delta, None]: ...
     async def close(self) -> None: ...
 
     def honours(self, sampling: Sampling) -> tuple[dict[str, Any], tuple[str, ...]]:

@@ -1,0 +1,1 @@
+"""Messages to text. Pure: clock, counts and limits are arguments. Knows no engine, database or HTTP."""

@@ -1,0 +1,156 @@
+"""Fit a conversation into a context window. Knows nothing of HTTP, of the database or of any engine.
+
+The conversation is rendered once with a mark in the place of every text, which gives the template's glue
+between them. The cost of the prompt is the glue plus the texts. When it is over the budget, the oldest
+messages are cut in blocks: cut points lie at multiples of a quarter of the budget, counted from the start of
+the chat, so that the prompt's beginning stays the same for many turns and the engine's cache stays valid.
+The rule has no memory: the same conversation is always cut at the same place.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import replace
+
+from fabula.core.errors import ContextExceeded
+from fabula.core.messages import Message
+from fabula.core.worker import Pieces
+from fabula.prompt.plan import CountTable, NeedCounts, PromptPlan, Segment
+from fabula.prompt.template import ChatTemplate
+
+BLOCK_SHARE = 4  # a block is this part of the budget
+
+
+def assemble(
+    messages: Sequence[Message],
+    template: ChatTemplate,
+    counts: CountTable,
+    *,
+    context: int,
+    reply_room: int,
+    tokenizer: str = "",
+    continues: bool = False,
+) -> PromptPlan | NeedCounts:
+    """The prompt for `messages`, with `reply_room` of the `context` tokens left free, or what to count first.
+
+    `tokenizer` is the hash of the model's tokenizer: replies that were sampled with it are sent as ids. With
+    `continues` the last message is left open, so that the model lengthens it. Raises ContextExceeded when not
+    even the system messages and the last message fit, and TemplateRefused.
+    """
+    messages = [_only_valid_ids(message, tokenizer) for message in messages]
+    glue = _glue(messages, template, continues)
+    needed = [message.text for message in messages if not message.token_ids] + glue
+    missing = tuple(dict.fromkeys(text for text in needed if text and text not in counts))
+    if missing:
+        return NeedCounts(missing)
+    costs = [len(m.token_ids) or counts.get(m.text, 0) for m in messages]
+    glue_costs = [counts.get(text, 0) for text in glue]
+    whole = [cost + before for cost, before in zip(costs, glue_costs, strict=False)]
+    kept = _choose(messages, whole, glue_costs[-1], context - reply_room)
+    if kept is None:
+        raise ContextExceeded(prompt_tokens=_least(messages, whole) + glue_costs[-1], context=context)
+    pieces = render(kept, template, tokenizer=tokenizer, continues=continues)
+    segments = tuple(_segments(messages, costs, {id(message) for message in kept}))
+    tokens = sum(segment.tokens for segment in segments if segment.included) + sum(glue_costs)
+    return PromptPlan(pieces=pieces, segments=segments, tokens=tokens, cut_messages=len(messages) - len(kept))
+
+
+def render(
+    messages: Sequence[Message], template: ChatTemplate, *, tokenizer: str = "", continues: bool = False
+) -> Pieces:
+    """The whole conversation, nothing cut: text, and the ids of replies that `tokenizer` sampled."""
+    messages = [_only_valid_ids(message, tokenizer) for message in messages]
+    marks = _marks(messages)
+    marked = [replace(m, text=mark) if m.token_ids else m for m, mark in zip(messages, marks, strict=True)]
+    text = _render(marked, template, continues)
+    pieces: list[str | tuple[int, ...]] = []
+    for message, mark in zip(messages, marks, strict=True):
+        if message.token_ids and mark in text:
+            before, text = text.split(mark, 1)
+            pieces += [before, message.token_ids]
+    pieces.append(text)
+    return tuple(piece for piece in pieces if piece)
+
+
+def _only_valid_ids(message: Message, tokenizer: str) -> Message:
+    """Ids of another tokenizer mean other words: such a message is sent as text."""
+    return message if message.tokenizer == tokenizer else replace(message, token_ids=())
+
+
+def _render(messages: Sequence[Message], template: ChatTemplate, continues: bool) -> str:
+    closed = messages[:-1] if continues else messages
+    text = template.render([_as_dict(message) for message in closed], add_generation_prompt=True)
+    return text + messages[-1].text if continues else text
+
+
+def _as_dict(message: Message) -> dict[str, str]:
+    row = {"role": message.role, "content": message.text}
+    return row | {"name": message.name} if message.name else row
+
+
+def _marks(messages: Sequence[Message]) -> list[str]:
+    """A unique text for each message that occurs in none of them and that no template trims.
+
+    The characters are from Unicode's private use area; a longer fence is taken when a text holds the shorter.
+    """
+    everything = "\n".join(message.text for message in messages)
+    fence = "\ue000"
+    while fence in everything:
+        fence += "\ue001"
+    return [f"{fence}{number}\ue002" for number in range(len(messages))]
+
+
+def _glue(messages: Sequence[Message], template: ChatTemplate, continues: bool) -> list[str]:
+    """The template's text before each message, and after the last one."""
+    marks = _marks(messages)
+    text = _render(
+        [replace(m, text=mark) for m, mark in zip(messages, marks, strict=True)], template, continues
+    )
+    glue: list[str] = []
+    for mark in marks:
+        before, found, after = text.partition(mark)
+        glue.append(before if found else "")  # a template may leave a message out
+        text = after if found else text
+    return [*glue, text]
+
+
+def _choose(
+    messages: Sequence[Message], costs: Sequence[int], tail: int, budget: int
+) -> list[Message] | None:
+    """The system messages at the start and as much of the end as fits, cut at a block's edge, or None."""
+    head = _head(messages)
+    fixed = sum(costs[:head]) + tail
+    room = budget - fixed
+    history = sum(costs[head:])
+    if history <= room:
+        return list(messages)
+    start = _cut_point(costs[head:], history, room, max(1, budget // BLOCK_SHARE)) + head
+    while start < len(messages) - 1 and messages[start].role != "user":
+        start += 1  # many templates insist that a person speaks first
+    if start >= len(messages) or sum(costs[start:]) > room:
+        return None
+    return [*messages[:head], *messages[start:]]
+
+
+def _head(messages: Sequence[Message]) -> int:
+    return len(list(itertools.takewhile(lambda message: message.role == "system", messages)))
+
+
+def _least(messages: Sequence[Message], costs: Sequence[int]) -> int:
+    """Tokens of what is never cut: the system messages at the start and the last message."""
+    return sum(costs[: _head(messages)]) + costs[-1]
+
+
+def _cut_point(costs: Sequence[int], total: int, room: int, block: int) -> int:
+    """How many of the oldest messages go, so that the rest fits: the least number of whole blocks."""
+    dropped = -(-(total - room) // block) * block
+    cumulative = itertools.accumulate(costs)
+    return next((index + 1 for index, reached in enumerate(cumulative) if reached >= dropped), len(costs) - 1)
+
+
+def _segments(messages: Sequence[Message], costs: Sequence[int], kept: set[int]) -> list[Segment]:
+    return [
+        Segment(message.role, message.id, cost, id(message) in kept)
+        for message, cost in zip(messages, costs, strict=True)
+    ]

@@ -1,0 +1,44 @@
+"""What a prompt is made of, and what was left out. Knows no template."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from fabula.core.worker import Pieces
+
+CountTable = Mapping[str, int]
+"""Tokens of each text, counted alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class NeedCounts:
+    """The answer of `assemble` when texts have not been counted yet: count them and call again."""
+
+    texts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One stretch of the prompt: where it comes from, its tokens, and whether it is in.
+
+    `source` is "template" for the glue between messages, else the message's role; `message_id` names it.
+    """
+
+    source: str
+    message_id: str
+    tokens: int
+    included: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptPlan:
+    """A prompt that is ready to be sent.
+
+    `tokens` is the sum of the parts counted alone; `turn` tokenizes the whole and checks that.
+    """
+
+    pieces: Pieces
+    segments: tuple[Segment, ...] = ()
+    tokens: int = 0
+    cut_messages: int = 0

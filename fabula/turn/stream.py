@@ -1,0 +1,147 @@
+"""Run one turn: render, guard, stream. Knows no HTTP, no tree, and no engine beyond the Worker seam."""
+
+from __future__ import annotations
+
+import datetime
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing
+from dataclasses import replace
+from typing import Protocol
+
+from fabula.core.errors import ContextExceeded
+from fabula.core.messages import Message
+from fabula.core.seams import Guard, Watch
+from fabula.core.stream import Delta, Finished, Loading, Token
+from fabula.core.worker import Counts, Pieces, Prompt, Worker, Workers
+from fabula.prompt.assemble import assemble, render
+from fabula.prompt.plan import NeedCounts
+from fabula.prompt.template import ChatTemplate
+from fabula.turn.request import TurnRequest
+
+REPLY_SHARE = 4  # without a limit, a reply is promised this part of the context (and never more than half)
+
+
+class CountCache(Protocol):
+    """Token counts that are kept from turn to turn, by message and tokenizer."""
+
+    async def recall(self, tokenizer: str, messages: tuple[Message, ...]) -> dict[str, int]: ...
+    async def remember(
+        self, tokenizer: str, messages: tuple[Message, ...], counts: Mapping[str, int]
+    ) -> None: ...
+
+
+class Turns:
+    """Where every text that a person sees comes from."""
+
+    def __init__(self, workers: Workers, guard: Guard, counts: CountCache):
+        self._workers = workers
+        self._guard = guard
+        self._counts = counts
+
+    async def stream(self, request: TurnRequest) -> AsyncGenerator[Delta, None]:
+        """The deltas of one turn, ending with `Finished`. Closing the generator stops the engine.
+
+        Raises Blocked, ContextExceeded, TemplateRefused, ModelNotFound, NoRoom or an EngineFailure.
+        """
+        started = time.perf_counter()
+        self._guard.judge(request.messages, request.context)
+        if not self._workers.is_loaded(request.model):
+            yield Loading(request.model)
+        async with self._workers.lease(request.model) as worker:
+            prompt, cut = await self._prompt(request, worker)
+            watch = self._guard.watch(request.context)
+            deltas = self._facts(worker.stream(prompt, request.sampling), request, worker, cut, started)
+            async with aclosing(deltas):
+                async for delta in _watched(deltas, watch):
+                    yield delta
+
+    async def _prompt(self, request: TurnRequest, worker: Worker) -> tuple[Prompt, int]:
+        """The prompt and the number of messages that were cut to make it fit."""
+        if request.prompt:
+            return Prompt(request.prompt), 0
+        model = worker.model
+        template = ChatTemplate(
+            model.chat_template,
+            bos=model.bos_token,
+            eos=model.eos_token,
+            now=datetime.datetime.now().astimezone(),
+        )
+        if request.overflow == "refuse" or not isinstance(worker, Counts):
+            pieces = render(
+                request.messages, template, tokenizer=model.tokenizer, continues=request.continues
+            )
+            return Prompt(_without_bos(pieces, worker)), 0
+        return await self._fitted(request, worker, worker, template)
+
+    async def _fitted(
+        self, request: TurnRequest, worker: Worker, counter: Counts, template: ChatTemplate
+    ) -> tuple[Prompt, int]:
+        """Cut to the context; the whole is tokenized at the end and checked once more."""
+        context, tokenizer = worker.plan.context, worker.model.tokenizer
+        room = min(request.sampling.max_tokens or context // REPLY_SHARE, context // 2)
+        table = await self._counts.recall(tokenizer, request.messages)
+        while True:
+            plan = assemble(
+                request.messages,
+                template,
+                table,
+                context=context,
+                reply_room=room,
+                tokenizer=tokenizer,
+                continues=request.continues,
+            )
+            if not isinstance(plan, NeedCounts):
+                break
+            fresh = dict(zip(plan.texts, await counter.count(plan.texts), strict=True))
+            await self._counts.remember(tokenizer, request.messages, fresh)
+            table |= fresh
+        ids = await counter.tokenize(Prompt(_without_bos(plan.pieces, worker)))
+        if len(ids) >= context:
+            raise ContextExceeded(prompt_tokens=len(ids), context=context)
+        return Prompt((tuple(ids),), add_special=False), plan.cut_messages
+
+    async def _facts(
+        self,
+        deltas: AsyncGenerator[Delta, None],
+        request: TurnRequest,
+        worker: Worker,
+        cut: int,
+        started: float,
+    ) -> AsyncGenerator[Delta, None]:
+        """The worker's deltas, with what only the turn knows added to the last one."""
+        first = 0.0
+        async with aclosing(deltas):
+            async for delta in deltas:
+                if isinstance(delta, Token) and not first:
+                    first = (time.perf_counter() - started) * 1000
+                if isinstance(delta, Finished):
+                    effective, ignored = worker.honours(request.sampling)
+                    delta = replace(
+                        delta,
+                        first_token_ms=first,
+                        cut_messages=cut,
+                        effective=delta.effective or effective,
+                        ignored=(*delta.ignored, *ignored, *request.ignored),
+                    )
+                yield delta
+
+
+async def _watched(deltas: AsyncIterator[Delta], watch: Watch) -> AsyncIterator[Delta]:
+    """Only what the guard lets through, when it lets it through. Raises Blocked."""
+    async for delta in deltas:
+        if isinstance(delta, Token):
+            text = watch.feed(delta.text)
+            yield delta if text is delta.text else replace(delta, text=text)
+        else:
+            if isinstance(delta, Finished) and (rest := watch.finish()):
+                yield Token(rest)
+            yield delta
+
+
+def _without_bos(pieces: Pieces, worker: Worker) -> Pieces:
+    """The engine adds its own BOS; a template that writes one as well would double it."""
+    bos = worker.model.bos_token
+    if worker.model.adds_bos and bos and pieces and isinstance(pieces[0], str):
+        return (pieces[0].removeprefix(bos), *pieces[1:])
+    return pieces
