@@ -1,5 +1,6 @@
-"""A worker that plays a written script instead of a model, for tests and benches. Knows no model and no process.
+"""A worker that plays a written script instead of a model, for tests and benches.
 
+Knows no model and no process.
 Its tokenization is fixed: every run of letters and digits, every run of white space and every other
 character is one token (`\\w+|\\s+|[^\\w\\s]`), numbered from 1 in the order in which they first appear.
 """
@@ -7,6 +8,7 @@ character is one token (`\\w+|\\s+|[^\\w\\s]`), numbered from 1 in the order in 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import re
 import time
@@ -42,7 +44,7 @@ Script = Callable[[Prompt, Sampling], Reply | str]
 class ScriptedWorker:
     """A Worker (and Counts) whose replies are given: a list played round and round, or a function.
 
-    What was asked is kept in `prompts` and `samplings`; `stopped` counts the streams that their reader left early.
+    What was asked is kept in `prompts` and `samplings`; `stopped` counts the streams left early.
     """
 
     model: LocalModel
@@ -93,9 +95,8 @@ class ScriptedWorker:
         return sampling.all() | {"seed": seed}, ()
 
     async def tokenize(self, prompt: Prompt) -> list[int]:
-        return [
-            id for piece in prompt.pieces for id in (self.ids(piece) if isinstance(piece, str) else piece)
-        ]
+        ready = (self.ids(piece) if isinstance(piece, str) else piece for piece in prompt.pieces)
+        return [id for ids in ready for id in ids]
 
     async def count(self, texts: Sequence[str]) -> list[int]:
         return [len(PIECE.findall(text)) for text in texts]
@@ -106,11 +107,9 @@ class ScriptedWorker:
     async def stream(self, prompt: Prompt, sampling: Sampling) -> AsyncIterator[Delta]:
         self.prompts.append(prompt)
         self.samplings.append(sampling)
-        written = 0
         try:
             async for delta in self._play(prompt, sampling):
                 yield delta
-                written += 1
         except GeneratorExit:
             self.stopped += 1
             raise
@@ -150,10 +149,8 @@ class ScriptedWorker:
 
     async def _wait(self, reply: Reply, number: int) -> None:
         if reply.delay_s:
-            try:
+            with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._death.wait(), reply.delay_s)
-            except TimeoutError:
-                pass
         else:
             await asyncio.sleep(0)
         self._fail(reply, number)

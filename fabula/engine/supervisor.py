@@ -64,8 +64,8 @@ class Supervisor:
     """The loaded models of this studio; implements `core.worker.Workers`.
 
     `find` raises ModelNotFound; `plan` looks at the memory that is free now; `make` builds a worker that is
-    not loaded yet. `keep_alive_s` < 0 never unloads. `queue_limit` bounds the requests per model beyond its slots.
-    `on_change` is called after a model was loaded, unloaded or lost.
+    not loaded yet. `keep_alive_s` < 0 never unloads. `queue_limit` bounds the requests per model that
+    wait beyond its slots. `on_change` is called after a model was loaded, unloaded or lost.
     """
 
     def __init__(
@@ -190,7 +190,7 @@ class Supervisor:
             return self._keep(worker)
 
     async def _make_room(self, model: LocalModel) -> Plan:
-        """A plan that fits, after unloading idle models if need be: the one that was used longest ago first."""
+        """A plan that fits, after unloading idle models if need be, the one used longest ago first."""
         if self._closing:
             await asyncio.gather(*self._closing)
         plan = self._plan(model)
