@@ -1,0 +1,86 @@
+"""The one folder that holds everything Fabula keeps. Knows the names in it, not their contents."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from fabula.store.files import writing
+
+FOLDERS = ("models", "kv", "media", "jobs", "logs", "journal", "backups")
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    path: Path
+
+    @classmethod
+    def locate(cls, path: Path | None = None) -> Self:
+        """The folder that was asked for, else FABULA_HOME, else the system's place for user data."""
+        if path is None and (wanted := os.environ.get("FABULA_HOME")):
+            path = Path(wanted)
+        if path is None:
+            import platformdirs
+
+            path = Path(platformdirs.user_data_dir("fabula", appauthor=False))
+        return cls(path.expanduser().absolute())
+
+    def create(self) -> Self:
+        """Makes the folders that are missing; only this user may look into the home."""
+        with writing(self.path):
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if os.name == "posix":
+                self.path.chmod(0o700)
+            for name in FOLDERS:
+                (self.path / name).mkdir(exist_ok=True)
+        return self
+
+    @property
+    def database(self) -> Path:
+        return self.path / "fabula.db"
+
+    @property
+    def models(self) -> Path:
+        return self.path / "models"
+
+    @property
+    def kv(self) -> Path:
+        return self.path / "kv"
+
+    @property
+    def media(self) -> Path:
+        return self.path / "media"
+
+    @property
+    def jobs(self) -> Path:
+        return self.path / "jobs"
+
+    @property
+    def logs(self) -> Path:
+        return self.path / "logs"
+
+    @property
+    def journal(self) -> Path:
+        return self.path / "journal"
+
+    @property
+    def backups(self) -> Path:
+        return self.path / "backups"
+
+    @property
+    def config(self) -> Path:
+        return self.path / "config.toml"
+
+    @property
+    def secrets(self) -> Path:
+        return self.path / "secrets.toml"
+
+    @property
+    def studio(self) -> Path:
+        return self.path / "studio.json"
+
+    @property
+    def lock(self) -> Path:
+        return self.path / "studio.lock"

@@ -1,0 +1,8 @@
+"""The tables of the database, one file per room. Knows no queries."""
+
+from __future__ import annotations
+
+from fabula.store.schema import chats, jobs
+from fabula.store.schema.base import metadata
+
+__all__ = ["chats", "jobs", "metadata"]

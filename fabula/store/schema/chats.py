@@ -1,0 +1,99 @@
+"""Tables of chats: a tree of messages, each with immutable versions, and a log of pointer changes.
+
+Rows of `versions` never change. Of the others only pointers do: `chats.head_id`, `messages.version_id`,
+`messages.hidden` and `messages.shown_id`. "" stands for "none" in pointers and parents. Times are Unix
+seconds.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+from fabula.store.schema.base import metadata
+
+chats = Table(
+    "chats",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("owner_id", String(64), nullable=False),
+    Column("title", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("system", Text, nullable=False),
+    Column("sampling", JSON, nullable=False),
+    Column("head_id", String(64), nullable=False),  # the last message that is shown
+    Column("revision", Integer, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("updated_at", Double, nullable=False),
+    Column("deleted_at", Double),  # null = not in the trash
+    Index(None, "owner_id", "updated_at"),
+)
+
+messages = Table(
+    "messages",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("owner_id", String(64), nullable=False),
+    Column("chat_id", String(64), ForeignKey("chats.id", ondelete="CASCADE"), nullable=False),
+    Column("parent_id", String(64), nullable=False),
+    Column("position", Integer, nullable=False),  # among all siblings, hidden ones too, from 0
+    Column("depth", Integer, nullable=False),  # messages from the first one to this one
+    Column("role", String(16), nullable=False),
+    Column("author", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("version_id", String(64), nullable=False),  # the version that is shown
+    Column("hidden", Boolean, nullable=False),
+    Column("shown_id", String(64), nullable=False),  # the child that was shown last
+    UniqueConstraint("chat_id", "parent_id", "position"),
+)
+
+versions = Table(
+    "versions",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("owner_id", String(64), nullable=False),
+    Column("message_id", String(64), ForeignKey("messages.id", ondelete="CASCADE"), nullable=False),
+    Column("turn_id", String(64), unique=True),  # the turn that wrote it; null = a person
+    Column("text", Text, nullable=False),
+    Column("reason", String(16), nullable=False),
+    Column("tokenizer", String(64), nullable=False),
+    Column("facts", JSON),
+    Column("created_at", Double, nullable=False),
+    Column("token_ids", LargeBinary, nullable=False),  # int32, little-endian; last, as it may be long
+    Index(None, "message_id"),
+)
+
+counts = Table(
+    "counts",
+    metadata,
+    Column("version_id", String(64), ForeignKey("versions.id", ondelete="CASCADE"), primary_key=True),
+    Column("tokenizer", String(64), primary_key=True),
+    Column("tokens", Integer, nullable=False),
+)
+
+chat_changes = Table(
+    "chat_changes",
+    metadata,
+    Column("chat_id", String(64), ForeignKey("chats.id", ondelete="CASCADE"), primary_key=True),
+    Column("revision", Integer, primary_key=True),  # the chat's revision after this change
+    Column("owner_id", String(64), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("message_id", String(64), nullable=False),
+    Column("path_from", String(64), nullable=False),
+    Column("patch", JSON, nullable=False),  # [{table, id, field, before, after}]
+    Column("state", String(16), nullable=False),  # done, undone, or dropped (a new change came after undo)
+    Column("created_at", Double, nullable=False),
+    Index(None, "chat_id", "state", "revision"),
+)

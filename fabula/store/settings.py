@@ -1,0 +1,232 @@
+"""All settings as one table, and their values: defaults < config.toml < environment < flags.
+
+Knows nothing of what the settings do. Names are dotted (`engine.context`); in Python the dot is an underscore
+(`settings.engine_context`), in the environment so is it, behind FABULA_ (`FABULA_ENGINE_CONTEXT`).
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from fabula.core import texts
+from fabula.core.errors import SettingInvalid, SettingUnknown, StoreUnwritable
+from fabula.store.files import write_atomic
+from fabula.store.home import Home
+from fabula.store.toml_lines import render, replace
+
+Value = str | int | float | bool
+Origin = Literal["default", "file", "environment", "flag"]
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One row of the table. The type of `default` is the type of the setting."""
+
+    name: str
+    default: Value
+    low: float = -math.inf
+    high: float = math.inf
+    choices: tuple[str, ...] = ()
+
+    @property
+    def attribute(self) -> str:
+        return self.name.replace(".", "_")
+
+    @property
+    def environment(self) -> str:
+        return f"FABULA_{self.attribute.upper()}"
+
+    @property
+    def key(self) -> str:
+        """Of its description in the text catalogue."""
+        return f"settings.{self.attribute}"
+
+    def check(self, value: object) -> Value:
+        """The value as it is kept. Raises SettingInvalid."""
+        if isinstance(self.default, bool | str):
+            fits = isinstance(value, type(self.default))
+        else:
+            fits = isinstance(value, int | float) and not isinstance(value, bool)
+            fits = fits and (isinstance(self.default, float) or value == int(value))  # type: ignore[call-overload]
+            fits = fits and self.low <= value <= self.high  # type: ignore[operator]
+        if not fits or (self.choices and value not in self.choices):
+            raise SettingInvalid(self.name, str(value), self.expected)
+        return type(self.default)(value)  # type: ignore[arg-type]
+
+    def parse(self, text: str) -> Value:
+        """The value from the environment, where everything is text."""
+        if isinstance(self.default, bool):
+            return self.check(_WORDS.get(text.strip().lower(), text))
+        if isinstance(self.default, str):
+            return self.check(text)
+        try:
+            return self.check(float(text))
+        except (ValueError, OverflowError) as error:
+            raise SettingInvalid(self.name, text, self.expected) from error
+
+    @property
+    def expected(self) -> str:
+        if self.choices:
+            return "one of " + ", ".join(self.choices)
+        if isinstance(self.default, bool):
+            return "true or false"
+        if isinstance(self.default, str):
+            return "a text"
+        kind = "a number" if isinstance(self.default, float) else "a whole number"
+        return f"{kind} from {self.low:g} to {self.high:g}"
+
+
+_WORDS = {
+    "true": True,
+    "1": True,
+    "yes": True,
+    "on": True,
+    "false": False,
+    "0": False,
+    "no": False,
+    "off": False,
+}
+
+KV_TYPES = ("f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl")
+
+SETTINGS = (
+    Setting("host", "127.0.0.1"),
+    Setting("port", 7341, 0, 65_535),  # 0 = any free port
+    Setting("open_browser", True),
+    Setting("language", "", choices=("", *texts.LANGUAGES)),  # "" = the browser's or the system's
+    Setting("engine.context", 0, 0, 100_000_000),  # tokens per slot; 0 = by the memory plan
+    Setting("engine.slots", 0, 0, 256),  # 0 = by the memory plan
+    Setting("engine.threads", 0, 0, 1024),  # 0 = cores − 1, at least 1
+    Setting("engine.kv_type", "f16", choices=KV_TYPES),
+    Setting("engine.gpu_layers", -1, -1, 10_000),  # −1 = by the memory plan
+    Setting("engine.start_timeout", 120.0, 1, 86_400),  # seconds
+    Setting("engine.keep_alive", 900.0, -1, 31_536_000),  # seconds without use; −1 = for ever
+    Setting("engine.queue_limit", 256, 0, 1_000_000),  # requests that wait
+    Setting("model.default", ""),
+)
+BY_NAME = {setting.name: setting for setting in SETTINGS}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The values in force. `origin(name)` tells where one comes from."""
+
+    host: str
+    port: int
+    open_browser: bool
+    language: str
+    engine_context: int
+    engine_slots: int
+    engine_threads: int
+    engine_kv_type: str
+    engine_gpu_layers: int
+    engine_start_timeout: float
+    engine_keep_alive: float
+    engine_queue_limit: int
+    model_default: str
+    origins: Mapping[str, Origin] = field(default_factory=dict, repr=False)
+
+    def __getitem__(self, name: str) -> Any:
+        """By dotted name. Raises SettingUnknown."""
+        return getattr(self, find(name, "Fabula").attribute)
+
+    def origin(self, name: str) -> Origin:
+        return self.origins.get(name, "default")
+
+
+def find(name: str, where: str) -> Setting:
+    """The row of the table; `where` names the place that used it, for the error SettingUnknown."""
+    if name not in BY_NAME:
+        raise SettingUnknown(name, where)
+    return BY_NAME[name]
+
+
+def load(home: Home, flags: Mapping[str, object] | None = None) -> Settings:
+    """The settings in force. Flags that are None were not given. Raises SettingUnknown or SettingInvalid."""
+    layers: dict[Origin, dict[str, Value]] = {
+        "file": _from_file(home),
+        "environment": _from_environment(),
+        "flag": _from_flags(flags or {}),
+    }
+    values: dict[str, Any] = {setting.attribute: setting.default for setting in SETTINGS}
+    origins: dict[str, Origin] = {}
+    for origin, layer in layers.items():
+        for name, value in layer.items():
+            values[BY_NAME[name].attribute] = value
+            origins[name] = origin
+    return Settings(**values, origins=origins)
+
+
+def save(home: Home, changes: Mapping[str, object]) -> None:
+    """Writes changes into config.toml and leaves its other lines alone. None returns one to its default.
+
+    Nothing is written when one of them is unknown or wrong.
+    """
+    checked: dict[str, Value | None] = {}
+    for name, value in changes.items():
+        setting = find(name, "the request")
+        checked[name] = None if value is None else setting.check(value)
+    wanted = {name: value for name, value in (_from_file(home) | checked).items() if value is not None}
+    text = replace(_read(home), checked)
+    if _parse(text, home) != wanted:  # written in a form that lines cannot be replaced in
+        text = render(wanted)
+    write_atomic(home.config, text.encode())
+
+
+def describe(settings: Settings, language: str = "en") -> list[dict[str, Any]]:
+    """All settings for a page or a terminal."""
+    return [
+        {
+            "name": setting.name,
+            "value": settings[setting.name],
+            "default": setting.default,
+            "where": settings.origin(setting.name),
+            "about": texts.say(setting.key, language),
+        }
+        for setting in SETTINGS
+    ]
+
+
+def _read(home: Home) -> str:
+    try:
+        return home.config.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise StoreUnwritable(str(home.config), str(error)) from error
+
+
+def _from_file(home: Home) -> dict[str, Value]:
+    return _parse(_read(home), home)
+
+
+def _parse(text: str, home: Home) -> dict[str, Value]:
+    where = str(home.config)
+    try:
+        tree = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingInvalid(where, str(error), "a valid TOML file") from error
+    return {name: find(name, where).check(value) for name, value in _flatten(tree)}
+
+
+def _flatten(tree: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    rows: list[tuple[str, Any]] = []
+    for name, value in tree.items():
+        nested = isinstance(value, dict)
+        rows += _flatten(value, f"{prefix}{name}.") if nested else [(f"{prefix}{name}", value)]
+    return rows
+
+
+def _from_environment() -> dict[str, Value]:
+    given = {setting: os.environ.get(setting.environment) for setting in SETTINGS}
+    return {setting.name: setting.parse(text) for setting, text in given.items() if text is not None}
+
+
+def _from_flags(flags: Mapping[str, object]) -> dict[str, Value]:
+    given = {name: value for name, value in flags.items() if value is not None}
+    return {name: find(name, "the command line").check(value) for name, value in given.items()}

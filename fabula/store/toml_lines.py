@@ -1,0 +1,74 @@
+"""Changing single values of a TOML file, line by line, so that comments stay. Knows no settings.
+
+Understands flat tables of strings, numbers and booleans, each on a line of its own; whoever calls it checks
+the result by reading it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+
+Value = str | int | float | bool
+
+_TABLE = re.compile(r"\s*\[([\w.-]+)\]\s*(#.*)?$")
+_LINE = re.compile(
+    r"""(?P<key>\s*[\w.-]+)\s*=\s*(?:"(?:[^"\\]|\\.)*"|'[^']*'|[^#"']*?)(?P<rest>\s*(?:\#.*)?)$"""
+)
+
+
+def literal(value: Value) -> str:
+    """A value as TOML writes it. JSON's strings are valid TOML strings, once DEL is escaped."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007F")
+    return repr(value)
+
+
+def render(values: Mapping[str, Value]) -> str:
+    """A whole file: plain names first, then one table for each first part of a dotted name."""
+    return replace("", dict(values))
+
+
+def replace(text: str, changes: Mapping[str, Value | None]) -> str:
+    """`text` with the values of dotted names changed, added or (None) taken out."""
+    lines, missing = _rewrite(text.splitlines(), dict(changes))
+    for name, value in missing.items():
+        if value is not None:
+            _add(lines, name, value)
+    return "\n".join(lines).strip("\n") + "\n" if lines else ""
+
+
+def _rewrite(lines: list[str], changes: dict[str, Value | None]) -> tuple[list[str], dict[str, Value | None]]:
+    """The lines with what they hold changed, and the changes that no line was there for."""
+    table, kept = "", []
+    missing = dict(changes)
+    for line in lines:
+        if header := _TABLE.match(line):
+            table = f"{header[1]}."
+        found = _LINE.match(line)
+        name = f"{table}{found['key'].strip()}" if found else ""
+        if not found or name not in changes:
+            kept.append(line)
+            continue
+        missing.pop(name, None)
+        value = changes[name]
+        if value is not None:
+            kept.append(f"{found['key']} = {literal(value)}{found['rest']}")
+    return kept, missing
+
+
+def _add(lines: list[str], name: str, value: Value) -> None:
+    table, _, key = name.rpartition(".")
+    headers = [_TABLE.match(line) for line in lines]
+    starts = [index for index, header in enumerate(headers) if header]
+    if table and not any(header and header[1] == table for header in headers):
+        lines += ["", f"[{table}]", f"{key} = {literal(value)}"]
+        return
+    begin = next((i for i in starts if lines[i].strip().startswith(f"[{table}]")), -1) if table else -1
+    end = next((index for index in starts if index > begin), len(lines))
+    while end > begin + 1 and not lines[end - 1].strip():
+        end -= 1
+    lines.insert(end, f"{key} = {literal(value)}")
