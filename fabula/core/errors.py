@@ -9,7 +9,8 @@
     ├── NoRoom (507, 503)       DoesNotFit, QueueFull, NoDiskSpace
     ├── DownloadFailure (502)   Offline, DownloadBroken, ChecksumMismatch, SourceMissing
     ├── Unexpected (500)        a fault of ours
-    └── StoreFailure (500)      DatabaseTooNew, BackupInvalid, SettingUnknown, SettingInvalid, StoreUnwritable
+    ├── StoreFailure (500)      DatabaseTooNew, BackupInvalid, SettingUnknown, SettingInvalid, StoreUnwritable
+    └── StudioGone (502)
 
 An error is a dataclass: its fields are the numbers and names of its sentence, which is
 `texts.say(error.key, language, **error.fields)`. `code` is stable and meant for programs.
@@ -333,3 +334,11 @@ class SettingInvalid(StoreFailure):
 class StoreUnwritable(StoreFailure):
     path: str
     reason: str
+
+
+@dataclass(eq=False)
+class StudioGone(FabulaError):
+    """The studio stopped answering while a command was talking to it."""
+
+    status = 502
+    address: str
