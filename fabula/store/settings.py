@@ -11,7 +11,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from fabula.core import texts
 from fabula.core.errors import SettingInvalid, SettingUnknown, StoreUnwritable
@@ -48,15 +48,26 @@ class Setting:
 
     def check(self, value: object) -> Value:
         """The value as it is kept. Raises SettingInvalid."""
-        if isinstance(self.default, bool | str):
-            fits = isinstance(value, type(self.default))
-        else:
-            fits = isinstance(value, int | float) and not isinstance(value, bool)
-            fits = fits and (isinstance(self.default, float) or value == int(value))  # type: ignore[call-overload]
-            fits = fits and self.low <= value <= self.high  # type: ignore[operator]
-        if not fits or (self.choices and value not in self.choices):
-            raise SettingInvalid(self.name, str(value), self.expected)
-        return type(self.default)(value)  # type: ignore[arg-type]
+        if isinstance(self.default, bool) and isinstance(value, bool):
+            return value
+        if (
+            isinstance(self.default, str)
+            and isinstance(value, str)
+            and (value in self.choices or not self.choices)
+        ):
+            return value
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if is_number and not isinstance(self.default, bool | str):
+            return self._check_number(cast(float, value))
+        raise SettingInvalid(self.name, str(value), self.expected)
+
+    def _check_number(self, value: float) -> Value:
+        if self.low <= value <= self.high:  # NaN is in no range
+            if isinstance(self.default, float):
+                return float(value)
+            if value == int(value):
+                return int(value)
+        raise SettingInvalid(self.name, str(value), self.expected)
 
     def parse(self, text: str) -> Value:
         """The value from the environment, where everything is text."""
@@ -66,7 +77,7 @@ class Setting:
             return self.check(text)
         try:
             return self.check(float(text))
-        except (ValueError, OverflowError) as error:
+        except ValueError as error:
             raise SettingInvalid(self.name, text, self.expected) from error
 
     @property

@@ -1,0 +1,119 @@
+"""What chats are made of, as others see them. Knows no tables."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from fabula.core.messages import Message, Role
+
+Reason = Literal["written", "generated", "edited", "continued", "recovered"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chat:
+    """One chat. `turn_id` is for whoever runs turns to fill in; the tree does not know of them."""
+
+    id: str
+    title: str
+    model: str
+    system: str
+    sampling: dict[str, Any]
+    head_id: str  # the last message that is shown, "" = none
+    revision: int
+    created_at: float
+    updated_at: float
+    can_undo: bool
+    can_redo: bool
+    message_count: int  # of the path that is shown
+    turn_id: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListedChat(Chat):
+    preview: str  # how the last message begins
+
+
+@dataclass(frozen=True, slots=True)
+class Swipe:
+    """Where a message stands among its alternatives. `index` counts from 0."""
+
+    index: int
+    count: int
+    ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatMessage:
+    id: str
+    parent_id: str
+    role: Role
+    author: str
+    text: str
+    version_id: str
+    version_reason: Reason
+    versions: int
+    created_at: float
+    swipe: Swipe
+    facts: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A stretch of the path, oldest first. `more`: there are messages before it. `total`: of the path."""
+
+    messages: list[ChatMessage]
+    more: bool
+    revision: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    id: str
+    text: str
+    reason: Reason
+    created_at: float
+    facts: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What a change brought. The path is as it was up to and with `path_from` ("" = nothing of it is)."""
+
+    chat: Chat
+    message: ChatMessage | None
+    path_from: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PathMessage(Message):
+    """A message for the prompt. `id` is the message's, `version_id` is what token counts are kept by."""
+
+    version_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnOutcome:
+    """What a turn brought, to be put into the tree.
+
+    `text` and `token_ids` are the whole of the new version, also for `continue`. The head moves to the new
+    message only if it is where the turn found it: at `head_id`, or, when that is not given, at the parent
+    (for a swipe, at one of its children).
+    """
+
+    owner_id: str
+    chat_id: str
+    turn_id: str
+    kind: Literal["reply", "swipe", "continue"]
+    message_id: str  # chosen when the turn began; for `continue` the message that is lengthened
+    text: str
+    reason: Reason = "generated"
+    parent_id: str = ""
+    base_version_id: str = ""  # for `continue`: the version that was lengthened
+    head_id: str | None = None  # where the head was when the turn began
+    role: Role = "assistant"
+    author: str = ""
+    token_ids: tuple[int, ...] = ()
+    tokenizer: str = ""
+    facts: dict[str, Any] = field(default_factory=dict)
