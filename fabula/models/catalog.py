@@ -1,0 +1,170 @@
+"""The models in one folder: list, find by any sensible name, remove. Knows no source and no engine.
+
+Headers are read once per file: what they said is kept in memory and in `.index.json` in the folder,
+under the file's path, size and time of change.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from fabula.core.errors import ModelNotFound, StoreUnwritable
+from fabula.core.model import LocalModel
+from fabula.models.formats.identify import identify, model_name, parts_of
+from fabula.models.starter import STARTER
+
+INDEX = ".index.json"
+INDEX_VERSION = 1  # raise it when `identify` learns to say more
+ALIASES = {"smollm2": STARTER.name, "starter": STARTER.name}
+
+
+class Catalog:
+    """All GGUF models below `folder`. Safe to use from several threads."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._known: dict[str, tuple[list[list[int]], LocalModel]] = {}
+        self._lock = threading.Lock()
+        self._loaded = False
+
+    def list(self) -> list[LocalModel]:
+        """Every model, by name, the starter last."""
+        with self._lock:
+            self._load_index()
+            before = dict(self._known)
+            self._known = {str(path): self._look(path) for path in self._first_files()}
+            if self._known != before:
+                self._save_index()
+            models = _uniquely_named([model for _, model in self._known.values()], self.folder)
+        return sorted(models, key=lambda model: (model.name == STARTER.name, model.name.lower()))
+
+    def find(self, name: str) -> LocalModel:
+        """The model that `name` means: exactly, in other case, by alias, or as the only one that it begins
+        or is a part of. `name:latest` is understood as `name`. Raises ModelNotFound."""
+        models = self.list()
+        wanted = name.strip().removesuffix(":latest").removesuffix(".gguf")
+        for match in _ways_to_match(wanted):
+            found = [model for model in models if match(model.name)]
+            if len(found) == 1:
+                return found[0]
+            if found:
+                raise ModelNotFound(name, ", ".join(model.name for model in found))
+        raise ModelNotFound(name, ", ".join(model.name for model in models))
+
+    def remove(self, name: str) -> LocalModel:
+        """Deletes the model's files and answers what was deleted. Raises ModelNotFound, StoreUnwritable."""
+        model = self.find(name)
+        for file in parts_of(model.path):
+            try:
+                file.unlink(missing_ok=True)
+            except OSError as error:
+                raise StoreUnwritable(str(file), error.strerror or str(error)) from error
+        return model
+
+    # ── files ───────────────────────────────────────────────────────────────────────────────────────
+
+    def _first_files(self) -> Iterator[Path]:
+        """The first file of every model. A split without its first part is represented by what is there."""
+        seen: set[Path] = set()
+        for path in sorted(_gguf_files(self.folder)):
+            first = parts_of(path)[0]
+            if first not in seen:
+                seen.add(first)
+                yield first
+
+    def _look(self, path: Path) -> tuple[list[list[int]], LocalModel]:
+        stamp = [_stamp(file) for file in parts_of(path)]
+        known = self._known.get(str(path))
+        if known and known[0] == stamp:
+            return known
+        return stamp, identify(path)
+
+    # ── the index ───────────────────────────────────────────────────────────────────────────────────
+
+    def _load_index(self) -> None:
+        if self._loaded:
+            return
+        self._loaded = True
+        try:
+            content = json.loads((self.folder / INDEX).read_text(encoding="utf-8"))
+            if content["version"] == INDEX_VERSION:
+                rows = content["models"]
+                self._known = {
+                    str(self.folder / row["path"]): (row["stamp"], _from_row(row, self.folder)) for row in rows
+                }
+        except (OSError, ValueError, KeyError, TypeError):
+            self._known = {}  # a missing or damaged index is only slower: everything is read again
+
+    def _save_index(self) -> None:
+        rows = [_to_row(stamp, model, self.folder) for stamp, model in self._known.values()]
+        text = json.dumps({"version": INDEX_VERSION, "models": rows}, ensure_ascii=False)
+        draft = self.folder / f"{INDEX}.{os.getpid()}.{threading.get_ident()}"
+        try:
+            draft.write_text(text, encoding="utf-8")
+            draft.replace(self.folder / INDEX)
+        except OSError:
+            draft.unlink(missing_ok=True)  # a folder that cannot be written can still be read
+
+
+def _gguf_files(folder: Path) -> Iterator[Path]:
+    """Visible `.gguf` files; folders whose name begins with a dot hold downloads."""
+    visited: set[str] = set()  # links may lead in a circle
+    for here, folders, files in os.walk(folder, followlinks=True):
+        real = os.path.realpath(here)
+        folders[:] = [] if real in visited else [name for name in folders if not name.startswith(".")]
+        if real in visited:
+            continue
+        visited.add(real)
+        for name in files:
+            if name.lower().endswith(".gguf") and not name.startswith("."):
+                yield Path(here) / name
+
+
+def _stamp(file: Path) -> list[int]:
+    try:
+        status = file.stat()
+    except OSError:
+        return [-1, -1]
+    return [status.st_size, status.st_mtime_ns]
+
+
+def _ways_to_match(wanted: str) -> list[Any]:
+    low = wanted.lower()
+    alias = ALIASES.get(low)
+    return [
+        lambda name: name == wanted,
+        lambda name: name.lower() == low,
+        lambda name: name == alias,
+        lambda name: bool(low) and name.lower().startswith(low),
+        lambda name: bool(low) and low in name.lower(),
+    ]
+
+
+def _uniquely_named(models: list[LocalModel], folder: Path) -> list[LocalModel]:
+    """Models of the same file name in different folders get the folder into their name."""
+    counts = Counter(model.name for model in models)
+    return [
+        dataclasses.replace(model, name=_long_name(model, folder)) if counts[model.name] > 1 else model
+        for model in models
+    ]
+
+
+def _long_name(model: LocalModel, folder: Path) -> str:
+    return (model.path.parent.relative_to(folder) / model_name(model.path)).as_posix()
+
+
+def _to_row(stamp: list[list[int]], model: LocalModel, folder: Path) -> dict[str, Any]:
+    row = dataclasses.asdict(model)
+    return {**row, "path": model.path.relative_to(folder).as_posix(), "stamp": stamp}
+
+
+def _from_row(row: dict[str, Any], folder: Path) -> LocalModel:
+    values = {field.name: row[field.name] for field in dataclasses.fields(LocalModel)}
+    return LocalModel(**{**values, "path": folder / row["path"], "languages": tuple(row["languages"])})

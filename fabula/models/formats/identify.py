@@ -1,0 +1,178 @@
+"""Say what a model file is, from its own header. Knows nothing of the folder it lies in or of loading it.
+
+A file that cannot be used is described too: `LocalModel.problem` is then a text key (`models.problem.…`),
+and `problem_sentence` makes a sentence of it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from fabula.core import texts
+from fabula.core.model import LocalModel
+from fabula.models.formats.gguf import BadHeader, Header, hashed, read_header, string_at
+from fabula.models.formats.types import FILE_TYPES, GUESSED, TENSOR_TYPES
+
+_SPLIT = re.compile(r"^(?P<stem>.+)-(?P<part>\d{5})-of-(?P<parts>\d{5})$")
+PARTS_LIMIT = 1000  # a name may claim 99,999 parts
+
+TOKENIZER_KEYS = (
+    "tokenizer.ggml.model",
+    "tokenizer.ggml.pre",
+    "tokenizer.ggml.tokens",
+    "tokenizer.ggml.scores",
+    "tokenizer.ggml.token_type",
+    "tokenizer.ggml.merges",
+    "tokenizer.ggml.add_space_prefix",
+)
+
+# What the engine does where a header does not say whether a BOS token comes first.
+_BOS_MODELS = ("llama", "bert")
+_BOS_PRE = ("llama3", "llama-v3", "llama-bpe", "falcon3", "falcon-h1", "pixtral", "tekken")
+
+
+@dataclass(frozen=True, slots=True)
+class SplitName:
+    """The parts of `name-00001-of-00003.gguf`."""
+
+    stem: str
+    part: int
+    parts: int
+
+
+def split_name(path: Path) -> SplitName | None:
+    """How a file name says that the model is in several files; None for a whole model."""
+    match = _SPLIT.match(path.stem)
+    if match is None or not 1 <= int(match["part"]) <= int(match["parts"]) <= PARTS_LIMIT:
+        return None
+    return SplitName(match["stem"], int(match["part"]), int(match["parts"]))
+
+
+def model_name(path: Path) -> str:
+    """The name for people: the file name without `.gguf` and without the number of a part."""
+    split = split_name(path)
+    return split.stem if split else path.stem
+
+
+def parts_of(path: Path) -> list[Path]:
+    """All files of the model whose first file is `path`, whether they exist or not."""
+    split = split_name(path)
+    if split is None:
+        return [path]
+    return [
+        path.with_name(f"{split.stem}-{n:05}-of-{split.parts:05}{path.suffix}")
+        for n in range(1, split.parts + 1)
+    ]
+
+
+def problem_sentence(model: LocalModel, language: str = "en") -> str:
+    """Why the model cannot be loaded, "" when it can."""
+    if not model.problem:
+        return ""
+    return texts.say(model.problem, language, name=model.name, size=model.size, file=model.path.name)
+
+
+def identify(path: Path) -> LocalModel:
+    """The model that starts in `path`. Never raises for what is wrong with the file: see `problem`."""
+    files = parts_of(path)
+    missing = [file for file in files if not file.is_file()]
+    try:
+        headers = [read_header(file) for file in files if file not in missing]
+        if not headers:
+            raise BadHeader("unreadable", "no file")
+        model = _describe(path, headers)
+    except BadHeader as bad:
+        return LocalModel(
+            name=model_name(path), path=path, size=_size(files), problem=f"models.problem.{bad.reason}"
+        )
+    if missing:
+        return _with_problem(model, "models.problem.parts_missing")
+    return _with_problem(model, _problem(headers))
+
+
+def _size(files: Sequence[Path]) -> int:
+    return sum(file.stat().st_size for file in files if file.is_file())
+
+
+def _with_problem(model: LocalModel, problem: str) -> LocalModel:
+    return replace(model, problem=problem) if problem else model
+
+
+def _problem(headers: Sequence[Header]) -> str:
+    first = headers[0]
+    kind, architecture = first.text("general.type"), first.text("general.architecture")
+    if kind in ("adapter", "mmproj", "imatrix", "controlvector"):
+        return f"models.problem.{kind}"
+    if architecture == "clip":
+        return "models.problem.mmproj"
+    if any(header.data_end > header.file_size for header in headers):
+        return "models.problem.truncated"
+    if not architecture or not any(header.tensors for header in headers):
+        return "models.problem.no_weights"
+    return ""
+
+
+def _describe(path: Path, headers: Sequence[Header]) -> LocalModel:
+    header = headers[0]
+    architecture = header.text("general.architecture")
+
+    def number(key: str, default: int = 0) -> int:
+        return header.number(f"{architecture}.{key}", default)
+
+    heads = number("attention.head_count")
+    embedding = number("embedding_length")
+    head_length = embedding // heads if heads else 0
+    return LocalModel(
+        name=model_name(path),
+        path=path,
+        size=sum(each.file_size for each in headers),
+        title=header.text("general.name"),
+        architecture=architecture,
+        parameters=sum(tensor.elements for each in headers for tensor in each.tensors),
+        quantization=_quantization(headers),
+        trained_context=number("context_length"),
+        layers=number("block_count"),
+        embedding=embedding,
+        heads=heads,
+        kv_heads=number("attention.head_count_kv", heads),
+        key_length=number("attention.key_length", head_length),
+        value_length=number("attention.value_length", head_length),
+        vocabulary=header.length("tokenizer.ggml.tokens") or number("vocab_size"),
+        chat_template=header.text("tokenizer.chat_template"),
+        bos_token=_token(header, "tokenizer.ggml.bos_token_id"),
+        eos_token=_token(header, "tokenizer.ggml.eos_token_id"),
+        adds_bos=_adds_bos(header),
+        tokenizer=hashed(header, TOKENIZER_KEYS),
+        licence=header.text("general.license"),
+        languages=header.texts("general.languages"),
+    )
+
+
+def _token(header: Header, key: str) -> str:
+    return string_at(header, "tokenizer.ggml.tokens", header.number(key, -1))
+
+
+def _adds_bos(header: Header) -> bool:
+    said = header.metadata.get("tokenizer.ggml.add_bos_token")
+    if isinstance(said, bool):
+        return said
+    pre = header.text("tokenizer.ggml.pre")
+    return header.text("tokenizer.ggml.model") in _BOS_MODELS or pre in _BOS_PRE
+
+
+def _quantization(headers: Sequence[Header]) -> str:
+    """The name of the file type, else of the tensor type that holds most of the bytes."""
+    file_type = headers[0].number("general.file_type", -1)
+    named = FILE_TYPES.get(file_type % GUESSED) if file_type >= 0 else None
+    if named:
+        return named
+    sizes: Counter[int] = Counter()
+    for header in headers:
+        for tensor in header.tensors:
+            sizes[tensor.type] += tensor.size or 0
+    kind = sizes.most_common(1)[0][0] if sizes else -1
+    return TENSOR_TYPES[kind].name if kind in TENSOR_TYPES else ""
