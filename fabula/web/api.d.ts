@@ -1,0 +1,55 @@
+// The objects of docs/api.md.
+export type Language = "en" | "zh-Hant" | "zh-Hans";
+export interface Model {
+  name: string; title: string; format: string; architecture: string; parameters: number; quantization: string;
+  size: number; trained_context: number; licence: string; languages: string[]; has_chat_template: boolean;
+  is_starter: boolean; loaded: boolean; busy: number; problem: string; path: string;
+}
+export interface Device {
+  name: string; weights: number; kv: number; compute: number; output: number; reserve: number; total: number; available: number;
+}
+export interface Plan {
+  model: string; tier: string; verdict: "fits" | "tight" | "partial" | "no"; context: number; slots: number; gpu_layers: number;
+  threads: number; kv_type: string; prompt_cache: number; largest_context: number; total: number; available: number;
+  reasons: string[]; warnings: string[]; devices: Device[];
+}
+export interface Running {
+  model: string; pid: number; busy: number; loaded_at: number; expires_at: number; memory: number; plan: Plan;
+}
+export interface Chat {
+  id: string; title: string; model: string; system: string; sampling: Record<string, any>; head_id: string; revision: number;
+  created_at: number; updated_at: number; can_undo: boolean; can_redo: boolean; turn_id: string; message_count: number;
+}
+export interface ListedChat extends Chat { preview: string }
+export interface Facts {
+  model: string; engine: string; effective: Record<string, any>; ignored: string[]; prompt_tokens: number; reused_tokens: number;
+  processed_tokens: number; completion_tokens: number; first_token_ms: number; tokens_per_second: number;
+  finish_reason: "stop" | "length" | "stopped" | "interrupted" | "error"; cut_messages: number;
+}
+export interface Message {
+  id: string; parent_id: string; role: "system" | "user" | "assistant"; author: string; text: string; version_id: string;
+  version_reason: "written" | "generated" | "edited" | "continued" | "recovered"; versions: number; created_at: number;
+  swipe: { index: number; count: number; ids: string[] }; facts: Facts | null;
+}
+export interface Version { id: string; text: string; reason: Message["version_reason"]; created_at: number; facts: Facts | null }
+export interface Change { chat: Chat; message: Message | null; path_from: string }
+export interface Turn { turn_id: string; message_id: string; kind: "reply" | "swipe" | "continue"; change: Change }
+export interface Progress { done: number; total: number; unit: string; rate: number; seconds_left: number | null; note: string }
+export interface Job {
+  id: string; kind: string; state: "queued" | "running" | "done" | "failed" | "cancelled" | "interrupted"; title: string;
+  progress: Progress; result: Record<string, any>; error: null | { code: string; message: string; fields: object };
+  created_at: number; updated_at: number;
+}
+export interface Suggestion {
+  title: string; source: string; size: number; parameters: number; quantization: string; context: number;
+  verdict: Plan["verdict"]; why: string; tasks: string[]; languages: string[];
+}
+export interface Machine {
+  system: string; processor: string; cores: number; memory: number; memory_free: number;
+  gpus: { name: string; memory: number; memory_free: number }[];
+}
+export interface System {
+  version: string; home: string; languages: Language[]; starter: { present: boolean; name: string; size: number };
+  machine: Machine; running: Running[]; suggestions: Suggestion[];
+}
+export interface Setting { name: string; value: any; default: any; where: "default" | "file" | "environment" | "flag"; about: string }

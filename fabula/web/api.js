@@ -1,0 +1,134 @@
+// The only fetch of the app: JSON requests, typed errors and event streams that resume. Knows no view and no state.
+// @ts-check
+import { language, t } from "./texts.js";
+
+// The studio may live under a prefix: everything before /web/ in this module's own address.
+const ROOT = new URL(import.meta.url).pathname.split("/web/")[0] + "/api/fabula/v1";
+const BACK_OFF_MS = [250, 500, 1000, 2000, 5000];
+
+/** What the studio refused, or that it could not be reached (`unreachable`, status 0). */
+export class ApiError extends Error {
+  /** @param {{code: string, message: string, fields?: Record<string, any>}} error @param {number} status */
+  constructor(error, status) {
+    super(error.message);
+    this.code = error.code;
+    this.fields = error.fields ?? {};
+    this.status = status;
+  }
+}
+
+/** @param {string} path @param {RequestInit} [options] */
+async function request(path, options = {}) {
+  const headers = { "Accept-Language": language.value, ...options.headers };
+  let response;
+  try {
+    response = await fetch(ROOT + path, { ...options, headers });
+  } catch (error) {
+    if (options.signal?.aborted) throw error;
+    throw new ApiError({ code: "unreachable", message: t("web.error.unreachable") }, 0);
+  }
+  if (!response.ok) throw await refusal(response);
+  return response;
+}
+
+/** @param {Response} response */
+async function refusal(response) {
+  const body = await response.json().catch(() => null);
+  const fallback = { code: `http_${response.status}`, message: t("web.error.http", { status: response.status }) };
+  return new ApiError(body?.error ?? fallback, response.status);
+}
+
+/** @param {string} method @param {string} path @param {unknown} [body] */
+async function send(method, path, body) {
+  const response = await request(path, {
+    method,
+    headers: body === undefined ? {} : { "Content-Type": "application/json" },
+    body: body === undefined ? undefined : JSON.stringify(body),
+  });
+  const text = await response.text();
+  return text ? JSON.parse(text) : null;
+}
+
+/** @param {string} path @returns {Promise<any>} */
+export const get = (path) => send("GET", path);
+/** @param {string} path @param {unknown} [body] @returns {Promise<any>} */
+export const post = (path, body = {}) => send("POST", path, body);
+/** @param {string} path @param {unknown} body @returns {Promise<any>} */
+export const patch = (path, body) => send("PATCH", path, body);
+/** @param {string} path @returns {Promise<any>} */
+export const remove = (path) => send("DELETE", path);
+
+/**
+ * Follow an event stream until `onEvent` returns true or `signal` aborts. A broken connection is taken up again
+ * after the last event that was seen. Refusals (a turn that is gone) are thrown.
+ * @param {string} path
+ * @param {(event: {id: number, kind: string, data: any}) => boolean | void} onEvent
+ * @param {{signal: AbortSignal, onBreak?: () => void, onOpen?: () => void}} options
+ */
+export async function follow(path, onEvent, { signal, onBreak, onOpen }) {
+  let last = 0;
+  for (let failures = 0; !signal.aborted; failures += 1) {
+    if (failures) await pause(BACK_OFF_MS[Math.min(failures, BACK_OFF_MS.length) - 1], signal);
+    try {
+      const headers = { Accept: "text/event-stream", ...(last ? { "Last-Event-ID": String(last) } : {}) };
+      const response = await request(path, { headers, signal });
+      onOpen?.();
+      for await (const event of events(response)) {
+        if (event.id) last = event.id;
+        failures = 0;
+        if (onEvent(event)) return;
+      }
+    } catch (error) {
+      if (signal.aborted) return;
+      if (error instanceof ApiError && error.status >= 400 && error.status < 500) throw error;
+    }
+    onBreak?.();
+  }
+}
+
+/** The events of a response body. Comment lines (pings) are dropped. @param {Response} response */
+async function* events(response) {
+  const reader = /** @type {ReadableStream} */ (response.body).pipeThrough(new TextDecoderStream()).getReader();
+  let buffer = "";
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      buffer += value.replaceAll("\r\n", "\n");
+      const blocks = buffer.split("\n\n");
+      buffer = /** @type {string} */ (blocks.pop());
+      for (const block of blocks) {
+        const event = parse(block);
+        if (event) yield event;
+      }
+    }
+  } finally {
+    reader.cancel().catch(() => null);
+  }
+}
+
+/** @param {string} block */
+function parse(block) {
+  const event = { id: 0, kind: "message", data: "" };
+  for (const line of block.split("\n")) {
+    if (line.startsWith("id:")) event.id = Number(line.slice(3));
+    else if (line.startsWith("event:")) event.kind = line.slice(6).trim();
+    else if (line.startsWith("data:")) event.data += line.slice(5);
+  }
+  return event.data ? { ...event, data: JSON.parse(event.data) } : null;
+}
+
+/** @param {number} ms @param {AbortSignal} signal */
+function pause(ms, signal) {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    signal.addEventListener("abort", () => (clearTimeout(timer), resolve(null)), { once: true });
+  });
+}
+
+/** The message file of a language, as nested JSON. @param {string} name */
+export async function texts(name) {
+  const response = await fetch(`${ROOT}/texts/${name}`);
+  if (!response.ok) throw new Error(`texts/${name}: ${response.status}`);
+  return response.json();
+}

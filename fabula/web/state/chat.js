@@ -1,0 +1,259 @@
+// The open chat: its state and a window onto its path. Changes go to the studio with the revision that was seen;
+// what comes back is what is shown. Knows no view.
+// @ts-check
+import { batch, computed, signal } from "@preact/signals";
+import * as api from "../api.js";
+import { t } from "../texts.js";
+import { tell, tellError } from "./toasts.js";
+
+/** @import { Change, Chat, Message } from "../api" */
+/** @typedef {{start: number, messages: Message[], total: number}} Page */
+
+const PAGE = 50;
+const MOUNTED = 100; // messages that are on the page at a time: the document stays small however long the chat is
+const EMPTY = { start: 0, messages: [], total: 0 };
+
+export const chat = signal(/** @type {Chat | null} */ (null));
+export const page = signal(/** @type {Page} */ (EMPTY));
+export const failure = signal(/** @type {Error | null} */ (null));
+/** The message that is being edited, with the text as typed so far. */
+export const editing = signal(/** @type {{id: string, text: string} | null} */ (null));
+/** Raised when the list should move: to its start, its end, or the focus to a message. */
+export const wish = signal(/** @type {{to: "start" | "end" | string, n: number}} */ ({ to: "end", n: 0 }));
+export const atEnd = computed(() => page.value.start + page.value.messages.length >= page.value.total);
+
+let wanted = "";
+let changes = 0; // own changes under way
+let heard = 0; // the newest revision that another window announced
+let queue = Promise.resolve(/** @type {any} */ (null));
+
+/** @param {string} to */
+export const scrollTo = (to) => (wish.value = { to, n: wish.value.n + 1 });
+
+/** Show a chat. @param {string} id */
+export async function open(id) {
+  wanted = id;
+  batch(() => {
+    chat.value = null;
+    page.value = EMPTY;
+    failure.value = null;
+    editing.value = null;
+  });
+  heard = 0;
+  await reload();
+}
+
+export function close() {
+  wanted = "";
+  chat.value = null;
+  page.value = EMPTY;
+}
+
+/** Read the chat and the end of its path again. */
+export async function reload() {
+  const id = wanted;
+  if (!id) return;
+  try {
+    const [now, tail] = await Promise.all([api.get(`/chats/${id}`), api.get(`/chats/${id}/messages?limit=${PAGE}`)]);
+    if (id !== wanted) return;
+    batch(() => {
+      chat.value = now;
+      page.value = { start: tail.total - tail.messages.length, messages: tail.messages, total: tail.total };
+      failure.value = null;
+    });
+  } catch (error) {
+    if (id === wanted) failure.value = /** @type {Error} */ (error);
+  }
+}
+
+// ── the window ──────────────────────────────────────────────────────────────────────────────────────
+
+let paging = false;
+
+/** @param {() => Promise<Page | null>} read */
+async function turnPage(read) {
+  if (paging || !chat.value) return;
+  paging = true;
+  const seen = page.value;
+  try {
+    const next = await read();
+    if (next && page.value === seen) page.value = next;
+  } catch (error) {
+    tellError(error);
+  } finally {
+    paging = false;
+  }
+}
+
+/** @param {string} query @returns {Promise<{messages: Message[], total: number}>} */
+const fetchPage = (query) => api.get(`/chats/${wanted}/messages?limit=${PAGE}&${query}`);
+
+export function older() {
+  const { start, messages } = page.value;
+  if (start === 0 || !messages.length) return undefined;
+  return turnPage(async () => {
+    const got = await fetchPage(`before=${messages[0].id}`);
+    return { start: start - got.messages.length, messages: [...got.messages, ...messages].slice(0, MOUNTED), total: page.value.total };
+  });
+}
+
+export function newer() {
+  if (atEnd.value) return undefined;
+  return turnPage(async () => {
+    const { start, messages } = page.value;
+    const got = await fetchPage(`offset=${start + messages.length}`);
+    const all = [...messages, ...got.messages];
+    const dropped = Math.max(0, all.length - MOUNTED);
+    return { start: start + dropped, messages: all.slice(dropped), total: got.total };
+  });
+}
+
+export async function toStart() {
+  if (page.value.start > 0)
+    await turnPage(async () => {
+      const got = await fetchPage("offset=0");
+      return { start: 0, messages: got.messages, total: got.total };
+    });
+  scrollTo("start");
+}
+
+export async function toEnd() {
+  if (!atEnd.value) await reload();
+  scrollTo("end");
+}
+
+// ── changes ─────────────────────────────────────────────────────────────────────────────────────────
+
+/** Take in what a change answered. @param {Change} change */
+export async function apply(change) {
+  if (change.chat.id !== wanted) return;
+  const messages = change.message && splice(change.chat, change.message);
+  if (messages) show(change.chat, { start: page.value.start, messages, total: change.chat.message_count });
+  else await refresh(change.chat);
+}
+
+/** @param {Chat} now @param {Page} stretch */
+function show(now, stretch) {
+  batch(() => {
+    chat.value = now;
+    page.value = stretch;
+  });
+}
+
+/** The loaded messages with one more or one replaced; null when the path has to be read again. @param {Chat} now @param {Message} message */
+function splice(now, message) {
+  const { start, messages } = page.value;
+  const known = messages.findIndex((other) => other.id === message.id);
+  const samePath = now.message_count === page.value.total && now.head_id === chat.value?.head_id;
+  if (known >= 0 && samePath) return messages.with(known, message);
+  if (now.head_id !== message.id) return null;
+  const parent = messages.findIndex((other) => other.id === message.parent_id);
+  if (parent < 0 && !(start === 0 && !message.parent_id)) return null;
+  return [...messages.slice(0, parent + 1), message];
+}
+
+/** Read the stretch on the screen again, or the end of the path when it reached it. @param {Chat} now */
+async function refresh(now) {
+  const { start, messages } = page.value;
+  const limit = Math.min(Math.max(messages.length, PAGE), MOUNTED);
+  const inside = !atEnd.value && start + messages.length < now.message_count;
+  const got = await api.get(`/chats/${now.id}/messages?limit=${limit}${inside ? `&offset=${start}` : ""}`);
+  if (now.id !== wanted) return;
+  show(now, { start: inside ? start : got.total - got.messages.length, messages: got.messages, total: got.total });
+}
+
+/**
+ * Change the chat: one at a time, with the revision on the screen. A refusal is told, a stale view is read again
+ * and nothing that was typed is touched. Answers null when it did not happen.
+ * @template Answer
+ * @param {(revision: number, id: string) => Promise<Answer>} ask
+ * @param {(error: unknown) => void} [refused]
+ * @returns {Promise<Answer | null>}
+ */
+export function change(ask, refused = tellError) {
+  const id = wanted;
+  queue = queue.then(async () => {
+    const now = chat.value;
+    if (!now || id !== wanted) return null;
+    changes += 1;
+    try {
+      return await ask(now.revision, now.id);
+    } catch (error) {
+      const isStale = error instanceof api.ApiError && error.status === 409;
+      (isStale ? tellError : refused)(error);
+      if (isStale) await reload();
+      return null;
+    } finally {
+      changes -= 1;
+    }
+  });
+  return queue;
+}
+
+/** @param {(revision: number, id: string) => Promise<Change>} ask */
+async function changeTree(ask) {
+  const answer = await change(ask);
+  if (answer) await apply(answer);
+  await catchUp();
+  return answer;
+}
+
+/** @param {Partial<Chat>} values */
+export async function changeChat(values) {
+  const now = await change((revision, id) => api.patch(`/chats/${id}`, { revision, ...values }));
+  if (now && now.id === wanted) chat.value = now;
+  return now;
+}
+
+/** @param {string} id @param {string} text */
+export const editMessage = (id, text) =>
+  changeTree((revision, chatId) => api.patch(`/chats/${chatId}/messages/${id}`, { revision, text }));
+
+/** @param {string} id @param {string} [text] */
+export const branch = (id, text) =>
+  changeTree((revision, chatId) => api.post(`/chats/${chatId}/messages/${id}/branch`, text === undefined ? { revision } : { revision, text }));
+
+/** @param {string} id */
+export const showMessage = (id) => changeTree((revision, chatId) => api.post(`/chats/${chatId}/head`, { revision, message_id: id }));
+
+export const undo = () => changeTree((revision, id) => api.post(`/chats/${id}/undo`, { revision }));
+export const redo = () => changeTree((revision, id) => api.post(`/chats/${id}/redo`, { revision }));
+
+/** @param {Message} message */
+export async function deleteMessage(message) {
+  const done = await changeTree((revision, id) => api.remove(`/chats/${id}/messages/${message.id}?revision=${revision}`));
+  if (done) tell(t("web.message.deleted"), { action: { label: t("web.undo"), run: undo } });
+}
+
+/** @param {Message} message */
+export async function branchHere(message) {
+  const done = await branch(message.id);
+  if (done) tell(t("web.message.branched"), { action: { label: t("web.undo"), run: undo } });
+}
+
+// ── other windows ───────────────────────────────────────────────────────────────────────────────────
+
+/** The studio says that a chat has changed. @param {{id: string, revision: number, deleted: boolean}} news */
+export function chatChanged(news) {
+  if (news.id !== wanted || news.deleted) return;
+  heard = Math.max(heard, news.revision);
+  catchUp(true);
+}
+
+/** Read the chat again if another window has changed it. @param {boolean} [announced] */
+export async function catchUp(announced = false) {
+  const now = chat.value;
+  if (changes || isWriting() || !now) return;
+  if (!announced && heard <= now.revision) return;
+  const fresh = await api.get(`/chats/${wanted}`).catch(() => null);
+  if (!fresh || fresh.id !== wanted || changes || isWriting()) return;
+  const moved = fresh.revision !== chat.value?.revision || fresh.turn_id !== chat.value?.turn_id;
+  if (!moved) return;
+  const told = editing.value && fresh.head_id !== chat.value?.head_id;
+  await refresh(fresh);
+  if (told) tell(t("web.chat.changed_elsewhere"));
+}
+
+let isWriting = () => false;
+/** The turn room tells how to know whether a reply is being written here. @param {() => boolean} ask */
+export const askWriting = (ask) => (isWriting = ask);

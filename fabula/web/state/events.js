@@ -1,0 +1,62 @@
+// What happens in the studio, whoever did it: keeps lists and the open chat fresh. Knows no view.
+// @ts-check
+import { signal } from "@preact/signals";
+import * as api from "../api.js";
+import { catchUp, chatChanged } from "./chat.js";
+import { loadChats } from "./chats.js";
+import { jobChanged, loadSystem, modelsChanged } from "./system.js";
+
+const LIST_DELAY_MS = 150; // several changes in a row read the list once
+const HIDDEN_MS = 10_000; // browsers allow six connections to one address: hidden tabs give theirs back
+
+export const unreachable = signal(false);
+
+let reader = new AbortController();
+let listTimer = 0;
+let hiddenTimer = 0;
+
+/** @param {{kind: string, data: any}} event */
+function take({ kind, data }) {
+  if (kind === "models") modelsChanged(data.running);
+  else if (kind === "job") jobChanged(data);
+  else if (kind === "chat") {
+    chatChanged(data);
+    clearTimeout(listTimer);
+    listTimer = setTimeout(loadChats, LIST_DELAY_MS);
+  }
+}
+
+function opened() {
+  if (!unreachable.value) return;
+  unreachable.value = false;
+  refresh();
+}
+
+/** Whatever happened while nobody listened. */
+function refresh() {
+  loadSystem();
+  loadChats();
+  catchUp(true);
+}
+
+function listen() {
+  reader.abort();
+  reader = new AbortController();
+  api.follow("/events", take, { signal: reader.signal, onBreak: () => (unreachable.value = true), onOpen: opened });
+}
+
+function visibilityChanged() {
+  clearTimeout(hiddenTimer);
+  if (document.hidden) hiddenTimer = setTimeout(() => reader.abort(), HIDDEN_MS);
+  else if (reader.signal.aborted) {
+    listen();
+    refresh();
+  }
+}
+
+export function start() {
+  listen();
+  loadSystem();
+  loadChats();
+  document.addEventListener("visibilitychange", visibilityChanged);
+}

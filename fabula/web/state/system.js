@@ -1,0 +1,99 @@
+// The machine, its models and its downloads, as the studio tells them. Knows no view.
+// @ts-check
+import { computed, signal } from "@preact/signals";
+import * as api from "../api.js";
+import { t } from "../texts.js";
+import { lastModel } from "./prefs.js";
+import { tell, tellError } from "./toasts.js";
+
+/** @import { Job, Model, Running, System } from "../api" */
+
+export const system = signal(/** @type {System | null} */ (null));
+export const models = signal(/** @type {Model[] | null} */ (null));
+export const running = signal(/** @type {Running[]} */ ([]));
+export const jobs = signal(/** @type {Job[]} */ ([]));
+export const failure = signal(/** @type {Error | null} */ (null));
+/** Which job fetches which source, for as long as this page lives. */
+export const fetching = signal(/** @type {Record<string, string>} */ ({}));
+
+export const usable = computed(() => (models.value ?? []).filter((model) => !model.problem));
+export const onlyStarter = computed(() => usable.value.length > 0 && usable.value.every((model) => model.is_starter));
+export const activeJobs = computed(() => jobs.value.filter((job) => job.state === "queued" || job.state === "running"));
+
+/** What a new chat starts with: the model used last, else the first that is not the starter, else the starter. */
+export const preferredModel = computed(() => {
+  const names = usable.value.map((model) => model.name);
+  return names.includes(lastModel.value) ? lastModel.value : (names[0] ?? "");
+});
+
+/** @param {string} name */
+export const modelOf = (name) => (models.value ?? []).find((model) => model.name === name);
+
+export async function loadSystem() {
+  try {
+    const [about, list, work] = await Promise.all([api.get("/system"), api.get("/models"), api.get("/jobs")]);
+    system.value = about;
+    running.value = about.running;
+    models.value = list.models;
+    jobs.value = work.jobs;
+    failure.value = null;
+  } catch (error) {
+    failure.value = /** @type {Error} */ (error);
+  }
+}
+
+/** A model was loaded, unloaded or appeared. @param {Running[]} now */
+export async function modelsChanged(now) {
+  running.value = now;
+  models.value = (await api.get("/models")).models;
+}
+
+/** @param {Job} job */
+export function jobChanged(job) {
+  const others = jobs.value.filter((other) => other.id !== job.id);
+  const before = jobs.value.find((other) => other.id === job.id);
+  jobs.value = [job, ...others].sort((a, b) => b.created_at - a.created_at);
+  if (before?.state !== "done" && job.state === "done") pullDone(job);
+}
+
+/** @param {Job} job */
+function pullDone(job) {
+  if (job.kind !== "pull") return;
+  tell(t("web.home.pulled", { name: job.result.name ?? job.title }));
+  loadSystem();
+}
+
+/** @param {string} source */
+export async function pull(source) {
+  try {
+    const job = await api.post("/models/pull", { source });
+    fetching.value = { ...fetching.value, [source]: job.id };
+    jobChanged(job);
+  } catch (error) {
+    tellError(error);
+  }
+}
+
+/** @param {Job} job @param {"cancel" | "resume"} verb */
+export async function jobDo(job, verb) {
+  try {
+    jobChanged(await api.post(`/jobs/${job.id}/${verb}`));
+  } catch (error) {
+    tellError(error);
+  }
+}
+
+/** @param {string} name */
+export async function unload(name) {
+  try {
+    await api.post(`/models/${encodeURIComponent(name)}/unload`);
+    await loadSystem();
+  } catch (error) {
+    tellError(error);
+  }
+}
+
+/** Get the model ready while the person thinks of what to say. Errors show when a message is sent. @param {string} name */
+export function warmUp(name) {
+  api.post(`/models/${encodeURIComponent(name)}/load`).catch(() => null);
+}

@@ -1,0 +1,106 @@
+// What people read, in the language they chose. The placeholders and their formats are those of core/texts.
+// Knows no view.
+// @ts-check
+import { batch, signal } from "@preact/signals";
+import { texts } from "./api.js";
+
+export const LANGUAGES = /** @type {const} */ (["en", "zh-Hant", "zh-Hans"]);
+/** Each language in its own words: these three are the same in every language. */
+export const LANGUAGE_NAMES = { en: "English", "zh-Hant": "繁體中文", "zh-Hans": "简体中文" };
+
+const STORED = "fabula.language";
+const PLACEHOLDER = /\{(\w+)(?::(\w+))?\}/g;
+const UNITS = ["B", "KiB", "MiB", "GiB"];
+
+export const language = signal(chooseLanguage([localStorage.getItem(STORED) ?? "", ...navigator.languages]));
+/** "" = as the browser says. */
+export const chosenLanguage = signal(localStorage.getItem(STORED) ?? "");
+const catalogue = signal(/** @type {Record<string, string>} */ ({}));
+
+/**
+ * The best of LANGUAGES; Chinese is told apart by script, then by region (TW, HK and MO read Traditional).
+ * @param {readonly string[]} wanted
+ */
+export function chooseLanguage(wanted) {
+  for (const tag of wanted) {
+    const parts = tag.toLowerCase().split(/[-_]/);
+    if (parts[0] === "zh") return ["hant", "tw", "hk", "mo"].some((part) => parts.includes(part)) ? "zh-Hant" : "zh-Hans";
+    if (parts[0] === "en") return "en";
+  }
+  return "en";
+}
+
+/** Switch the language, live. "" follows the browser. @param {string} name */
+export async function setLanguage(name) {
+  const next = chooseLanguage(name ? [name] : navigator.languages);
+  const tree = await texts(next);
+  if (name) localStorage.setItem(STORED, name);
+  else localStorage.removeItem(STORED);
+  batch(() => {
+    chosenLanguage.value = name;
+    language.value = next;
+    catalogue.value = flatten(tree);
+  });
+  document.documentElement.lang = next;
+}
+
+/** @param {Record<string, any>} tree @param {string} prefix @returns {Record<string, string>} */
+function flatten(tree, prefix = "") {
+  return Object.entries(tree).reduce(
+    (rows, [name, value]) =>
+      Object.assign(rows, typeof value === "string" ? { [prefix + name]: value } : flatten(value, `${prefix}${name}.`)),
+    /** @type {Record<string, string>} */ ({}),
+  );
+}
+
+/** The sentence for a key, filled in; an unknown key is shown as itself. @param {string} key @param {Record<string, any>} [fields] */
+export function t(key, fields = {}) {
+  const sentence = catalogue.value[key] ?? key;
+  return sentence.replace(PLACEHOLDER, (whole, name, style) => {
+    if (!(name in fields)) return whole;
+    return style ? FORMATS[style](fields[name]) : String(fields[name]);
+  });
+}
+
+/** @param {string} key */
+export const hasText = (key) => key in catalogue.value;
+
+/** Ties go to the even digit, as in Python. @param {number} value @param {number} digits */
+function fixed(value, digits) {
+  const halves = value * 2 ** (digits + 1);
+  const isTie = Number.isInteger(halves) && halves % 2 !== 0;
+  if (!isTie) return value.toFixed(digits);
+  const low = Math.floor(value * 10 ** digits);
+  return ((low % 2 ? low + 1 : low) / 10 ** digits).toFixed(digits);
+}
+
+/** @param {string} digits */
+const grouped = (digits) => digits.replace(/^(-?\d+)/, (whole) => whole.replace(/\B(?=(\d{3})+$)/g, ","));
+
+/** Binary units with one decimal: 9771050598 → "9.1 GiB". @param {number} value */
+export function asBytes(value) {
+  let size = value;
+  for (const unit of UNITS) {
+    if (Math.abs(size) < 1024) return `${fixed(size, unit === "B" ? 0 : 1)} ${unit}`;
+    size /= 1024;
+  }
+  return `${fixed(size, 1)} TiB`;
+}
+
+/** Seconds as a short span: 0.4 → "0.4 s", 75 → "1:15". @param {number} seconds */
+export function asDuration(seconds) {
+  if (seconds < 60) return seconds < 10 ? `${fixed(seconds, 1)} s` : `${fixed(seconds, 0)} s`;
+  const whole = Number(fixed(seconds, 0));
+  const two = (/** @type {number} */ n) => String(n).padStart(2, "0");
+  const [hours, minutes, rest] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
+  return hours ? `${hours}:${two(minutes)}:${two(rest)}` : `${minutes}:${two(rest)}`;
+}
+
+/** @type {Record<string, (value: any) => string>} */
+const FORMATS = {
+  bytes: asBytes,
+  number: (value) => grouped(String(value)),
+  decimal: (value) => grouped(fixed(value, 1)),
+  percent: (value) => `${fixed(value * 100, 0)}%`,
+  duration: asDuration,
+};
