@@ -7,7 +7,8 @@
     ├── Conflict (409)          StaleRevision, ChatBusy, NothingToUndo, StudioRunning, PortInUse, ModelBusy
     ├── EngineFailure (502)     ModelLoadFailed, EngineDied, EngineTimeout, EngineRefused
     ├── NoRoom (507, 503)       DoesNotFit, QueueFull, NoDiskSpace
-    ├── DownloadFailure (502)   Offline, DownloadBroken, ChecksumMismatch, SourceMissing
+    ├── DownloadFailure (502)   Offline, DownloadBroken, ChecksumMismatch, SourceMissing,
+    │                          QuantizationMissing, AccessDenied, NotAModel, PipMissing
     ├── Unexpected (500)        a fault of ours
     ├── StoreFailure (500)      DatabaseTooNew, BackupInvalid, SettingUnknown, SettingInvalid, StoreUnwritable
     └── StudioGone (502)
@@ -283,6 +284,42 @@ class ChecksumMismatch(DownloadFailure):
 class SourceMissing(DownloadFailure):
     status = 404
     source: str
+
+
+@dataclass(eq=False)
+class QuantizationMissing(DownloadFailure):
+    """The repository has no GGUF of that quantization or name; `known` lists what it has."""
+
+    status = 404
+    source: str
+    wanted: str
+    known: str
+
+
+@dataclass(eq=False)
+class AccessDenied(DownloadFailure):
+    status = 403
+    source: str
+
+
+@dataclass(eq=False)
+class NotAModel(DownloadFailure):
+    """What was fetched is no usable model file; `problem` is the text key that says why."""
+
+    source: str
+    problem: str
+
+    def sentence(self, language: str = "en") -> str:
+        problem = texts.say(self.problem, language, name=self.source, file=self.source)
+        return texts.say(self.key, language, source=self.source, problem=problem)
+
+
+@dataclass(eq=False)
+class PipMissing(DownloadFailure):
+    """The Python that runs Fabula has no pip, and wheels are fetched with the user's own pip."""
+
+    source: str
+    python: str
 
 
 # ── a fault of ours ─────────────────────────────────────────────────────────────────────────────────
