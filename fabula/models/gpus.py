@@ -1,0 +1,110 @@
+"""The GPUs of this machine, from what their drivers tell. Knows no engine: whether one uses them is another question.
+
+What a driver says is kept for a while, since asking it means starting a program. A driver that does not
+answer in time counts as absent.
+"""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import psutil
+
+Kind = Literal["cuda", "rocm", "metal"]
+
+TIME_LIMIT = 3.0  # seconds for a driver's answer; without persistence mode it may take over one
+KEPT = 10.0  # seconds
+APPLE_SHARE = 0.75  # of unified memory may be wired for the GPU by default
+_DRM = Path("/sys/class/drm")
+
+
+@dataclass(frozen=True, slots=True)
+class Gpu:
+    """Memory is bytes. With `unified` it is part of the machine's own memory."""
+
+    name: str
+    memory: int
+    memory_free: int
+    kind: Kind
+    unified: bool = False
+
+
+class _Cache:
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.at = 0.0
+        self.found: tuple[Gpu, ...] = ()
+
+
+_cache = _Cache()
+
+
+def gpus() -> tuple[Gpu, ...]:
+    """All GPUs that can hold a model, at most `KEPT` seconds old."""
+    with _cache.lock:
+        if not _cache.at or time.monotonic() - _cache.at > KEPT:
+            _cache.found = (*_nvidia(), *_amd(), *_apple())
+            _cache.at = time.monotonic()
+        return _cache.found
+
+
+def _nvidia() -> list[Gpu]:
+    program = shutil.which("nvidia-smi")
+    if program is None:
+        return []
+    question = ["--query-gpu=name,memory.total,memory.free", "--format=csv,noheader,nounits"]
+    with suppress(OSError, subprocess.SubprocessError):
+        answer = subprocess.run([program, *question], capture_output=True, text=True, timeout=TIME_LIMIT)
+        return read_nvidia(answer.stdout)
+    return []
+
+
+def read_nvidia(output: str) -> list[Gpu]:
+    """One line per GPU: name, total and free memory in MiB. Lines without numbers are left out."""
+    found = []
+    for line in output.splitlines():
+        name, _, numbers = line.partition(",")
+        with suppress(ValueError):
+            total, free = (int(number) << 20 for number in numbers.split(","))
+            found.append(Gpu(name.strip(), total, free, "cuda"))
+    return found
+
+
+def _amd() -> list[Gpu]:
+    """From the kernel's own files: no program has to be started."""
+    return [gpu for card in sorted(_DRM.glob("card?")) if (gpu := read_amd(card / "device"))]
+
+
+def read_amd(device: Path) -> Gpu | None:
+    """An AMD card with memory of its own. Integrated ones (under 2 GiB) do not count."""
+    with suppress(OSError, ValueError):
+        if (device / "vendor").read_text(encoding="ascii").strip() != "0x1002":
+            return None
+        total = int((device / "mem_info_vram_total").read_text(encoding="ascii"))
+        used = int((device / "mem_info_vram_used").read_text(encoding="ascii"))
+        return Gpu(_amd_name(device), total, max(total - used, 0), "rocm") if total >= 2 << 30 else None
+    return None
+
+
+def _amd_name(device: Path) -> str:
+    with suppress(OSError):
+        name = (device / "product_name").read_text(encoding="utf-8", errors="replace").strip()
+        return name or "AMD GPU"
+    return "AMD GPU"
+
+
+def _apple() -> list[Gpu]:
+    if sys.platform != "darwin" or platform.machine() != "arm64":
+        return []
+    memory = psutil.virtual_memory()
+    total = int(memory.total * APPLE_SHARE)
+    return [Gpu("Apple Silicon", total, min(total, memory.available), "metal", unified=True)]
