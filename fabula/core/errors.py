@@ -2,7 +2,8 @@
 
     FabulaError
     ├── BadRequest (400)        BadParameter, ContextExceeded, UnknownSource, TemplateRefused
-    ├── NotFound (404)          ModelNotFound, ChatNotFound, MessageNotFound, TurnNotFound, JobNotFound
+    ├── NotFound (404)          ModelNotFound, ChatNotFound, MessageNotFound, TurnNotFound, JobNotFound,
+    │                           NoSuchRoute
     ├── Forbidden (403)         ForeignHost, ForeignOrigin, Blocked
     ├── Conflict (409)          StaleRevision, ChatBusy, NothingToUndo, StudioRunning, PortInUse, ModelBusy
     ├── EngineFailure (502)     ModelLoadFailed, EngineDied, EngineTimeout, EngineRefused
@@ -120,6 +121,12 @@ class TurnNotFound(NotFound):
 @dataclass(eq=False)
 class JobNotFound(NotFound):
     job_id: str
+
+
+@dataclass(eq=False)
+class NoSuchRoute(NotFound):
+    method: str
+    path: str
 
 
 # ── what is not allowed ─────────────────────────────────────────────────────────────────────────────

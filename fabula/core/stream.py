@@ -58,10 +58,28 @@ class Finished:
     prompt_ms: float
     predicted_ms: float
     stop_string: str = ""
+    engine: str = ""
     first_token_ms: float = 0.0
     cut_messages: int = 0  # messages of the chat that no longer fitted into the context
     effective: dict[str, Any] | None = None  # the sampling that was really used
     ignored: tuple[str, ...] = ()  # parameters that were asked for and had no effect
+
+    def facts(self, model: str) -> dict[str, Any]:
+        """What is kept with the text and shown under it (the object Facts of docs/api.md)."""
+        return {
+            "model": model,
+            "engine": self.engine,
+            "effective": self.effective or {},
+            "ignored": list(self.ignored),
+            "prompt_tokens": self.prompt_tokens,
+            "reused_tokens": self.reused_tokens,
+            "processed_tokens": self.processed_tokens,
+            "completion_tokens": self.completion_tokens,
+            "first_token_ms": round(self.first_token_ms, 1),
+            "tokens_per_second": round(self.tokens_per_second, 2),
+            "finish_reason": self.reason,
+            "cut_messages": self.cut_messages,
+        }
 
     @property
     def tokens_per_second(self) -> float:

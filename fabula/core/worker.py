@@ -41,6 +41,7 @@ class Worker(Protocol):
 
     model: LocalModel
     plan: Plan
+    engine: str  # name and version, as people know it
 
     async def load(self, model: LocalModel, plan: Plan) -> None: ...
     def stream(self, prompt: Prompt, sampling: Sampling) -> AsyncGenerator[Delta, None]: ...

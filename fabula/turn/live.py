@@ -24,9 +24,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Outcome:
-    """What a turn has brought so far; complete when `reason` is set."""
+    """What a turn has brought so far; complete when `reason` is set.
+
+    `token_ids` stand for exactly `text` while `has_ids` holds: not when a guard changed the text, and not
+    when a stop string was cut off, whose tokens reach into what is shown.
+    """
 
     text: str = ""
+    has_ids: bool = True
     token_ids: list[int] = field(default_factory=list)
     reason: FinishReason | None = None
     finished: Finished | None = None
@@ -36,7 +41,9 @@ class Outcome:
         if isinstance(delta, Token):
             self.text += delta.text
             self.token_ids += delta.ids
+            self.has_ids &= bool(delta.ids) or not delta.text
         elif isinstance(delta, Finished):
+            self.has_ids &= not delta.stop_string
             self.reason, self.finished = delta.reason, delta
 
 
@@ -74,17 +81,26 @@ class Live:
         self._turns: dict[str, _Turn] = {}
 
     def start(
-        self, id: str, header: dict[str, Any], deltas: AsyncGenerator[Delta, None], settle: Settle
+        self,
+        id: str,
+        header: dict[str, Any],
+        start: dict[str, Any],
+        deltas: AsyncGenerator[Delta, None],
+        settle: Settle,
     ) -> None:
-        """Begin a turn. `header` is kept in the journal and sent as the first event, `start`."""
+        """Begin a turn. `header` is journaled, to store the text by after a crash; readers see `start`."""
         turn = _Turn(id, self._journal.begin(id, header))
-        turn.emit("start", header)
+        turn.emit("start", start)
         self._turns[id] = turn
         turn.task = asyncio.create_task(self._run(turn, deltas, settle))
 
     def running(self, id: str) -> bool:
         turn = self._turns.get(id)
         return turn is not None and not turn.ended
+
+    def require(self, id: str) -> None:
+        """Raises TurnNotFound, now rather than when the first event is awaited."""
+        self._find(id)
 
     def stop(self, id: str) -> None:
         """Ask a turn to end; its text so far is kept. Raises TurnNotFound."""

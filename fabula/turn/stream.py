@@ -119,6 +119,7 @@ class Turns:
                     effective, ignored = worker.honours(request.sampling)
                     delta = replace(
                         delta,
+                        engine=worker.engine,
                         first_token_ms=first,
                         cut_messages=cut,
                         effective=delta.effective or effective,
@@ -132,7 +133,7 @@ async def _watched(deltas: AsyncIterator[Delta], watch: Watch) -> AsyncIterator[
     async for delta in deltas:
         if isinstance(delta, Token):
             text = watch.feed(delta.text)
-            yield delta if text is delta.text else replace(delta, text=text)
+            yield delta if text is delta.text else replace(delta, text=text, ids=())
         else:
             if isinstance(delta, Finished) and (rest := watch.finish()):
                 yield Token(rest)

@@ -1,0 +1,169 @@
+"""The composition root: settings, the home folder, and the wiring of rooms through the seams of core.
+
+Maps job kinds to entries. Knows no HTTP, and has no logic of its own beyond who is given what.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from fabula import __version__
+from fabula.chats.book import Chats
+from fabula.chats.counting import RememberedCounts
+from fabula.chats.replies import Replies
+from fabula.core.errors import ModelNotFound
+from fabula.core.model import LocalModel
+from fabula.core.plan import Plan
+from fabula.core.request import LOCAL_OWNER
+from fabula.core.worker import Worker
+from fabula.engine.llamacpp.worker import LlamaCppWorker
+from fabula.engine.supervisor import Supervisor
+from fabula.guard.policy import OpenPolicy
+from fabula.models import fit, hardware
+from fabula.models.catalog import Catalog
+from fabula.models.suggestions import Suggestion, suggest
+from fabula.store import backup, settings
+from fabula.store.database import Database
+from fabula.store.events import MemoryEvents
+from fabula.store.home import Home
+from fabula.store.jobs import Entry, Job, JobRunner, Jobs, Report
+from fabula.store.journal import FileJournal
+from fabula.turn.live import Live
+from fabula.turn.stream import Turns
+
+MakeWorker = Callable[[LocalModel], Worker]
+
+
+class Studio:
+    """Everything that one running Fabula has, wired. `open` before use, `close` at the end."""
+
+    version = __version__
+
+    def __init__(
+        self,
+        home: Home,
+        flags: Mapping[str, object] | None = None,
+        make_worker: MakeWorker | None = None,
+    ):
+        self.home = home.create()
+        self._flags = dict(flags or {})
+        self.settings = settings.load(home, self._flags)
+        self.events = MemoryEvents()
+        self.database = Database(home.database, home.backups)
+        self.journal = FileJournal(home.journal)
+        self.catalog = Catalog(home.models)
+        self.chats = Chats(self.database, self.events, self.journal)
+        self.jobs = Jobs(self.database)
+        self.job_runner = JobRunner(self.jobs, self.events, home)
+        self.supervisor = Supervisor(
+            self.catalog.find,
+            self.plan,
+            make_worker or self._llamacpp,
+            keep_alive_s=self.settings.engine_keep_alive,
+            queue_limit=self.settings.engine_queue_limit,
+            on_change=self._models_changed,
+        )
+        self.turns = Turns(self.supervisor, OpenPolicy(), RememberedCounts(self.chats))
+        self.live = Live(self.journal)
+        self.replies = Replies(self.chats, self.turns, self.live, self.journal, self.find_model)
+
+    async def open(self) -> None:
+        """Bring the database up to date and store what a killed studio left in the journal."""
+        await asyncio.to_thread(self.database.open)
+        await self.replies.recover()
+        await self.job_runner.open()
+
+    async def close(self) -> None:
+        """End turns (their text is kept), jobs and engines, then the database."""
+        await self.live.close()
+        await self.job_runner.close()
+        await self.supervisor.close()
+        await asyncio.to_thread(self.database.close)
+
+    # ── models ──────────────────────────────────────────────────────────────────────────────────────
+
+    def find_model(self, name: str) -> LocalModel:
+        """The model for a name; "" is the default one: the setting, else the first on the shelf."""
+        wanted = name or self.settings.model_default
+        if wanted:
+            return self.catalog.find(wanted)
+        usable = [model for model in self.catalog.list() if not model.problem]
+        if not usable:
+            raise ModelNotFound("", "")
+        return usable[0]
+
+    def plan(self, model: LocalModel) -> Plan:
+        wanted = fit.Wanted(
+            context=self.settings.engine_context,
+            slots=self.settings.engine_slots,
+            threads=self.settings.engine_threads,
+            kv_type=self.settings.engine_kv_type,
+            gpu_layers=self.settings.engine_gpu_layers,
+        )
+        return fit.plan(model, self.machine(), wanted)
+
+    def machine(self) -> hardware.Machine:
+        return hardware.machine()
+
+    def suggestions(self) -> list[Suggestion]:
+        return suggest(self.machine(), [model.name for model in self.catalog.list()])
+
+    async def remove_model(self, name: str) -> None:
+        await self.supervisor.unload(name)
+        await asyncio.to_thread(self.catalog.remove, name)
+        self._models_changed()
+
+    def _llamacpp(self, model: LocalModel) -> Worker:
+        return LlamaCppWorker(logs=self.home.logs, start_timeout_s=self.settings.engine_start_timeout)
+
+    def _models_changed(self) -> None:
+        names = [running.model for running in self.supervisor.running()]
+        self.events.publish("studio", "models", {"running": names})
+
+    # ── settings, jobs, backup ──────────────────────────────────────────────────────────────────────
+
+    def describe_settings(self, language: str) -> list[dict[str, Any]]:
+        return settings.describe(self.settings, language)
+
+    def change_settings(self, changes: Mapping[str, object]) -> None:
+        """Written to config.toml; what the engine was loaded with stays until its next load."""
+        settings.save(self.home, changes)
+        self.settings = settings.load(self.home, self._flags)
+        self.events.publish("studio", "settings", {})
+
+    async def start_job(self, kind: str, title: str, arguments: dict[str, Any]) -> Job:
+        job = await self.jobs.create(kind, title, arguments, LOCAL_OWNER)
+        await self.job_runner.start(job.id)
+        return job
+
+    async def cancel_job(self, id: str) -> Job:
+        return await self.jobs.cancel(id)
+
+    async def resume_job(self, id: str) -> Job:
+        job = await self.jobs.resume(id)
+        await self.job_runner.start(id)
+        return job
+
+    async def backup(self) -> Path:
+        return await asyncio.to_thread(backup.backup, self.home)
+
+
+def pull(home: Home, arguments: dict[str, Any], report: Report) -> dict[str, Any]:
+    """The job kind `pull`: get a model from a source into the shelf."""
+    from fabula.models.formats.identify import identify
+    from fabula.models.sources import fetch
+
+    def tell(progress: Any) -> None:
+        report.progress(progress.done, progress.total, progress.unit, progress.note)
+
+    path = fetch(arguments["source"], home.models, tell, report.cancelled)
+    return {"name": identify(path).name}
+
+
+def job_entries(home: Home) -> dict[str, Entry]:
+    """What each job kind runs, in its own process."""
+    return {"pull": functools.partial(pull, home)}

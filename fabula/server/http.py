@@ -1,0 +1,75 @@
+"""The one ASGI application: native API, dialects, web app, behind the gate. Knows no engine and no SQL."""
+
+from __future__ import annotations
+
+import logging
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp
+
+from fabula import __version__
+from fabula.app import Studio
+from fabula.core.errors import BadParameter, FabulaError, NoSuchRoute, Unexpected
+from fabula.server.caller import caller_of
+from fabula.server.native import chats, jobs, models, system, turns
+from fabula.server.native import errors as native_errors
+from fabula.server.openai import render as openai_render
+from fabula.server.openai import routes as openai_routes
+from fabula.server.security import Gate, content_policy
+from fabula.server.static import index_html, web_routes
+
+NATIVE = "/api/fabula/v1"
+log = logging.getLogger(__name__)
+
+
+def create(studio: Studio) -> ASGIApp:
+    """The application for a studio that has been opened."""
+    app = FastAPI(
+        title="Fabula",
+        version=__version__,
+        description="The native API of Fabula, and the dialects that it speaks.",
+        docs_url=None,
+        redoc_url=None,
+    )
+    for room in (system, models, chats, turns, jobs):
+        app.include_router(room.router(studio), prefix=NATIVE)
+    app.include_router(openai_routes.router(studio))
+    app.include_router(web_routes())
+    _tell_errors(app)
+    return Gate(app, policy=content_policy(index_html()))
+
+
+def _tell_errors(app: FastAPI) -> None:
+    """Every failure leaves in the shape of the dialect that was spoken."""
+
+    async def known(request: Request, failure: Exception) -> JSONResponse:
+        assert isinstance(failure, FabulaError)
+        return _answer(request, failure)
+
+    async def invalid(request: Request, failure: Exception) -> JSONResponse:
+        assert isinstance(failure, RequestValidationError)
+        first = failure.errors()[0]
+        name = ".".join(str(part) for part in first["loc"][1:]) or "body"
+        return _answer(request, BadParameter(name, f"{first.get('input')!r}"[:80], first["msg"]))
+
+    async def routing(request: Request, failure: Exception) -> JSONResponse:
+        assert isinstance(failure, HTTPException)
+        return _answer(request, NoSuchRoute(request.method, request.url.path), failure.status_code)
+
+    async def unexpected(request: Request, failure: Exception) -> JSONResponse:
+        log.error("%s %s failed", request.method, request.url.path, exc_info=failure)
+        return _answer(request, Unexpected(f"{type(failure).__name__}: {failure}"))
+
+    app.add_exception_handler(FabulaError, known)
+    app.add_exception_handler(RequestValidationError, invalid)
+    app.add_exception_handler(HTTPException, routing)
+    app.add_exception_handler(Exception, unexpected)
+
+
+def _answer(request: Request, failure: FabulaError, status: int = 0) -> JSONResponse:
+    language = caller_of(request).language
+    shape = openai_render.error if request.url.path.startswith("/v1/") else native_errors.body
+    return JSONResponse(shape(failure, language), status_code=status or failure.status)

@@ -1,0 +1,84 @@
+"""Request bodies of the native API. Unknown fields are an error, never dropped. Knows no route."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from fabula.core.messages import Role
+
+MAX_TEXT = 10_000_000  # characters of one message
+
+
+class Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class NewChat(Body):
+    title: str = Field("", max_length=1000)
+    model: str = ""
+    system: str = Field("", max_length=MAX_TEXT)
+    sampling: dict[str, Any] = {}
+
+
+class ChatChanges(Body):
+    revision: int
+    title: str | None = Field(None, max_length=1000)
+    model: str | None = None
+    system: str | None = Field(None, max_length=MAX_TEXT)
+    sampling: dict[str, Any] | None = None
+
+
+class NewMessage(Body):
+    revision: int
+    role: Role
+    text: str = Field(max_length=MAX_TEXT)
+    author: str = ""
+    parent_id: str | None = None
+
+
+class Edit(Body):
+    revision: int
+    text: str = Field(max_length=MAX_TEXT)
+
+
+class Branch(Body):
+    revision: int
+    text: str | None = Field(None, max_length=MAX_TEXT)
+
+
+class Head(Body):
+    revision: int
+    message_id: str
+
+
+class Revision(Body):
+    revision: int
+
+
+class NewTurn(Body):
+    revision: int
+    kind: Literal["reply", "swipe", "continue"] = "reply"
+    text: str = Field("", max_length=MAX_TEXT)
+    message_id: str = ""
+    model: str = ""
+    sampling: dict[str, Any] = {}
+
+
+class GenerateMessage(Body):
+    role: Role
+    text: str = Field(max_length=MAX_TEXT)
+    name: str = ""
+
+
+class Generate(Body):
+    model: str = ""
+    messages: list[GenerateMessage] = []
+    prompt: str = Field("", max_length=MAX_TEXT)
+    sampling: dict[str, Any] = {}
+    continues: bool = Field(False, alias="continue")
+
+
+class Pull(Body):
+    source: str

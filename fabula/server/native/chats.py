@@ -1,0 +1,114 @@
+"""Chats and their messages. Knows no turn: replies begin in `turns`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from fabula.app import Studio
+from fabula.core.sampling import Sampling
+from fabula.server.caller import caller_of
+from fabula.server.native import bodies, shapes
+
+
+def router(studio: Studio) -> APIRouter:
+    routes = APIRouter(prefix="/chats", tags=["Chats"])
+    chats = studio.chats
+
+    @routes.get("")
+    async def list_chats(request: Request, limit: int = 50, before: float | None = None) -> dict[str, Any]:
+        """The newest chats first; `before` pages by `updated_at`."""
+        rows = await chats.list(caller_of(request).owner_id, limit=limit, before=before)
+        return {"chats": [shapes.chat(studio, row) for row in rows]}
+
+    @routes.post("", status_code=201)
+    async def create(body: bodies.NewChat, request: Request) -> dict[str, Any]:
+        """A new, empty chat."""
+        Sampling.of(body.sampling)  # refused now rather than at the first reply
+        chat = await chats.create(caller_of(request).owner_id, **body.model_dump())
+        return shapes.chat(studio, chat)
+
+    @routes.get("/{chat_id}")
+    async def get(chat_id: str, request: Request) -> dict[str, Any]:
+        return shapes.chat(studio, await chats.get(caller_of(request).owner_id, chat_id))
+
+    @routes.patch("/{chat_id}")
+    async def update(chat_id: str, body: bodies.ChatChanges, request: Request) -> dict[str, Any]:
+        """Change title, model, system prompt or sampling."""
+        changes = body.model_dump(exclude={"revision"}, exclude_none=True)
+        Sampling.of(changes.get("sampling", {}))
+        chat = await chats.update(caller_of(request).owner_id, chat_id, body.revision, **changes)
+        return shapes.chat(studio, chat)
+
+    @routes.delete("/{chat_id}", status_code=204)
+    async def delete(chat_id: str, request: Request, forever: bool = False) -> Response:
+        """Into the trash, or gone for ever with all that belongs to it."""
+        await studio.replies.stop_in(chat_id)
+        await chats.delete(caller_of(request).owner_id, chat_id, forever=forever)
+        return Response(status_code=204)
+
+    @routes.post("/{chat_id}/restore")
+    async def restore(chat_id: str, request: Request) -> dict[str, Any]:
+        return shapes.chat(studio, await chats.restore(caller_of(request).owner_id, chat_id))
+
+    @routes.post("/{chat_id}/head")
+    async def head(chat_id: str, body: bodies.Head, request: Request) -> dict[str, Any]:
+        """Show another swipe or branch."""
+        change = await chats.move_head(caller_of(request).owner_id, chat_id, body.revision, body.message_id)
+        return shapes.change(studio, change)
+
+    @routes.post("/{chat_id}/undo")
+    async def undo(chat_id: str, body: bodies.Revision, request: Request) -> dict[str, Any]:
+        """Take the last change of the tree back."""
+        return shapes.change(studio, await chats.undo(caller_of(request).owner_id, chat_id, body.revision))
+
+    @routes.post("/{chat_id}/redo")
+    async def redo(chat_id: str, body: bodies.Revision, request: Request) -> dict[str, Any]:
+        return shapes.change(studio, await chats.redo(caller_of(request).owner_id, chat_id, body.revision))
+
+    _messages(routes, studio)
+    return routes
+
+
+def _messages(routes: APIRouter, studio: Studio) -> None:
+    chats = studio.chats
+
+    @routes.get("/{chat_id}/messages")
+    async def page(chat_id: str, request: Request, before: str = "", limit: int = 100) -> dict[str, Any]:
+        """A page of the current path, oldest first, ending just before `before` or at the head."""
+        found = await chats.page(caller_of(request).owner_id, chat_id, before=before, limit=limit)
+        return shapes.page(found)
+
+    @routes.get("/{chat_id}/messages/{message_id}/versions")
+    async def versions(chat_id: str, message_id: str, request: Request) -> dict[str, Any]:
+        """Every text that a message has had, oldest first."""
+        found = await chats.versions(caller_of(request).owner_id, chat_id, message_id)
+        return {"versions": [shapes.plain(version) for version in found]}
+
+    @routes.post("/{chat_id}/messages", status_code=201)
+    async def add(chat_id: str, body: bodies.NewMessage, request: Request) -> dict[str, Any]:
+        """Add a message without asking for a reply."""
+        change = await chats.add(caller_of(request).owner_id, chat_id, **body.model_dump())
+        return shapes.change(studio, change)
+
+    @routes.patch("/{chat_id}/messages/{message_id}")
+    async def edit(chat_id: str, message_id: str, body: bodies.Edit, request: Request) -> dict[str, Any]:
+        """A new version of a message; what follows it stays."""
+        change = await chats.edit(caller_of(request).owner_id, chat_id, body.revision, message_id, body.text)
+        return shapes.change(studio, change)
+
+    @routes.post("/{chat_id}/messages/{message_id}/branch")
+    async def branch(chat_id: str, message_id: str, body: bodies.Branch, request: Request) -> dict[str, Any]:
+        """Another path from this message on."""
+        change = await chats.branch(
+            caller_of(request).owner_id, chat_id, body.revision, message_id, body.text
+        )
+        return shapes.change(studio, change)
+
+    @routes.delete("/{chat_id}/messages/{message_id}")
+    async def hide(chat_id: str, message_id: str, revision: int, request: Request) -> dict[str, Any]:
+        """Hide a message and all that follows it; undo brings them back."""
+        change = await chats.hide(caller_of(request).owner_id, chat_id, revision, message_id)
+        return shapes.change(studio, change)

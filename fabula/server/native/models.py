@@ -1,0 +1,49 @@
+"""Models on this machine: list, describe, load, unload, remove, get. Knows no file format."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+from fastapi.responses import Response
+
+from fabula.app import Studio
+from fabula.server.native import bodies, shapes
+
+
+def router(studio: Studio) -> APIRouter:
+    routes = APIRouter(prefix="/models", tags=["Models"])
+
+    @routes.get("")
+    async def list_models() -> dict[str, Any]:
+        """All models, the starter last."""
+        return {"models": [shapes.model(studio, model) for model in studio.catalog.list()]}
+
+    @routes.post("/pull", status_code=202)
+    async def pull(body: bodies.Pull) -> dict[str, Any]:
+        """Get a model in the background."""
+        return shapes.job(await studio.start_job("pull", body.source, {"source": body.source}))
+
+    @routes.get("/{name:path}")
+    async def get(name: str) -> dict[str, Any]:
+        """A model with its memory plan for this machine."""
+        model = studio.find_model(name)
+        return shapes.model(studio, model) | {"plan": shapes.plan(studio.plan(model), "en")}
+
+    @routes.delete("/{name:path}", status_code=204)
+    async def remove(name: str) -> Response:
+        """Unload a model and delete its file."""
+        await studio.remove_model(name)
+        return Response(status_code=204)
+
+    @routes.post("/{name:path}/load")
+    async def load(name: str) -> dict[str, Any]:
+        """Load a model; answers when it is ready."""
+        return shapes.running(await studio.supervisor.load(name))
+
+    @routes.post("/{name:path}/unload", status_code=204)
+    async def unload(name: str) -> Response:
+        await studio.supervisor.unload(name)
+        return Response(status_code=204)
+
+    return routes

@@ -1,0 +1,86 @@
+"""Core types as the objects of docs/api.md. Knows no route."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from fabula.app import Studio
+from fabula.chats.records import Change, Chat, Page
+from fabula.core import texts
+from fabula.core.model import LocalModel
+from fabula.core.plan import Plan
+from fabula.core.worker import Running
+from fabula.models.starter import STARTER
+from fabula.models.suggestions import Suggestion
+from fabula.store.jobs import Job
+
+Json = dict[str, Any]
+
+
+def plain(value: Any) -> Json:
+    """A dataclass as it is: its field names are the API's."""
+    return dataclasses.asdict(value)
+
+
+def chat(studio: Studio, row: Chat) -> Json:
+    return plain(row) | {"turn_id": studio.replies.turn_of(row.id)}
+
+
+def change(studio: Studio, made: Change) -> Json:
+    return plain(made) | {"chat": chat(studio, made.chat)}
+
+
+def page(found: Page) -> Json:
+    return plain(found)
+
+
+def model(studio: Studio, row: LocalModel) -> Json:
+    loaded = {running.model: running for running in studio.supervisor.running()}
+    shown = ("name", "title", "format", "architecture", "parameters", "quantization", "size")
+    more = ("trained_context", "licence", "languages", "problem")
+    return {name: getattr(row, name) for name in (*shown, *more)} | {
+        "has_chat_template": bool(row.chat_template),
+        "is_starter": row.name == STARTER.name,
+        "loaded": row.name in loaded,
+        "busy": loaded[row.name].busy if row.name in loaded else 0,
+        "path": str(row.path),
+    }
+
+
+def plan(row: Plan, language: str) -> Json:
+    devices = [plain(device) | {"total": device.total} for device in row.devices]
+    return plain(row) | {
+        "devices": devices,
+        "total": row.total,
+        "available": row.available,
+        "reasons": [note.say(language) for note in row.reasons],
+        "warnings": [note.say(language) for note in row.warnings],
+    }
+
+
+def running(row: Running, language: str = "en") -> Json:
+    shown = ("model", "pid", "busy", "loaded_at", "expires_at", "memory")
+    return {name: getattr(row, name) for name in shown} | {"plan": plan(row.plan, language)}
+
+
+def job(row: Job) -> Json:
+    return plain(row)
+
+
+def suggestion(row: Suggestion, language: str) -> Json:
+    return plain(row) | {"why": row.why.say(language)}
+
+
+def system(studio: Studio, language: str) -> Json:
+    names = {model.name: model for model in studio.catalog.list()}
+    starter = names.get(STARTER.name)
+    return {
+        "version": studio.version,
+        "home": str(studio.home.path),
+        "languages": list(texts.LANGUAGES),
+        "starter": {"present": starter is not None, "name": STARTER.name, "size": STARTER.size},
+        "machine": plain(studio.machine()),
+        "running": [running(row, language) for row in studio.supervisor.running()],
+        "suggestions": [suggestion(row, language) for row in studio.suggestions()],
+    }

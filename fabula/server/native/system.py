@@ -1,0 +1,69 @@
+"""The machine, the settings, the texts, the studio's events, backups. Knows no chat."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator
+from typing import Any
+
+from fastapi import APIRouter, Body, Request
+from fastapi.responses import Response
+
+from fabula.app import Studio
+from fabula.core import texts
+from fabula.core.errors import BadParameter
+from fabula.server.caller import caller_of
+from fabula.server.native import shapes
+from fabula.server.sse import EventStream, event, resume_point
+
+
+def router(studio: Studio) -> APIRouter:
+    routes = APIRouter(tags=["System"])
+
+    @routes.get("/health")
+    async def health() -> dict[str, bool]:
+        """Whether the studio answers, without touching engine or database."""
+        return {"ok": True}
+
+    @routes.get("/system")
+    async def system(request: Request) -> dict[str, Any]:
+        """What this machine has, what runs, and what would be worth getting."""
+        return shapes.system(studio, caller_of(request).language)
+
+    @routes.get("/texts/{language}")
+    async def catalogue(language: str) -> dict[str, Any]:
+        """All sentences of one language."""
+        if language not in texts.LANGUAGES:
+            raise BadParameter("language", language, "one of " + ", ".join(texts.LANGUAGES))
+        tree: dict[str, Any] = json.loads((texts.FOLDER / f"{language}.json").read_text(encoding="utf-8"))
+        return tree
+
+    @routes.get("/settings")
+    async def settings(request: Request) -> dict[str, Any]:
+        return {"settings": studio.describe_settings(caller_of(request).language)}
+
+    @routes.patch("/settings")
+    async def change(request: Request, changes: dict[str, Any] = Body()) -> dict[str, Any]:  # noqa: B008
+        """Set settings by name; null returns one to its default."""
+        studio.change_settings(changes)
+        return {"settings": studio.describe_settings(caller_of(request).language)}
+
+    @routes.get("/events", response_model=None)
+    async def events(request: Request, after: int = -1) -> Response:
+        """What happens in the whole studio, from now on or after a number."""
+        start = resume_point(request.headers, after)
+        return EventStream(_studio_events(studio, start))
+
+    @routes.post("/backup")
+    async def backup() -> dict[str, Any]:
+        """Write a backup into the home folder."""
+        path = await studio.backup()
+        return {"path": str(path), "size": path.stat().st_size}
+
+    return routes
+
+
+async def _studio_events(studio: Studio, after: int) -> AsyncGenerator[bytes, None]:
+    start = after if after >= 0 else studio.events.latest("studio")
+    async for item in studio.events.follow("studio", start):
+        yield event(item.id, item.kind, item.data)

@@ -1,0 +1,117 @@
+"""Turns: start, follow, stop; and generation outside any chat. Knows no engine."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, Response
+
+from fabula.app import Studio
+from fabula.chats.replies import Ask
+from fabula.core import texts
+from fabula.core.errors import BadParameter, FabulaError, Unexpected
+from fabula.core.messages import Message
+from fabula.core.request import Context
+from fabula.core.sampling import Sampling
+from fabula.core.seams import Event
+from fabula.core.stream import Delta, Finished
+from fabula.server.caller import caller_of
+from fabula.server.native import bodies, shapes
+from fabula.server.sse import EventStream, event, resume_point
+from fabula.turn.live import as_event
+from fabula.turn.request import TurnRequest
+
+
+def router(studio: Studio) -> APIRouter:
+    routes = APIRouter(tags=["Turns"])
+
+    @routes.post("/chats/{chat_id}/turns", status_code=202, response_model=None)
+    async def start(chat_id: str, body: bodies.NewTurn, request: Request) -> Response:
+        """Begin a reply, a swipe or a continuation; with `Accept: text/event-stream`, as its event stream."""
+        caller = caller_of(request)
+        started = await studio.replies.start(caller, Ask(chat_id=chat_id, **body.model_dump()))
+        if "text/event-stream" in request.headers.get("accept", ""):
+            return EventStream(_told(studio.live.follow(started.turn_id), caller.language), status=202)
+        answer = {
+            "turn_id": started.turn_id,
+            "message_id": started.message_id,
+            "change": shapes.change(studio, started.change),
+        }
+        return JSONResponse(answer, status_code=202)
+
+    @routes.get("/turns/{turn_id}/events", response_model=None)
+    async def follow(turn_id: str, request: Request, after: int = 0) -> Response:
+        """All events of a turn, from any number on, to its end."""
+        studio.live.require(turn_id)
+        events = studio.live.follow(turn_id, resume_point(request.headers, after))
+        return EventStream(_told(events, caller_of(request).language))
+
+    @routes.post("/turns/{turn_id}/stop", status_code=202)
+    async def stop(turn_id: str) -> dict[str, Any]:
+        """Stop a turn; its text so far is kept."""
+        studio.live.stop(turn_id)
+        return {"turn_id": turn_id}
+
+    @routes.post("/generate", response_model=None)
+    async def generate(body: bodies.Generate, request: Request) -> Response:
+        """A turn outside any chat: nothing is stored, and going away stops it."""
+        if bool(body.messages) == bool(body.prompt):
+            raise BadParameter("messages", "", "given, or prompt, but not both")
+        model = studio.find_model(body.model)
+        asked = TurnRequest(
+            model=model.name,
+            sampling=Sampling.of(body.sampling),
+            context=Context(caller_of(request)),
+            messages=tuple(Message(**row.model_dump()) for row in body.messages),
+            prompt=(body.prompt,) if body.prompt else (),
+            continues=body.continues,
+        )
+        return EventStream(_generated(studio.turns.stream(asked), model.name, caller_of(request).language))
+
+    return routes
+
+
+async def _told(events: AsyncIterator[Event], language: str) -> AsyncGenerator[bytes, None]:
+    """Events as the reader's language has them: an error's sentence is told anew from its fields."""
+    async for item in events:
+        data = item.data
+        if item.kind == "error":
+            data = data | {"message": texts.say(f"errors.{data['code']}", language, **data["fields"])}
+        yield event(item.id, item.kind, data)
+
+
+async def _generated(
+    deltas: AsyncGenerator[Delta, None], model: str, language: str
+) -> AsyncGenerator[bytes, None]:
+    number = 0
+    async for kind, data in _numbered(deltas, model, language):
+        number += 1
+        yield event(number, kind, data)
+
+
+async def _numbered(
+    deltas: AsyncGenerator[Delta, None], model: str, language: str
+) -> AsyncGenerator[tuple[str, dict[str, Any]], None]:
+    try:
+        async for delta in deltas:
+            if isinstance(delta, Finished):
+                yield "done", {"reason": delta.reason, "facts": delta.facts(model), "change": None}
+            elif shown := as_event(delta):
+                yield shown
+    except FabulaError as failure:
+        yield "error", _failure(failure, language)
+    except Exception as failure:  # noqa: BLE001  # a stream that just ends would look like a short answer
+        yield "error", _failure(Unexpected(f"{type(failure).__name__}: {failure}"), language)
+    finally:
+        await deltas.aclose()
+
+
+def _failure(failure: FabulaError, language: str) -> dict[str, Any]:
+    return {
+        "code": failure.code,
+        "message": failure.sentence(language),
+        "fields": failure.fields,
+        "change": None,
+    }

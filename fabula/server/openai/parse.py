@@ -1,0 +1,212 @@
+"""OpenAI request bodies into turn requests. Knows nothing of how answers look.
+
+Source: OpenAI's API reference (chat completions, completions), and what real clients send. Fields of
+`Sampling` are accepted at the top level too (`extra_body` of the Python client puts them there). Whatever is
+neither is listed as ignored, never dropped in silence.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from fabula.core.errors import BadParameter
+from fabula.core.messages import Message, Role
+from fabula.core.sampling import Sampling
+from fabula.core.worker import Pieces
+
+MAX_CHOICES = 16
+SAMPLING_FIELDS = frozenset(field.name for field in dataclasses.fields(Sampling))
+ALIASES = {
+    "max_completion_tokens": "max_tokens",
+    "repeat_penalty": "repetition_penalty",
+    "repeat_last_n": "repetition_window",
+    "top_logprobs": "logprobs",
+}
+ROLES: dict[str, Role] = {
+    "system": "system",
+    "developer": "system",
+    "user": "user",
+    "assistant": "assistant",
+}
+HANDLED = frozenset({"model", "messages", "prompt", "stream", "stream_options", "n", "echo", "logprobs"})
+NEUTRAL: dict[str, tuple[Any, ...]] = {
+    # values of unsupported fields that ask for nothing, so that ignoring them ignores nothing
+    "tools": ([],),
+    "tool_choice": ("none", "auto"),
+    "response_format": ({"type": "text"},),
+    "best_of": (1,),
+    "suffix": ("",),
+    "store": (False,),
+    "parallel_tool_calls": (True,),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """A parsed body: what to generate and how to answer."""
+
+    model: str
+    sampling: Sampling
+    conversations: tuple[tuple[Message, ...], ...] = ()
+    prompts: tuple[Pieces, ...] = ()
+    choices: int = 1
+    stream: bool = False
+    with_usage: bool = False
+    echo: bool = False
+    wants_logprobs: bool = False
+    ignored: tuple[str, ...] = ()
+
+
+def chat(body: dict[str, Any]) -> Wish:
+    """A body of /v1/chat/completions. Raises BadParameter."""
+    wants_logprobs = _get(body, "logprobs", bool, False)
+    if wants_logprobs:
+        body = body | {"top_logprobs": body.get("top_logprobs") or 0}
+    elif body.get("top_logprobs"):
+        raise BadParameter("logprobs", "false", "true when top_logprobs is given")
+    messages = _get(body, "messages", list, None)
+    if not messages:
+        raise BadParameter("messages", f"{messages}", "a list with at least one message")
+    conversation = tuple(_message(row, f"messages[{index}]") for index, row in enumerate(messages))
+    return _wish(body, conversations=(conversation,), wants_logprobs=wants_logprobs)
+
+
+def completion(body: dict[str, Any]) -> Wish:
+    """A body of /v1/completions. Raises BadParameter."""
+    top = _get(body, "logprobs", int, None)
+    if top is not None:
+        body = body | {"top_logprobs": top}
+    ignored = ("logprobs of the echoed prompt",) if top is not None and body.get("echo") else ()
+    return _wish(
+        body,
+        prompts=_prompts(body.get("prompt", "")),
+        echo=_get(body, "echo", bool, False),
+        wants_logprobs=top is not None,
+        ignored=ignored,
+    )
+
+
+def _wish(body: dict[str, Any], *, ignored: tuple[str, ...] = (), **parts: Any) -> Wish:
+    options = _get(body, "stream_options", dict, None) or {}
+    choices = _get(body, "n", int, 1)
+    if not 1 <= choices <= MAX_CHOICES:
+        raise BadParameter("n", f"{choices}", f"a whole number from 1 to {MAX_CHOICES}")
+    return Wish(
+        model=_get(body, "model", str, ""),
+        sampling=_sampling(body),
+        choices=choices,
+        stream=_get(body, "stream", bool, False),
+        with_usage=bool(options.get("include_usage")),
+        ignored=(*ignored, *_unknown(body)),
+        **parts,
+    )
+
+
+def _sampling(body: dict[str, Any]) -> Sampling:
+    values: dict[str, Any] = {}
+    for name, value in body.items():
+        field = ALIASES.get(name, name)
+        if value is None or field not in SAMPLING_FIELDS or name in HANDLED:
+            continue
+        values[field] = _SPECIAL[field](value) if field in _SPECIAL else value
+    return Sampling.of(values)
+
+
+def _stop(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+def _seed(value: Any) -> Any:
+    """Some clients send −1 for a random seed, and OpenAI allows 64 bits."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return None if value < 0 else value % (2**32 - 1)
+    return value
+
+
+_SPECIAL: dict[str, Callable[[Any], Any]] = {"stop": _stop, "seed": _seed}
+
+
+def _unknown(body: dict[str, Any]) -> tuple[str, ...]:
+    known = HANDLED | SAMPLING_FIELDS | ALIASES.keys()
+    return tuple(
+        name
+        for name, value in body.items()
+        if name not in known and value is not None and value not in NEUTRAL.get(name, ())
+    )
+
+
+def _message(row: Any, where: str) -> Message:
+    if not isinstance(row, dict):
+        raise BadParameter(where, f"{row!r}"[:80], "an object with role and content")
+    role = row.get("role")
+    if role not in ROLES:
+        raise BadParameter(f"{where}.role", f"{role}", "one of " + ", ".join(ROLES))
+    name = _get(row, "name", str, "")
+    return Message(role=ROLES[role], text=_content(row.get("content"), f"{where}.content"), name=name)
+
+
+def _content(content: Any, where: str) -> str:
+    """Text, or a list of text parts joined."""
+    if content is None:
+        return ""
+    if isinstance(content, str):
+        return content
+    if not isinstance(content, list):
+        raise BadParameter(where, f"{content!r}"[:80], "text or a list of parts")
+    return "".join(_part(part, f"{where}[{index}]") for index, part in enumerate(content))
+
+
+def _part(part: Any, where: str) -> str:
+    kind = part.get("type") if isinstance(part, dict) else None
+    if kind not in ("text", "input_text", "refusal"):
+        raise BadParameter(f"{where}.type", f"{kind}", "text (this model takes no other parts)")
+    text = part.get("refusal" if kind == "refusal" else "text", "")
+    if not isinstance(text, str):
+        raise BadParameter(f"{where}.text", f"{text!r}"[:80], "text")
+    return text
+
+
+def _prompts(prompt: Any) -> tuple[Pieces, ...]:
+    """One prompt as text or token ids, or a list of either."""
+    if isinstance(prompt, str):
+        return ((prompt,),)
+    if _is_ids(prompt):
+        return ((tuple(prompt),),)
+    if isinstance(prompt, list) and 0 < len(prompt) <= MAX_CHOICES:
+        if all(isinstance(item, str) for item in prompt):
+            return tuple((item,) for item in prompt)
+        if all(_is_ids(item) for item in prompt):
+            return tuple((tuple(item),) for item in prompt)
+    raise BadParameter(
+        "prompt", f"{prompt!r}"[:80], f"text, token ids, or a list of up to {MAX_CHOICES} of them"
+    )
+
+
+def _is_ids(value: Any) -> bool:
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(isinstance(item, int) and not isinstance(item, bool) and item >= 0 for item in value)
+    )
+
+
+_KINDS: dict[type, str] = {
+    bool: "true or false",
+    int: "a whole number",
+    str: "text",
+    list: "a list",
+    dict: "an object",
+}
+
+
+def _get(row: dict[str, Any], name: str, kind: type, default: Any) -> Any:
+    """A field of the right type; null and absence are the default."""
+    value = row.get(name)
+    if value is None:
+        return default
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        raise BadParameter(name, f"{value!r}"[:80], _KINDS[kind])
+    return value

@@ -1,0 +1,197 @@
+"""Core deltas as OpenAI's objects and chunks. Knows nothing of how requests are parsed.
+
+The constant part of a chunk is rendered once per stream: on this path every token pays for each operation.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from fabula.core.errors import ContextExceeded, FabulaError
+from fabula.core.stream import Choice, Finished, FinishReason, Token
+
+DONE = b"data: [DONE]\n\n"
+FINISH: dict[FinishReason, str] = {"length": "length"}  # everything else is "stop" in this dialect
+CODES: dict[type[FabulaError], str] = {ContextExceeded: "context_length_exceeded"}
+
+
+def error(failure: FabulaError, language: str = "en") -> dict[str, Any]:
+    """OpenAI's error object. `param` names the field when the error is about one."""
+    return {
+        "error": {
+            "message": failure.sentence(language),
+            "type": "invalid_request_error" if failure.status < 500 else "server_error",
+            "param": failure.fields.get("name") if failure.code == "bad_parameter" else None,
+            "code": CODES.get(type(failure), failure.code),
+        }
+    }
+
+
+def data(body: Mapping[str, Any]) -> bytes:
+    return f"data: {json.dumps(body, ensure_ascii=False)}\n\n".encode()
+
+
+def usage(ends: Iterable[Finished]) -> dict[str, Any]:
+    """Token counts; a prompt that was read for several choices counts once, as OpenAI bills it."""
+    ends = list(ends)
+    prompt = max((end.prompt_tokens for end in ends), default=0)
+    written = sum(end.completion_tokens for end in ends)
+    cached = max((end.reused_tokens for end in ends), default=0)
+    return {
+        "prompt_tokens": prompt,
+        "completion_tokens": written,
+        "total_tokens": prompt + written,
+        "prompt_tokens_details": {"cached_tokens": cached},
+    }
+
+
+def honesty(ends: Iterable[Finished]) -> dict[str, Any]:
+    """What was really used and what was asked for in vain, in our own field of the last chunk."""
+    ends = list(ends)
+    return {
+        "effective": ends[0].effective if ends else {},
+        "ignored": sorted({name for end in ends for name in end.ignored}),
+    }
+
+
+@dataclass(slots=True)
+class Written:
+    """One choice as it grows, for answers that are not streamed."""
+
+    text: str = ""
+    tokens: list[Token] = field(default_factory=list)
+    end: Finished | None = None
+
+    @property
+    def finish_reason(self) -> str:
+        return FINISH.get(self.end.reason, "stop") if self.end else "stop"
+
+
+class ChatShape:
+    """Chat completions: messages and deltas."""
+
+    object = "chat.completion"
+    id_prefix = "chatcmpl-"
+    chunk_object = "chat.completion.chunk"
+
+    def opening(self) -> dict[str, Any] | None:
+        return {"delta": {"role": "assistant", "content": ""}, "logprobs": None, "finish_reason": None}
+
+    def chunk_parts(self, index: int) -> tuple[str, str]:
+        """JSON before and after the text of a token's choice."""
+        return f'{{"index":{index},"delta":{{"content":', '},"logprobs":null,"finish_reason":null}'
+
+    def token_choice(self, token: Token) -> dict[str, Any]:
+        return {
+            "delta": {"content": token.text},
+            "logprobs": self.logprobs([token]),
+            "finish_reason": None,
+        }
+
+    def closing(self, finish_reason: str) -> dict[str, Any]:
+        return {"delta": {}, "logprobs": None, "finish_reason": finish_reason}
+
+    def whole(self, written: Written, echo: str, wants_logprobs: bool) -> dict[str, Any]:
+        return {
+            "message": {"role": "assistant", "content": echo + written.text, "refusal": None},
+            "logprobs": self.logprobs(written.tokens) if wants_logprobs else None,
+            "finish_reason": written.finish_reason,
+        }
+
+    def logprobs(self, tokens: Iterable[Token]) -> dict[str, Any]:
+        rows = [
+            _row(token.chosen) | {"top_logprobs": [_row(choice) for choice in token.likeliest]}
+            for token in tokens
+            if token.chosen is not None
+        ]
+        return {"content": rows, "refusal": None}
+
+
+class TextShape:
+    """Completions: plain text."""
+
+    object = chunk_object = "text_completion"
+    id_prefix = "cmpl-"
+
+    def opening(self) -> dict[str, Any] | None:
+        return None
+
+    def chunk_parts(self, index: int) -> tuple[str, str]:
+        return f'{{"index":{index},"text":', ',"logprobs":null,"finish_reason":null}'
+
+    def token_choice(self, token: Token) -> dict[str, Any]:
+        return {"text": token.text, "logprobs": self.logprobs([token]), "finish_reason": None}
+
+    def closing(self, finish_reason: str) -> dict[str, Any]:
+        return {"text": "", "logprobs": None, "finish_reason": finish_reason}
+
+    def whole(self, written: Written, echo: str, wants_logprobs: bool) -> dict[str, Any]:
+        return {
+            "text": echo + written.text,
+            "logprobs": self.logprobs(written.tokens) if wants_logprobs else None,
+            "finish_reason": written.finish_reason,
+        }
+
+    def logprobs(self, tokens: Iterable[Token]) -> dict[str, Any]:
+        chosen = [(token.chosen, token.likeliest) for token in tokens if token.chosen is not None]
+        offsets = [0]
+        for choice, _ in chosen:
+            offsets.append(offsets[-1] + len(choice.text))
+        return {
+            "tokens": [choice.text for choice, _ in chosen],
+            "token_logprobs": [choice.logprob for choice, _ in chosen],
+            "top_logprobs": [{other.text: other.logprob for other in likeliest} for _, likeliest in chosen],
+            "text_offset": offsets[:-1],
+        }
+
+
+def _row(choice: Choice) -> dict[str, Any]:
+    return {
+        "token": choice.text,
+        "logprob": choice.logprob,
+        "bytes": list(choice.bytes or choice.text.encode()),
+    }
+
+
+class Answer:
+    """One answer's id, time and model, in either shape."""
+
+    def __init__(self, shape: ChatShape | TextShape, model: str):
+        self.shape = shape
+        self._head = {
+            "id": shape.id_prefix + uuid.uuid4().hex,
+            "object": shape.object,
+            "created": int(time.time()),
+            "model": model,
+        }
+        self._chunk_head = self._head | {"object": shape.chunk_object}
+        self._prefix = f'data: {json.dumps(self._chunk_head, ensure_ascii=False)[:-1]}, "choices":['
+
+    def chunk(self, index: int, choice: dict[str, Any]) -> bytes:
+        return data(self._chunk_head | {"choices": [{"index": index, **choice}]})
+
+    def token_chunk(self, index: int, text: str) -> bytes:
+        """The chunk of a token without log-probabilities: the hot path."""
+        before, after = self.shape.chunk_parts(index)
+        return f"{self._prefix}{before}{json.dumps(text, ensure_ascii=False)}{after}]}}\n\n".encode()
+
+    def last_chunk(self, index: int, finish_reason: str, end: Finished) -> bytes:
+        choice = {"index": index, **self.shape.closing(finish_reason)}
+        return data(self._chunk_head | {"choices": [choice], "fabula": honesty([end])})
+
+    def usage_chunk(self, ends: Iterable[Finished]) -> bytes:
+        return data(self._chunk_head | {"choices": [], "usage": usage(ends)})
+
+    def whole(self, choices: list[Written], echoes: list[str], wants_logprobs: bool) -> dict[str, Any]:
+        """The answer that is not streamed; `choices` in the order of their index."""
+        ends = [written.end for written in choices if written.end]
+        rows = [
+            {"index": index, **self.shape.whole(written, echo, wants_logprobs)}
+            for index, (written, echo) in enumerate(zip(choices, echoes, strict=True))
+        ]
+        return self._head | {"choices": rows, "usage": usage(ends), "fabula": honesty(ends)}

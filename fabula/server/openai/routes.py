@@ -1,0 +1,262 @@
+"""The routes under /v1. Knows no engine and stores nothing: a client that goes away stops the engine."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import json
+import logging
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, Response
+
+from fabula.app import Studio
+from fabula.core.errors import BadParameter, FabulaError, Unexpected
+from fabula.core.model import LocalModel
+from fabula.core.request import Context
+from fabula.core.stream import Delta, Finished, Loading, Token
+from fabula.server.caller import caller_of
+from fabula.server.openai import parse, render
+from fabula.server.sse import EventStream
+from fabula.turn.request import TurnRequest
+
+log = logging.getLogger(__name__)
+
+
+def router(studio: Studio) -> APIRouter:
+    routes = APIRouter(prefix="/v1", tags=["OpenAI"])
+
+    @routes.get("/models")
+    async def models() -> dict[str, Any]:
+        """All models on this machine, in OpenAI's list shape."""
+        return {"object": "list", "data": [_model(model) for model in studio.catalog.list()]}
+
+    @routes.get("/models/{name:path}")
+    async def model(name: str) -> dict[str, Any]:
+        return _model(studio.find_model(name))
+
+    @routes.post("/chat/completions", response_model=None)
+    async def chat_completions(request: Request) -> Response:
+        """OpenAI's chat completions. The last message may be an assistant's: the model then lengthens it."""
+        return await _complete(studio, request, parse.chat, render.ChatShape())
+
+    @routes.post("/completions", response_model=None)
+    async def completions(request: Request) -> Response:
+        """OpenAI's text completions, from text or token ids."""
+        return await _complete(studio, request, parse.completion, render.TextShape())
+
+    return routes
+
+
+def _model(model: LocalModel) -> dict[str, Any]:
+    created = int(model.path.stat().st_mtime) if model.path.exists() else 0
+    return {"id": model.name, "object": "model", "created": created, "owned_by": "local"}
+
+
+async def _complete(
+    studio: Studio,
+    request: Request,
+    read: Callable[[dict[str, Any]], parse.Wish],
+    shape: render.ChatShape | render.TextShape,
+) -> Response:
+    wish = read(await _body(request))
+    model = studio.find_model(wish.model)
+    answer = render.Answer(shape, model.name)
+    turns = _turns(studio, request, wish, model.name)
+    headers = {"X-Fabula-Ignored": ", ".join(wish.ignored)} if wish.ignored else {}
+    if wish.stream:
+        # The first delta decides the status: what fails before it is an HTTP error, not a broken stream.
+        turns[0] = await _primed(turns[0])
+        return EventStream(_chunks(wish, answer, turns), headers=headers)
+    written = await _until_gone(request, _gather(turns))
+    body = answer.whole(written, _echoes(wish), wish.wants_logprobs)
+    if ignored := body["fabula"]["ignored"]:
+        headers = {"X-Fabula-Ignored": ", ".join(ignored)}
+    return JSONResponse(body, headers=headers)
+
+
+async def _body(request: Request) -> dict[str, Any]:
+    try:
+        body = json.loads(await request.body())
+    except (ValueError, RecursionError) as reason:
+        raise BadParameter("body", "no JSON", f"a JSON object ({reason})") from reason
+    if not isinstance(body, dict):
+        raise BadParameter("body", f"{body!r}"[:80], "a JSON object")
+    return body
+
+
+def _turns(
+    studio: Studio, request: Request, wish: parse.Wish, model: str
+) -> list[AsyncGenerator[Delta, None]]:
+    """One stream per choice, in the order of their index."""
+    common: dict[str, Any] = {
+        "model": model,
+        "context": Context(caller_of(request)),
+        "ignored": wish.ignored,
+    }
+    asked = [
+        TurnRequest(messages=messages, continues=messages[-1].role == "assistant", **common)
+        for messages in wish.conversations
+    ] + [TurnRequest(prompt=prompt, **common) for prompt in wish.prompts]
+    return [studio.turns.stream(_nth(turn, wish, choice)) for turn in asked for choice in range(wish.choices)]
+
+
+def _nth(turn: TurnRequest, wish: parse.Wish, choice: int) -> TurnRequest:
+    """Choices of one seed must differ from each other, and the first be what n = 1 gives."""
+    sampling = wish.sampling
+    if sampling.seed is not None and choice:
+        sampling = dataclasses.replace(sampling, seed=(sampling.seed + choice) % (2**32 - 1))
+    return dataclasses.replace(turn, sampling=sampling)
+
+
+def _echoes(wish: parse.Wish) -> list[str]:
+    """What is put in front of each choice's text."""
+    if not wish.echo:
+        return [""] * (len(wish.conversations or wish.prompts) * wish.choices)
+    texts = ["".join(piece for piece in prompt if isinstance(piece, str)) for prompt in wish.prompts]
+    return [text for text in texts for _ in range(wish.choices)]
+
+
+async def _primed(turn: AsyncGenerator[Delta, None]) -> AsyncGenerator[Delta, None]:
+    """The stream after its first delta that is not about loading; what fails before is raised here."""
+    first = await anext(turn)
+    while isinstance(first, Loading):
+        first = await anext(turn)
+
+    async def rest() -> AsyncGenerator[Delta, None]:
+        async with aclosing(turn):
+            yield first
+            async for delta in turn:
+                yield delta
+
+    return rest()
+
+
+async def _gather(turns: list[AsyncGenerator[Delta, None]]) -> list[render.Written]:
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(_whole(turn)) for turn in turns]
+    return [task.result() for task in tasks]
+
+
+async def _whole(turn: AsyncGenerator[Delta, None]) -> render.Written:
+    written = render.Written()
+    async with aclosing(turn):
+        async for delta in turn:
+            if isinstance(delta, Token):
+                written.text += delta.text
+                written.tokens.append(delta)
+            elif isinstance(delta, Finished):
+                written.end = delta
+    return written
+
+
+async def _until_gone(request: Request, work: Any) -> Any:
+    """The result of `work`, cancelled as soon as the client hangs up."""
+
+    async def gone() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+
+    task, watch = asyncio.create_task(work), asyncio.create_task(gone())
+    try:
+        await asyncio.wait({task, watch}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise ClientGone
+        return task.result()
+    except ExceptionGroup as group:
+        raise _first(group) from group
+    finally:
+        task.cancel()
+        watch.cancel()
+        await asyncio.gather(task, watch, return_exceptions=True)
+
+
+class ClientGone(Exception):
+    """Nobody is there to read the answer."""
+
+
+def _first(group: ExceptionGroup[Exception]) -> Exception:
+    """The error that is told when several choices failed at once."""
+    inner = group.exceptions[0]
+    return _first(inner) if isinstance(inner, ExceptionGroup) else inner
+
+
+async def _chunks(
+    wish: parse.Wish, answer: render.Answer, turns: list[AsyncGenerator[Delta, None]]
+) -> AsyncGenerator[bytes, None]:
+    """The body of a streamed answer: it always ends with a finish reason or an error, and [DONE]."""
+    try:
+        async with aclosing(_answered(wish, answer, turns)) as chunks:
+            async for chunk in chunks:
+                yield chunk
+    except FabulaError as failure:
+        yield render.data(render.error(failure))
+    except Exception as failure:  # a stream that just ends would look like a short reply
+        log.exception("a streamed answer failed")
+        yield render.data(render.error(Unexpected(f"{type(failure).__name__}: {failure}")))
+    yield render.DONE
+
+
+async def _answered(
+    wish: parse.Wish, answer: render.Answer, turns: list[AsyncGenerator[Delta, None]]
+) -> AsyncGenerator[bytes, None]:
+    for index, echo in enumerate(_echoes(wish)):
+        if opening := answer.shape.opening():
+            yield answer.chunk(index, opening)
+        if echo:
+            yield answer.token_chunk(index, echo)
+    ends: list[Finished] = []
+    async with aclosing(_merged(turns)) as merged:
+        async for index, delta in merged:
+            if isinstance(delta, Token):
+                if chunk := _token(answer, index, delta, wish.wants_logprobs):
+                    yield chunk
+            elif isinstance(delta, Finished):
+                ends.append(delta)
+                yield answer.last_chunk(index, render.FINISH.get(delta.reason, "stop"), delta)
+    if wish.with_usage:
+        yield answer.usage_chunk(ends)
+
+
+def _token(answer: render.Answer, index: int, token: Token, wants_logprobs: bool) -> bytes:
+    if wants_logprobs:
+        return answer.chunk(index, answer.shape.token_choice(token))
+    return answer.token_chunk(index, token.text) if token.text else b""
+
+
+async def _merged(turns: list[AsyncGenerator[Delta, None]]) -> AsyncGenerator[tuple[int, Delta], None]:
+    """The deltas of several streams as they come, each with its stream's index."""
+    if len(turns) == 1:
+        async with aclosing(turns[0]) as only:
+            async for delta in only:
+                yield 0, delta
+        return
+    queue: asyncio.Queue[tuple[int, Delta | BaseException | None]] = asyncio.Queue()
+
+    async def drain(index: int, turn: AsyncGenerator[Delta, None]) -> None:
+        try:
+            async with aclosing(turn):
+                async for delta in turn:
+                    queue.put_nowait((index, delta))
+            queue.put_nowait((index, None))
+        except Exception as failure:  # noqa: BLE001  # raised again below, in the reader's task
+            queue.put_nowait((index, failure))
+
+    tasks = [asyncio.create_task(drain(index, turn)) for index, turn in enumerate(turns)]
+    try:
+        open_streams = len(turns)
+        while open_streams:
+            index, item = await queue.get()
+            if isinstance(item, BaseException):
+                raise item
+            if item is None:
+                open_streams -= 1
+            else:
+                yield index, item
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,169 @@
+"""Run a studio until it is told to stop: one per home, one port, in this process. Knows no route."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import logging.handlers
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from types import FrameType
+
+import uvicorn
+
+from fabula.app import MakeWorker, Studio
+from fabula.core.errors import PortInUse, SettingInvalid
+from fabula.server import http
+from fabula.store.home import Home
+from fabula.store.studio import Claim, claim
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+STOP_GRACE_S = 5  # for answers that are being sent when the studio is told to stop
+
+
+def serve(
+    home: Home,
+    flags: Mapping[str, object] | None = None,
+    *,
+    ready: Callable[[str], None] = lambda address: None,
+    stop: threading.Event | None = None,
+    make_worker: MakeWorker | None = None,
+) -> None:
+    """Blocks until SIGINT, SIGTERM or `stop`. `ready` gets the address once requests are answered.
+
+    Raises StudioRunning, PortInUse, or what opening the home raises.
+    """
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(_serve(home, dict(flags or {}), ready, stop, make_worker))
+
+
+async def _serve(
+    home: Home,
+    flags: Mapping[str, object],
+    ready: Callable[[str], None],
+    stop: threading.Event | None,
+    make_worker: MakeWorker | None,
+) -> None:
+    with claim(home.create()) as mine:
+        studio = Studio(home, flags, make_worker)
+        log_to(home)
+        listener = _listen(studio.settings.host, studio.settings.port)
+        await studio.open()
+        try:
+            await _answer(studio, listener, mine, ready, stop)
+        finally:
+            await studio.close()
+
+
+async def _answer(
+    studio: Studio,
+    listener: socket.socket,
+    mine: Claim,
+    ready: Callable[[str], None],
+    stop: threading.Event | None,
+) -> None:
+    config = uvicorn.Config(
+        http.create(studio),
+        http="httptools",
+        loop="none",
+        lifespan="off",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        timeout_graceful_shutdown=STOP_GRACE_S,
+    )
+    server = _Server(config)
+    restore = _on_signals(server)
+    watch = asyncio.create_task(_announce(server, listener, mine, ready, stop))
+    try:
+        await server.serve(sockets=[listener])
+    finally:
+        watch.cancel()
+        restore()
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn raises a caught signal again when it has shut down, which would cut our own closing short."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def _on_signals(server: uvicorn.Server) -> Callable[[], None]:
+    """The first SIGINT or SIGTERM ends the server in good order, the second at once. Gives the way back."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        server.force_exit = server.should_exit
+        server.should_exit = True
+
+    if threading.current_thread() is not threading.main_thread():
+        return lambda: None
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    return restore
+
+
+async def _announce(
+    server: uvicorn.Server,
+    listener: socket.socket,
+    mine: Claim,
+    ready: Callable[[str], None],
+    stop: threading.Event | None,
+) -> None:
+    while not server.started:
+        await asyncio.sleep(0.005)
+    host, port = listener.getsockname()[:2]
+    address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    mine.announce(address)
+    ready(address)
+    if stop is not None:
+        await asyncio.to_thread(stop.wait)
+        server.should_exit = True
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """A bound socket on loopback. Raises PortInUse, or SettingInvalid for an address that others reach."""
+    if host not in LOOPBACK:
+        raise SettingInvalid("host", host, "one of " + ", ".join(LOOPBACK))
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    if os.name == "posix":  # on Windows the option would let two programs share a port
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(2048)
+    except OSError as reason:
+        listener.close()
+        raise PortInUse(host, port) from reason
+    return listener
+
+
+def log_to(home: Home) -> None:
+    """Our own log goes to the home folder, bounded; the terminal is for people."""
+    handler = logging.handlers.RotatingFileHandler(
+        home.logs / "studio.log", maxBytes=2_000_000, backupCount=2, encoding="utf-8"
+    )
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    root = logging.getLogger()
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    logging.captureWarnings(True)
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop where there is one: it halves the cost of a streamed token."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop

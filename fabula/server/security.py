@@ -1,0 +1,91 @@
+"""Who may talk to a studio on loopback: no other web page, no other host name. Knows no route.
+
+A page on the internet can make a browser send requests to 127.0.0.1. Two checks stop it: the Host header must
+name this machine (DNS rebinding), and a browser's Origin must be the studio's own (cross-site requests).
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from fabula.core.errors import FabulaError, ForeignHost, ForeignOrigin
+from fabula.core.texts import choose_language
+
+LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
+
+
+def content_policy(index_html: str) -> str:
+    """The Content-Security-Policy of the web app: our own files, and the inline importmap by its hash."""
+    hashes = "".join(f" '{_digest(text)}'" for text in _inline_scripts(index_html))
+    return (
+        f"default-src 'self'; script-src 'self'{hashes}; style-src 'self'; img-src 'self' data:; "
+        "connect-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
+    )
+
+
+def _inline_scripts(html: str) -> list[str]:
+    return re.findall(r"<script(?![^>]*\bsrc=)[^>]*>(.*?)</script>", html, flags=re.DOTALL)
+
+
+def _digest(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+class Gate:
+    """ASGI middleware: refuses foreign hosts and origins, and adds the security headers to every answer."""
+
+    def __init__(self, app: ASGIApp, *, policy: str, hosts: Iterable[str] = LOOPBACK_NAMES):
+        self._app = app
+        self._hosts = frozenset(hosts)
+        self._headers = {
+            "content-security-policy": policy,
+            "x-content-type-options": "nosniff",
+            "referrer-policy": "no-referrer",
+            "cross-origin-resource-policy": "same-origin",
+        }
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in self._headers.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        refusal = self._refusal(Headers(scope=scope))
+        if refusal is None:
+            await self._app(scope, receive, send_with_headers)
+        else:
+            await _answer(refusal, Headers(scope=scope), send_with_headers)
+
+    def _refusal(self, headers: Headers) -> FabulaError | None:
+        host = headers.get("host", "")
+        if _name(host) not in self._hosts:
+            return ForeignHost(host)
+        origin = headers.get("origin")
+        if origin is not None and urlsplit(origin).netloc != host:
+            return ForeignOrigin(origin)
+        return None
+
+
+def _name(host: str) -> str:
+    """The host name without its port; the brackets of an IPv6 address stay."""
+    return re.sub(r":\d*$", "", host.lower())
+
+
+async def _answer(error: FabulaError, headers: Headers, send: Send) -> None:
+    text = error.sentence(choose_language(headers.get("accept-language", "")))
+    start = {"type": "http.response.start", "status": error.status}
+    await send(start | {"headers": [(b"content-type", b"text/plain; charset=utf-8")]})
+    await send({"type": "http.response.body", "body": text.encode()})

@@ -1,0 +1,81 @@
+"""Server-sent events: format, send, and notice when the reader is gone. Knows no event's meaning."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from typing import Any
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+PING_S = 15.0
+PING = b": ping\n\n"
+
+
+def event(id: int, kind: str, data: Mapping[str, Any]) -> bytes:
+    """One event as the browser's EventSource reads it."""
+    return f"id: {id}\nevent: {kind}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n".encode()
+
+
+class EventStream(Response):
+    """Sends what `body` yields as it comes, a comment when it is silent for `PING_S`, and closes `body` as
+    soon as the reader goes away. Starlette's own StreamingResponse can do the first only."""
+
+    media_type = "text/event-stream"
+
+    def __init__(
+        self,
+        body: AsyncGenerator[bytes, None],
+        *,
+        status: int = 200,
+        headers: Mapping[str, str] | None = None,
+    ):
+        self.body_iterator = body
+        super().__init__(status_code=status, headers={"cache-control": "no-store", **(headers or {})})
+        del self.headers["content-length"]  # Response sets it from its empty body
+        self._sent_at = time.monotonic()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        tasks = [
+            asyncio.create_task(self._send_all(send)),
+            asyncio.create_task(_gone(receive)),
+            asyncio.create_task(self._ping(send)),
+        ]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        for task in done:
+            task.result()
+
+    async def _send_all(self, send: Send) -> None:
+        async with aclosing(self.body_iterator) as body:
+            async for chunk in body:
+                self._sent_at = time.monotonic()
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _ping(self, send: Send) -> None:
+        """Proxies and clients give up on silent connections, and a long prompt is silent."""
+        while True:
+            await asyncio.sleep(PING_S)
+            if time.monotonic() - self._sent_at >= PING_S:
+                await send({"type": "http.response.body", "body": PING, "more_body": True})
+
+
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def resume_point(headers: Mapping[str, str], after: int) -> int:
+    """The number of the last event that a reader has, from `Last-Event-ID` or the query."""
+    last = headers.get("last-event-id", "")
+    return int(last) if last.isdecimal() else after
