@@ -7,6 +7,7 @@ does inside one transaction is written in `changes`, `fold`, `pages` and `chats`
 from __future__ import annotations
 
 import asyncio
+import builtins  # in this class `list` is what the shelf does
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -60,7 +61,9 @@ class Chats:
 
     async def update(self, owner: str, id: str, revision: int, **fields: Any) -> Chat:
         """Changes `title`, `model`, `system` or `sampling`. Raises StaleRevision or BadParameter."""
-        return self._tell(await self._database.write(lambda c: shelf.update(c, owner, id, revision, fields)))
+        return self._tell(
+            await self._database.write(lambda c: shelf.update_fields(c, owner, id, revision, fields))
+        )
 
     async def delete(self, owner: str, id: str, forever: bool = False) -> None:
         """Into the trash, or away with all that belongs to it (from the trash too)."""
@@ -82,16 +85,16 @@ class Chats:
         """A page of the shown path: ending just before a message (or at the head), or from an offset on."""
         return await self._database.read(lambda c: pages.page(c, owner, id, before, limit, offset))
 
-    async def path(self, owner: str, id: str, upto: str | None = None) -> list[PathMessage]:
+    async def path(self, owner: str, id: str, upto: str | None = None) -> builtins.list[PathMessage]:
         """All messages from the first to `upto` (default: the head), as the prompt needs them."""
         return await self._database.read(lambda c: pages.path(c, owner, id, upto))
 
     async def message(self, owner: str, id: str, message_id: str) -> ChatMessage:
         return await self._database.read(lambda c: pages.message(c, owner, id, message_id))
 
-    async def versions(self, owner: str, id: str, message_id: str) -> list[Version]:
+    async def versions(self, owner: str, id: str, message_id: str) -> builtins.list[Version]:
         """All versions of a message, oldest first."""
-        return await self._database.read(lambda c: pages.versions(c, owner, id, message_id))
+        return await self._database.read(lambda c: pages.versions_of(c, owner, id, message_id))
 
     # ── changing the tree ───────────────────────────────────────────────────────────────────────────
 

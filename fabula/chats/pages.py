@@ -1,0 +1,162 @@
+"""Reading the shown path: whole, for a prompt, or page by page, for a screen. Knows no changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import CTE, Connection, Row, func, insert, select
+
+from fabula.chats import rows
+from fabula.chats.records import ChatMessage, Page, PathMessage, Swipe, Version
+from fabula.store.schema.chats import counts as counted
+from fabula.store.schema.chats import messages, versions
+
+BATCH = 5000  # ids in one query; SQLite takes 32,766
+_WALKED = ("id", "parent_id", "depth", "role", "author", "created_at", "version_id")
+
+
+def page(
+    connection: Connection, owner: str, id: str, before: str | None, limit: int, offset: int | None
+) -> Page:
+    chat = rows.find_chat(connection, owner, id)
+    total = _depth(connection, chat, chat.head_id)
+    start, last = chat.head_id, total
+    if offset is not None:
+        last = min(offset + limit, total)
+    elif before:
+        start = rows.find_message(connection, chat, before).parent_id
+        last = _depth(connection, chat, start)
+    first = max(0, last - limit if offset is None else offset)
+    found = _walk(connection, chat, start, first, last)
+    return Page(_dress(connection, chat, found), first > 0 and bool(found), chat.revision, total)
+
+
+def message(connection: Connection, owner: str, id: str, message_id: str) -> ChatMessage:
+    return show(connection, rows.find_chat(connection, owner, id), message_id)
+
+
+def show(connection: Connection, chat: Row[Any], message_id: str) -> ChatMessage:
+    depth = rows.find_message(connection, chat, message_id).depth
+    return _dress(connection, chat, _walk(connection, chat, message_id, depth - 1, depth))[0]
+
+
+def path(connection: Connection, owner: str, id: str, upto: str | None) -> list[PathMessage]:
+    chat = rows.find_chat(connection, owner, id)
+    start = chat.head_id if upto is None else upto
+    if upto:
+        rows.find_message(connection, chat, upto)
+    walk = _upwards(chat, start, 0)
+    columns = walk.c.id, walk.c.role, walk.c.author, walk.c.version_id
+    text = versions.c.text, versions.c.tokenizer, versions.c.token_ids
+    query = select(*columns, *text).join(versions, versions.c.id == walk.c.version_id)
+    found = connection.execute(query.order_by(walk.c.depth))
+    return [
+        PathMessage(
+            id=id,
+            role=role,
+            name=author,
+            version_id=version_id,
+            text=text,
+            tokenizer=tokenizer,
+            token_ids=rows.unpack(token_ids),
+        )
+        for id, role, author, version_id, text, tokenizer, token_ids in found
+    ]
+
+
+def versions_of(connection: Connection, owner: str, id: str, message_id: str) -> list[Version]:
+    chat = rows.find_chat(connection, owner, id)
+    rows.find_message(connection, chat, message_id)
+    columns = versions.c
+    query = select(columns.id, columns.text, columns.reason, columns.created_at, columns.facts)
+    query = query.where(columns.message_id == message_id, columns.owner_id == owner)
+    return [Version(*row) for row in connection.execute(query.order_by(columns.created_at, columns.id))]
+
+
+def counts(connection: Connection, tokenizer: str, version_ids: Sequence[str]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for batch in _batches(version_ids):
+        query = select(counted.c.version_id, counted.c.tokens)
+        query = query.where(counted.c.tokenizer == tokenizer, counted.c.version_id.in_(batch))
+        found |= dict(connection.execute(query).tuples().all())
+    return found
+
+
+def remember_counts(connection: Connection, tokenizer: str, values: Mapping[str, int]) -> None:
+    """Versions that are gone meanwhile, or counted already, are passed over."""
+    known = counts(connection, tokenizer, list(values))
+    for batch in _batches([id for id in values if id not in known]):
+        existing = connection.scalars(select(versions.c.id).where(versions.c.id.in_(batch)))
+        new = [{"version_id": id, "tokenizer": tokenizer, "tokens": values[id]} for id in existing]
+        if new:
+            connection.execute(insert(counted), new)
+
+
+def _batches(ids: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(ids), BATCH):
+        yield ids[start : start + BATCH]
+
+
+def _depth(connection: Connection, chat: Row[Any], message_id: str) -> int:
+    return rows.find_message(connection, chat, message_id).depth if message_id else 0
+
+
+def _upwards(chat: Row[Any], start: str, above: int) -> CTE:
+    """The message `start` and those before it, down to a depth."""
+    columns = messages.c
+    names = [columns[name] for name in _WALKED]
+    mine = columns.chat_id == chat.id, columns.owner_id == chat.owner_id, columns.depth > above
+    walk = select(*names).where(columns.id == start, *mine).cte("walk", recursive=True)
+    return walk.union_all(select(*names).join(walk, columns.id == walk.c.parent_id).where(*mine))
+
+
+def _walk(connection: Connection, chat: Row[Any], start: str, first: int, last: int) -> list[Row[Any]]:
+    """Messages `first` to `last` (exclusive, from 0) of the path to `start`, with the shown versions."""
+    walk = _upwards(chat, start, first)
+    shown = versions.c.text, versions.c.reason, versions.c.facts
+    query = select(walk, *shown).join(versions, versions.c.id == walk.c.version_id)
+    return list(connection.execute(query.where(walk.c.depth <= last).order_by(walk.c.depth)))
+
+
+def _dress(connection: Connection, chat: Row[Any], found: list[Row[Any]]) -> list[ChatMessage]:
+    """Rows of the path with what is said about each: its swipes and the number of its versions."""
+    swipes = _swipes(connection, chat, [row.parent_id for row in found])
+    numbers = _version_numbers(connection, [row.id for row in found])
+    return [
+        ChatMessage(
+            id=row.id,
+            parent_id=row.parent_id,
+            role=row.role,
+            author=row.author,
+            text=row.text,
+            version_id=row.version_id,
+            version_reason=row.reason,
+            versions=numbers[row.id],
+            created_at=row.created_at,
+            swipe=_swipe(row.id, swipes.get(row.parent_id, ())),
+            facts=row.facts,
+        )
+        for row in found
+    ]
+
+
+def _swipe(id: str, ids: tuple[str, ...]) -> Swipe:
+    return Swipe(ids.index(id) if id in ids else 0, len(ids), ids)
+
+
+def _swipes(connection: Connection, chat: Row[Any], parents: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """The visible alternatives below each of some messages, oldest first."""
+    columns = messages.c
+    query = select(columns.parent_id, columns.id).where(columns.chat_id == chat.id, ~columns.hidden)
+    query = query.where(columns.owner_id == chat.owner_id, columns.parent_id.in_(parents))
+    found: dict[str, tuple[str, ...]] = {}
+    for parent_id, id in connection.execute(query.order_by(columns.position)):
+        found[parent_id] = (*found.get(parent_id, ()), id)
+    return found
+
+
+def _version_numbers(connection: Connection, ids: Sequence[str]) -> dict[str, int]:
+    columns = versions.c
+    query = select(columns.message_id, func.count()).where(columns.message_id.in_(ids))
+    return dict(connection.execute(query.group_by(columns.message_id)).tuples().all())
