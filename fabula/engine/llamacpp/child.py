@@ -1,0 +1,86 @@
+"""The program inside the child process: llama.cpp's server, told by one JSON line what to load.
+
+Knows nothing of the studio: it imports only the engine, so that it starts fast and can be run by its path.
+
+    stdin    one line of JSON (`Settings`), then silence; when it closes, the studio is gone and so are we
+    stdout   one line `FABULA-READY {"address": …}`; anything else there is log (ggml prints when it aborts)
+    stderr   the engine's log
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import sys
+from dataclasses import dataclass
+
+READY = "FABULA-READY "
+LINUX_PARENT_DEATH_SIGNAL = 1  # prctl's PR_SET_PDEATHSIG
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How the model is loaded. An unknown or missing name fails when the line is read."""
+
+    model: str  # path of the GGUF
+    key: str  # what requests must carry; random per child
+    context: int  # tokens per slot
+    slots: int
+    threads: int
+    gpu_layers: int
+    kv_type: str  # as ggml names it, in lower case: f16, q8_0 …
+    prompt_cache_mib: int
+    slots_folder: str  # "" = slots are not saved
+
+
+def main() -> None:
+    settings = Settings(**json.loads(sys.stdin.readline()))
+    _die_with_the_studio()
+    _leave_no_core_file()
+    import xllamacpp
+
+    server = xllamacpp.Server(_params(settings, xllamacpp))
+    print(READY + json.dumps({"address": server.listening_address}), flush=True)
+    sys.stdin.read()
+    os._exit(0)
+
+
+def _params(settings: Settings, xllamacpp):  # type: ignore[no-untyped-def]  # the engine has no types
+    params = xllamacpp.CommonParams()
+    params.model.path = settings.model
+    params.n_ctx = settings.context * settings.slots
+    params.n_parallel = settings.slots
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = settings.threads
+    params.n_gpu_layers = settings.gpu_layers
+    kv_type = xllamacpp.ggml_type[f"GGML_TYPE_{settings.kv_type.upper()}"]
+    params.cache_type_k = params.cache_type_v = kv_type
+    params.cache_ram_mib = settings.prompt_cache_mib
+    params.slot_save_path = settings.slots_folder
+    params.fit_params = False  # the studio has planned already; planning twice costs 0.3 s
+    params.api_keys = [settings.key]
+    params.hostnames, params.port = ["127.0.0.1"], 0  # 0 = any free port
+    params.cors_origins, params.cors_credentials = "", False  # the default reflects every origin
+    params.ui = False
+    params.endpoint_slots = True
+    params.verbosity = 4  # tells buffer sizes; 5 would write 600 KB at each start
+    return params
+
+
+def _die_with_the_studio() -> None:
+    """The engine holds the interpreter while it loads, so that the end of stdin is seen only afterwards."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(LINUX_PARENT_DEATH_SIGNAL, signal.SIGKILL)
+
+
+def _leave_no_core_file() -> None:
+    """A core file of an aborted engine would be as large as the model."""
+    if sys.platform != "win32":
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+if __name__ == "__main__":
+    main()

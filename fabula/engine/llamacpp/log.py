@@ -1,0 +1,78 @@
+"""What the engine says while it runs: kept, bounded, and turned into the reason that a person is told.
+
+Knows no process: lines come in, a sentence comes out.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections import deque
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+
+RING = 200  # lines kept in memory
+FILE_BYTES = 2_000_000  # per file; one older file is kept beside it
+LINE_BYTES = 4_000  # longer lines are cut
+
+_ERROR = re.compile(r"^[\d.]+ E (?P<text>.*)")
+_ORIGIN = re.compile(r"^(?:\w+ +)?[\w~]+: +(?=\S)")  # "llama_model_load: ", "srv    load_model: "
+_PREFIX = re.compile(r"^(?:error loading model: +|llama_model_loader: +)+")
+_ASSERTION = re.compile(
+    r"^\S+\.(?:cpp|cc|c|cu|h|hpp|m):\d+: (?P<text>.+)"
+)  # what ggml prints before it aborts
+_EXCEPTION = re.compile(r"^(?P<text>[A-Z]\w*(?:Error|Exception): .+)")  # the last line of a Python traceback
+_EMPTY_WORDS = re.compile(
+    r"^(failed to load model|failed to create.context|exiting due to|Failed to init server)"
+    r"|RuntimeError: Failed to init server",
+    re.IGNORECASE,
+)
+
+
+class EngineLog:
+    """The last lines of one engine, and all of them in a file that never outgrows its bounds."""
+
+    def __init__(self, file: Path) -> None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        self.lines: deque[str] = deque(maxlen=RING)
+        self._file = RotatingFileHandler(file, maxBytes=FILE_BYTES, backupCount=1, encoding="utf-8")
+        self._rest = b""
+
+    def feed(self, data: bytes) -> None:
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            self.add(line)
+        if len(self._rest) > LINE_BYTES:
+            self.finish()
+
+    def finish(self) -> None:
+        """The stream has ended, perhaps in the middle of a line."""
+        rest, self._rest = self._rest, b""
+        if rest:
+            self.add(rest)
+
+    def add(self, line: bytes) -> None:
+        text = line[:LINE_BYTES].decode(errors="replace").rstrip()
+        self.lines.append(text)
+        self._file.emit(logging.makeLogRecord({"msg": text}))
+
+    def close(self) -> None:
+        self.finish()
+        self._file.close()
+
+    def reason(self) -> str:
+        return reason(list(self.lines))
+
+
+def reason(lines: list[str]) -> str:
+    """The most telling line: the first complaint, without its time stamp and function name."""
+    for pattern in (_ERROR, _ASSERTION, _EXCEPTION):
+        complaints = [_plain(match["text"]) for line in lines if (match := pattern.match(line))]
+        telling = [text for text in complaints if not _EMPTY_WORDS.search(text)]
+        if telling:
+            return telling[0]
+    return ""
+
+
+def _plain(text: str) -> str:
+    return _PREFIX.sub("", _ORIGIN.sub("", text.strip(), count=1))

@@ -1,0 +1,128 @@
+"""Requests in the engine server's language. Pure.
+
+Knows llama.cpp's `/completion` body; knows no connection, no process and no answer (`reading`).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from fabula.core.sampling import SEED_LIMIT, Sampling
+from fabula.core.worker import Prompt
+
+NAMES = {
+    "temperature": "temperature",
+    "top_k": "top_k",
+    "top_p": "top_p",
+    "min_p": "min_p",
+    "typical_p": "typical_p",
+    "top_n_sigma": "top_n_sigma",
+    "xtc_probability": "xtc_probability",
+    "xtc_threshold": "xtc_threshold",
+    "dynatemp_range": "dynatemp_range",
+    "dynatemp_exponent": "dynatemp_exponent",
+    "repetition_penalty": "repeat_penalty",
+    "repetition_window": "repeat_last_n",
+    "presence_penalty": "presence_penalty",
+    "frequency_penalty": "frequency_penalty",
+    "dry_multiplier": "dry_multiplier",
+    "dry_base": "dry_base",
+    "dry_allowed_length": "dry_allowed_length",
+    "dry_window": "dry_penalty_last_n",
+    "mirostat": "mirostat",
+    "mirostat_tau": "mirostat_tau",
+    "mirostat_eta": "mirostat_eta",
+    "ignore_eos": "ignore_eos",
+    "seed": "seed",
+}
+"""Our names → the engine's, for the parameters that are one number."""
+
+OFF_SIGMA = -1.0  # the engine's "off" for top_n_sigma; ours is 0
+NO_BREAKER = "\0"  # the engine refuses an empty list; this never occurs in text
+
+PENALTIES = ("repetition_penalty", "presence_penalty", "frequency_penalty")
+DRY_DETAILS = ("dry_base", "dry_allowed_length", "dry_window", "dry_sequence_breakers")
+BYPASSED_BY_MIROSTAT = (
+    *("top_k", "top_p", "min_p", "typical_p", "top_n_sigma", "xtc_probability", "xtc_threshold"),
+    *("dynatemp_range", "dynatemp_exponent", *PENALTIES, "repetition_window", "dry_multiplier", *DRY_DETAILS),
+)
+"""Measured: with mirostat the engine runs temperature, logit bias and mirostat, and nothing else."""
+
+
+def body(prompt: Prompt, sampling: Sampling, used: dict[str, Any]) -> dict[str, Any]:
+    """What is posted to /completion; `used` is `effective` of the sampling."""
+    numbers = {theirs: used[ours] for ours, theirs in NAMES.items()}
+    return numbers | {
+        "prompt": mixed(prompt),
+        "top_n_sigma": sampling.top_n_sigma or OFF_SIGMA,
+        "dry_sequence_breakers": list(sampling.dry_sequence_breakers) or [NO_BREAKER],
+        "logit_bias": [[token, False if bias == -math.inf else bias] for token, bias in sampling.logit_bias],
+        "n_predict": -1 if sampling.max_tokens is None else sampling.max_tokens,
+        "n_probs": 0 if sampling.logprobs is None else max(1, sampling.logprobs),
+        "stop": [stop for stop in sampling.stop if stop],
+        "stream": True,
+        "cache_prompt": True,
+        "return_tokens": True,
+        "return_progress": True,
+    }
+
+
+def mixed(prompt: Prompt) -> str | list[str | int]:
+    """Text as it is; ids, or text between ids, as one flat list."""
+    if len(prompt.pieces) == 1 and isinstance(prompt.pieces[0], str):
+        return prompt.pieces[0]
+    flat: list[str | int] = []
+    for piece in prompt.pieces:
+        flat.extend([piece] if isinstance(piece, str) else piece)
+    return flat
+
+
+def effective(sampling: Sampling, *, context: int, seed: int) -> dict[str, Any]:
+    """The sampling with what the engine will really use: a seed, and windows in tokens."""
+    return sampling.all() | {
+        "repetition_window": _whole(sampling.repetition_window, context),
+        "dry_window": _whole(sampling.dry_window, context),
+        # The engine reads its largest seed as "random"; ours is always told.
+        "seed": seed if sampling.seed in (None, SEED_LIMIT) else sampling.seed,
+        # JSON has no infinity; `Sampling.of` reads this back.
+        "logit_bias": [[token, "-inf" if bias == -math.inf else bias] for token, bias in sampling.logit_bias],
+    }
+
+
+def _whole(window: int, context: int) -> int:
+    """The engine refuses −1 for "the whole context"."""
+    return context if window < 0 else window
+
+
+def ignored(sampling: Sampling) -> tuple[str, ...]:
+    """The fields that were asked for and have no effect, because another one switches them off."""
+    off: set[str] = set()
+    if sampling.mirostat:
+        off.update(BYPASSED_BY_MIROSTAT)
+    else:
+        off.update(("mirostat_tau", "mirostat_eta"))
+    if not sampling.dry_multiplier:
+        off.update(DRY_DETAILS)
+    if not sampling.xtc_probability:
+        off.add("xtc_threshold")
+    if not sampling.dynatemp_range:
+        off.add("dynatemp_exponent")
+    asked = sampling.changed()
+    if not any(name in asked for name in PENALTIES):
+        off.add("repetition_window")
+    return tuple(name for name in asked if name in off)
+
+
+def settled(effective: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
+    """`effective`, corrected where the engine says that it used another number."""
+    theirs = {ours: settings[name] for ours, name in NAMES.items() if name in settings}
+    if theirs.get("top_n_sigma") == OFF_SIGMA:
+        theirs["top_n_sigma"] = 0.0
+    # The engine computes in 32 bits: 0.95 comes back as 0.949999988.
+    other = {
+        name: value
+        for name, value in theirs.items()
+        if not math.isclose(value, effective[name], rel_tol=1e-5)
+    }
+    return effective | other

@@ -1,0 +1,201 @@
+"""A model run by llama.cpp's server in a child process of its own, behind the Worker seam.
+
+Knows no chat and no HTTP API; how requests look is `wire`, how answers look `reading`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import secrets
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httptools
+
+from fabula.core.errors import EngineDied
+from fabula.core.model import LocalModel
+from fabula.core.plan import Plan
+from fabula.core.sampling import SEED_LIMIT, Sampling
+from fabula.core.stream import Delta, Finished, Token
+from fabula.core.worker import Prompt
+from fabula.engine.llamacpp import wire
+from fabula.engine.llamacpp.connection import Answer, request
+from fabula.engine.llamacpp.process import EngineProcess
+from fabula.engine.llamacpp.reading import Events, Gap, Read, Reader, Unsaid, refusal
+
+START_LIMIT_S = 600.0  # a large model from a slow disk takes minutes
+BETWEEN_TEXTS = -1  # no token has this id; the engine's tokenizer passes it through
+ANCHOR = "\n"  # put before a fragment, so that no tokenizer adds a space to it
+GAPS_KEPT = 10_000
+_UNSAFE = re.compile(r"[^\w.-]+")
+
+
+class LlamaCppWorker:
+    """One GGUF in one child process. Also Counts and, with a `slots_folder`, KeepsSlots.
+
+    `logs` is the folder for the engine's log files.
+    """
+
+    model: LocalModel
+    plan: Plan
+
+    def __init__(
+        self, logs: Path, *, start_limit_s: float = START_LIMIT_S, slots_folder: Path | None = None
+    ) -> None:
+        self._logs = logs
+        self._start_limit_s = start_limit_s
+        self._slots_folder = slots_folder
+        self._process: EngineProcess | None = None
+        self._gaps: dict[tuple[str, int, int], tuple[int, ...]] = {}
+
+    # ── life ────────────────────────────────────────────────────────────────────────────────────────
+
+    async def load(self, model: LocalModel, plan: Plan) -> None:
+        self.model, self.plan = model, plan
+        config = {
+            "model": str(model.path),
+            "context": plan.context,
+            "slots": plan.slots,
+            "threads": plan.threads,
+            "gpu_layers": plan.gpu_layers,
+            "kv_type": plan.kv_type,
+            "prompt_cache_mib": plan.prompt_cache >> 20,
+            "slots_folder": str(self._slots_folder or ""),
+        }
+        log = self._logs / f"engine-{_UNSAFE.sub('_', model.name)}.log"
+        self._process = await EngineProcess.start(model.name, config, log, self._start_limit_s)
+
+    async def close(self) -> None:
+        if self._process:
+            await self._process.stop()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid if self._process else 0
+
+    @property
+    def alive(self) -> bool:
+        return self._process is not None and self._process.alive
+
+    async def gone(self) -> None:
+        """Returns when the engine's process has ended, for whatever reason."""
+        if self._process:
+            await self._process.gone()
+
+    # ── writing ─────────────────────────────────────────────────────────────────────────────────────
+
+    def honours(self, sampling: Sampling) -> tuple[dict[str, Any], tuple[str, ...]]:
+        seed = secrets.randbelow(SEED_LIMIT)
+        return wire.effective(sampling, context=self.plan.context, seed=seed), wire.ignored(sampling)
+
+    async def stream(self, prompt: Prompt, sampling: Sampling) -> AsyncIterator[Delta]:
+        started, first_token_ms = time.monotonic(), 0.0
+        effective, ignored = self.honours(sampling)
+        body = wire.body(await self._exact(prompt), sampling, effective)
+        reader = Reader(self.model.name, logprobs=sampling.logprobs, stops=bool(sampling.stop))
+        async with aclosing(self._read(body, reader)) as deltas:
+            async for delta in deltas:
+                if isinstance(delta, Token) and not first_token_ms:
+                    first_token_ms = (time.monotonic() - started) * 1000
+                if isinstance(delta, Finished):
+                    used = wire.settled(effective, delta.effective or {})
+                    delta = dataclasses.replace(
+                        delta, first_token_ms=first_token_ms, effective=used, ignored=ignored
+                    )
+                yield delta
+
+    async def _read(self, body: dict[str, Any], reader: Reader) -> AsyncGenerator[Delta]:
+        events = Events()
+        async with self._ask("/completion", body) as answer:
+            while chunk := await answer.read():
+                for event in events.feed(chunk):
+                    for read in reader.read(event):
+                        for delta in await self._complete(read):
+                            yield delta
+
+    async def _exact(self, prompt: Prompt) -> Prompt:
+        """Without text that the engine would put a BOS in front of, when none is wanted."""
+        if prompt.add_special or not isinstance(prompt.pieces[0], str):
+            return prompt
+        return Prompt((tuple(await self.tokenize(prompt)),), add_special=False)
+
+    async def _complete(self, read: Read) -> Sequence[Delta]:
+        if isinstance(read, Gap):
+            return (read.filled(await self._canonical(read)),)
+        if isinstance(read, Unsaid):
+            return read.said((await self._post("/detokenize", {"tokens": read.ids}))["content"])
+        return (read,)
+
+    async def _canonical(self, gap: Gap) -> tuple[int, ...]:
+        """The ids that the tokenizer gives for the text in the middle of a reply; remembered."""
+        key = (gap.text, gap.missing, gap.last)
+        if key not in self._gaps:
+            if len(self._gaps) >= GAPS_KEPT:
+                self._gaps.clear()
+            anchor = await self.tokenize(Prompt((ANCHOR,), add_special=False))
+            whole = await self.tokenize(Prompt((ANCHOR + gap.text,), add_special=False))
+            self._gaps[key] = tuple(whole[len(anchor) :]) if whole[: len(anchor)] == anchor else ()
+        return self._gaps[key]
+
+    # ── Counts ──────────────────────────────────────────────────────────────────────────────────────
+
+    async def tokenize(self, prompt: Prompt) -> list[int]:
+        content = wire.mixed(prompt)
+        return await self._tokens([content] if isinstance(content, str) else content, prompt.add_special)
+
+    async def count(self, texts: Sequence[str]) -> list[int]:
+        """All texts in one request, told apart by an id that no token has."""
+        content = [part for text in texts for part in (text, BETWEEN_TEXTS)]
+        counts = [0]
+        for id in await self._tokens(content, add_special=False):
+            if id == BETWEEN_TEXTS:
+                counts.append(0)
+            else:
+                counts[-1] += 1
+        return counts[:-1]
+
+    async def _tokens(self, content: Sequence[str | int], add_special: bool) -> list[int]:
+        asked = {"content": content, "add_special": add_special, "parse_special": True}
+        tokens: list[int] = (await self._post("/tokenize", asked))["tokens"] if content else []
+        return tokens
+
+    # ── KeepsSlots ──────────────────────────────────────────────────────────────────────────────────
+
+    async def save_slot(self, slot: int, file: str) -> int:
+        """Writes the slot's state to `file` in the slots folder; answers its tokens."""
+        return int((await self._post(f"/slots/{slot}?action=save", {"filename": file}))["n_saved"])
+
+    async def restore_slot(self, slot: int, file: str) -> int:
+        return int((await self._post(f"/slots/{slot}?action=restore", {"filename": file}))["n_restored"])
+
+    # ── requests ────────────────────────────────────────────────────────────────────────────────────
+
+    async def _post(self, path: str, body: dict[str, Any]) -> Any:
+        async with self._ask(path, body) as answer:
+            return json.loads(await answer.body())
+
+    @asynccontextmanager
+    async def _ask(self, path: str, body: dict[str, Any]) -> AsyncIterator[Answer]:
+        """An answer with status 200. Raises what the engine refused, or EngineDied."""
+        if self._process is None:
+            raise EngineDied(self.model.name, "it is not loaded")
+        process = self._process
+        try:
+            async with request(process.address, process.key, path, json.dumps(body).encode()) as answer:
+                if answer.status != 200:
+                    raise refusal(self.model.name, _error(await answer.body()))
+                yield answer
+        except (OSError, httptools.HttpParserError) as broken:
+            raise await process.death() from broken
+
+
+def _error(body: bytes) -> Any:
+    try:
+        return json.loads(body)["error"]
+    except (ValueError, KeyError, TypeError):
+        return body.decode(errors="replace")
