@@ -51,8 +51,8 @@ def assemble(
     if kept is None:
         raise ContextExceeded(prompt_tokens=_least(messages, whole) + glue_costs[-1], context=context)
     pieces = render(kept, template, tokenizer=tokenizer, continues=continues)
-    segments = tuple(_segments(messages, costs, {id(message) for message in kept}))
-    tokens = sum(segment.tokens for segment in segments if segment.included) + sum(glue_costs)
+    segments = tuple(_segments(messages, whole, {id(message) for message in kept}))
+    tokens = sum(segment.tokens for segment in segments if segment.included) + glue_costs[-1]
     return PromptPlan(pieces=pieces, segments=segments, tokens=tokens, cut_messages=len(messages) - len(kept))
 
 

@@ -20,9 +20,9 @@ class NeedCounts:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """One stretch of the prompt: where it comes from, its tokens, and whether it is in.
+    """One message of the prompt with the template's text before it: its tokens, and whether it is in.
 
-    `source` is "template" for the glue between messages, else the message's role; `message_id` names it.
+    `source` is the message's role.
     """
 
     source: str

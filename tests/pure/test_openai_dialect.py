@@ -1,0 +1,150 @@
+"""OpenAI bodies are understood whole, and what cannot be honoured is said."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from fabula.core.errors import BadParameter, ContextExceeded, EngineDied, ModelNotFound
+from fabula.core.stream import Choice, Finished, Token
+from fabula.server.openai import parse, render
+
+HELLO = {"model": "m", "messages": [{"role": "user", "content": "Hello"}]}
+END = Finished(
+    reason="stop",
+    prompt_tokens=10,
+    reused_tokens=4,
+    processed_tokens=6,
+    completion_tokens=3,
+    prompt_ms=1,
+    predicted_ms=1,
+    ignored=("tools",),
+)
+
+
+def test_a_chat_is_parsed():
+    wish = parse.chat(HELLO | {"max_completion_tokens": 9, "stop": "\n", "min_p": 0.2, "stream": True})
+    assert wish.conversations[0][0].text == "Hello"
+    assert (wish.sampling.max_tokens, wish.sampling.stop, wish.sampling.min_p) == (9, ("\n",), 0.2)
+    assert wish.stream
+
+
+def test_text_parts_are_joined_and_developer_means_system():
+    parts = [{"type": "text", "text": "Be "}, {"type": "text", "text": "brief."}]
+    wish = parse.chat(HELLO | {"messages": [{"role": "developer", "content": parts}, *HELLO["messages"]]})
+    assert (wish.conversations[0][0].role, wish.conversations[0][0].text) == ("system", "Be brief.")
+
+
+def test_what_nobody_can_honour_is_listed():
+    asked = HELLO | {"tools": [{"type": "function"}], "user": "me", "min_p": 0.1}
+    assert parse.chat(asked).ignored == ("tools", "user")
+
+
+def test_values_that_ask_for_nothing_are_not_listed():
+    asked = HELLO | {"tools": [], "response_format": {"type": "text"}, "user": None, "store": False}
+    assert parse.chat(asked).ignored == ()
+
+
+def test_logprobs_of_a_chat_are_a_switch_and_a_number():
+    assert parse.chat(HELLO | {"logprobs": True, "top_logprobs": 3}).sampling.logprobs == 3
+    assert parse.chat(HELLO | {"logprobs": True}).sampling.logprobs == 0
+    assert parse.chat(HELLO | {"logprobs": False}).sampling.logprobs is None
+
+
+def test_logprobs_of_a_completion_are_a_number():
+    assert parse.completion({"prompt": "x", "logprobs": 2}).sampling.logprobs == 2
+
+
+@pytest.mark.parametrize(
+    ("prompt", "prompts"),
+    [
+        ("x", (("x",),)),
+        ([1, 2], (((1, 2),),)),
+        (["x", "y"], (("x",), ("y",))),
+        ([[1], [2]], (((1,),), ((2,),))),
+    ],
+)
+def test_prompts_may_be_text_ids_or_lists(prompt: object, prompts: object):
+    assert parse.completion({"prompt": prompt}).prompts == prompts
+
+
+def test_a_random_seed_may_be_asked_for_as_minus_one():
+    assert parse.chat(HELLO | {"seed": -1}).sampling.seed is None
+    assert parse.chat(HELLO | {"seed": 2**40}).sampling.seed is not None
+
+
+@pytest.mark.parametrize(
+    ("body", "name"),
+    [
+        ({"messages": []}, "messages"),
+        ({"messages": "hi"}, "messages"),
+        ({"messages": ["hi"]}, "messages[0]"),
+        ({"messages": [{"role": "wizard", "content": ""}]}, "messages[0].role"),
+        ({"messages": [{"role": "user", "content": 5}]}, "messages[0].content"),
+        ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, "messages[0].content[0].type"),
+        (HELLO | {"n": 0}, "n"),
+        (HELLO | {"n": "two"}, "n"),
+        (HELLO | {"stream": "yes"}, "stream"),
+        (HELLO | {"temperature": "hot"}, "temperature"),
+        (HELLO | {"top_logprobs": 2}, "logprobs"),
+    ],
+)
+def test_a_wrong_field_is_named(body: dict[str, object], name: str):
+    with pytest.raises(BadParameter) as refusal:
+        parse.chat(body)
+    assert refusal.value.name == name
+
+
+def test_a_token_chunk_is_what_the_slow_way_gives():
+    answer = render.Answer(render.ChatShape(), "m")
+    text = 'She said "霧"\n'
+    quick = json.loads(answer.token_chunk(2, text).removeprefix(b"data: "))
+    slow = json.loads(
+        answer.chunk(2, {"delta": {"content": text}, "logprobs": None, "finish_reason": None})[6:]
+    )
+    assert quick == slow
+
+
+def test_a_text_chunk_is_what_the_slow_way_gives():
+    answer = render.Answer(render.TextShape(), "m")
+    quick = json.loads(answer.token_chunk(0, "a\\b")[6:])
+    slow = json.loads(answer.chunk(0, {"text": "a\\b", "logprobs": None, "finish_reason": None})[6:])
+    assert quick == slow
+
+
+def test_usage_counts_a_shared_prompt_once_and_tells_what_was_reused():
+    assert render.usage([END, END]) == {
+        "prompt_tokens": 10,
+        "completion_tokens": 6,
+        "total_tokens": 16,
+        "prompt_tokens_details": {"cached_tokens": 4},
+    }
+
+
+def test_the_last_chunk_says_what_was_ignored():
+    chunk = json.loads(render.Answer(render.ChatShape(), "m").last_chunk(0, "stop", END)[6:])
+    assert chunk["fabula"]["ignored"] == ["tools"]
+    assert chunk["choices"][0]["finish_reason"] == "stop"
+
+
+def test_logprobs_have_both_shapes():
+    token = Token("a", (1,), Choice(1, "a", -0.5, (97,)), (Choice(2, "b", -1.0),))
+    chat = render.ChatShape().logprobs([token])["content"][0]
+    assert (chat["token"], chat["bytes"], chat["top_logprobs"][0]["token"]) == ("a", [97], "b")
+    text = render.TextShape().logprobs([token, token])
+    assert (text["tokens"], text["text_offset"]) == (["a", "a"], [0, 1])
+
+
+@pytest.mark.parametrize(
+    ("failure", "kind", "code"),
+    [
+        (ContextExceeded(9, 8), "invalid_request_error", "context_length_exceeded"),
+        (ModelNotFound("x", ""), "invalid_request_error", "model_not_found"),
+        (EngineDied("x", "killed"), "server_error", "engine_died"),
+    ],
+)
+def test_errors_have_openais_shape(failure: Exception, kind: str, code: str):
+    error = render.error(failure)["error"]  # type: ignore[arg-type]
+    assert (error["type"], error["code"]) == (kind, code)
+    assert set(error) == {"message", "type", "param", "code"}
