@@ -97,7 +97,8 @@ class Catalog:
             if content["version"] == INDEX_VERSION:
                 rows = content["models"]
                 self._known = {
-                    str(self.folder / row["path"]): (row["stamp"], _from_row(row, self.folder)) for row in rows
+                    str(self.folder / row["path"]): (row["stamp"], _from_row(row, self.folder))
+                    for row in rows
                 }
         except (OSError, ValueError, KeyError, TypeError):
             self._known = {}  # a missing or damaged index is only slower: everything is read again

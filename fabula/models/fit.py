@@ -38,7 +38,18 @@ PROMPT_CACHE = 1 << 30  # bytes at most
 PROMPT_CACHE_SHARE = 0.05  # of available memory at most
 UNKNOWN_KV = 1 / 40_000  # of the weights, per token, where a header does not tell its layers
 
-UPPER_BOUND = ("gemma2", "gemma3", "gemma3n", "gemma4", "gpt-oss", "deepseek2", "mamba", "mamba2", "lfm2", "jamba")
+UPPER_BOUND = (
+    "gemma2",
+    "gemma3",
+    "gemma3n",
+    "gemma4",
+    "gpt-oss",
+    "deepseek2",
+    "mamba",
+    "mamba2",
+    "lfm2",
+    "jamba",
+)
 """Architectures whose cache is smaller than that of full attention in every layer."""
 
 _HOST = "memory"
@@ -136,7 +147,7 @@ def _context(model: LocalModel, wanted: Wanted, available: int) -> tuple[int, li
     trained = model.trained_context or wanted.context or DEFAULT_CONTEXT
     if wanted.context:
         if wanted.context <= trained:
-            return max(wanted.context, 1), []
+            return max(wanted.context, CELL_PADDING), []  # the engine pads to that anyway
         return trained, [Note("models.fit.context_trained", {"wanted": wanted.context, "context": trained})]
     usual = min(trained, DEFAULT_CONTEXT)
     fitting = _largest(model, wanted.kv_type, 1, int(available * TIGHT))
@@ -163,9 +174,7 @@ def _largest(model: LocalModel, kv_type: str, slots: int, available: int) -> int
     return min(low * CELL_PADDING, trained)
 
 
-def _gpu_layers(
-    model: LocalModel, wanted: Wanted, cards: tuple[Gpu, ...], context: int, slots: int
-) -> int:
+def _gpu_layers(model: LocalModel, wanted: Wanted, cards: tuple[Gpu, ...], context: int, slots: int) -> int:
     """How many layers the GPUs hold, the output layer counted as one. 0 without a GPU."""
     everything = model.layers + 1
     if not cards:
@@ -245,7 +254,10 @@ def _why(
 ) -> list[Note]:
     sums = {"needed": used, "available": available}
     if model.problem:
-        return [Note("models.fit.unusable"), Note(model.problem, {"name": model.name, "file": model.path.name})]
+        return [
+            Note("models.fit.unusable"),
+            Note(model.problem, {"name": model.name, "file": model.path.name}),
+        ]
     if verdict == "no":
         return [Note("models.fit.too_big", sums)]
     if verdict == "tight":

@@ -19,7 +19,16 @@ from typing import Any, Literal
 from fabula.models.formats.types import TENSOR_TYPES
 
 MAGIC = b"GGUF"
-OLD_MAGICS = (b"lmgg", b"fmgg", b"tjgg", b"algg", b"ggml", b"ggmf", b"ggjt", b"ggla")  # llama.cpp before August 2023
+OLD_MAGICS = (
+    b"lmgg",
+    b"fmgg",
+    b"tjgg",
+    b"algg",
+    b"ggml",
+    b"ggmf",
+    b"ggjt",
+    b"ggla",
+)  # llama.cpp before August 2023
 VERSIONS = (2, 3)
 
 HEADER_LIMIT = 256 << 20  # bytes; 256k-token vocabularies with merges take about 20 MB
@@ -33,7 +42,9 @@ READ_AHEAD = 4 << 20  # bytes
 SMALLEST_TENSOR = 8 + 1 + 4 + 8 + 4 + 8  # bytes of a tensor's entry with a name of one letter
 SMALLEST_PAIR = 8 + 1 + 4 + 1
 
-Reason = Literal["empty", "not_gguf", "old_format", "big_endian", "version", "truncated", "damaged", "unreadable"]
+Reason = Literal[
+    "empty", "not_gguf", "old_format", "big_endian", "version", "truncated", "damaged", "unreadable"
+]
 
 
 class BadHeader(Exception):

@@ -165,11 +165,13 @@ def _adds_bos(header: Header) -> bool:
 
 
 def _quantization(headers: Sequence[Header]) -> str:
-    """The name of the file type, else of the tensor type that holds most of the bytes."""
+    """The name of the file type, else what the file name says, else the type of most of the bytes."""
     file_type = headers[0].number("general.file_type", -1)
-    named = FILE_TYPES.get(file_type % GUESSED) if file_type >= 0 else None
-    if named:
-        return named
+    if file_type >= 0 and file_type % GUESSED in FILE_TYPES:
+        return FILE_TYPES[file_type % GUESSED]
+    said = re.split(r"[-.]", model_name(headers[0].path).upper())
+    if named := [name for name in FILE_TYPES.values() if name in said]:
+        return named[0]
     sizes: Counter[int] = Counter()
     for header in headers:
         for tensor in header.tensors:

@@ -152,7 +152,10 @@ def _get(url: str, source: str) -> httpx.Response:
 
 def _check(answer: httpx.Response, source: str) -> None:
     """The hub says 401 for repositories that do not exist, too, and tells them apart in a header."""
-    if answer.headers.get("x-error-code") in ("RepoNotFound", "RevisionNotFound") or answer.status_code == 404:
+    if (
+        answer.headers.get("x-error-code") in ("RepoNotFound", "RevisionNotFound")
+        or answer.status_code == 404
+    ):
         raise SourceMissing(source)
     if answer.status_code in (401, 403):
         raise AccessDenied(source)
