@@ -12,7 +12,7 @@ import contextlib
 import dataclasses
 import re
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -49,6 +49,7 @@ class ScriptedWorker:
 
     model: LocalModel
     plan: Plan
+    engine = "scripted"
 
     def __init__(
         self,
@@ -104,7 +105,7 @@ class ScriptedWorker:
     def ids(self, text: str) -> list[int]:
         return [self._ids.setdefault(piece, len(self._ids) + 1) for piece in PIECE.findall(text)]
 
-    async def stream(self, prompt: Prompt, sampling: Sampling) -> AsyncIterator[Delta]:
+    async def stream(self, prompt: Prompt, sampling: Sampling) -> AsyncGenerator[Delta, None]:
         self.prompts.append(prompt)
         self.samplings.append(sampling)
         try:
@@ -114,7 +115,7 @@ class ScriptedWorker:
             self.stopped += 1
             raise
 
-    async def _play(self, prompt: Prompt, sampling: Sampling) -> AsyncIterator[Delta]:
+    async def _play(self, prompt: Prompt, sampling: Sampling) -> AsyncGenerator[Delta, None]:
         asked = await self.tokenize(prompt)
         if len(asked) >= self.plan.context:
             raise ContextExceeded(len(asked), self.plan.context)
@@ -133,7 +134,7 @@ class ScriptedWorker:
         self._fail(reply, min(len(pieces), room))
         self._seen = asked + self.ids("".join(pieces[:room]))
         reason: FinishReason = "length" if len(pieces) > room else "stop"
-        effective, ignored = self.honours(sampling)
+        effective, _ = self.honours(sampling)
         yield Finished(
             reason=reason,
             prompt_tokens=len(asked),
@@ -143,8 +144,8 @@ class ScriptedWorker:
             prompt_ms=1.0,
             predicted_ms=(time.monotonic() - started) * 1000,
             stop_string=stop_string if reason == "stop" else "",
+            engine=self.engine,
             effective=effective,
-            ignored=ignored,
         )
 
     async def _wait(self, reply: Reply, number: int) -> None:

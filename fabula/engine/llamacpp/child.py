@@ -3,7 +3,7 @@
 Knows nothing of the studio: it imports only the engine, so that it starts fast and can be run by its path.
 
     stdin    one line of JSON (`Settings`), then silence; when it closes, the studio is gone and so are we
-    stdout   one line `FABULA-READY {"address": …}`; anything else there is log (ggml prints when it aborts)
+    stdout   one line `FABULA-READY {"address": …, "version": …}`; the rest is log (ggml prints when it aborts)
     stderr   the engine's log
 """
 
@@ -42,7 +42,10 @@ def main() -> None:
     import xllamacpp
 
     server = xllamacpp.Server(_params(settings, xllamacpp))
-    print(READY + json.dumps({"address": server.listening_address}), flush=True)
+    print(
+        READY + json.dumps({"address": server.listening_address, "version": xllamacpp.__version__}),
+        flush=True,
+    )
     sys.stdin.read()
     os._exit(0)
 

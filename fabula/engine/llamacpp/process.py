@@ -44,10 +44,11 @@ class EngineProcess:
         self._pumps = [asyncio.create_task(self._read_stdout()), asyncio.create_task(self._read_stderr())]
         self._stopped = False
         self.address = ("", 0)
+        self.version = ""
         self.key = secrets.token_urlsafe(32)
 
     @classmethod
-    async def start(cls, name: str, config: dict[str, Any], log: Path, limit_s: float) -> Self:
+    async def start(cls, name: str, config: dict[str, Any], log: Path, timeout_s: float) -> Self:
         """A child that is ready. Raises ModelLoadFailed or EngineTimeout; then nothing is left of it."""
         process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -61,7 +62,7 @@ class EngineProcess:
         )
         child = cls(process, name, EngineLog(log))
         try:
-            await child._load(config, limit_s)
+            await child._load(config, timeout_s)
         except BaseException:
             await child.stop()
             raise
@@ -84,34 +85,39 @@ class EngineProcess:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.gone(), LAST_WORDS_S)
             await self._last_words()
-        return EngineDied(self._name, self._cause() if not self.alive else "it closed the connection")
+        if self._stopped:
+            return EngineDied(self._name, "it was unloaded")
+        return EngineDied(self._name, "it closed the connection" if self.alive else self._cause())
 
     async def stop(self) -> None:
         """Ends the process, politely first, and reaps it. May be called at any time, more than once."""
+        self._stopped = True
         await self._end(self._process.terminate, POLITE_S)
         await self._end(self._process.kill, None)
         await self._last_words()
-        if not self._stopped:
-            self._stopped = True
-            self._log.close()
-            self._close_pipes()
+        self._close_pipes()
+        self._log.close()
 
     # ── the start ───────────────────────────────────────────────────────────────────────────────────
 
-    async def _load(self, config: dict[str, Any], limit_s: float) -> None:
+    async def _load(self, config: dict[str, Any], timeout_s: float) -> None:
         try:
-            async with asyncio.timeout(limit_s):
+            async with asyncio.timeout(timeout_s):
                 self._tell(config | {"key": self.key})
                 handshake = await asyncio.shield(self._ready)
                 if not handshake:
                     await self.gone()
         except TimeoutError:
-            raise EngineTimeout(self._name, limit_s) from None
+            raise EngineTimeout(self._name, timeout_s) from None
         if not handshake:
             await self._last_words()
             raise ModelLoadFailed(self._name, self._cause())
-        host, _, port = str(json.loads(handshake)["address"]).removeprefix("http://").rpartition(":")
+        self._understand(json.loads(handshake))
+
+    def _understand(self, handshake: dict[str, str]) -> None:
+        host, _, port = handshake["address"].removeprefix("http://").rpartition(":")
         self.address = (host, int(port))
+        self.version = handshake["version"]
 
     def _tell(self, config: dict[str, Any]) -> None:
         assert self._process.stdin

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -108,7 +109,7 @@ class Reader:
         self._held: list[Token] = []  # without text so far; one id each
         self._doubtful: Token | None = None  # its text was told, but it may be the id that ended the reply
 
-    def read(self, event: dict[str, Any]) -> list[Read]:
+    def read(self, event: dict[str, Any]) -> Sequence[Read]:
         if "error" in event:
             raise refusal(self._name, event["error"])
         if "prompt_progress" in event:
@@ -117,7 +118,7 @@ class Reader:
             return [*self._end(event.get("stop_type")), finished(event)]
         return [*self._settle_doubt(), *self._token(event)]
 
-    def _token(self, event: dict[str, Any]) -> list[Read]:
+    def _token(self, event: dict[str, Any]) -> Sequence[Read]:
         text: str = event["content"]
         (id,) = event["tokens"]
         missing = event["tokens_predicted"] - self._sampled - 1
@@ -134,7 +135,7 @@ class Reader:
             return self._gap(token, missing)
         return self._hold_or_release(token, event)
 
-    def _hold_or_release(self, token: Token, event: dict[str, Any]) -> list[Read]:
+    def _hold_or_release(self, token: Token, event: dict[str, Any]) -> Sequence[Read]:
         named = _named_by_candidates(token, event)
         if not token.text:
             self._held.append(named)
@@ -143,7 +144,7 @@ class Reader:
         self._held, self._doubtful = [], dataclasses.replace(group[-1], text="")
         return self._joined(token.text, group[:-1])
 
-    def _joined(self, text: str, tokens: list[Token]) -> list[Read]:
+    def _joined(self, text: str, tokens: list[Token]) -> list[Token]:
         """One delta with all ids, or one for each when each has its log-probability."""
         if not tokens:
             return []
@@ -151,30 +152,30 @@ class Reader:
             return [Token(text, tuple(id for token in tokens for id in token.ids))]
         return [dataclasses.replace(tokens[0], text=text), *tokens[1:]]
 
-    def _settle_doubt(self) -> list[Read]:
+    def _settle_doubt(self) -> Sequence[Read]:
         """Another token came after it, so it did not end the reply."""
         token, self._doubtful = self._doubtful, None
         return [token] if token else []
 
-    def _cut(self, token: Token) -> list[Read]:
+    def _cut(self, token: Token) -> Sequence[Read]:
         """A stop string is complete. The text before it belongs to tokens that may reach into the string."""
         self._held = []
         return [dataclasses.replace(token, ids=())] if token.text else []
 
-    def _gap(self, token: Token, missing: int) -> list[Read]:
+    def _gap(self, token: Token, missing: int) -> Sequence[Read]:
         held, self._held = self._held, []
         earlier = self._joined("", held) if self._logprobs is not None else []
         before = () if earlier else tuple(id for held_token in held for id in held_token.ids)
         return [*earlier, Gap(token.text, before, missing, token.ids[0], token.chosen, token.likeliest)]
 
-    def _end(self, stop_type: str | None) -> list[Read]:
+    def _end(self, stop_type: str | None) -> Sequence[Read]:
         if stop_type == "word":
             return []
         if stop_type == "eos":
             return self._joined("", self._held[:-1])
         doubt = self._settle_doubt()
         if self._held and self._stops:
-            return [*doubt, Unsaid(tuple(self._held))]
+            return [*doubt, Unsaid(tuple(self._joined("", self._held)))]
         return [*doubt, *self._joined("", self._held)]
 
 

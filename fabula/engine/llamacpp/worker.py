@@ -9,7 +9,6 @@ import dataclasses
 import json
 import re
 import secrets
-import time
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
@@ -21,14 +20,14 @@ from fabula.core.errors import EngineDied
 from fabula.core.model import LocalModel
 from fabula.core.plan import Plan
 from fabula.core.sampling import SEED_LIMIT, Sampling
-from fabula.core.stream import Delta, Finished, Token
+from fabula.core.stream import Delta, Finished
 from fabula.core.worker import Prompt
 from fabula.engine.llamacpp import wire
 from fabula.engine.llamacpp.connection import Answer, request
 from fabula.engine.llamacpp.process import EngineProcess
 from fabula.engine.llamacpp.reading import Events, Gap, Read, Reader, Unsaid, refusal
 
-START_LIMIT_S = 600.0  # a large model from a slow disk takes minutes
+START_TIMEOUT_S = 600.0  # a large model from a slow disk takes minutes
 BETWEEN_TEXTS = -1  # no token has this id; the engine's tokenizer passes it through
 ANCHOR = "\n"  # put before a fragment, so that no tokenizer adds a space to it
 GAPS_KEPT = 10_000
@@ -43,12 +42,13 @@ class LlamaCppWorker:
 
     model: LocalModel
     plan: Plan
+    engine = "llama.cpp"
 
     def __init__(
-        self, logs: Path, *, start_limit_s: float = START_LIMIT_S, slots_folder: Path | None = None
+        self, logs: Path, *, start_timeout_s: float = START_TIMEOUT_S, slots_folder: Path | None = None
     ) -> None:
         self._logs = logs
-        self._start_limit_s = start_limit_s
+        self._start_timeout_s = start_timeout_s
         self._slots_folder = slots_folder
         self._process: EngineProcess | None = None
         self._gaps: dict[tuple[str, int, int], tuple[int, ...]] = {}
@@ -68,7 +68,8 @@ class LlamaCppWorker:
             "slots_folder": str(self._slots_folder or ""),
         }
         log = self._logs / f"engine-{_UNSAFE.sub('_', model.name)}.log"
-        self._process = await EngineProcess.start(model.name, config, log, self._start_limit_s)
+        self._process = await EngineProcess.start(model.name, config, log, self._start_timeout_s)
+        self.engine = f"llama.cpp (xllamacpp {self._process.version})"
 
     async def close(self) -> None:
         if self._process:
@@ -93,23 +94,19 @@ class LlamaCppWorker:
         seed = secrets.randbelow(SEED_LIMIT)
         return wire.effective(sampling, context=self.plan.context, seed=seed), wire.ignored(sampling)
 
-    async def stream(self, prompt: Prompt, sampling: Sampling) -> AsyncIterator[Delta]:
-        started, first_token_ms = time.monotonic(), 0.0
-        effective, ignored = self.honours(sampling)
+    async def stream(self, prompt: Prompt, sampling: Sampling) -> AsyncGenerator[Delta, None]:
+        effective, _ = self.honours(sampling)
         body = wire.body(await self._exact(prompt), sampling, effective)
         reader = Reader(self.model.name, logprobs=sampling.logprobs, stops=bool(sampling.stop))
         async with aclosing(self._read(body, reader)) as deltas:
             async for delta in deltas:
-                if isinstance(delta, Token) and not first_token_ms:
-                    first_token_ms = (time.monotonic() - started) * 1000
                 if isinstance(delta, Finished):
                     used = wire.settled(effective, delta.effective or {})
-                    delta = dataclasses.replace(
-                        delta, first_token_ms=first_token_ms, effective=used, ignored=ignored
-                    )
-                yield delta
+                    yield dataclasses.replace(delta, engine=self.engine, effective=used)
+                else:
+                    yield delta
 
-    async def _read(self, body: dict[str, Any], reader: Reader) -> AsyncGenerator[Delta]:
+    async def _read(self, body: dict[str, Any], reader: Reader) -> AsyncGenerator[Delta, None]:
         events = Events()
         async with self._ask("/completion", body) as answer:
             while chunk := await answer.read():
