@@ -1,0 +1,140 @@
+"""Talk to a running studio over its native API. Knows HTTP, no verb and no screen.
+
+Built on the standard library's client: importing a larger one takes longer than asking.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, urlencode, urlsplit
+
+from fabula.cli.words import language
+from fabula.core import errors
+from fabula.core.errors import FabulaError, StudioGone
+from fabula.core.seams import Event
+
+PREFIX = "/api/fabula/v1"
+CONNECT_S = 10.0
+SILENCE_S = 60.0  # event streams ping every 15 s; loading a large model answers nothing for minutes
+
+
+@dataclass(eq=False)
+class Told(FabulaError):
+    """An error that only the studio knows, in the studio's own words."""
+
+    told: str  # the studio's code
+    message: str
+
+    def sentence(self, language: str = "en") -> str:
+        return self.message
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """One studio. Every call opens its own connection: a studio may be stopped between two of them."""
+
+    address: str
+    key: str
+
+    def get(self, path: str, **query: Any) -> dict[str, Any]:
+        return self._call("GET", path + ("?" + urlencode(query) if query else ""))
+
+    def post(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        return self._call("POST", path, body or {})
+
+    def patch(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        return self._call("PATCH", path, body)
+
+    def delete(self, path: str) -> dict[str, Any]:
+        return self._call("DELETE", path)
+
+    def stream(self, method: str, path: str, body: dict[str, Any] | None = None) -> Iterator[Event]:
+        """The events of a stream as they come. Closing the iterator closes the connection."""
+        connection, response = self._open(method, path, body, accept="text/event-stream", timeout=SILENCE_S)
+        try:
+            yield from read_events(response)
+        except OSError as error:
+            raise StudioGone(self.address) from error
+        finally:
+            connection.close()
+
+    def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        connection, response = self._open(method, path, body, accept="application/json", timeout=None)
+        try:
+            content = response.read()
+        except (OSError, http.client.HTTPException) as error:
+            raise StudioGone(self.address) from error
+        finally:
+            connection.close()
+        return dict(json.loads(content)) if content else {}
+
+    def _open(
+        self, method: str, path: str, body: dict[str, Any] | None, *, accept: str, timeout: float | None
+    ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
+        place = urlsplit(self.address)
+        connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=CONNECT_S)
+        headers = {
+            "Accept": accept,
+            "Accept-Language": language(),
+            "Authorization": f"Bearer {self.key}",
+            "Content-Type": "application/json",
+        }
+        data = None if body is None else json.dumps(body).encode()
+        try:
+            connection.connect()
+            connection.sock.settimeout(timeout)
+            connection.request(method, PREFIX + path, data, headers)
+            response = connection.getresponse()
+        except (OSError, http.client.HTTPException) as error:
+            connection.close()
+            raise StudioGone(self.address) from error
+        if response.status >= 400:
+            failure = error_from(response.read())
+            connection.close()
+            raise failure
+        return connection, response
+
+
+def segment(name: str) -> str:
+    """A name as one part of a path."""
+    return quote(name, safe="")
+
+
+def read_events(lines: Any) -> Iterator[Event]:
+    """Server-sent events from an open response."""
+    id, kind, data = 0, "message", ""
+    for raw in iter(lines.readline, b""):
+        name, _, value = raw.decode().rstrip("\r\n").partition(": ")
+        if name == "id":
+            id = int(value)
+        elif name == "event":
+            kind = value
+        elif name == "data":
+            data += value
+        elif not name and not value and data:
+            yield Event(id, kind, json.loads(data))
+            kind, data = "message", ""
+
+
+def error_from(content: bytes) -> FabulaError:
+    """The studio's answer as the error that it was, so that its sentence is told in our language."""
+    try:
+        answer = json.loads(content)["error"]
+    except (ValueError, KeyError, TypeError):
+        return Told("internal", content.decode(errors="replace")[:500])
+    return error_of(answer)
+
+
+def error_of(answer: dict[str, Any]) -> FabulaError:
+    """An error from its JSON form `{code, message, fields}`."""
+    name = "".join(part.capitalize() for part in str(answer.get("code", "")).split("_"))
+    kind = getattr(errors, name, None)
+    if isinstance(kind, type) and issubclass(kind, FabulaError):
+        with contextlib.suppress(TypeError):  # a studio of another version has other fields
+            return kind(**answer.get("fields", {}))
+    return Told(str(answer.get("code")), str(answer.get("message")))

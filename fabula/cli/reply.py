@@ -1,0 +1,106 @@
+"""Show a reply in the terminal while it is written. Knows the events of a turn, not who asked for it."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any
+
+from fabula.cli import screen
+from fabula.cli.client import error_of
+from fabula.cli.words import say
+from fabula.core.seams import Event
+
+if TYPE_CHECKING:
+    from rich.status import Status
+
+# A model may write anything, and a terminal obeys escape sequences: only line breaks and tabs get through.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def printable(text: str) -> str:
+    return _CONTROL.sub("", text)
+
+
+def show(events: Iterable[Event]) -> dict[str, Any]:
+    """Prints a reply as it comes; answers the data of its last event. Raises the turn's error."""
+    is_screen = sys.stdout.isatty()
+    last = ""
+    with _Waiting() as waiting:
+        for event in events:
+            if event.kind == "text":
+                waiting.stop()
+                text = event.data["text"]
+                sys.stdout.write(printable(text) if is_screen else text)
+                sys.stdout.flush()
+                last = text or last
+            elif event.kind in ("done", "error"):
+                waiting.stop()
+                _end_line(last)
+                if event.kind == "error":
+                    raise error_of(event.data)
+                return event.data
+            else:
+                waiting.tell(event)
+    return {}
+
+
+def facts(data: dict[str, Any]) -> str:
+    """What this reply cost: "31.2 tokens/s · first after 0.4 s · 120 tokens · 45 of 61 read before"."""
+    known = data.get("facts")
+    if not known:
+        return ""
+    parts = [
+        say("cli.facts.rate", rate=known["tokens_per_second"]) if known["tokens_per_second"] else "",
+        say("cli.facts.first", seconds=known["first_token_ms"] / 1000),
+        say("cli.facts.tokens", tokens=known["completion_tokens"]),
+        say("cli.facts.reused", reused=known["reused_tokens"], prompt=known["prompt_tokens"]),
+        say("cli.facts.cut", messages=known["cut_messages"]) if known["cut_messages"] else "",
+        say(f"cli.facts.{data['reason']}") if data["reason"] != "stop" else "",
+        say("cli.facts.ignored", names=", ".join(known["ignored"])) if known["ignored"] else "",
+    ]
+    return " · ".join(part for part in parts if part)
+
+
+def tell_facts(data: dict[str, Any]) -> None:
+    """The facts go under the reply, for those who sit at a terminal."""
+    sentence = facts(data)
+    if sentence and sys.stderr.isatty() and sys.stdout.isatty():
+        screen.note(sentence)
+
+
+def _end_line(last: str) -> None:
+    """A prompt, or the next program's output, begins on a line of its own."""
+    if last and not last.endswith("\n"):
+        sys.stdout.write("\n")
+        sys.stdout.flush()
+
+
+class _Waiting(AbstractContextManager["_Waiting"]):
+    """The line that says what is going on before the first word; on terminals only."""
+
+    def __init__(self) -> None:
+        self._status: Status | None = None
+
+    def tell(self, event: Event) -> None:
+        sentence = ""
+        if event.kind == "loading":
+            sentence = say("cli.run.loading", model=event.data["model"])
+        elif event.kind == "prefill":
+            sentence = say("cli.run.prefill", **event.data)
+        if not sentence or not sys.stderr.isatty():
+            return
+        if self._status is None:
+            self._status = screen.err().status(sentence, spinner="dots", spinner_style="cyan")
+            self._status.start()
+        self._status.update(sentence)
+
+    def stop(self) -> None:
+        if self._status is not None:
+            self._status.stop()
+            self._status = None
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()

@@ -1,0 +1,22 @@
+"""`fabula rm MODEL`. Knows no file."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from fabula.cli import screen
+from fabula.cli.client import segment
+from fabula.cli.options import HomeOption, ModelArgument, YesOption
+from fabula.cli.studio import connect
+from fabula.cli.words import say
+
+
+def rm(model: ModelArgument, yes: YesOption = False, home: HomeOption = None) -> None:
+    with connect(home) as studio:
+        found = studio.get(f"/models/{segment(model)}")
+        if not yes and sys.stdin.isatty():
+            typer.confirm(say("cli.rm.ask", name=found["name"], size=found["size"]), abort=True, err=True)
+        studio.delete(f"/models/{segment(found['name'])}")
+    screen.note(say("cli.rm.done", name=found["name"], size=found["size"]))

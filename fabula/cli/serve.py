@@ -1,0 +1,64 @@
+"""`fabula serve`: a studio until Ctrl-C. Knows the flags, not what a studio does."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+from fabula.cli import browser, screen
+from fabula.cli.options import HomeOption
+from fabula.cli.studio import locate
+from fabula.cli.words import say
+from fabula.store import settings
+from fabula.store.home import Home
+
+HostOption = Annotated[
+    str | None, typer.Option("--host", metavar="ADDRESS", help=say("cli.serve.host"), show_default=False)
+]
+PortOption = Annotated[
+    int | None, typer.Option("--port", metavar="PORT", help=say("cli.serve.port"), show_default=False)
+]
+OpenOption = Annotated[
+    bool | None, typer.Option("--open/--no-open", help=say("cli.serve.open"), show_default=False)
+]
+
+
+def serve(
+    host: HostOption = None, port: PortOption = None, open: OpenOption = None, home: HomeOption = None
+) -> None:
+    start(locate(home), {"host": host, "port": port, "open_browser": open})
+
+
+def start(home: Home, flags: dict[str, Any]) -> None:
+    """Runs a studio until it is stopped, and says where it is. Ctrl-C and SIGTERM are its ordinary end."""
+    from fabula.server.run import serve as run
+
+    wants_page = settings.load(home, flags).open_browser
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that it closes as with Ctrl-C
+    with contextlib.suppress(KeyboardInterrupt):
+        run(home, flags, ready=announce(wants_page))
+    screen.note(say("cli.serve.ended"))
+
+
+def announce(wants_page: bool) -> Callable[[str], None]:
+    def ready(address: str) -> None:
+        screen.line(say("cli.serve.ready", address=address))
+        screen.note(say("cli.serve.leave"))
+        show(address, wants_page)
+
+    return ready
+
+
+def already(address: str, home: Home) -> None:
+    """A studio runs on this home: say where, and show it."""
+    screen.line(say("cli.serve.already", address=address))
+    show(address, settings.load(home).open_browser)
+
+
+def show(address: str, wants_page: bool) -> None:
+    if wants_page and browser.has_screen():
+        browser.open_page(address)

@@ -1,0 +1,60 @@
+"""`fabula show MODEL`. Knows how a model and its memory plan are shown, not how they are found."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fabula.cli import screen
+from fabula.cli.client import segment
+from fabula.cli.list import count
+from fabula.cli.options import HomeOption, JsonOption, ModelArgument
+from fabula.cli.studio import connect
+from fabula.cli.words import say
+from fabula.core.texts import as_bytes
+
+
+def show(model: ModelArgument, home: HomeOption = None, json: JsonOption = False) -> None:
+    with connect(home) as studio:
+        found = studio.get(f"/models/{segment(model)}")
+    if json:
+        screen.json_lines([found])
+        return
+    screen.pairs(about(found))
+    if plan := found.get("plan"):
+        screen.line()
+        screen.pairs(memory(plan))
+        for sentence in (*plan["reasons"], *plan["warnings"]):
+            screen.note(str(sentence))
+
+
+def about(model: dict[str, Any]) -> list[tuple[str, str]]:
+    """What the file says of itself; what it does not say is left out."""
+    rows = {
+        "name": model["name"],
+        "title": model["title"],
+        "problem": model["problem"],
+        "architecture": model["architecture"],
+        "parameters": count(model["parameters"]),
+        "quantization": model["quantization"],
+        "size": as_bytes(model["size"]),
+        "context": f"{model['trained_context']:,}" if model["trained_context"] else "",
+        "template": say("cli.show.yes" if model["has_chat_template"] else "cli.show.no"),
+        "languages": ", ".join(model["languages"]),
+        "licence": model["licence"],
+        "file": model["path"],
+    }
+    return [(say(f"cli.columns.{name}"), value) for name, value in rows.items() if value]
+
+
+def memory(plan: dict[str, Any]) -> list[tuple[str, str]]:
+    """How it would be loaded here, device by device."""
+    rows = [
+        (say("cli.columns.verdict"), say(f"cli.verdict.{plan['verdict']}")),
+        (say("cli.columns.context"), say("cli.show.context", tokens=plan["context"], slots=plan["slots"])),
+    ]
+    for device in plan["devices"]:
+        parts = {name: device[name] for name in ("weights", "kv", "compute", "output", "reserve")}
+        split = ", ".join(say(f"cli.show.{name}", size=size) for name, size in parts.items() if size)
+        total = say("cli.show.memory", total=device["total"], available=device["available"])
+        rows.append((device["name"], f"{total} ({split})"))
+    return rows
