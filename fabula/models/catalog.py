@@ -24,13 +24,17 @@ INDEX = ".index.json"
 INDEX_VERSION = 1  # raise it when `identify` learns to say more
 ALIASES = {"smollm2": STARTER.name, "starter": STARTER.name}
 
+_Stamp = list[list[int]]
+"""Size and time of change of each file of a model."""
+_Known = tuple[_Stamp, LocalModel]
+
 
 class Catalog:
     """All GGUF models below `folder`. Safe to use from several threads."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._known: dict[str, tuple[list[list[int]], LocalModel]] = {}
+        self._known: dict[str, _Known] = {}
         self._lock = threading.Lock()
         self._loaded = False
 
@@ -79,7 +83,7 @@ class Catalog:
                 seen.add(first)
                 yield first
 
-    def _look(self, path: Path) -> tuple[list[list[int]], LocalModel]:
+    def _look(self, path: Path) -> _Known:
         stamp = [_stamp(file) for file in parts_of(path)]
         known = self._known.get(str(path))
         if known and known[0] == stamp:
@@ -96,10 +100,7 @@ class Catalog:
             content = json.loads((self.folder / INDEX).read_text(encoding="utf-8"))
             if content["version"] == INDEX_VERSION:
                 rows = content["models"]
-                self._known = {
-                    str(self.folder / row["path"]): (row["stamp"], _from_row(row, self.folder))
-                    for row in rows
-                }
+                self._known = {str(self.folder / row["path"]): _from_row(row, self.folder) for row in rows}
         except (OSError, ValueError, KeyError, TypeError):
             self._known = {}  # a missing or damaged index is only slower: everything is read again
 
@@ -161,11 +162,12 @@ def _long_name(model: LocalModel, folder: Path) -> str:
     return (model.path.parent.relative_to(folder) / model_name(model.path)).as_posix()
 
 
-def _to_row(stamp: list[list[int]], model: LocalModel, folder: Path) -> dict[str, Any]:
+def _to_row(stamp: _Stamp, model: LocalModel, folder: Path) -> dict[str, Any]:
     row = dataclasses.asdict(model)
     return {**row, "path": model.path.relative_to(folder).as_posix(), "stamp": stamp}
 
 
-def _from_row(row: dict[str, Any], folder: Path) -> LocalModel:
+def _from_row(row: dict[str, Any], folder: Path) -> _Known:
     values = {field.name: row[field.name] for field in dataclasses.fields(LocalModel)}
-    return LocalModel(**{**values, "path": folder / row["path"], "languages": tuple(row["languages"])})
+    values |= {"path": folder / row["path"], "languages": tuple(row["languages"])}
+    return row["stamp"], LocalModel(**values)

@@ -1,4 +1,4 @@
-"""The GPUs of this machine, from what their drivers tell. Knows no engine: whether one uses them is another question.
+"""The GPUs of this machine, from what their drivers tell. Knows no engine that could use them.
 
 What a driver says is kept for a while, since asking it means starting a program. A driver that does not
 answer in time counts as absent.

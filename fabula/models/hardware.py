@@ -113,10 +113,8 @@ def _statistic(file: Path, name: str) -> int:
 
 def _cores() -> int:
     """Processors this process may use, rounded up from the container's share."""
-    if hasattr(os, "sched_getaffinity"):
-        usable = len(os.sched_getaffinity(0))
-    else:
-        usable = os.cpu_count() or 1
+    affine = getattr(os, "sched_getaffinity", None)  # Linux only
+    usable = len(affine(0)) if affine else os.cpu_count() or 1
     quota = _quota()
     return max(1, min(usable, math.ceil(quota))) if quota else max(1, usable)
 

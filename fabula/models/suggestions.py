@@ -1,7 +1,7 @@
 """Which well-known model, in which quantization, suits this machine. Knows no network: sizes are calculated.
 
-The list is data (`suggestions.json`). A size is parameters × bits per weight, hence approximate; the verdict is
-the rough plan's for a context of at least 8,192 tokens.
+The list is data (`suggestions.json`). A size is parameters × bits per weight, hence approximate; the verdict
+is the rough plan's for a context of at least 8,192 tokens.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ FILE = Path(__file__).with_suffix(".json")
 PENALTY = {"Q8_0": 0.5, "Q6_K": 0.0, "Q5_K_M": 1.0, "Q4_K_M": 2.0, "MXFP4": 0.0, "IQ4_XS": 3.5}
 """Points of quality that a quantization costs. Q8_0 is hardly better than Q6_K, and slower."""
 
+PARTIAL_COST = 3.0  # what does not fit on the GPU whole is slower
 SLOW = 1.5  # points per GB that a processor must read for each token beyond the first two
 TIGHT_COST = 4.0
 FAMILY_COST = 3.0  # per model of the same family further up: three suggestions should differ
@@ -126,7 +127,8 @@ def _offer(row: dict[str, Any], model: LocalModel, planned: Plan) -> _Offer:
     read = model.size * row["active"] / row["parameters"]  # bytes per token
     on_host = 1 - planned.gpu_layers / (model.layers + 1)
     score = row["quality"] - PENALTY[model.quantization]
-    score -= SLOW * max(read * on_host / 1e9 - 2, 0) + (TIGHT_COST if planned.verdict == "tight" else 0)
+    score -= SLOW * max(read * on_host / 1e9 - 2, 0)
+    score -= {"tight": TIGHT_COST, "partial": PARTIAL_COST}.get(planned.verdict, 0)
     suggestion = Suggestion(
         title=row["title"],
         source=f"hf:{row['repository']}:{model.quantization}",

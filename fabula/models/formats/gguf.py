@@ -221,10 +221,7 @@ class _Reader:
         buffer, at, known = self.buffer, self.at, len(self.buffer)
         length_at = _U64.unpack_from
         for _ in range(count):
-            if at + 8 <= known:
-                end = at + 8 + length_at(buffer, at)[0]
-            else:
-                end = known + 1
+            end = at + 8 + length_at(buffer, at)[0] if at + 8 <= known else known + 1
             if end > known:
                 self.at = at
                 self.raw(STRING_LIMIT)
@@ -327,7 +324,7 @@ def string_at(header: Header, key: str, index: int) -> str:
 
 
 def hashed(header: Header, keys: Iterable[str]) -> str:
-    """A SHA-256 over the given metadata, big arrays by their bytes in the file. "" when none of it is there."""
+    """A SHA-256 over the given metadata, big arrays by their bytes. "" when none of it is there."""
     digest = hashlib.sha256()
     found = False
     for key in keys:

@@ -34,7 +34,7 @@ def fetch(
     cancelled: Callable[[], bool] = never,
     free_space: Callable[[Path], int] = words.free_space,
 ) -> Path:
-    """The model's file in `folder` (of a split model the first part). Blocks; call it in a thread or a job."""
+    """The model's file in `folder` (of a split model the first part). Blocks: for threads and jobs."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         errand = Errand(folder, progress, cancelled, free_space)

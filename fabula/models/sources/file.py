@@ -25,7 +25,8 @@ def fetch_file(source: Source, errand: Errand) -> Path:
     if origin.is_relative_to(errand.folder.resolve()):
         return origin
     with landing.one_at_a_time(errand, hashlib.sha256(str(origin).encode()).hexdigest()[:16]):
-        return [_take(part, errand) for part in parts][0]
+        taken = [_take(part, errand) for part in parts]
+    return taken[0]
 
 
 def _check_original(origin: Path, expected: str, errand: Errand) -> None:

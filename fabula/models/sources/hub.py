@@ -62,10 +62,11 @@ def fetch_hub(source: Source, errand: Errand) -> Path:
     lock = landing.file_name(f"{source.target}-{model.name}")
     with landing.one_at_a_time(errand, lock):
         downloads = _downloads(model, source, revision, errand)
-        errand.check_space(sum(max(file.size - each.have, 0) for file, each in zip(model.files, downloads)))
+        errand.check_space(max(model.size - sum(each.have for each in downloads), 0))
         for each in downloads:
             _run(each, source)
-        return [each.land() for each in downloads][0]
+        landed = [each.land() for each in downloads]
+    return landed[0]
 
 
 def _downloads(model: HubModel, source: Source, revision: str, errand: Errand) -> list[Download]:
@@ -170,9 +171,10 @@ def _endpoint() -> str:
 
 
 def _headers() -> dict[str, str]:
-    from huggingface_hub.utils import build_hf_headers
+    from huggingface_hub import get_token
 
-    return dict(build_hf_headers(library_name="fabula"))
+    token = get_token()
+    return {"authorization": f"Bearer {token}"} if token else {}
 
 
 # ── which of them ───────────────────────────────────────────────────────────────────────────────────

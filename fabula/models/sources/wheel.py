@@ -83,7 +83,7 @@ def _finished_wheel(work: Path) -> Path | None:
 
 
 def pip_command() -> list[str]:
-    """How to run pip: the module of this Python, else the copy that Python itself carries. [] = not at all."""
+    """How to run pip: the module of this Python, else the copy that Python carries. [] = not at all."""
     if not sys.executable:
         return []
     if importlib.util.find_spec("pip"):
@@ -103,7 +103,7 @@ def _progress_mode() -> str:
 
 
 def _download(source: Source, errand: Errand, work: Path) -> Path:
-    """Lets pip fetch the wheel into a folder of this run alone, so that no orphan of an earlier run meddles."""
+    """Lets pip fetch the wheel into a folder of its own, where no orphan of an earlier run meddles."""
     command = pip_command()
     if not command:
         raise PipMissing(source.text, sys.executable)
