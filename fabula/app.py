@@ -30,7 +30,9 @@ from fabula.store import backup, settings
 from fabula.store.database import Database
 from fabula.store.events import MemoryEvents
 from fabula.store.home import Home
-from fabula.store.jobs import Entry, Job, JobRunner, Jobs, Report
+from fabula.store.job_child import Entry, Report
+from fabula.store.job_runner import JobRunner
+from fabula.store.jobs import Job, Jobs
 from fabula.store.journal import FileJournal
 from fabula.turn.live import Live
 from fabula.turn.stream import Turns
@@ -75,7 +77,7 @@ class Studio:
         """Bring the database up to date and store what a killed studio left in the journal."""
         await asyncio.to_thread(self.database.open)
         await self.replies.recover()
-        await self.job_runner.open()
+        await self.job_runner.recover()
 
     async def close(self) -> None:
         """End turns (their text is kept), jobs and engines, then the database."""
@@ -110,7 +112,7 @@ class Studio:
         return hardware.machine()
 
     def suggestions(self) -> list[Suggestion]:
-        return suggest(self.machine(), [model.name for model in self.catalog.list()])
+        return suggest(self.machine(), self.catalog.list())
 
     async def remove_model(self, name: str) -> None:
         await self.supervisor.unload(name)
@@ -136,17 +138,7 @@ class Studio:
         self.events.publish("studio", "settings", {})
 
     async def start_job(self, kind: str, title: str, arguments: dict[str, Any]) -> Job:
-        job = await self.jobs.create(kind, title, arguments, LOCAL_OWNER)
-        await self.job_runner.start(job.id)
-        return job
-
-    async def cancel_job(self, id: str) -> Job:
-        return await self.jobs.cancel(id)
-
-    async def resume_job(self, id: str) -> Job:
-        job = await self.jobs.resume(id)
-        await self.job_runner.start(id)
-        return job
+        return await self.job_runner.submit(kind, title, arguments, LOCAL_OWNER)
 
     async def backup(self) -> Path:
         return await asyncio.to_thread(backup.backup, self.home)

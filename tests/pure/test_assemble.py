@@ -72,11 +72,11 @@ def test_what_was_cut_is_told_message_by_message():
 def test_the_beginning_stays_the_same_for_many_turns_after_a_cut():
     starts = []
     for turns in range(21, 81, 2):
-        plan = fitted(talk(turns), context=400, reply_room=100)
+        plan = fitted(talk(turns), context=600, reply_room=100)
         starts.append(plan.cut_messages)
     moves = sum(before != after for before, after in itertools.pairwise(starts))
     assert starts == sorted(starts)
-    assert 0 < moves <= len(starts) / 2  # each cut frees a block, not a message
+    assert 0 < moves <= len(starts) / 3  # each cut frees a block, not a message
 
 
 def test_after_a_cut_a_person_speaks_first():

@@ -35,12 +35,12 @@ def router(studio: Studio) -> APIRouter:
 
     @routes.post("/{job_id}/cancel")
     async def cancel(job_id: str) -> dict[str, Any]:
-        return shapes.job(await studio.cancel_job(job_id))
+        return shapes.job(await studio.job_runner.cancel(job_id))
 
     @routes.post("/{job_id}/resume")
     async def resume(job_id: str) -> dict[str, Any]:
         """Start a failed, cancelled or interrupted job again from where it was."""
-        return shapes.job(await studio.resume_job(job_id))
+        return shapes.job(await studio.job_runner.resume(job_id))
 
     return routes
 
