@@ -123,8 +123,7 @@ class Studio:
         return LlamaCppWorker(logs=self.home.logs, start_timeout_s=self.settings.engine_start_timeout)
 
     def _models_changed(self) -> None:
-        names = [running.model for running in self.supervisor.running()]
-        self.events.publish("studio", "models", {"running": names})
+        self.events.publish("studio", "models", {})
 
     # ── settings, jobs, backup ──────────────────────────────────────────────────────────────────────
 

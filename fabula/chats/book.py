@@ -47,7 +47,7 @@ class Chats:
         sampling: Mapping[str, Any] | None = None,
     ) -> Chat:
         fields = {"title": title, "model": model, "system": system, "sampling": dict(sampling or {})}
-        return self._tell(await self._database.write(lambda c: shelf.create(c, owner, fields)))
+        return self.announce(await self._database.write(lambda c: shelf.create(c, owner, fields)))
 
     async def get(self, owner: str, id: str) -> Chat:
         """Raises ChatNotFound, also for a chat in the trash."""
@@ -61,7 +61,7 @@ class Chats:
 
     async def update(self, owner: str, id: str, revision: int, **fields: Any) -> Chat:
         """Changes `title`, `model`, `system` or `sampling`. Raises StaleRevision or BadParameter."""
-        return self._tell(
+        return self.announce(
             await self._database.write(lambda c: shelf.update_fields(c, owner, id, revision, fields))
         )
 
@@ -71,11 +71,11 @@ class Chats:
         chat = await self._database.write(lambda c: act(c, owner, id))
         if forever:
             await asyncio.to_thread(self._forget_turns, id)
-        self._tell(chat, deleted=True)
+        self.announce(chat, deleted=True)
 
     async def restore(self, owner: str, id: str) -> Chat:
         """Out of the trash."""
-        return self._tell(await self._database.write(lambda c: shelf.restore(c, owner, id)))
+        return self.announce(await self._database.write(lambda c: shelf.restore(c, owner, id)))
 
     # ── reading ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -157,10 +157,11 @@ class Chats:
 
     async def _change(self, work: Callable[[Connection], Change]) -> Change:
         change = await self._database.write(work)
-        self._tell(change.chat)
+        self.announce(change.chat)
         return change
 
-    def _tell(self, chat: Chat, deleted: bool = False) -> Chat:
+    def announce(self, chat: Chat, deleted: bool = False) -> Chat:
+        """Tells every reader of the studio's events that something about this chat is new."""
         data = {"id": chat.id, "revision": chat.revision, "updated_at": chat.updated_at, "deleted": deleted}
         self._events.publish("studio", "chat", data)
         return chat

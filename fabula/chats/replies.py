@@ -6,6 +6,7 @@ token, so that `recover` can store the text of a studio that was killed, exactly
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
 import uuid
@@ -15,7 +16,7 @@ from typing import Any, Literal
 
 from fabula.chats.book import Chats
 from fabula.chats.records import Change, Chat, PathMessage, Reason, TurnOutcome
-from fabula.core.errors import BadParameter, ChatBusy, FabulaError, StaleRevision
+from fabula.core.errors import BadParameter, ChatBusy, ChatNotFound, FabulaError, StaleRevision
 from fabula.core.messages import Message
 from fabula.core.model import LocalModel
 from fabula.core.request import Caller, Context
@@ -69,7 +70,7 @@ class _Place:
     base_ids: tuple[int, ...] = ()
 
     def start_event(self) -> dict[str, Any]:
-        shown = ("turn_id", "chat_id", "message_id", "kind", "model")
+        shown = ("turn_id", "chat_id", "message_id", "parent_id", "kind", "model")
         return {name: getattr(self, name) for name in shown} | {"text": self.base}
 
 
@@ -148,6 +149,7 @@ class Replies:
             deltas,
             lambda end: self._settle(place, end),
         )
+        self._chats.announce(change.chat)
         return Started(turn_id, place.message_id, change)
 
     async def _place(
@@ -183,6 +185,8 @@ class Replies:
             return await self._store(place, outcome)
         finally:
             self._active.pop(place.chat_id, None)
+            with contextlib.suppress(ChatNotFound):  # deleted while it was written
+                self._chats.announce(await self._chats.get(place.owner_id, place.chat_id))
 
     async def _store(self, place: _Place, outcome: Outcome) -> dict[str, Any]:
         """Put the text into the tree; the data of the turn's last event. Repeating it changes nothing."""

@@ -76,9 +76,12 @@ def _messages(routes: APIRouter, studio: Studio) -> None:
     chats = studio.chats
 
     @routes.get("/{chat_id}/messages")
-    async def page(chat_id: str, request: Request, before: str = "", limit: int = 100) -> dict[str, Any]:
-        """A page of the current path, oldest first, ending just before `before` or at the head."""
-        found = await chats.page(caller_of(request).owner_id, chat_id, before=before, limit=limit)
+    async def page(
+        chat_id: str, request: Request, before: str = "", limit: int = 100, offset: int | None = None
+    ) -> dict[str, Any]:
+        """A page of the current path, oldest first: up to `before`, up to the head, or from `offset` on."""
+        owner = caller_of(request).owner_id
+        found = await chats.page(owner, chat_id, before=before or None, limit=limit, offset=offset)
         return shapes.page(found)
 
     @routes.get("/{chat_id}/messages/{message_id}/versions")

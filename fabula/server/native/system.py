@@ -52,7 +52,7 @@ def router(studio: Studio) -> APIRouter:
     async def events(request: Request, after: int = -1) -> Response:
         """What happens in the whole studio, from now on or after a number."""
         start = resume_point(request.headers, after)
-        return EventStream(_studio_events(studio, start))
+        return EventStream(_studio_events(studio, start, caller_of(request).language))
 
     @routes.post("/backup")
     async def backup() -> dict[str, Any]:
@@ -63,7 +63,10 @@ def router(studio: Studio) -> APIRouter:
     return routes
 
 
-async def _studio_events(studio: Studio, after: int) -> AsyncGenerator[bytes, None]:
+async def _studio_events(studio: Studio, after: int, language: str) -> AsyncGenerator[bytes, None]:
     start = after if after >= 0 else studio.events.latest("studio")
     async for item in studio.events.follow("studio", start):
-        yield event(item.id, item.kind, item.data)
+        data = item.data
+        if item.kind == "models":  # told as they are now: an older state helps nobody
+            data = {"running": [shapes.running(row, language) for row in studio.supervisor.running()]}
+        yield event(item.id, item.kind, data)
