@@ -21,6 +21,7 @@ from fabula.core.texts import as_bytes, as_duration
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import ProgressColumn, Task
+    from rich.table import Table
 
 Side = Literal["left", "right"]
 Advance = Callable[[float, float], None]
@@ -70,7 +71,18 @@ def table(titles: Sequence[tuple[str, Side]], rows: Iterable[Sequence[str]]) -> 
         sheet.add_column(title, justify=side, style=style, overflow="fold", no_wrap=number > 0)
     for row in rows:
         sheet.add_row(*row)
-    out().print(sheet)
+    _print(sheet)
+
+
+def _print(sheet: Table) -> None:
+    """Into a pipe or a file without the blanks that fill up the last column."""
+    if sys.stdout.isatty():
+        out().print(sheet)
+        return
+    with out().capture() as captured:
+        out().print(sheet)
+    for row in captured.get().splitlines():
+        typer.echo(row.rstrip())
 
 
 def pairs(rows: Iterable[tuple[str, str]]) -> None:
@@ -82,7 +94,7 @@ def pairs(rows: Iterable[tuple[str, str]]) -> None:
     sheet.add_column(overflow="fold")
     for name, value in rows:
         sheet.add_row(name, value)
-    out().print(sheet)
+    _print(sheet)
 
 
 @contextmanager
@@ -154,4 +166,4 @@ def findings(rows: Iterable[tuple[str, str, str, str, str]]) -> None:
             else Text(value)
         )
         sheet.add_row(Text(word, style=STYLES[level]), name, text)
-    out().print(sheet)
+    _print(sheet)

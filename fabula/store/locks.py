@@ -33,10 +33,12 @@ def lock_file(path: Path, timeout: float = 0) -> Iterator[None]:
     """Holds the lock on one file, waiting up to `timeout` seconds for it."""
     lock = FileLock(path, timeout=timeout, mode=0o600)
     try:
-        with writing(path):
-            lock.acquire()
-    except Timeout as error:
+        lock.acquire()
+    except Timeout as error:  # an OSError too, so that `writing` would take it for a broken disk
         raise BlockingIOError(f"{path} is held by another process") from error
+    except OSError:
+        with writing(path):
+            raise
     try:
         yield
     finally:
