@@ -79,7 +79,7 @@ def counts(connection: Connection, tokenizer: str, version_ids: Sequence[str]) -
     for batch in _batches(version_ids):
         query = select(counted.c.version_id, counted.c.tokens)
         query = query.where(counted.c.tokenizer == tokenizer, counted.c.version_id.in_(batch))
-        found |= dict(connection.execute(query).tuples().all())
+        found |= dict(connection.execute(query).all())
     return found
 
 
@@ -159,4 +159,4 @@ def _swipes(connection: Connection, chat: Row[Any], parents: Sequence[str]) -> d
 def _version_numbers(connection: Connection, ids: Sequence[str]) -> dict[str, int]:
     columns = versions.c
     query = select(columns.message_id, func.count()).where(columns.message_id.in_(ids))
-    return dict(connection.execute(query.group_by(columns.message_id)).tuples().all())
+    return dict(connection.execute(query.group_by(columns.message_id)).all())

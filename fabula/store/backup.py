@@ -14,6 +14,7 @@ import sqlite3
 import tempfile
 import time
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -154,7 +155,7 @@ def unpack(file: Path, folder: Path, home: Home) -> Manifest:
             for name, entry in manifest.files.items():
                 _unpack(file, archive, name, entry, folder)
             return manifest
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         raise BackupInvalid(str(file), str(error) or type(error).__name__) from error
     except OSError as error:
         raise BackupInvalid(str(file), error.strerror or str(error)) from error
@@ -189,9 +190,10 @@ def is_expected(name: str) -> bool:
 
 def _unpack(file: Path, archive: zipfile.ZipFile, name: str, entry: Entry, folder: Path) -> None:
     target = folder / name
-    target.parent.mkdir(parents=True, exist_ok=True)
     digest, size = hashlib.sha256(), 0
-    with archive.open(name) as packed, target.open("xb") as out:
+    with writing(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+    with archive.open(name) as packed, writing(target), target.open("xb") as out:
         while (chunk := packed.read(CHUNK)) and size <= entry.size:
             digest.update(chunk)
             size += len(chunk)
