@@ -1,24 +1,27 @@
-"""What tests of every folder share: the starter model, and needs that a checked machine must have."""
+"""What tests of every folder share: the starter model, and skips that count as failures where required."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+from needs import is_required, need
 
 from fabula.core.errors import FabulaError
 from fabula.models import starter
 
 CACHE = Path(__file__).parent.parent / ".cache"
-REQUIRED = frozenset(filter(None, os.environ.get("FABULA_REQUIRE", "").split(",")))
 
 
-def need(name: str, reason: str) -> None:
-    """Skip the test because the machine lacks `name`; fail where FABULA_REQUIRE lists it."""
-    if name in REQUIRED:
-        pytest.fail(f"{name} is required here, but {reason}", pytrace=False)
-    pytest.skip(f"needs {name}: {reason}")
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.skipped and isinstance(report.longrepr, tuple) and is_required(report.longrepr[2]):
+        report.outcome = "failed"
+        report.longrepr = f"{item.nodeid}: {report.longrepr[2]}, and FABULA_REQUIRE lists it"
+    return report
 
 
 @pytest.fixture(scope="session")
@@ -27,8 +30,8 @@ def starter_model() -> Path:
     given = os.environ.get("FABULA_TEST_MODEL")
     if given:
         return Path(given)
+    CACHE.mkdir(exist_ok=True)
     try:
         return starter.ensure(CACHE)
     except FabulaError as error:
-        need("engine", str(error))
-        raise
+        need("engine", f"the starter model could not be fetched ({error})")

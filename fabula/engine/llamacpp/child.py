@@ -3,7 +3,7 @@
 Knows nothing of the studio: it imports only the engine, so that it starts fast and can be run by its path.
 
     stdin    one line of JSON (`Settings`), then silence; when it closes, the studio is gone and so are we
-    stdout   one line `FABULA-READY {"address": …, "version": …}`; the rest is log (ggml prints when it aborts)
+    stdout   one line `FABULA-READY {"address": …, "version": …}`; the rest is log (of an abort, for one)
     stderr   the engine's log
 """
 
@@ -67,6 +67,7 @@ def _params(settings: Settings, xllamacpp):  # type: ignore[no-untyped-def]  # t
     params.cors_origins, params.cors_credentials = "", False  # the default reflects every origin
     params.ui = False
     params.endpoint_slots = True
+    params.n_batch = params.n_ubatch  # progress is told, and a reader's leaving noticed, once per batch
     params.verbosity = 4  # tells buffer sizes; 5 would write 600 KB at each start
     return params
 

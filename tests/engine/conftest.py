@@ -1,0 +1,49 @@
+"""The real engine with the real starter model."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+import pytest_asyncio
+from asking import plan_for
+
+from fabula.core.model import LocalModel
+from fabula.engine.llamacpp.worker import LlamaCppWorker
+
+
+@pytest.fixture(scope="session")
+def model(starter_model: Path) -> LocalModel:
+    return LocalModel(name="starter", path=starter_model, size=starter_model.stat().st_size)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def worker(
+    model: LocalModel, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[LlamaCppWorker]:
+    """Loaded once for all tests of a file; one slot, which keeps what earlier tests asked."""
+    folder = tmp_path_factory.mktemp("engine")
+    worker = LlamaCppWorker(folder / "logs", slots_folder=folder)
+    await worker.load(model, plan_for(model))
+    yield worker
+    await worker.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_is_left_at_the_end() -> Iterator[None]:
+    yield
+    assert not children()
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left() -> Iterator[None]:
+    """After every test: no child more, no zombie."""
+    before = children()
+    yield
+    assert children() <= before
+
+
+def children() -> set[int]:
+    return {child.pid for child in psutil.Process().children(recursive=True)}
