@@ -22,8 +22,13 @@ MEDIA_TYPES = {  # the system's table of types is not the same on every machine
 
 
 def index_html() -> str:
-    """The page with its version filled in; the policy's hash is taken over the same bytes."""
-    return (FOLDER / "index.html").read_text(encoding="utf-8").replace("{{version}}", stamp())
+    """The app's page; the policy's hash is taken over the same bytes."""
+    return page("index.html")
+
+
+def page(name: str) -> str:
+    """A page with the version of its files filled in."""
+    return (FOLDER / name).read_text(encoding="utf-8").replace("{{version}}", stamp())
 
 
 def stamp() -> str:
@@ -34,16 +39,16 @@ def stamp() -> str:
 
 def web_routes() -> APIRouter:
     routes = APIRouter(include_in_schema=False)
-    page = index_html()
+    index_page, docs_page = index_html(), page("docs.html")
 
     @routes.get("/")
     async def index() -> HTMLResponse:
-        return HTMLResponse(page, headers=FRESH)
+        return HTMLResponse(index_page, headers=FRESH)
 
     @routes.get("/docs")
-    async def docs() -> FileResponse:
+    async def docs() -> HTMLResponse:
         """Swagger UI from our own files: the browser fetches nothing from elsewhere."""
-        return FileResponse(FOLDER / "docs.html", media_type="text/html", headers=FRESH)
+        return HTMLResponse(docs_page, headers=FRESH)
 
     @routes.get("/web/{version}/{path:path}")
     async def file(version: str, path: str) -> FileResponse:
