@@ -167,7 +167,7 @@ class Download:
         total = self.total or self.state.size
         meter = Meter(self.errand, total, "models.fetch.downloading", self.before + start)
         try:
-            for block in answer.iter_bytes(landing.CHUNK):
+            for block in answer.iter_bytes():  # as they come: a block size would hold bytes back
                 file.write(block)
                 self.digest.update(block)
                 meter.add(len(block))

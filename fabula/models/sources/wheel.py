@@ -44,7 +44,7 @@ _FULL = re.compile(r"No space left|Errno 28|Errno 122|not enough space", re.IGNO
 _NETWORK = re.compile(
     r"connection broken|NewConnectionError|NameResolutionError|new connection|name resolution|getaddrinfo"
     r"|ProxyError|ConnectTimeout|ReadTimeout|timed out|Max retries|Failed to connect|Unable to connect"
-    r"|Connection refused|unreachable|Connection reset|SSLError|Could not fetch URL",
+    r"|Connection refused|unreachable|Connection reset|SSLError|connection error",
     re.IGNORECASE,
 )
 
@@ -125,6 +125,7 @@ def _arguments(source: Source, folder: Path) -> list[str]:
         "--only-binary=:all:",
         "--no-input",
         "--disable-pip-version-check",
+        "-vv",  # only then pip tells why an index gave it no versions
         f"--progress-bar={_progress_mode()}",
         "--dest",
         str(folder),

@@ -105,9 +105,9 @@ class Meter:
     def set(self, done: int) -> None:
         self.done = done
         if time.monotonic() - self._reported >= TICK:
-            self.errand.check_cancelled()
             self.tell()
 
     def tell(self) -> None:
         self._reported = time.monotonic()
         self.errand.progress(Progress(self.done, self.total, note=self.note))
+        self.errand.check_cancelled()
