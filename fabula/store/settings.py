@@ -184,9 +184,16 @@ def save(home: Home, changes: Mapping[str, object]) -> None:
         checked[name] = None if value is None else setting.check(value)
     wanted = {name: value for name, value in (_from_file(home) | checked).items() if value is not None}
     text = replace(_read(home), checked)
-    if _parse(text, home) != wanted:  # written in a form that lines cannot be replaced in
+    if not _reads_as(text, wanted, home):  # the file is in a form that lines cannot be replaced in
         text = render(wanted)
     write_atomic(home.config, text.encode())
+
+
+def _reads_as(text: str, wanted: dict[str, Value], home: Home) -> bool:
+    try:
+        return _parse(text, home) == wanted
+    except (SettingInvalid, SettingUnknown):
+        return False
 
 
 def describe(settings: Settings, language: str = "en") -> list[dict[str, Any]]:

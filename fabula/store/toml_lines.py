@@ -61,14 +61,17 @@ def _rewrite(lines: list[str], changes: dict[str, Value | None]) -> tuple[list[s
 
 
 def _add(lines: list[str], name: str, value: Value) -> None:
+    """A new line at the end of the part of the file where it belongs."""
     table, _, key = name.rpartition(".")
-    headers = [_TABLE.match(line) for line in lines]
-    starts = [index for index, header in enumerate(headers) if header]
-    if table and not any(header and header[1] == table for header in headers):
+    headers = {match[1]: index for index, line in enumerate(lines) if (match := _TABLE.match(line))}
+    first = min(headers.values(), default=len(lines))
+    if table and any(line.lstrip().startswith(f"{table}.") for line in lines[:first]):
+        table, key = "", name  # the file writes this table as dotted names
+    if table and table not in headers:
         lines += ["", f"[{table}]", f"{key} = {literal(value)}"]
         return
-    begin = next((i for i in starts if lines[i].strip().startswith(f"[{table}]")), -1) if table else -1
-    end = next((index for index in starts if index > begin), len(lines))
+    begin = headers[table] if table else -1
+    end = min((index for index in headers.values() if index > begin), default=len(lines))
     while end > begin + 1 and not lines[end - 1].strip():
         end -= 1
     lines.insert(end, f"{key} = {literal(value)}")

@@ -1,0 +1,117 @@
+"""The schema and its history: one line of steps that ends where the tables are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, text
+
+from fabula.chats.book import Chats
+from fabula.core.errors import DatabaseTooNew, StoreUnwritable
+from fabula.store.database import Database, migrate, revision
+from fabula.store.events import MemoryEvents
+from fabula.store.migrations import HEAD
+from fabula.store.schema import metadata
+
+FOLDER = Path(__file__).parents[2] / "fabula" / "store" / "migrations"
+STEPS = [step.revision for step in ScriptDirectory(str(FOLDER)).walk_revisions()][::-1]
+
+
+def test_the_history_has_one_head_and_it_is_the_one_written_down() -> None:
+    assert ScriptDirectory(str(FOLDER)).get_heads() == [HEAD]
+
+
+def test_the_migrated_database_is_what_the_tables_say(database: Database) -> None:
+    differences = database.read_sync(lambda c: compare_metadata(MigrationContext.configure(c), metadata))
+    assert differences == []
+
+
+def fill_0001(connection: Connection) -> None:
+    """A chat of two messages with two versions of the first, as the first schema keeps them."""
+    rows = {
+        "chats": "('c', 'ann', 'T', '', 'S', '{}', 'm2', 4, 1.0, 2.0, NULL)",
+        "messages": "('m1', 'ann', 'c', '', 0, 1, 'user', '', 1.0, 'v2', 0, 'm2'),"
+        "('m2', 'ann', 'c', 'm1', 0, 2, 'assistant', 'bot', 1.0, 'v3', 0, '')",
+        "versions": "('v1', 'ann', 'm1', NULL, 'Helo', 'written', '', NULL, 1.0, x''),"
+        "('v2', 'ann', 'm1', NULL, 'Hello', 'edited', '', NULL, 1.5, x''),"
+        "('v3', 'ann', 'm2', 't1', 'Hi.', 'generated', 'hash', '{\"model\": \"bot\"}', 2.0, x'01000000')",
+    }
+    for table, values in rows.items():
+        connection.execute(text(f"INSERT INTO {table} VALUES {values}"))
+    connection.execute(
+        text(
+            "INSERT INTO jobs VALUES ('j', 'ann', 'pull', 'P', '{}', 'done', '{}', '{}',"
+            " NULL, '', 0, 0, 1, 0, 1.0, 2.0)"
+        )
+    )
+
+
+FILLED: dict[str, Callable[[Connection], None]] = {"0001": fill_0001}
+"""For each step a database of that time with data in it. A new step adds its own."""
+
+
+def test_each_step_has_data_to_be_tested_with() -> None:
+    assert list(FILLED) == STEPS
+
+
+@pytest.mark.parametrize("step", STEPS)
+async def test_an_old_database_is_brought_up_to_date_with_all_its_data(tmp_path: Path, step: str) -> None:
+    _make(tmp_path / "fabula.db", step)
+    database = Database(tmp_path / "fabula.db")
+    database.open()
+    assert database.read_sync(revision) == HEAD
+    chats = Chats(database, MemoryEvents())
+    page = await chats.page("ann", "c")
+    assert [(m.role, m.text, m.versions) for m in page.messages] == [
+        ("user", "Hello", 2),
+        ("assistant", "Hi.", 1),
+    ]
+    assert [m.token_ids for m in await chats.path("ann", "c")] == [(), (1,)]
+    database.close()
+    backups = list((tmp_path / "backups").glob("before-migration-*")) if step != HEAD else [None]
+    assert len(backups) == 1
+
+
+def test_a_backup_is_made_before_an_old_database_is_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _make(tmp_path / "fabula.db", STEPS[0])
+    monkeypatch.setattr("fabula.store.database.HEAD", "later")  # as if this step were an old one
+    database = Database(tmp_path / "fabula.db")
+    database.open()
+    database.close()
+    [backup] = (tmp_path / "backups").iterdir()
+    copy = Database(backup)
+    assert copy.read_sync(lambda c: c.scalar(text("SELECT title FROM chats"))) == "T"
+    copy.close()
+
+
+def test_a_database_of_a_newer_program_is_refused_and_left_alone(tmp_path: Path) -> None:
+    _make(tmp_path / "fabula.db", HEAD)
+    database = Database(tmp_path / "fabula.db")
+    database.write_sync(lambda c: c.execute(text("UPDATE alembic_version SET version_num = '9999'")))
+    with pytest.raises(DatabaseTooNew) as told:
+        database.open()
+    assert (told.value.found, told.value.known) == ("9999", HEAD)
+    assert database.read_sync(revision) == "9999"
+    database.close()
+
+
+def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
+    (tmp_path / "fabula.db").write_bytes(b"This is not a database. " * 100)
+    database = Database(tmp_path / "fabula.db")
+    with pytest.raises(StoreUnwritable):
+        database.open()
+    database.close()
+
+
+def _make(file: Path, step: str) -> None:
+    database = Database(file)
+    database.write_sync(lambda c: migrate(c, step))
+    database.write_sync(FILLED[step])
+    database.close()
