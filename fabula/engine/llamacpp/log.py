@@ -66,8 +66,8 @@ class EngineLog:
 
 def reason(lines: list[str]) -> str:
     """The most telling line: the first complaint, without its time stamp and function name."""
-    for pattern in (_ERROR, _ASSERTION, _EXCEPTION):
-        complaints = [_plain(match["text"]) for line in lines if (match := pattern.match(line))]
+    for pattern, plain in ((_ERROR, _plain), (_ASSERTION, str), (_EXCEPTION, str)):
+        complaints = [plain(match["text"]) for line in lines if (match := pattern.match(line))]
         telling = [text for text in complaints if not _EMPTY_WORDS.search(text)]
         if telling:
             return telling[0]

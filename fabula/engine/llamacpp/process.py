@@ -42,7 +42,7 @@ class EngineProcess:
         self._log = log
         self._ready: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._pumps = [asyncio.create_task(self._read_stdout()), asyncio.create_task(self._read_stderr())]
-        self._stopped = False
+        self._unloaded = False
         self.address = ("", 0)
         self.version = ""
         self.key = secrets.token_urlsafe(32)
@@ -85,13 +85,13 @@ class EngineProcess:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.gone(), LAST_WORDS_S)
             await self._last_words()
-        if self._stopped:
+        if self._unloaded:
             return EngineDied(self._name, "it was unloaded")
         return EngineDied(self._name, "it closed the connection" if self.alive else self._cause())
 
     async def stop(self) -> None:
         """Ends the process, politely first, and reaps it. May be called at any time, more than once."""
-        self._stopped = True
+        self._unloaded = self._unloaded or self.alive
         await self._end(self._process.terminate, POLITE_S)
         await self._end(self._process.kill, None)
         await self._last_words()

@@ -1,0 +1,217 @@
+"""What goes wrong with an engine, and what a person is told."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import os
+import signal
+import struct
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import psutil
+import pytest
+from asking import collect, is_gone, plan_for, text_of
+
+from fabula.core.errors import EngineDied, EngineTimeout, ModelLoadFailed
+from fabula.core.model import LocalModel
+from fabula.core.sampling import Sampling
+from fabula.core.stream import Delta
+from fabula.core.worker import Prompt
+from fabula.engine.llamacpp.process import EngineProcess
+from fabula.engine.llamacpp.worker import LlamaCppWorker
+from fabula.engine.supervisor import Supervisor
+
+HEADER = 8_000_000  # bytes; more than the starter's header with its vocabulary
+
+
+@pytest.fixture
+async def supervisor(model: LocalModel, tmp_path: Path) -> AsyncIterator[Supervisor]:
+    def find(name: str) -> LocalModel:
+        return model if name == model.name else LocalModel(name=name, path=tmp_path / name, size=1)
+
+    supervisor = Supervisor(find, plan_for, lambda model: LlamaCppWorker(tmp_path / "logs"))
+    yield supervisor
+    await supervisor.close()
+
+
+async def test_a_killed_engine_is_noticed_and_loaded_again(supervisor: Supervisor) -> None:
+    seen: list[Delta] = []
+
+    async def read_and_kill() -> None:
+        async with supervisor.lease("starter") as worker:
+            async for delta in worker.stream(Prompt(("Once upon",)), Sampling(ignore_eos=True)):
+                seen.append(delta)
+                if len(text_of(seen)) >= 20 and supervisor.running():
+                    os.kill(supervisor.running()[0].pid, signal.SIGKILL)
+
+    with pytest.raises(EngineDied, match=r"was killed \(SIGKILL\)"):
+        await read_and_kill()
+    assert len(text_of(seen)) >= 20
+    assert not supervisor.is_loaded("starter")
+    async with supervisor.lease("starter") as worker:
+        _, finished = await collect(worker, "Once upon", max_tokens=3)
+    assert finished.completion_tokens == 3
+
+
+async def test_an_idle_engine_that_dies_is_taken_off_the_list(supervisor: Supervisor) -> None:
+    running = await supervisor.load("starter")
+    os.kill(running.pid, signal.SIGKILL)
+    while supervisor.running():
+        await asyncio.sleep(0.01)
+    assert await is_gone(running.pid)
+
+
+def truncated(gguf: Path, broken: Path) -> None:
+    broken.write_bytes(gguf.read_bytes()[:HEADER])
+
+
+def cut_in_the_header(gguf: Path, broken: Path) -> None:
+    broken.write_bytes(gguf.read_bytes()[:20_000])
+
+
+def empty(gguf: Path, broken: Path) -> None:
+    broken.touch()
+
+
+def text(gguf: Path, broken: Path) -> None:
+    broken.write_text("This is a shopping list.\n" * 20)
+
+
+def folder(gguf: Path, broken: Path) -> None:
+    broken.mkdir()
+
+
+def missing(gguf: Path, broken: Path) -> None:
+    pass
+
+
+def absurd(key: bytes, number: int) -> Callable[[Path, Path], None]:
+    def corrupted(gguf: Path, broken: Path) -> None:
+        header = bytearray(gguf.read_bytes()[:HEADER])
+        value = header.index(key) + len(key) + 4  # the name is followed by its type
+        struct.pack_into("<I", header, value, number)
+        broken.write_bytes(header)
+        os.truncate(broken, gguf.stat().st_size)
+
+    return corrupted
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (truncated, "is not within the file bounds, model is corrupted or incomplete"),
+        (cut_in_the_header, "failed to read key-value pairs"),
+        (empty, "failed to read magic"),
+        (text, "invalid magic characters: 'This', expected 'GGUF'"),
+        (folder, "failed to read magic"),
+        (missing, "No such file or directory"),
+        (absurd(b"llama.block_count", 9999), "the engine aborted (SIGABRT): "),
+        (absurd(b"llama.attention.head_count", 0), "."),
+    ],
+)
+async def test_a_broken_model_is_one_clear_sentence(
+    supervisor: Supervisor, starter_model: Path, tmp_path: Path, spoil: Callable[..., None], reason: str
+) -> None:
+    spoil(starter_model, tmp_path / "broken.gguf")
+    with pytest.raises(ModelLoadFailed) as failed:
+        async with supervisor.lease("broken.gguf"):
+            pass
+    assert reason in failed.value.reason
+    assert "\n" not in failed.value.reason
+    assert "Failed to init server" not in failed.value.reason
+    assert supervisor.running() == []
+
+
+@pytest.mark.parametrize(
+    "absurdity", [{"context": 1}, {"kv_type": "i32"}, {"context": 2**28}, {"kv_type": "f99"}]
+)
+async def test_an_absurd_plan_is_survived(
+    model: LocalModel, tmp_path: Path, absurdity: dict[str, object]
+) -> None:
+    worker = LlamaCppWorker(tmp_path)
+    with pytest.raises(ModelLoadFailed) as failed:
+        await worker.load(model, plan_for(model, **absurdity))
+    assert len(failed.value.reason) > 20
+    assert not worker.alive
+
+
+async def test_a_child_that_never_gets_ready_is_given_up(model: LocalModel, tmp_path: Path) -> None:
+    worker = LlamaCppWorker(tmp_path, start_timeout_s=1)
+    endless = dataclasses.replace(model, path=tmp_path / "endless.gguf")
+    os.mkfifo(endless.path)  # opening it waits for a writer, for ever
+    with pytest.raises(EngineTimeout):
+        await worker.load(endless, plan_for(model))
+    assert not worker.alive
+
+
+async def test_a_load_that_nobody_wants_any_more_leaves_nothing(model: LocalModel, tmp_path: Path) -> None:
+    load = asyncio.create_task(LlamaCppWorker(tmp_path).load(model, plan_for(model)))
+    while not psutil.Process().children():
+        await asyncio.sleep(0.01)
+    load.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await load
+
+
+async def test_an_unknown_setting_stops_the_child(tmp_path: Path) -> None:
+    with pytest.raises(ModelLoadFailed, match="unexpected keyword argument 'colour'"):
+        await EngineProcess.start("starter", {"colour": "red"}, tmp_path / "engine.log", 30)
+
+
+STUDIO = """
+import asyncio, sys
+from pathlib import Path
+from asking import plan_for
+from fabula.core.model import LocalModel
+from fabula.engine.llamacpp.worker import LlamaCppWorker
+
+async def main():
+    model = LocalModel(name="starter", path=Path(sys.argv[1]), size=1)
+    worker = LlamaCppWorker(Path(sys.argv[2]))
+    await worker.load(model, plan_for(model))
+    print("loaded", flush=True)
+    await asyncio.sleep(600)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("when", ["loading", "loaded"])
+async def test_no_engine_outlives_a_killed_studio(starter_model: Path, tmp_path: Path, when: str) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", STUDIO, str(starter_model), str(tmp_path)],
+        stdout=subprocess.PIPE,
+        cwd=Path(__file__).parent,
+    ) as studio:
+        assert studio.stdout
+        if when == "loaded":
+            studio.stdout.readline()
+        while not (children := psutil.Process(studio.pid).children()):
+            await asyncio.sleep(0.01)
+        studio.kill()
+    assert await is_gone(children[0].pid)
+
+
+async def test_two_hundred_requests_on_four_slots_are_all_answered(model: LocalModel, tmp_path: Path) -> None:
+    worker = LlamaCppWorker(tmp_path)
+    await worker.load(model, plan_for(model, slots=4, context=256))
+    try:
+        asked = (collect(worker, f"Number {number}:", max_tokens=2) for number in range(200))
+        answers = await asyncio.gather(*asked)
+    finally:
+        await worker.close()
+    assert [finished.completion_tokens for _, finished in answers] == [2] * 200
+
+
+async def test_no_secret_is_visible_from_outside(model: LocalModel, tmp_path: Path) -> None:
+    worker = LlamaCppWorker(tmp_path)
+    await worker.load(model, plan_for(model))
+    process = worker._process
+    assert process
+    told = " ".join(psutil.Process(worker.pid).cmdline()) + (tmp_path / "engine-starter.log").read_text()
+    await worker.close()
+    assert process.key not in told
