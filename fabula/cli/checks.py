@@ -20,7 +20,7 @@ from typing import Any, Literal
 from fabula import __version__
 from fabula.cli.words import language, say
 from fabula.core.errors import FabulaError
-from fabula.core.texts import as_bytes, as_duration
+from fabula.core.texts import as_bytes
 from fabula.store import settings
 from fabula.store.home import Home
 from fabula.store.studio import running
@@ -174,6 +174,7 @@ def models(home: Home) -> Iterator[Finding]:
 
 def answer(home: Home, model: str) -> Finding:
     from fabula.cli.client import error_of
+    from fabula.cli.reply import wait
     from fabula.cli.studio import connect
 
     request = {"model": model, "messages": [{"role": "user", "text": "Hello"}], "sampling": {"max_tokens": 1}}
@@ -186,8 +187,8 @@ def answer(home: Home, model: str) -> Finding:
         return Finding(
             "answer", "bad", error.sentence(language()), say("cli.doctor.see_log", folder=home.logs)
         )
-    seconds = last.data["facts"]["first_token_ms"] / 1000
-    return Finding("answer", "ok", say("cli.doctor.answered", model=model, time=as_duration(seconds)))
+    time = wait(last.data["facts"]["first_token_ms"])
+    return Finding("answer", "ok", say("cli.doctor.answered", model=model, time=time))
 
 
 CHECKS: tuple[Callable[[Home], Iterator[Finding]], ...] = (

@@ -12,6 +12,7 @@ from fabula.cli import screen
 from fabula.cli.client import error_of
 from fabula.cli.words import say
 from fabula.core.seams import Event
+from fabula.core.texts import as_duration
 
 if TYPE_CHECKING:
     from rich.status import Status
@@ -48,20 +49,31 @@ def show(events: Iterable[Event]) -> dict[str, Any]:
 
 
 def facts(data: dict[str, Any]) -> str:
-    """What this reply cost: "31.2 tokens/s · first after 0.4 s · 120 tokens · 45 of 61 read before"."""
-    known = data.get("facts")
-    if not known:
-        return ""
-    parts = [
-        say("cli.facts.rate", rate=known["tokens_per_second"]) if known["tokens_per_second"] else "",
-        say("cli.facts.first", seconds=known["first_token_ms"] / 1000),
-        say("cli.facts.tokens", tokens=known["completion_tokens"]),
-        say("cli.facts.reused", reused=known["reused_tokens"], prompt=known["prompt_tokens"]),
-        say("cli.facts.cut", messages=known["cut_messages"]) if known["cut_messages"] else "",
-        say(f"cli.facts.{data['reason']}") if data["reason"] != "stop" else "",
-        say("cli.facts.ignored", names=", ".join(known["ignored"])) if known["ignored"] else "",
-    ]
-    return " · ".join(part for part in parts if part)
+    """What this reply cost: "31.2 tokens/s · first after 0.4 s · 120 tokens · reused 45 of 61".
+
+    A reply that was stopped knows only a part of it.
+    """
+    known = data.get("facts") or {}
+    parts = []
+    if rate := known.get("tokens_per_second"):
+        parts.append(say("cli.facts.rate", rate=rate))
+    if "first_token_ms" in known:
+        parts.append(say("cli.facts.first", time=wait(known["first_token_ms"])))
+    if "completion_tokens" in known:
+        parts.append(say("cli.facts.tokens", tokens=known["completion_tokens"]))
+    if "reused_tokens" in known:
+        parts.append(say("cli.facts.reused", reused=known["reused_tokens"], prompt=known["prompt_tokens"]))
+    if cut := known.get("cut_messages"):
+        parts.append(say("cli.facts.cut", messages=cut))
+    if ignored := known.get("ignored"):
+        parts.append(say("cli.facts.ignored", names=", ".join(ignored)))
+    if (reason := data.get("reason", "stop")) != "stop":
+        parts.append(say(f"cli.facts.{reason}"))
+    return " · ".join(parts)
+
+
+def wait(milliseconds: float) -> str:
+    return as_duration(milliseconds / 1000) if milliseconds >= 1000 else f"{milliseconds:.0f} ms"
 
 
 def tell_facts(data: dict[str, Any]) -> None:

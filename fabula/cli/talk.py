@@ -129,7 +129,8 @@ def chat(talk: Talk, rest: str) -> None:
     if talk.chat is None:
         screen.note(say("cli.chat.empty"))
     else:
-        screen.note(say("cli.chat.saved", title=talk.chat["title"] or talk.chat["id"], id=talk.chat["id"]))
+        name = talk.chat["title"] or talk.chat["id"]
+        screen.note(say("cli.chat.saved", name=name))
 
 
 def bye(talk: Talk, rest: str) -> None:
