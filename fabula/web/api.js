@@ -60,12 +60,12 @@ export const remove = (path) => send("DELETE", path);
 
 /**
  * Follow an event stream until `onEvent` returns true or `signal` aborts. A broken connection is taken up again
- * after the last event that was seen. Refusals (a turn that is gone) are thrown.
+ * after the last event that was seen (without `resume`: from now on). Refusals (a turn that is gone) are thrown.
  * @param {string} path
  * @param {(event: {id: number, kind: string, data: any}) => boolean | void} onEvent
- * @param {{signal: AbortSignal, onBreak?: () => void, onOpen?: () => void}} options
+ * @param {{signal: AbortSignal, resume?: boolean, onBreak?: () => void, onOpen?: () => void}} options
  */
-export async function follow(path, onEvent, { signal, onBreak, onOpen }) {
+export async function follow(path, onEvent, { signal, resume = true, onBreak, onOpen }) {
   let last = 0;
   for (let failures = 0; !signal.aborted; failures += 1) {
     if (failures) await pause(BACK_OFF_MS[Math.min(failures, BACK_OFF_MS.length) - 1], signal);
@@ -74,7 +74,7 @@ export async function follow(path, onEvent, { signal, onBreak, onOpen }) {
       const response = await request(path, { headers, signal });
       onOpen?.();
       for await (const event of events(response)) {
-        if (event.id) last = event.id;
+        if (resume && event.id) last = event.id;
         failures = 0;
         if (onEvent(event)) return;
       }

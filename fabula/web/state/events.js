@@ -42,7 +42,8 @@ function refresh() {
 function listen() {
   reader.abort();
   reader = new AbortController();
-  api.follow("/events", take, { signal: reader.signal, onBreak: () => (unreachable.value = true), onOpen: opened });
+  const onBreak = () => (unreachable.value = true);
+  api.follow("/events", take, { signal: reader.signal, resume: false, onBreak, onOpen: opened });
 }
 
 function visibilityChanged() {

@@ -6,7 +6,7 @@ import * as api from "../api.js";
 import { apply, askWriting, atEnd, catchUp, change, chat, page, reload, scrollTo, toEnd } from "./chat.js";
 import { tellError } from "./toasts.js";
 
-/** @import { Message, Turn } from "../api" */
+/** @import { Message, Turn } from "../api.d.ts" */
 
 /**
  * @typedef {object} Live

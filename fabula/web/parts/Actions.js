@@ -1,0 +1,77 @@
+// What can be done with one message: swipes, regenerate, continue, copy, edit and the rest in a menu. Knows the open
+// chat's verbs, not its list.
+// @ts-check
+import { signal } from "@preact/signals";
+import { branchHere, deleteMessage, editing, showMessage } from "../state/chat.js";
+import { tell } from "../state/toasts.js";
+import { busy, lengthen, regenerate } from "../state/turn.js";
+import { t } from "../texts.js";
+import { html } from "./html.js";
+import { Icon, IconButton } from "./Icon.js";
+import { Menu } from "./Menu.js";
+
+/** @import { Message } from "../api.d.ts" */
+
+/** The message whose earlier versions are shown. */
+export const versionsOf = signal(/** @type {Message | null} */ (null));
+
+/** @param {Message} message */
+export const startEdit = (message) => (editing.value = { id: message.id, text: message.text });
+
+/** @param {Message} message */
+export async function copy(message) {
+  await navigator.clipboard.writeText(message.text);
+  tell(t("web.message.copied"));
+}
+
+/** The swipe `step` places on; past the last one of a reply, a new one is written. @param {Message} message @param {number} step */
+export function swipe(message, step) {
+  if (busy.value) return;
+  const { ids } = message.swipe;
+  const next = ids.indexOf(message.id) + step;
+  if (next >= 0 && next < ids.length) showMessage(ids[next]);
+  else if (step > 0 && message.role === "assistant") regenerate(message);
+}
+
+/** @param {{message: Message, last: boolean}} props */
+export function Actions({ message, last }) {
+  const off = busy.value;
+  const isReply = message.role === "assistant";
+  return html`<div class="actions" role="toolbar" aria-label=${t("web.message.actions")}>
+    ${(message.swipe.count > 1 || (isReply && last)) && html`<${Swipes} message=${message} off=${off} />`}
+    ${isReply && last && html`
+      <${IconButton} icon="retry" label=${t("web.message.regenerate")} disabled=${off} onClick=${() => regenerate(message)} />
+      <${IconButton} icon="lengthen" label=${t("web.message.continue")} disabled=${off} onClick=${() => lengthen(message)} />
+    `}
+    <${IconButton} icon="copy" label=${t("web.message.copy")} onClick=${() => copy(message)} />
+    <${IconButton} icon="edit" label=${t("web.message.edit")} disabled=${off} onClick=${() => startEdit(message)} />
+    <${Menu} label=${t("web.more")} items=${rest(message, off)} align="left"><${Icon} name="more" /><//>
+  </div>`;
+}
+
+/** @param {Message} message @param {boolean} disabled */
+function rest(message, disabled) {
+  const versions = { icon: "versions", label: t("web.message.versions", { count: message.versions }), run: () => (versionsOf.value = message) };
+  return [
+    { icon: "branch", label: t("web.message.branch"), note: t("web.message.branch_about"), disabled, run: () => branchHere(message) },
+    ...(message.versions > 1 ? [versions] : []),
+    { icon: "trash", label: t("web.message.delete"), note: t("web.message.delete_about"), disabled, run: () => deleteMessage(message) },
+  ];
+}
+
+/** @param {{message: Message, off: boolean}} props */
+function Swipes({ message, off }) {
+  const { ids, count } = message.swipe;
+  const place = ids.indexOf(message.id) + 1;
+  const grows = message.role === "assistant";
+  return html`<span class="swipes" role="group" aria-label=${t("web.message.swipes")}>
+    <${IconButton} icon="left" label=${t("web.message.previous")} disabled=${off || place <= 1} onClick=${() => swipe(message, -1)} />
+    <span class="swipes-count" aria-label=${t("web.message.swipe_of", { place, count })}>${place}/${count}</span>
+    <${IconButton}
+      icon="right"
+      label=${place === count && grows ? t("web.message.another") : t("web.message.next")}
+      disabled=${off || (place === count && !grows)}
+      onClick=${() => swipe(message, 1)}
+    />
+  </span>`;
+}

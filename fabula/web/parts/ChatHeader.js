@@ -1,0 +1,93 @@
+// One line above a chat: title, model, panel, menu. Knows the open chat.
+// @ts-check
+import { useState } from "preact/hooks";
+import { changeChat, chat, redo, toEnd, toStart, undo } from "../state/chat.js";
+import { chats, deleteChat, titleOf } from "../state/chats.js";
+import { lastModel, panelOpen, sidebarOpen } from "../state/prefs.js";
+import { models } from "../state/system.js";
+import { busy } from "../state/turn.js";
+import { t } from "../texts.js";
+import { openDrawer } from "./ChatList.js";
+import { html } from "./html.js";
+import { Icon, IconButton } from "./Icon.js";
+import { Menu } from "./Menu.js";
+import { modelNote, modelTitle } from "./modelWords.js";
+
+/** @import { Chat } from "../api.d.ts" */
+
+export function ChatHeader() {
+  const now = chat.value;
+  if (!now) return html`<header class="chat-head"></header>`;
+  return html`<header class="chat-head">
+    <${IconButton} icon="sidebar" class="only-wide" label=${t("web.chats.toggle")} aria-expanded=${sidebarOpen.value === "yes"} onClick=${toggleSidebar} />
+    <${IconButton} icon="sidebar" class="only-narrow" label=${t("web.chats.open")} onClick=${openDrawer} />
+    <${Title} now=${now} />
+    <${ModelPicker} now=${now} />
+    <${IconButton} icon="sliders" label=${t("web.panel.toggle")} aria-expanded=${panelOpen.value === "yes"} onClick=${togglePanel} />
+    <${Menu} label=${t("web.more")} items=${menuOf(now)}><${Icon} name="more" /><//>
+  </header>`;
+}
+
+const toggleSidebar = () => (sidebarOpen.value = sidebarOpen.value === "yes" ? "no" : "yes");
+const togglePanel = () => (panelOpen.value = panelOpen.value === "yes" ? "no" : "yes");
+
+/** @param {Chat} now */
+function menuOf(now) {
+  const off = busy.value;
+  return [
+    { icon: "undo", label: t("web.undo"), keys: "Ctrl Z", disabled: off || !now.can_undo, run: undo },
+    { icon: "redo", label: t("web.redo"), keys: "Ctrl Y", disabled: off || !now.can_redo, run: redo },
+    { label: t("web.chat.to_start"), keys: "Ctrl Home", run: toStart },
+    { label: t("web.chat.to_end"), keys: "Ctrl End", run: toEnd },
+    { icon: "trash", label: t("web.chats.delete"), disabled: off, run: () => deleteChat(now) },
+  ];
+}
+
+/** @param {{now: Chat}} props */
+function Title({ now }) {
+  const [typed, setTyped] = useState(/** @type {string | null} */ (null));
+  const title = titleOf((chats.value ?? []).find((other) => other.id === now.id && !now.title) ?? now);
+  const save = () => {
+    if (typed !== null && typed.trim() !== now.title) changeChat({ title: typed.trim() });
+    setTyped(null);
+  };
+  if (typed === null) {
+    return html`<h1 class="chat-title"><button type="button" title=${t("web.chats.rename")} onClick=${() => setTyped(now.title)}>${title}</button></h1>`;
+  }
+  return html`<input
+    class="field chat-title"
+    aria-label=${t("web.chats.title")}
+    value=${typed}
+    placeholder=${title}
+    ref=${(/** @type {HTMLInputElement | null} */ input) => input?.focus()}
+    onInput=${(/** @type {any} */ event) => setTyped(event.target.value)}
+    onBlur=${save}
+    onKeyDown=${(/** @type {KeyboardEvent} */ event) => {
+      if (event.key === "Enter" && !event.isComposing) save();
+      if (event.key === "Escape") setTyped(null);
+    }}
+  />`;
+}
+
+/** @param {{now: Chat}} props */
+function ModelPicker({ now }) {
+  const list = models.value ?? [];
+  const items = list.map((model) => ({
+    label: modelTitle(model),
+    note: model.problem || modelNote(model),
+    checked: model.name === now.model,
+    disabled: Boolean(model.problem),
+    run: () => pick(model.name),
+  }));
+  const known = list.find((model) => model.name === now.model);
+  const words = known ? modelTitle(known) : now.model || t("web.chat.pick_model");
+  return html`<${Menu} label=${t("web.chat.model", { model: words })} items=${items} class="picker">
+    <span class=${known || !now.model ? "" : "picker-missing"}>${words}</span><${Icon} name="down" />
+  <//>`;
+}
+
+/** @param {string} name */
+function pick(name) {
+  lastModel.value = name;
+  changeChat({ model: name });
+}

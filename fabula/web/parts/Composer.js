@@ -1,0 +1,71 @@
+// Where the person writes. The draft is kept until the studio has taken it. Knows how to say and to stop, nothing else.
+// @ts-check
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
+import { page } from "../state/chat.js";
+import { draftOf, keepDraft } from "../state/drafts.js";
+import { enterSends } from "../state/prefs.js";
+import { busy, live, say, stop } from "../state/turn.js";
+import { t } from "../texts.js";
+import { startEdit } from "./Actions.js";
+import { fitHeight } from "./fitHeight.js";
+import { html } from "./html.js";
+import { Icon } from "./Icon.js";
+
+/** @param {{chatId: string, disabled?: boolean}} props */
+export function Composer({ chatId, disabled = false }) {
+  const area = useRef(/** @type {any} */ (null));
+  const [text, setText] = useState(() => draftOf(chatId));
+  const write = (/** @type {string} */ value) => (setText(value), keepDraft(chatId, value));
+  const submit = async () => {
+    const said = text.trim();
+    if (!said || busy.value || disabled) return;
+    write("");
+    if (!(await say(said))) write(said);
+  };
+  useLayoutEffect(() => fitHeight(area.current), [text]);
+  useLayoutEffect(() => {
+    if (matchMedia("(hover: hover)").matches) area.current.focus();
+  }, []);
+
+  const keyDown = (/** @type {KeyboardEvent} */ event) => {
+    // While an input method composes (Chinese, Japanese …) Enter takes its suggestion.
+    if (event.isComposing || event.keyCode === 229) return;
+    if (event.key === "ArrowUp" && !text) editLastOwn(event);
+    else if (event.key === "Enter" && event.shiftKey !== (enterSends.value === "yes")) {
+      event.preventDefault();
+      submit();
+    }
+  };
+  return html`<form class="composer" onSubmit=${(/** @type {Event} */ event) => (event.preventDefault(), submit())}>
+    <textarea
+      ref=${area}
+      id="composer"
+      class="composer-text"
+      rows="1"
+      aria-label=${t("web.composer.label")}
+      placeholder=${t("web.composer.placeholder")}
+      enterkeyhint=${enterSends.value === "yes" ? "send" : "enter"}
+      value=${text}
+      onInput=${(/** @type {any} */ event) => write(event.target.value)}
+      onKeyDown=${keyDown}
+    ></textarea>
+    ${busy.value ? html`<${StopButton} />` : html`<button type="submit" class="round-button" aria-label=${t("web.composer.send")} title=${t("web.composer.send")} disabled=${!text.trim() || disabled}>
+      <${Icon} name="send" />
+    </button>`}
+  </form>`;
+}
+
+function StopButton() {
+  const label = t("web.composer.stop");
+  return html`<button type="button" class="round-button round-button-stop" aria-label=${label} title=${label} disabled=${live.value?.stopping.value} onClick=${stop}>
+    <${Icon} name="stop" />
+  </button>`;
+}
+
+/** @param {KeyboardEvent} event */
+function editLastOwn(event) {
+  const own = page.value.messages.findLast((message) => message.role === "user");
+  if (!own || busy.value) return;
+  event.preventDefault();
+  startEdit(own);
+}

@@ -1,0 +1,44 @@
+// Line icons on a 20 × 20 grid, drawn for this app. Decorative: the control that holds one has the label.
+// @ts-check
+import { html } from "./html.js";
+
+const PATHS = {
+  none: "",
+  home: "M3.5 9 10 3.5 16.5 9M5.5 8v8h9V8M8.5 16v-4.5h3V16",
+  chats: "M3.5 5.5a2 2 0 0 1 2-2h9a2 2 0 0 1 2 2v6a2 2 0 0 1-2 2h-5L6 16.5v-3h-.5a2 2 0 0 1-2-2z",
+  settings: "M3.5 6h6M14 6h2.5M3.5 14H6m4.5 0h6M11.75 3.75v4.5M8.25 11.75v4.5",
+  plus: "M10 4v12M4 10h12",
+  search: "M8.75 14a5.25 5.25 0 1 0 0-10.5 5.25 5.25 0 0 0 0 10.5ZM12.75 12.75l3.75 3.75",
+  send: "M10 16V4.5M5 9.25l5-5 5 5",
+  stop: "M6 6h8v8H6z",
+  left: "M12 5l-5 5 5 5",
+  right: "M8 5l5 5-5 5",
+  down: "M5 8l5 5 5-5",
+  retry: "M15.5 10a5.5 5.5 0 1 1-1.9-4.2M15.5 3.5v3.25h-3.25",
+  more: "M4.75 10h.5M9.75 10h.5M14.75 10h.5",
+  copy: "M7.5 7.5v-3a1 1 0 0 1 1-1h7a1 1 0 0 1 1 1v7a1 1 0 0 1-1 1h-3M4.5 7.5h7a1 1 0 0 1 1 1v7a1 1 0 0 1-1 1h-7a1 1 0 0 1-1-1v-7a1 1 0 0 1 1-1Z",
+  edit: "M4 16l.75-3.25L13.5 4l2.5 2.5-8.75 8.75zM11.75 5.75l2.5 2.5",
+  branch: "M6 7v6M6 7a1.75 1.75 0 1 0 0-3.5A1.75 1.75 0 0 0 6 7Zm0 6a1.75 1.75 0 1 0 0 3.5A1.75 1.75 0 0 0 6 13Zm8-6a1.75 1.75 0 1 0 0-3.5A1.75 1.75 0 0 0 14 7Zm0 0c0 4-8 2-8 6",
+  trash: "M4 5.75h12M8 5.5V3.75h4V5.5M5.5 6l.75 10.25h7.5L14.5 6M8.75 9v4.5M11.25 9v4.5",
+  versions: "M10 6v4.25l2.75 1.75M3.75 10a6.25 6.25 0 1 0 1.8-4.4M3.75 3.75v2.5h2.5",
+  lengthen: "M3.5 6h13M3.5 10h7M3.5 14h4M12 14h4.5M14.25 11.75v4.5",
+  close: "M5 5l10 10M15 5 5 15",
+  check: "M4 10.5l4 4 8-9",
+  sliders: "M4 6.5h5.5M13.5 6.5H16M4 13.5h2.5M10.5 13.5H16M11.5 4.75a1.75 1.75 0 1 1 0 3.5 1.75 1.75 0 0 1 0-3.5ZM8.5 11.75a1.75 1.75 0 1 1 0 3.5 1.75 1.75 0 0 1 0-3.5Z",
+  sidebar: "M4.5 4h11a1 1 0 0 1 1 1v10a1 1 0 0 1-1 1h-11a1 1 0 0 1-1-1V5a1 1 0 0 1 1-1ZM8 4v12",
+  get: "M10 3.5v9M6 9l4 4 4-4M4 16.5h12",
+  undo: "M7 4 3.5 7.5 7 11M4 7.5h7a4.25 4.25 0 0 1 0 8.5H8",
+  redo: "M13 4l3.5 3.5L13 11M16 7.5H9A4.25 4.25 0 0 0 9 16h3",
+};
+
+/** @param {{name: keyof typeof PATHS}} props */
+export function Icon({ name }) {
+  return html`<svg class="icon" viewBox="0 0 20 20" aria-hidden="true"><path d=${PATHS[name]} /></svg>`;
+}
+
+/** A button that shows an icon; its words are its label and its tooltip. @param {Record<string, any>} props */
+export function IconButton({ icon, label, class: name = "", ...rest }) {
+  return html`<button type="button" class=${`icon-button ${name}`} aria-label=${label} title=${label} ...${rest}>
+    <${Icon} name=${icon} />
+  </button>`;
+}

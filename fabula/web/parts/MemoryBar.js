@@ -1,0 +1,22 @@
+// The memory of a loaded model, stacked by weights, context and the rest against what is there, with words. Knows a Plan.
+// @ts-check
+import { asBytes, t } from "../texts.js";
+import { html } from "./html.js";
+
+/** @import { Plan } from "../api.d.ts" */
+
+const PARTS = /** @type {const} */ (["weights", "kv", "compute", "reserve"]);
+
+/** @param {{plan: Plan, small?: boolean}} props */
+export function MemoryBar({ plan, small = false }) {
+  const sums = PARTS.map((part) => plan.devices.reduce((sum, device) => sum + device[part] + (part === "compute" ? device.output : 0), 0));
+  const whole = Math.max(plan.available, plan.total, 1);
+  const words = t("web.memory.words", { used: plan.total, available: plan.available, context: plan.context });
+  const detail = PARTS.map((part, index) => `${t(`web.memory.${part}`)} ${asBytes(sums[index])}`).join(" · ");
+  return html`<div class="memory" title=${detail}>
+    <div class="memory-bar" role="img" aria-label=${`${words} ${detail}`}>
+      ${PARTS.map((part, index) => html`<span class=${`memory-${part}`} style=${{ width: `${(sums[index] / whole) * 100}%` }}></span>`)}
+    </div>
+    ${!small && html`<div class="memory-words quiet">${words}</div>`}
+  </div>`;
+}

@@ -1,0 +1,101 @@
+// One message: name, text, and the quiet line under it. Messages far from the screen are drawn without their actions.
+// @ts-check
+import { useEffect, useRef, useState } from "preact/hooks";
+import { branchHere, chat, deleteMessage, editing } from "../state/chat.js";
+import { modelOf } from "../state/system.js";
+import { t } from "../texts.js";
+import { Actions, copy, startEdit, swipe } from "./Actions.js";
+import { busy } from "../state/turn.js";
+import { Editor } from "./Editor.js";
+import { Facts, noticesOf } from "./Facts.js";
+import { html } from "./html.js";
+import { LiveMarkdown, Markdown } from "./Markdown.js";
+import { LiveStatus } from "./LiveStatus.js";
+
+/** @import { Message as MessageOf } from "../api.d.ts" */
+/** @import { Live } from "../state/turn.js" */
+
+const NEAR = "400px";
+
+/** @type {WeakMap<Element, (near: boolean) => void>} */
+const watchers = new WeakMap();
+const observer = new IntersectionObserver(
+  (entries) => entries.forEach((entry) => watchers.get(entry.target)?.(entry.isIntersecting)),
+  { rootMargin: `${NEAR} 0px` },
+);
+
+/** Whether an element is on the screen or close to it. @param {{current: Element | null}} element */
+function useNear(element) {
+  const [near, setNear] = useState(false);
+  useEffect(() => {
+    const node = /** @type {Element} */ (element.current);
+    watchers.set(node, setNear);
+    observer.observe(node);
+    return () => observer.unobserve(node);
+  }, []);
+  return near;
+}
+
+/** @param {MessageOf} message */
+export function nameOf(message) {
+  if (message.author) return message.author;
+  if (message.role === "user") return t("web.chat.you");
+  if (message.role === "system") return t("web.chat.system");
+  const name = message.facts?.model || chat.value?.model || "";
+  return modelOf(name)?.title || name || t("web.chat.assistant");
+}
+
+/** @param {{message: MessageOf, live: Live | null, last: boolean, place: number, total: number}} props */
+export function Message({ message, live, last, place, total }) {
+  const element = useRef(/** @type {HTMLElement | null} */ (null));
+  const near = useNear(element);
+  const name = nameOf(message);
+  const isEdited = editing.value?.id === message.id;
+  return html`<article
+    ref=${element}
+    class=${`message message-${message.role}`}
+    data-id=${message.id}
+    tabindex="0"
+    aria-label=${t("web.message.label", { name, place })}
+    aria-posinset=${place}
+    aria-setsize=${total}
+    onKeyDown=${(/** @type {KeyboardEvent} */ event) => keyDown(event, message)}
+  >
+    <div class="message-name">${name}</div>
+    ${live && html`<${LiveStatus} live=${live} />`}
+    ${isEdited ? html`<${Editor} message=${message} />` : live ? html`<${LiveMarkdown} text=${live.text} />` : html`<${Markdown} text=${message.text} />`}
+    <footer class="message-foot">
+      ${!live && near && !isEdited && html`<${Actions} message=${message} last=${last} />`}
+      ${!live && near && message.facts && html`<${Facts} facts=${message.facts} />`}
+      ${!live && message.facts && noticesOf(message.facts).map((notice) => html`<div class="notice">${notice}</div>`)}
+    </footer>
+  </article>`;
+}
+
+/** Keys on a focused message (not inside its text field or menus). @param {KeyboardEvent} event @param {MessageOf} message */
+function keyDown(event, message) {
+  if (event.target !== event.currentTarget || event.ctrlKey || event.metaKey || event.altKey) return;
+  const verb = VERBS[event.key];
+  if (!verb || (CHANGES.has(event.key) && busy.value)) return;
+  event.preventDefault();
+  verb(message, /** @type {HTMLElement} */ (event.currentTarget));
+}
+
+const CHANGES = new Set(["e", "b", "Delete"]);
+
+/** @type {Record<string, (message: MessageOf, element: HTMLElement) => void>} */
+const VERBS = {
+  ArrowLeft: (message) => swipe(message, -1),
+  ArrowRight: (message) => swipe(message, 1),
+  ArrowUp: (_, element) => neighbour(element.previousElementSibling),
+  ArrowDown: (_, element) => neighbour(element.nextElementSibling),
+  e: startEdit,
+  c: copy,
+  b: branchHere,
+  Delete: deleteMessage,
+};
+
+/** @param {Element | null} element */
+function neighbour(element) {
+  if (element instanceof HTMLElement) element.focus();
+}

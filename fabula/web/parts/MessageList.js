@@ -1,0 +1,89 @@
+// The window onto a long chat: pages come in at either end without moving what is read; new text is followed only by
+// a reader who is at the bottom. Knows no message's inside.
+// @ts-check
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { atEnd, newer, older, page, toEnd, wish } from "../state/chat.js";
+import { live, shown } from "../state/turn.js";
+import { t } from "../texts.js";
+import { html } from "./html.js";
+import { Icon } from "./Icon.js";
+import { Message } from "./Message.js";
+
+const BOTTOM_PX = 48; // closer than this counts as "at the bottom"
+const AHEAD_PX = 1200; // fetch the next page this far before its edge is reached
+
+/** @typedef {{id: string, top: number}} Anchor */
+
+/** The first message on the screen and where it stands. @param {HTMLElement} scroller @returns {Anchor | null} */
+function findAnchor(scroller) {
+  const edge = scroller.getBoundingClientRect().top;
+  for (const element of /** @type {NodeListOf<HTMLElement>} */ (scroller.querySelectorAll(".message"))) {
+    const { top, bottom } = element.getBoundingClientRect();
+    if (bottom > edge) return { id: element.dataset.id ?? "", top };
+  }
+  return null;
+}
+
+/** @param {HTMLElement} scroller @param {Anchor | null} anchor */
+function keepAnchor(scroller, anchor) {
+  const element = anchor && scroller.querySelector(`[data-id="${CSS.escape(anchor.id)}"]`);
+  if (element) scroller.scrollTop += element.getBoundingClientRect().top - anchor.top;
+}
+
+/** @param {HTMLElement} scroller */
+const isAtBottom = (scroller) => scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < BOTTOM_PX;
+
+/** @param {{children?: any}} props what stands after the last message */
+export function MessageList({ children }) {
+  const scroller = useRef(/** @type {any} */ (null));
+  const follows = useRef(true);
+  const anchor = useRef(/** @type {Anchor | null} */ (null));
+  const [away, setAway] = useState(false);
+  const { start, total } = page.value;
+  const messages = shown.value;
+  const turn = live.value;
+
+  const toBottom = () => (scroller.current.scrollTop = scroller.current.scrollHeight);
+  const moved = () => {
+    const node = scroller.current;
+    follows.current = atEnd.value && isAtBottom(node);
+    setAway(!follows.current);
+    if (node.scrollTop < AHEAD_PX) older();
+    else if (node.scrollHeight - node.scrollTop - node.clientHeight < AHEAD_PX) newer();
+    anchor.current = findAnchor(node);
+  };
+
+  useLayoutEffect(() => {
+    if (follows.current) toBottom();
+    else keepAnchor(scroller.current, anchor.current);
+  }, [messages, start]);
+
+  useLayoutEffect(() => {
+    follows.current = wish.value.to === "end";
+    if (wish.value.to === "end") toBottom();
+    else if (wish.value.to === "start") scroller.current.scrollTop = 0;
+    moved();
+  }, [wish.value]);
+
+  useEffect(() => {
+    const grown = new ResizeObserver(() => (follows.current ? toBottom() : null));
+    grown.observe(scroller.current.firstElementChild);
+    grown.observe(scroller.current);
+    return () => grown.disconnect();
+  }, []);
+
+  return html`<div class="list-frame">
+    <div class="list" ref=${scroller} onScroll=${moved}>
+      <div class="column" role="feed" aria-label=${t("web.chat.messages")} aria-busy=${turn !== null}>
+        ${messages.map((message, index) => {
+          const place = start + index + 1;
+          const own = turn?.messageId === message.id ? turn : null;
+          const last = index === messages.length - 1 && atEnd.value;
+          return html`<${Message} key=${message.id} message=${message} live=${own} last=${last} place=${place} total=${Math.max(total, place)} />`;
+        })}
+        ${atEnd.value && children}
+      </div>
+    </div>
+    ${away && html`<button type="button" class="pill" onClick=${toEnd}><${Icon} name="down" />${t(turn ? "web.chat.new_text" : "web.chat.to_end")}</button>`}
+  </div>`;
+}

@@ -1,0 +1,31 @@
+// A model on this machine: start a chat with it, see what it takes while it is loaded, stop it. Knows one model.
+// @ts-check
+import { newChat } from "../state/chats.js";
+import { running, unload } from "../state/system.js";
+import { t } from "../texts.js";
+import { html } from "./html.js";
+import { Icon } from "./Icon.js";
+import { MemoryBar } from "./MemoryBar.js";
+import { modelNote, modelTitle } from "./modelWords.js";
+
+/** @import { Model } from "../api.d.ts" */
+
+/** @param {{model: Model}} props */
+export function ModelRow({ model }) {
+  const loaded = running.value.find((item) => item.model === model.name);
+  const name = modelTitle(model);
+  return html`<li class="model-row">
+    <div class="model-words">
+      <span class="model-title">${name}</span>
+      <span class="quiet">${modelNote(model)}${model.licence && ` · ${model.licence}`}</span>
+      ${model.problem && html`<p class="notice">${model.problem}</p>`}
+    </div>
+    ${loaded && html`<div class="model-loaded">
+      <${MemoryBar} plan=${loaded.plan} />
+      <button type="button" class="button button-quiet" disabled=${loaded.busy > 0} aria-label=${t("web.model.stop_named", { model: name })} onClick=${() => unload(model.name)}>
+        <${Icon} name="stop" />${t(loaded.busy > 0 ? "web.model.busy" : "web.model.stop")}
+      </button>
+    </div>`}
+    ${!model.problem && html`<button type="button" class="button button-main" aria-label=${t("web.home.start_with", { model: name })} onClick=${() => newChat(model.name)}>${t("web.home.start")}</button>`}
+  </li>`;
+}

@@ -1,0 +1,47 @@
+// The rooms, at the left edge (at the bottom on phones), and below them what is loaded and being fetched.
+// @ts-check
+import { route } from "../state/route.js";
+import { activeJobs, modelOf, running } from "../state/system.js";
+import { t } from "../texts.js";
+import { html } from "./html.js";
+import { Icon } from "./Icon.js";
+import { MemoryBar } from "./MemoryBar.js";
+import { modelTitle } from "./modelWords.js";
+
+const ROOMS = /** @type {const} */ ([
+  ["home", "#/", "home"],
+  ["chat", "#/chat", "chats"],
+  ["settings", "#/settings", "settings"],
+]);
+
+export function Rail() {
+  return html`<nav class="rail" aria-label=${t("web.nav.label")}>
+    ${ROOMS.map(
+      ([view, href, name]) => html`<a class="rail-room" href=${href} aria-current=${route.value.view === view ? "page" : undefined}>
+        <${Icon} name=${name} /><span>${t(`web.nav.${name}`)}</span>
+      </a>`,
+    )}
+    <div class="rail-foot">
+      ${activeJobs.value.map((job) => html`<${JobMark} key=${job.id} job=${job} />`)}
+      ${running.value.map((item) => html`<${LoadedMark} key=${item.model} item=${item} />`)}
+    </div>
+  </nav>`;
+}
+
+/** @param {{job: import("../api.d.ts").Job}} props */
+function JobMark({ job }) {
+  const share = job.progress.total ? job.progress.done / job.progress.total : 0;
+  const words = t("web.jobs.mark", { title: job.title, share });
+  return html`<a class="rail-mark" href="#/" aria-label=${words} title=${words}>
+    <${Icon} name="get" /><span class="meter"><span style=${{ width: `${share * 100}%` }}></span></span>
+  </a>`;
+}
+
+/** @param {{item: import("../api.d.ts").Running}} props */
+function LoadedMark({ item }) {
+  const model = modelOf(item.model);
+  const name = model ? modelTitle(model) : item.model;
+  return html`<a class="rail-mark" href="#/" title=${t("web.model.loaded_as", { model: name })}>
+    <span class="rail-model">${name}</span><${MemoryBar} plan=${item.plan} small />
+  </a>`;
+}

@@ -1,0 +1,50 @@
+// One setting of the studio: its field by the kind of its default, what it means, where it comes from. Knows no group.
+// @ts-check
+import { useState } from "preact/hooks";
+import * as api from "../api.js";
+import { t } from "../texts.js";
+import { html } from "./html.js";
+
+/** @import { Setting } from "../api.d.ts" */
+
+/** @param {{setting: Setting, saved: (all: Setting[]) => void}} props */
+export function SettingRow({ setting, saved }) {
+  const [note, setNote] = useState({ text: "", bad: false });
+  const { name, value, where, about } = setting;
+  const fixed = where === "environment" || where === "flag";
+  const save = async (/** @type {any} */ next) => {
+    try {
+      saved((await api.patch("/settings", { [name]: next })).settings);
+      setNote({ text: t("web.settings.saved"), bad: false });
+    } catch (error) {
+      setNote({ text: /** @type {Error} */ (error).message, bad: true });
+    }
+  };
+  const id = `setting-${name}`;
+  return html`<div class="setting">
+    <label class="label" for=${id}><code>${name}</code></label>
+    <${Field} id=${id} setting=${setting} disabled=${fixed} save=${save} />
+    <small class="quiet setting-about">${about}${fixed && ` ${t(`web.settings.from_${where}`)}`}</small>
+    <div class="row setting-note" aria-live="polite">
+      ${where === "file" && html`<button type="button" class="link-button" onClick=${() => save(null)}>${t("web.settings.reset", { value: shown(setting.default) })}</button>`}
+      ${note.text && html`<span class=${note.bad ? "bad" : "good"}>${note.text}</span>`}
+    </div>
+  </div>`;
+}
+
+/** @param {any} value */
+const shown = (value) => (Array.isArray(value) ? value.join(", ") : value === null || value === "" ? "–" : String(value));
+
+/** @param {{id: string, setting: Setting, disabled: boolean, save: (next: any) => void}} props */
+function Field({ id, setting, disabled, save }) {
+  const { value, default: usual } = setting;
+  const kind = typeof (usual ?? value);
+  if (kind === "boolean") {
+    return html`<input id=${id} type="checkbox" checked=${value} disabled=${disabled} onChange=${(/** @type {any} */ event) => save(event.target.checked)} />`;
+  }
+  if (kind === "number") {
+    return html`<input id=${id} class="field" type="number" step="any" value=${value} disabled=${disabled} onChange=${(/** @type {any} */ event) => save(event.target.value === "" ? null : Number(event.target.value))} />`;
+  }
+  const words = (/** @type {string} */ text) => (Array.isArray(usual) ? text.split(",").map((word) => word.trim()).filter(Boolean) : text);
+  return html`<input id=${id} class="field" type="text" value=${Array.isArray(value) ? value.join(", ") : (value ?? "")} disabled=${disabled} onChange=${(/** @type {any} */ event) => save(words(event.target.value))} />`;
+}

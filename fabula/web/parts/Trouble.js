@@ -1,0 +1,12 @@
+// What went wrong, in words, with a way to try again. Knows no view.
+// @ts-check
+import { t } from "../texts.js";
+import { html } from "./html.js";
+
+/** @param {{error: {message: string}, retry?: () => void}} props */
+export function Trouble({ error, retry }) {
+  return html`<div class="trouble" role="alert">
+    <p>${error.message}</p>
+    ${retry && html`<button type="button" class="button" onClick=${retry}>${t("web.try_again")}</button>`}
+  </div>`;
+}

@@ -1,0 +1,20 @@
+// For `tsc --noEmit` only: the vendored modules bring no types of their own here.
+declare module "preact";
+declare module "preact/hooks" {
+  export function useState<S>(initial: S | (() => S)): [S, (next: S) => void];
+  export function useRef<T>(initial: T): { current: T };
+  export function useEffect(run: () => void | (() => void), inputs?: unknown[]): void;
+  export function useLayoutEffect(run: () => void | (() => void), inputs?: unknown[]): void;
+}
+declare module "htm";
+declare module "marked";
+declare module "dompurify";
+declare module "@preact/signals" {
+  export interface Signal<T> { value: T }
+  export interface ReadonlySignal<T> { readonly value: T }
+  export function signal<T>(value: T): Signal<T>;
+  export function computed<T>(read: () => T): ReadonlySignal<T>;
+  export function effect(run: () => void | (() => void)): () => void;
+  export function batch<T>(run: () => T): T;
+  export function untracked<T>(run: () => T): T;
+}

@@ -1,0 +1,64 @@
+// The chat room: the list of chats, one chat in the middle, its inspector.
+// @ts-check
+import { useEffect } from "preact/hooks";
+import { ChatHeader } from "../parts/ChatHeader.js";
+import { ChatList, closeDrawer, drawerOpen } from "../parts/ChatList.js";
+import { ChatPanel } from "../parts/ChatPanel.js";
+import { Composer } from "../parts/Composer.js";
+import { MessageList } from "../parts/MessageList.js";
+import { Trouble } from "../parts/Trouble.js";
+import { Versions } from "../parts/Versions.js";
+import { html } from "../parts/html.js";
+import { chat, close, failure, open, page } from "../state/chat.js";
+import { newChat } from "../state/chats.js";
+import { panelOpen, sidebarOpen } from "../state/prefs.js";
+import { models, usable } from "../state/system.js";
+import { announcement, busy, failure as turnFailure } from "../state/turn.js";
+import { t } from "../texts.js";
+
+/** @param {{id: string}} props */
+export function ChatView({ id }) {
+  useEffect(() => {
+    if (id) open(id);
+    else close();
+    return close;
+  }, [id]);
+  const shape = ["chat-view", sidebarOpen.value === "yes" ? "with-sidebar" : "", id ? "with-chat" : "", drawerOpen.value ? "with-drawer" : ""];
+  return html`<div class=${shape.join(" ")}>
+    <${ChatList} />
+    <div class="drawer-shade" onClick=${closeDrawer}></div>
+    <main class="chat" id="main">
+      ${id ? html`<${ChatHeader} /><${Body} key=${id} id=${id} />` : html`<${NoChat} />`}
+    </main>
+    ${id && html`<${ChatPanel} />`}
+    ${id && panelOpen.value === "yes" && html`<div class="panel-shade" onClick=${() => (panelOpen.value = "no")}></div>`}
+    <${Versions} />
+    <div class="sr-only" aria-live="polite">${announcement.value}</div>
+  </div>`;
+}
+
+function NoChat() {
+  return html`<div class="empty">
+    <p>${t("web.chat.none_open")}</p>
+    <button type="button" class="button button-main" disabled=${!usable.value.length} onClick=${() => newChat()}>${t("web.chats.new")}</button>
+    ${models.value && !usable.value.length && html`<p><a href="#/">${t("web.chat.no_models")}</a></p>`}
+  </div>`;
+}
+
+/** @param {{id: string}} props */
+function Body({ id }) {
+  if (failure.value) return html`<div class="empty"><${Trouble} error=${failure.value} retry=${() => open(id)} /></div>`;
+  if (chat.value?.id !== id) return html`<div class="empty"><p class="quiet">${t("web.loading")}</p></div>`;
+  const isEmpty = page.value.messages.length === 0 && !busy.value;
+  const noModel = Boolean(models.value && !usable.value.length);
+  return html`
+    <${MessageList}>
+      ${isEmpty && html`<p class="opening">${t("web.chat.empty")}</p>`}
+      ${turnFailure.value && html`<${Trouble} error=${turnFailure.value} retry=${turnFailure.value.retry} />`}
+    <//>
+    <div class="composer-frame">
+      ${noModel && html`<p class="notice"><a href="#/">${t("web.chat.no_models")}</a></p>`}
+      <${Composer} chatId=${id} disabled=${noModel} />
+    </div>
+  `;
+}
