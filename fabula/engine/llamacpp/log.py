@@ -18,9 +18,8 @@ LINE_BYTES = 4_000  # longer lines are cut
 _ERROR = re.compile(r"^[\d.]+ E (?P<text>.*)")
 _ORIGIN = re.compile(r"^(?:\w+ +)?[\w~]+: +(?=\S)")  # "llama_model_load: ", "srv    load_model: "
 _PREFIX = re.compile(r"^(?:error loading model: +|llama_model_loader: +)+")
-_ASSERTION = re.compile(
-    r"^\S+\.(?:cpp|cc|c|cu|h|hpp|m):\d+: (?P<text>.+)"
-)  # what ggml prints before it aborts
+# What ggml prints before it aborts; the log's own thread may be in the middle of a line then.
+_ASSERTION = re.compile(r"[\w/\\.-]+\.(?:cpp|cc|c|cu|h|hpp|m):\d+: (?P<text>.+)")
 _EXCEPTION = re.compile(r"^(?P<text>[A-Z]\w*(?:Error|Exception): .+)")  # the last line of a Python traceback
 _EMPTY_WORDS = re.compile(
     r"^(failed to load model|failed to create.context|exiting due to|Failed to init server)"
@@ -67,7 +66,7 @@ class EngineLog:
 def reason(lines: list[str]) -> str:
     """The most telling line: the first complaint, without its time stamp and function name."""
     for pattern, plain in ((_ERROR, _plain), (_ASSERTION, str), (_EXCEPTION, str)):
-        complaints = [plain(match["text"]) for line in lines if (match := pattern.match(line))]
+        complaints = [plain(match["text"]) for line in lines if (match := pattern.search(line))]
         telling = [text for text in complaints if not _EMPTY_WORDS.search(text)]
         if telling:
             return telling[0]
