@@ -32,10 +32,10 @@ def fetch_starter(home: Home) -> None:
     from fabula.models.sources import Progress
 
     screen.note(say("cli.first.fetching", name=starter.STARTER.name, size=starter.STARTER.size))
-    with screen.bar(starter.STARTER.name) as advance:
+    with screen.bar() as advance:
 
         def tell(progress: Progress) -> None:
-            advance(progress.done, progress.total)
+            advance(progress.done, progress.total, progress.note)
 
         starter.ensure(home.models, tell)
     screen.note(say("cli.first.fetched"))

@@ -34,10 +34,12 @@ def _watch_lines(studio: Client, job: dict[str, Any]) -> dict[str, Any]:
 
 
 def _watch_bar(studio: Client, job: dict[str, Any]) -> dict[str, Any]:
-    with screen.bar(job["title"], job["progress"].get("unit") or "bytes") as advance:
+    screen.note(job["title"])
+    with screen.bar(job["progress"].get("unit") or "bytes") as advance:
         for event in studio.stream("GET", f"/jobs/{job['id']}/events"):
             job = event.data
-            advance(job["progress"].get("done") or 0, job["progress"].get("total") or 0)
+            now = job["progress"]
+            advance(now.get("done") or 0, now.get("total") or 0, now.get("note") or "")
             if event.kind == "end":
                 break
     return job

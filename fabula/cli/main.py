@@ -10,9 +10,10 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from fabula import __version__
+from fabula.cli import mistakes
 from fabula.cli.options import HomeOption
-from fabula.cli.verbs import NoSuchVerb, Verbs
-from fabula.cli.words import say
+from fabula.cli.verbs import Verbs
+from fabula.cli.words import language, say
 from fabula.core.errors import FabulaError
 
 VersionOption = Annotated[bool, typer.Option("--version", help=say("cli.options.version"))]
@@ -55,14 +56,12 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     try:
         status = command().main(args=words, prog_name="fabula", standalone_mode=False)
     except typer.TyperException as mistake:
-        leave(usage(mistake), mistake.exit_code)
+        leave(mistakes.sentence(mistake), mistake.exit_code)
     except (KeyboardInterrupt, typer.Abort):
         leave("", 130)
     except FabulaError as error:
         if debug:
             raise
-        from fabula.cli.words import language
-
         leave(error.sentence(language()), 1)
     except Exception as error:
         if debug:
@@ -82,13 +81,3 @@ def leave(sentence: str, status: int) -> NoReturn:
     if sentence:
         typer.echo(sentence, err=True)
     sys.exit(status)
-
-
-def usage(mistake: typer.TyperException) -> str:
-    """What was wrong with the command line, and where to read more."""
-    if isinstance(mistake, NoSuchVerb):
-        key = "cli.usage.verb_near" if mistake.near else "cli.usage.verb"
-        return say(key, word=mistake.message, near=mistake.near, command=mistake.command)
-    context = getattr(mistake, "ctx", None)
-    path = context.command_path if context else "fabula"
-    return say("cli.usage.wrong", reason=mistake.format_message(), command=path)

@@ -12,9 +12,11 @@ import typer
 
 from fabula.cli import reply
 from fabula.cli.client import Client, segment
+from fabula.cli.mistakes import WrongUsage
 from fabula.cli.options import HomeOption, ModelArgument
 from fabula.cli.studio import connect
-from fabula.cli.words import say
+from fabula.cli.words import language, say
+from fabula.core.errors import BadParameter
 from fabula.core.sampling import Sampling
 
 PromptArgument = Annotated[
@@ -46,10 +48,10 @@ def run(
     given = {"temperature": temperature, "max_tokens": max_tokens, "seed": seed, "stop": stop}
     sampling = {name: value for name, value in given.items() if value not in (None, [])}
     sampling |= dict(read_setting(*text.partition("=")[::2]) for text in sets or [])
-    Sampling.of(sampling)  # raises BadParameter before anything is started
+    check(sampling)
     text = question(" ".join(prompt or []), read_piped())
     if not text and not sys.stdin.isatty():
-        raise typer.BadParameter(say("cli.run.nothing"))
+        raise WrongUsage(say("cli.run.nothing"))
     with connect(home) as studio:
         name = studio.get(f"/models/{segment(model)}")["name"]
         if text:
@@ -58,6 +60,14 @@ def run(
             from fabula.cli.talk import talk
 
             talk(studio, name, system, sampling, home)
+
+
+def check(sampling: dict[str, Any]) -> None:
+    """Before anything is started."""
+    try:
+        Sampling.of(sampling)
+    except BadParameter as error:
+        raise WrongUsage(error.sentence(language())) from error
 
 
 def answer(studio: Client, model: str, text: str, system: str, sampling: dict[str, Any]) -> None:

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 Side = Literal["left", "right"]
-Advance = Callable[[float, float], None]
-"""Told (done, total) while work goes on; a total of 0 is not known yet."""
+Advance = Callable[[float, float, str], None]
+"""Told (done, total, text key of the stage) while work goes on; a total of 0 is not known yet."""
 
 WIDE = 10_000  # columns: lines that go into a file or a pipe are never cut or folded
 
@@ -108,30 +108,38 @@ def spinner(sentence: str) -> Iterator[None]:
 
 
 @contextmanager
-def bar(title: str, unit: str = "bytes") -> Iterator[Advance]:
-    """A progress bar with what is done, the rate and the time left. Without a terminal: the title alone."""
+def bar(unit: str = "bytes") -> Iterator[Advance]:
+    """A progress bar with the stage, what is done, the rate and the time left; on terminals only."""
     if not sys.stderr.isatty():
-        typer.echo(title, err=True)
-        yield lambda done, total: None
+        yield lambda done, total, stage: None
         return
     from rich.progress import BarColumn, Progress, TextColumn
 
-    columns = (BarColumn(None, complete_style="cyan", finished_style="cyan"), _figures(unit))
-    with Progress(TextColumn("{task.description}"), *columns, console=err(), expand=True) as progress:
-        task = progress.add_task(title, total=None)
-        yield lambda done, total: progress.update(task, completed=done, total=total or None)
+    bar_column = BarColumn(None, complete_style="cyan", finished_style="cyan", pulse_style="cyan")
+    columns = (TextColumn("{task.description}"), bar_column, _figures(unit))
+    with Progress(*columns, console=err(), expand=True) as progress:
+        task = progress.add_task("", total=None)
+
+        def advance(done: float, total: float, stage: str) -> None:
+            progress.update(
+                task, completed=done, total=total or None, description=say(stage) if stage else ""
+            )
+
+        yield advance
 
 
 def _figures(unit: str) -> ProgressColumn:
     """One column of our own, so that sizes and times read as they do everywhere else."""
     from rich.progress import ProgressColumn
+    from rich.table import Column
     from rich.text import Text
 
     class Figures(ProgressColumn):
         def render(self, task: Task) -> Text:
-            return Text(figures(unit, task.completed, task.total or 0, task.speed or 0, task.time_remaining))
+            left = task.time_remaining
+            return Text(figures(unit, task.completed, task.total or 0, task.speed or 0, left))
 
-    return Figures()
+    return Figures(Column(no_wrap=True))
 
 
 def figures(unit: str, done: float, total: float, rate: float, seconds_left: float | None) -> str:

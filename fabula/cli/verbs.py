@@ -15,19 +15,10 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from fabula.cli import pages
+from fabula.cli.mistakes import NoSuchVerb
 from fabula.cli.words import say
 
 VERBS = ("run", "serve", "pull", "list", "show", "rm", "ps", "stop", "job", "backup", "restore", "doctor")
-
-
-class NoSuchVerb(typer.TyperException):
-    """A word that is no verb; `near` is the closest one, or ""."""
-
-    exit_code = 2
-
-    def __init__(self, word: str, near: str, command: str) -> None:
-        super().__init__(word)
-        self.near, self.command = near, command
 
 
 class Verb(TyperCommand):
