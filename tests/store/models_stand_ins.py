@@ -135,9 +135,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         shelf, path = self.shelf, unquote(urlsplit(self.path).path)
         shelf.asked.append((path, {key.lower(): value for key, value in self.headers.items()}))
-        if shelf.token and not path.startswith("/cdn/"):
-            if self.headers.get("authorization") != f"Bearer {shelf.token}":
-                return self._head(401)
+        is_open = not shelf.token or path.startswith("/cdn/")
+        if not is_open and self.headers.get("authorization") != f"Bearer {shelf.token}":
+            return self._head(401)
         if shelf.statuses and (status := shelf.statuses.pop(0)) != 200:
             return self._head(status)
         if path in shelf.redirects:

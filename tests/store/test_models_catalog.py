@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from models_stand_ins import tiny_gguf
+
 from fabula.core.errors import ModelNotFound
 from fabula.models.catalog import INDEX, Catalog
 from fabula.models.starter import STARTER
-from models_stand_ins import tiny_gguf
 
 
 @pytest.fixture

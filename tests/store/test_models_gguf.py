@@ -8,12 +8,13 @@ import tracemalloc
 from pathlib import Path
 
 import pytest
-from fabula.core import texts
-from fabula.models.formats.gguf import BadHeader, read_header, string_at
-from fabula.models.formats.identify import identify, problem_sentence
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from models_stand_ins import tiny_gguf
+
+from fabula.core import texts
+from fabula.models.formats.gguf import BadHeader, read_header, string_at
+from fabula.models.formats.identify import identify, problem_sentence
 
 
 @pytest.fixture

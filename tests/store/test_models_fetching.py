@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from models_stand_ins import Shelf, serve, sha256, tiny_gguf
+
 from fabula.core.errors import (
     AccessDenied,
     ChecksumMismatch,
@@ -27,7 +29,6 @@ from fabula.core.errors import (
 )
 from fabula.models.catalog import Catalog
 from fabula.models.sources import FetchCancelled, Progress, fetch, parse
-from models_stand_ins import Shelf, serve, sha256, tiny_gguf
 
 MODEL = tiny_gguf(rows=4096)  # 1 MiB
 
@@ -78,7 +79,9 @@ def test_a_server_that_cannot_resume_is_asked_again(url: str, shelf: Shelf, fold
     assert fetch(parse(url), folder).read_bytes() == MODEL
 
 
-def test_a_file_that_changed_in_between_is_fetched_from_the_start(url: str, shelf: Shelf, folder: Path) -> None:
+def test_a_file_that_changed_in_between_is_fetched_from_the_start(
+    url: str, shelf: Shelf, folder: Path
+) -> None:
     with pytest.raises(FetchCancelled):
         fetch(parse(url), folder, cancelled=cancel_after(300_000, shelf, folder))
     changed = tiny_gguf(rows=4096, general__name="Changed")
@@ -117,7 +120,9 @@ def test_a_page_with_the_name_of_a_model_is_no_model(shelf: Shelf, folder: Path)
     assert leftovers(folder) == []
 
 
-@pytest.mark.parametrize(("status", "error"), [(404, SourceMissing), (403, AccessDenied), (400, DownloadBroken)])
+@pytest.mark.parametrize(
+    ("status", "error"), [(404, SourceMissing), (403, AccessDenied), (400, DownloadBroken)]
+)
 def test_what_the_server_refuses_is_told(
     url: str, shelf: Shelf, folder: Path, status: int, error: type[Exception]
 ) -> None:
@@ -158,7 +163,9 @@ def test_a_cancelled_download_goes_on_later(url: str, shelf: Shelf, folder: Path
     assert shelf.ranges_asked()
 
 
-def test_a_killed_download_leaves_no_half_model_and_goes_on_later(url: str, shelf: Shelf, folder: Path) -> None:
+def test_a_killed_download_leaves_no_half_model_and_goes_on_later(
+    url: str, shelf: Shelf, folder: Path
+) -> None:
     shelf.pause = 0.1
     code = (
         "import pathlib, sys; from fabula.models.sources import fetch, parse;"
@@ -230,7 +237,9 @@ def test_a_repository_that_does_not_exist_is_told(hub: Shelf, folder: Path) -> N
         fetch(parse("hf:someone/Nothing"), folder)
 
 
-def test_the_token_opens_a_closed_repository(hub: Shelf, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_token_opens_a_closed_repository(
+    hub: Shelf, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     hub.token = "hf_secret"
     with pytest.raises(AccessDenied):
         fetch(parse("hf:someone/Tiny-GGUF"), folder)

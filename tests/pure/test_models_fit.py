@@ -1,0 +1,194 @@
+"""The rough memory plan, and its rows of the engine's own plans."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from fabula.core import texts
+from fabula.core.model import LocalModel
+from fabula.models.fit import RESERVE, Wanted, kv_bytes, needed_bytes, plan
+from fabula.models.gpus import Gpu
+from fabula.models.hardware import Machine
+
+GIB = 1 << 30
+
+STARTER = LocalModel(
+    name="SmolLM2-135M-Instruct.Q4_1",
+    path=Path("SmolLM2-135M-Instruct.Q4_1.gguf"),
+    size=98_362_432,
+    architecture="llama",
+    trained_context=8192,
+    layers=30,
+    embedding=576,
+    heads=9,
+    kv_heads=3,
+    key_length=64,
+    value_length=64,
+    vocabulary=49_152,
+)
+LLAMA_8B = replace(
+    STARTER,
+    name="Llama-3.1-8B.Q4_K_M",
+    size=4_912_916_032,
+    trained_context=131_072,
+    layers=32,
+    embedding=4096,
+    heads=32,
+    kv_heads=8,
+    key_length=128,
+    value_length=128,
+    vocabulary=128_256,
+)
+LLAMA_13B = replace(
+    LLAMA_8B, size=7_865_233_152, layers=40, embedding=5120, heads=40, kv_heads=40, vocabulary=32_000
+)
+LLAMA_70B = replace(LLAMA_8B, size=42_512_575_264, layers=80, embedding=8192, heads=64)
+MISTRAL_24B = replace(LLAMA_8B, size=14_326_048_544, layers=40, embedding=5120, vocabulary=131_072)
+QWEN_7B = replace(
+    LLAMA_8B, size=4_677_140_000, layers=28, embedding=3584, heads=28, kv_heads=4, vocabulary=152_064
+)
+LAPTOP = Machine(
+    system="Linux",
+    processor="a processor",
+    cores=8,
+    physical_cores=4,
+    memory=16 * GIB,
+    memory_available=12 * GIB,
+)
+RTX = Gpu("RTX", 8 * GIB, 7 * GIB, "cuda")
+
+
+# What the engine planned for the processor, micro-batch 512: KV type, context, KV and compute in bytes.
+ENGINE_ROWS = [
+    (LLAMA_8B, "f16", 2048, 268_435_456, 132_139_040),
+    (LLAMA_8B, "q8_0", 8192, 570_425_344, 138_512_416),
+    (LLAMA_8B, "q4_0", 131_072, 4_831_838_208, 264_341_536),
+    (LLAMA_13B, "f16", 4096, 3_355_443_200, 141_576_224),
+    (LLAMA_13B, "q8_0", 32_768, 14_260_633_600, 171_018_272),
+    (LLAMA_70B, "f16", 8192, 2_684_354_560, 268_453_920),
+    (LLAMA_70B, "q4_0", 65_536, 6_039_797_760, 327_256_096),
+    (MISTRAL_24B, "f16", 16_384, 2_684_354_560, 270_551_072),
+    (MISTRAL_24B, "q8_0", 2048, 178_257_920, 255_952_928),
+    (QWEN_7B, "f16", 32_768, 1_879_048_192, 186_664_992),
+    (QWEN_7B, "q4_0", 4096, 66_060_288, 157_386_784),
+]
+
+
+@pytest.mark.parametrize(("model", "kv_type", "context", "kv", "compute"), ENGINE_ROWS)
+def test_kv_is_exact_and_the_sum_within_one_percent(
+    model: LocalModel, kv_type: str, context: int, kv: int, compute: int
+) -> None:
+    assert kv_bytes(model, context, 1, kv_type) == kv
+    planned = needed_bytes(model, context, 1, kv_type) - RESERVE
+    assert planned == pytest.approx(model.size + kv + compute, rel=0.01)
+
+
+# xllamacpp's log for the starter: context, KV and compute in MiB.
+@pytest.mark.parametrize(
+    ("context", "kv", "compute"),
+    [(512, 11.25, 15.1), (2048, 45.0, 16.6), (8192, 180.0, 22.6), (32768, 720.0, 46.6)],
+)
+def test_the_starter_takes_what_the_engine_logged(context: int, kv: float, compute: float) -> None:
+    assert kv_bytes(STARTER, context) == kv * (1 << 20)
+    planned = needed_bytes(STARTER, context) - RESERVE
+    assert planned == pytest.approx(STARTER.size + (kv + compute) * (1 << 20), rel=0.05)
+
+
+def test_a_small_model_gets_its_whole_context_and_four_slots() -> None:
+    planned = plan(STARTER, LAPTOP)
+    assert (planned.verdict, planned.context, planned.slots) == ("fits", 8192, 4)
+    assert (planned.threads, planned.gpu_layers, planned.largest_context) == (7, 0, 8192)
+    assert planned.total == needed_bytes(STARTER, 8192, 4)
+    assert planned.total < planned.available
+
+
+def test_a_large_model_gets_one_slot() -> None:
+    assert plan(LLAMA_8B, LAPTOP).slots == 1
+
+
+def test_the_default_context_is_lowered_until_it_fits() -> None:
+    planned = plan(LLAMA_13B, replace(LAPTOP, memory_available=10 * GIB))
+    assert planned.verdict == "fits"
+    assert planned.context < 8192
+    assert [reason.key for reason in planned.reasons] == ["models.fit.context_lowered"]
+    assert planned.reasons[0].fields == {"wanted": 8192, "context": planned.context}
+
+
+def test_a_context_that_was_asked_for_is_not_lowered_in_silence() -> None:
+    planned = plan(LLAMA_13B, LAPTOP, Wanted(context=32_768))
+    assert (planned.context, planned.verdict) == (32_768, "no")
+    assert planned.reasons[0].key == "models.fit.too_big"
+    assert 0 < planned.largest_context < 8192
+
+
+def test_a_context_beyond_the_training_is_lowered_and_told() -> None:
+    planned = plan(STARTER, LAPTOP, Wanted(context=32_768))
+    assert (planned.context, planned.reasons[0].key) == (8192, "models.fit.context_trained")
+
+
+def test_the_largest_context_fits_and_the_next_does_not() -> None:
+    planned = plan(LLAMA_8B, LAPTOP, Wanted(slots=1))
+    assert needed_bytes(LLAMA_8B, planned.largest_context) <= LAPTOP.memory_available
+    assert needed_bytes(LLAMA_8B, planned.largest_context + 256) > LAPTOP.memory_available
+
+
+def test_what_does_not_fit_at_all_says_how_much_is_missing() -> None:
+    planned = plan(replace(LLAMA_8B, size=40 * GIB), LAPTOP)
+    assert (planned.verdict, planned.largest_context) == ("no", 0)
+    assert "12.0 GiB is free" in planned.reasons[-1].say("en")
+
+
+def test_a_model_with_a_problem_is_not_planned_as_usable() -> None:
+    planned = plan(replace(STARTER, problem="models.problem.truncated"), LAPTOP)
+    assert planned.verdict == "no"
+    assert "cut off" in planned.reasons[-1].say("en")
+
+
+def test_an_engine_for_the_processor_leaves_the_gpu_alone_and_says_so() -> None:
+    planned = plan(LLAMA_8B, replace(LAPTOP, gpus=(RTX,)))
+    assert planned.gpu_layers == 0
+    assert planned.warnings[0].say("en") == (
+        "This machine has a RTX, but the installed engine uses only the processor."
+    )
+
+
+def test_a_gpu_takes_all_layers_or_as_many_as_fit() -> None:
+    machine = replace(LAPTOP, gpus=(RTX,))
+    whole = plan(LLAMA_8B, machine, gpu=True)
+    assert (whole.gpu_layers, whole.verdict, whole.devices[0].weights) == (33, "fits", 0)
+    part = plan(LLAMA_13B, machine, Wanted(context=4096), gpu=True)
+    assert part.verdict == "partial"
+    assert 0 < part.gpu_layers < 41
+    assert sum(device.weights for device in part.devices) == LLAMA_13B.size
+
+
+def test_wishes_are_followed() -> None:
+    planned = plan(STARTER, LAPTOP, Wanted(context=1024, slots=2, threads=3, kv_type="q8_0"))
+    assert (planned.context, planned.slots, planned.threads, planned.kv_type) == (1024, 2, 3, "q8_0")
+    assert planned.devices[0].kv == kv_bytes(STARTER, 1024, 2, "q8_0")
+
+
+def test_the_prompt_cache_stays_modest() -> None:
+    assert plan(STARTER, LAPTOP).prompt_cache == int(12 * GIB * 0.05)
+    assert plan(STARTER, replace(LAPTOP, memory_available=200 * GIB)).prompt_cache == GIB
+
+
+def test_a_cache_that_is_only_bounded_is_called_so() -> None:
+    keys = [note.key for note in plan(replace(LLAMA_8B, architecture="gemma3"), LAPTOP).warnings]
+    assert keys == ["models.fit.upper_bound"]
+
+
+@pytest.mark.parametrize("language", texts.LANGUAGES)
+def test_every_note_is_a_sentence_in_every_language(language: str) -> None:
+    strange = replace(LLAMA_13B, layers=0, architecture="mamba")
+    for planned in (
+        plan(strange, replace(LAPTOP, gpus=(RTX,))),
+        plan(LLAMA_13B, LAPTOP, Wanted(context=99_999)),
+    ):
+        for note in (*planned.reasons, *planned.warnings):
+            sentence = note.say(language)
+            assert sentence != note.key
+            assert "{" not in sentence
