@@ -205,6 +205,7 @@ def describe(settings: Settings, language: str = "en") -> list[dict[str, Any]]:
             "default": setting.default,
             "where": settings.origin(setting.name),
             "about": texts.say(setting.key, language),
+            "choices": list(setting.choices),
         }
         for setting in SETTINGS
     ]

@@ -45,11 +45,11 @@ export interface Suggestion {
   verdict: Plan["verdict"]; why: string; tasks: string[]; languages: string[];
 }
 export interface Machine {
-  system: string; processor: string; cores: number; memory: number; memory_free: number;
+  system: string; processor: string; cores: number; memory: number; memory_available: number;
   gpus: { name: string; memory: number; memory_free: number }[];
 }
 export interface System {
   version: string; home: string; languages: Language[]; starter: { present: boolean; name: string; size: number };
   machine: Machine; running: Running[]; suggestions: Suggestion[];
 }
-export interface Setting { name: string; value: any; default: any; where: "default" | "file" | "environment" | "flag"; about: string }
+export interface Setting { name: string; value: any; default: any; where: "default" | "file" | "environment" | "flag"; about: string; choices: string[] }

@@ -11,7 +11,7 @@ import { openDrawer } from "./ChatList.js";
 import { html } from "./html.js";
 import { Icon, IconButton } from "./Icon.js";
 import { Menu } from "./Menu.js";
-import { modelNote, modelTitle } from "./modelWords.js";
+import { modelNote } from "./modelWords.js";
 
 /** @import { Chat } from "../api.d.ts" */
 
@@ -73,14 +73,14 @@ function Title({ now }) {
 function ModelPicker({ now }) {
   const list = models.value ?? [];
   const items = list.map((model) => ({
-    label: modelTitle(model),
+    label: model.name,
     note: model.problem || modelNote(model),
     checked: model.name === now.model,
     disabled: Boolean(model.problem),
     run: () => pick(model.name),
   }));
   const known = list.find((model) => model.name === now.model);
-  const words = known ? modelTitle(known) : now.model || t("web.chat.pick_model");
+  const words = now.model || t("web.chat.pick_model");
   return html`<${Menu} label=${t("web.chat.model", { model: words })} items=${items} class="picker">
     <span class=${known || !now.model ? "" : "picker-missing"}>${words}</span><${Icon} name="down" />
   <//>`;

@@ -2,7 +2,6 @@
 // @ts-check
 import { useEffect, useRef, useState } from "preact/hooks";
 import { branchHere, chat, deleteMessage, editing } from "../state/chat.js";
-import { modelOf } from "../state/system.js";
 import { t } from "../texts.js";
 import { Actions, copy, startEdit, swipe } from "./Actions.js";
 import { busy } from "../state/turn.js";
@@ -41,8 +40,7 @@ export function nameOf(message) {
   if (message.author) return message.author;
   if (message.role === "user") return t("web.chat.you");
   if (message.role === "system") return t("web.chat.system");
-  const name = message.facts?.model || chat.value?.model || "";
-  return modelOf(name)?.title || name || t("web.chat.assistant");
+  return message.facts?.model || chat.value?.model || t("web.chat.assistant");
 }
 
 /** @param {{message: MessageOf, live: Live | null, last: boolean, place: number, total: number}} props */

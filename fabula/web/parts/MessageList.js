@@ -66,7 +66,7 @@ export function MessageList({ children }) {
   }, [wish.value]);
 
   useEffect(() => {
-    const grown = new ResizeObserver(() => (follows.current ? toBottom() : null));
+    const grown = new ResizeObserver(() => follows.current && scroller.current && toBottom());
     grown.observe(scroller.current.firstElementChild);
     grown.observe(scroller.current);
     return () => grown.disconnect();

@@ -6,14 +6,14 @@ import { t } from "../texts.js";
 import { html } from "./html.js";
 import { Icon } from "./Icon.js";
 import { MemoryBar } from "./MemoryBar.js";
-import { modelNote, modelTitle } from "./modelWords.js";
+import { modelNote } from "./modelWords.js";
 
 /** @import { Model } from "../api.d.ts" */
 
 /** @param {{model: Model}} props */
 export function ModelRow({ model }) {
   const loaded = running.value.find((item) => item.model === model.name);
-  const name = modelTitle(model);
+  const { name } = model;
   return html`<li class="model-row">
     <div class="model-words">
       <span class="model-title">${name}</span>

@@ -1,12 +1,11 @@
 // The rooms, at the left edge (at the bottom on phones), and below them what is loaded and being fetched.
 // @ts-check
 import { route } from "../state/route.js";
-import { activeJobs, modelOf, running } from "../state/system.js";
+import { activeJobs, running } from "../state/system.js";
 import { t } from "../texts.js";
 import { html } from "./html.js";
 import { Icon } from "./Icon.js";
 import { MemoryBar } from "./MemoryBar.js";
-import { modelTitle } from "./modelWords.js";
 
 const ROOMS = /** @type {const} */ ([
   ["home", "#/", "home"],
@@ -39,8 +38,7 @@ function JobMark({ job }) {
 
 /** @param {{item: import("../api.d.ts").Running}} props */
 function LoadedMark({ item }) {
-  const model = modelOf(item.model);
-  const name = model ? modelTitle(model) : item.model;
+  const name = item.model;
   return html`<a class="rail-mark" href="#/" title=${t("web.model.loaded_as", { model: name })}>
     <span class="rail-model">${name}</span><${MemoryBar} plan=${item.plan} small />
   </a>`;

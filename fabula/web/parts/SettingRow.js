@@ -33,18 +33,22 @@ export function SettingRow({ setting, saved }) {
 }
 
 /** @param {any} value */
-const shown = (value) => (Array.isArray(value) ? value.join(", ") : value === null || value === "" ? "–" : String(value));
+const shown = (value) => (value === "" ? "–" : String(value));
 
 /** @param {{id: string, setting: Setting, disabled: boolean, save: (next: any) => void}} props */
 function Field({ id, setting, disabled, save }) {
-  const { value, default: usual } = setting;
+  const { value, default: usual, choices } = setting;
   const kind = typeof (usual ?? value);
+  if (choices?.length) {
+    return html`<select id=${id} class="field" disabled=${disabled} value=${value} onChange=${(/** @type {any} */ event) => save(event.target.value)}>
+      ${choices.map((choice) => html`<option key=${choice} value=${choice}>${choice || "–"}</option>`)}
+    </select>`;
+  }
   if (kind === "boolean") {
     return html`<input id=${id} type="checkbox" checked=${value} disabled=${disabled} onChange=${(/** @type {any} */ event) => save(event.target.checked)} />`;
   }
   if (kind === "number") {
     return html`<input id=${id} class="field" type="number" step="any" value=${value} disabled=${disabled} onChange=${(/** @type {any} */ event) => save(event.target.value === "" ? null : Number(event.target.value))} />`;
   }
-  const words = (/** @type {string} */ text) => (Array.isArray(usual) ? text.split(",").map((word) => word.trim()).filter(Boolean) : text);
-  return html`<input id=${id} class="field" type="text" value=${Array.isArray(value) ? value.join(", ") : (value ?? "")} disabled=${disabled} onChange=${(/** @type {any} */ event) => save(words(event.target.value))} />`;
+  return html`<input id=${id} class="field" type="text" value=${value} disabled=${disabled} onChange=${(/** @type {any} */ event) => save(event.target.value)} />`;
 }

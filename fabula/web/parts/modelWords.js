@@ -2,11 +2,6 @@
 // @ts-check
 import { asBytes, t } from "../texts.js";
 
-/** @import { Model } from "../api.d.ts" */
-
-/** @param {Model} model */
-export const modelTitle = (model) => model.title || model.name;
-
 /** 134515008 → "135M", 8190000000 → "8.2B": the field's way to write it. @param {number} count */
 export function parametersOf(count) {
   if (count >= 1e9) return `${(count / 1e9).toFixed(count < 1e10 ? 1 : 0)}B`;

@@ -3,7 +3,7 @@
 // @ts-check
 import { computed, effect, signal, untracked } from "@preact/signals";
 import * as api from "../api.js";
-import { apply, askWriting, atEnd, catchUp, change, chat, page, reload, scrollTo, toEnd } from "./chat.js";
+import { apply, askWriting, atEnd, catchUp, change, changeChat, chat, page, reload, scrollTo, toEnd } from "./chat.js";
 import { tellError } from "./toasts.js";
 
 /** @import { Message, Turn } from "../api.d.ts" */
@@ -58,7 +58,17 @@ function placeholder(turn, sibling) {
 export async function say(text) {
   if (!atEnd.value) await toEnd();
   scrollTo("end");
+  if (text && page.value.total === 0 && !chat.value?.title) await changeChat({ title: titleFor(text) });
   return begin(text ? { kind: "reply", text } : { kind: "reply" });
+}
+
+const TITLE_LENGTH = 60;
+
+/** A chat is called after its first words until somebody names it. @param {string} text */
+function titleFor(text) {
+  const words = text.replace(/[*_`#>]+/g, "").trim().split(/\n|(?<=[.?!。？！])\s*/)[0];
+  if (words.length <= TITLE_LENGTH) return words;
+  return `${words.slice(0, TITLE_LENGTH).replace(/\s+\S*$/, "")}…`;
 }
 
 /** Another alternative of a reply. @param {Message} message */

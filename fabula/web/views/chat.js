@@ -56,9 +56,9 @@ function Body({ id }) {
       ${isEmpty && html`<p class="opening">${t("web.chat.empty")}</p>`}
       ${turnFailure.value && html`<${Trouble} error=${turnFailure.value} retry=${turnFailure.value.retry} />`}
     <//>
-    <div class="composer-frame">
+    <div class="composer-frame"><div class="composer-column">
       ${noModel && html`<p class="notice"><a href="#/">${t("web.chat.no_models")}</a></p>`}
       <${Composer} chatId=${id} disabled=${noModel} />
-    </div>
+    </div></div>
   `;
 }

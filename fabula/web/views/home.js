@@ -36,8 +36,8 @@ function Body() {
 }
 
 /** @param {Machine} machine */
-function machineWords({ processor, cores, memory, memory_free, gpus }) {
-  const base = t("web.home.machine", { processor, cores, memory, free: memory_free });
+function machineWords({ processor, cores, memory, memory_available, gpus }) {
+  const base = t("web.home.machine", { processor, cores, memory, free: memory_available });
   const cards = gpus.map((gpu) => t("web.home.gpu", { name: gpu.name, memory: gpu.memory, free: gpu.memory_free }));
   return [base, ...(cards.length ? cards : [t("web.home.no_gpu")])].join(" ");
 }
@@ -47,7 +47,7 @@ function Models() {
   return html`<section aria-labelledby="models-title">
     <h2 id="models-title">${t("web.home.models")}</h2>
     ${list.length === 0 && html`<p class="quiet">${t("web.home.no_models")}</p>`}
-    ${onlyStarter.value && html`<p class="statement">${t("web.home.starter_only", { name: usable.value[0].title || usable.value[0].name })}</p>`}
+    ${onlyStarter.value && html`<p class="statement">${t("web.home.starter_only", { name: usable.value[0].name })}</p>`}
     <ul class="rows">${list.map((model) => html`<${ModelRow} key=${model.name} model=${model} />`)}</ul>
   </section>`;
 }

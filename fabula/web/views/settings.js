@@ -66,8 +66,9 @@ function Studio() {
 
 /** @param {Setting[]} settings @returns {[string, Setting[]][]} */
 function groups(settings) {
-  const names = [...new Set(settings.map((setting) => setting.name.split(".")[0]))];
-  return names.map((name) => [name, settings.filter((setting) => setting.name.split(".")[0] === name)]);
+  const groupOf = (/** @type {Setting} */ { name }) => (name.includes(".") ? name.split(".")[0] : "studio");
+  const names = [...new Set(settings.map(groupOf))];
+  return names.map((name) => [name, settings.filter((setting) => groupOf(setting) === name)]);
 }
 
 /** @param {string} group */
