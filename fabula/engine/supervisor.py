@@ -6,6 +6,7 @@ Knows workers only by their seam: no engine, no memory formula and no HTTP.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -15,7 +16,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import psutil
 
-from fabula.core.errors import DoesNotFit, EngineFailure, ModelBusy, ModelNotFound, QueueFull
+from fabula.core.errors import DoesNotFit, EngineDied, EngineFailure, ModelBusy, ModelNotFound, QueueFull
 from fabula.core.model import LocalModel
 from fabula.core.plan import Plan
 from fabula.core.worker import Running, Worker
@@ -160,8 +161,7 @@ class Supervisor:
             load = asyncio.create_task(self._load(model))
             self._loading[model.name] = load
             load.add_done_callback(lambda done: self._load_ended(model.name, done))
-        # One who stops waiting does not stop the load for the others.
-        return await asyncio.shield(load)
+        return await _awaited(load, model.name)
 
     def _load_ended(self, name: str, load: asyncio.Task[_Loaded]) -> None:
         self._loading.pop(name, None)
@@ -174,7 +174,7 @@ class Supervisor:
     def _refuse_in_trouble(self, name: str) -> None:
         trouble = self._trouble.get(name)
         if trouble and time.monotonic() < trouble.until:
-            raise trouble.error
+            raise dataclasses.replace(trouble.error)
 
     async def _load(self, model: LocalModel) -> _Loaded:
         async with self._one_load:
@@ -270,6 +270,17 @@ class Supervisor:
             expires_at=time.time() + left if loaded.expiry else 0.0,
             memory=_resident(pid),
         )
+
+
+async def _awaited(load: asyncio.Task[_Loaded], name: str) -> _Loaded:
+    """One who stops waiting does not stop the load for the others."""
+    try:
+        return await asyncio.shield(load)
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if load.cancelled() and task and not task.cancelling():
+            raise EngineDied(name, "the studio is closing") from None
+        raise
 
 
 def _in_background(work: Coroutine[Any, Any, None], kept: set[asyncio.Task[None]]) -> asyncio.Task[None]:

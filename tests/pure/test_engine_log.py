@@ -1,0 +1,58 @@
+"""The line of an engine's log that says what went wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fabula.engine.llamacpp.log import FILE_BYTES, LINE_BYTES, RING, EngineLog, reason
+
+FAREWELL = [
+    "0.00.050.115 E llama_model_load_from_file_impl: failed to load model",
+    "0.00.050.124 E srv    load_model: failed to load model, '/models/a.gguf'",
+    "0.00.050.702 E srv          init: exiting due to model loading error",
+    "RuntimeError: Failed to init server, please check the input params.",
+]
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        (
+            "0.00.050.102 E llama_model_load: error loading model: tensor 'a' data is not within bounds",
+            "tensor 'a' data is not within bounds",
+        ),
+        (
+            "0.00.006.319 E gguf_init_from_reader: invalid magic characters: 'hell', expected 'GGUF'",
+            "invalid magic characters: 'hell', expected 'GGUF'",
+        ),
+        (
+            "0.17.524.375 E llama_init_from_model: failed to initialize: failed to allocate buffer",
+            "failed to initialize: failed to allocate buffer",
+        ),
+        ("/src/ggml/ops.cpp:8922: GGML_ASSERT(v) failed", "GGML_ASSERT(v) failed"),
+        ("0.00.1 I loader: [3, 3, /src/llama-model.cpp:1: GGML_ASSERT(n) failed", "GGML_ASSERT(n) failed"),
+        ("TypeError: unknown setting", "TypeError: unknown setting"),
+    ],
+)
+def test_the_inner_reason_is_told(line: str, told: str) -> None:
+    assert reason(["0.00.1 I srv init: fine", line, *FAREWELL]) == told
+
+
+def test_no_complaint_is_no_reason() -> None:
+    assert reason(["0.00.1 I srv init: fine", *FAREWELL]) == ""
+
+
+def test_the_log_is_bounded_in_memory_and_on_disk(tmp_path: Path) -> None:
+    log = EngineLog(tmp_path / "logs" / "engine.log")
+    for _ in range(3):
+        log.feed(b"x" * LINE_BYTES * 2 + b"\n")
+        log.feed((b"y" * 2000 + b"\n") * (FILE_BYTES // 2000))
+    log.feed(b"no end")
+    log.close()
+    assert len(log.lines) == RING
+    assert log.lines[-1] == "no end"
+    files = list((tmp_path / "logs").iterdir())
+    assert sorted(file.name for file in files) == ["engine.log", "engine.log.1"]
+    assert all(file.stat().st_size <= FILE_BYTES for file in files)

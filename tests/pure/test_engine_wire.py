@@ -1,0 +1,73 @@
+"""Our sampling in the engine's words."""
+
+from __future__ import annotations
+
+import json
+import math
+
+from fabula.core.sampling import SEED_LIMIT, Sampling
+from fabula.core.worker import Prompt
+from fabula.engine.llamacpp import wire
+
+
+def body(**sampling: object) -> dict[str, object]:
+    asked = Sampling.of(sampling)
+    return wire.body(Prompt(("Hi",)), asked, wire.effective(asked, context=2048, seed=99))
+
+
+def test_windows_count_tokens_and_minus_one_is_the_whole_context() -> None:
+    sent = body(repetition_window=-1, dry_window=-1)
+    assert (sent["repeat_last_n"], sent["dry_penalty_last_n"]) == (2048, 2048)
+    sent = body(repetition_window=0, dry_window=0)
+    assert (sent["repeat_last_n"], sent["dry_penalty_last_n"]) == (0, 0)
+
+
+def test_what_is_off_is_off_in_the_engines_way() -> None:
+    assert body()["top_n_sigma"] == -1.0
+    assert body(top_n_sigma=1.5)["top_n_sigma"] == 1.5
+    assert body(dry_sequence_breakers=[])["dry_sequence_breakers"] == ["\0"]
+    assert body(stop=["", "x"])["stop"] == ["x"]
+
+
+def test_a_seed_is_always_sent_and_told() -> None:
+    assert body()["seed"] == 99
+    assert body(seed=7)["seed"] == 7
+    assert body(seed=SEED_LIMIT)["seed"] == 99  # the engine reads it as "random"
+    assert wire.effective(Sampling(), context=2048, seed=99)["seed"] == 99
+
+
+def test_a_forbidden_token_can_be_said_in_json() -> None:
+    asked = Sampling(logit_bias=((5, -math.inf), (6, 1.5)))
+    told = wire.effective(asked, context=2048, seed=99)
+    assert wire.body(Prompt(("Hi",)), asked, told)["logit_bias"] == [[5, False], [6, 1.5]]
+    assert Sampling.of(json.loads(json.dumps(told, allow_nan=False))).logit_bias == asked.logit_bias
+
+
+def test_log_probabilities_and_length_are_asked_for_only_when_wanted() -> None:
+    assert (body()["n_probs"], body(logprobs=0)["n_probs"], body(logprobs=5)["n_probs"]) == (0, 1, 5)
+    assert (body()["n_predict"], body(max_tokens=9)["n_predict"]) == (-1, 9)
+
+
+def test_a_prompt_is_text_ids_or_both() -> None:
+    assert wire.mixed(Prompt(("Hi",))) == "Hi"
+    assert wire.mixed(Prompt(((1, 2), "Hi", (3,)))) == [1, 2, "Hi", 3]
+
+
+def test_what_another_parameter_switches_off_is_told() -> None:
+    assert wire.ignored(Sampling(top_k=5, repetition_penalty=1.2, mirostat=2)) == (
+        "top_k",
+        "repetition_penalty",
+    )
+    assert wire.ignored(Sampling(mirostat_tau=3, dry_base=2, xtc_threshold=0.2)) == (
+        "xtc_threshold",
+        "dry_base",
+        "mirostat_tau",
+    )
+    assert wire.ignored(Sampling(repetition_window=9)) == ("repetition_window",)
+    assert wire.ignored(Sampling(repetition_window=9, presence_penalty=1, top_k=3)) == ()
+
+
+def test_what_the_engine_says_it_used_is_believed() -> None:
+    told = wire.effective(Sampling(), context=2048, seed=99)
+    settings = {"top_k": 30, "top_p": 0.949999988079071, "top_n_sigma": -1.0, "n_probs": 0}
+    assert wire.settled(told, settings) == told | {"top_k": 30}
