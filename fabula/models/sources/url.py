@@ -8,7 +8,6 @@ another file by now, or knows no ranges, makes it start again.
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -22,6 +21,7 @@ import httpx
 
 from fabula.core.errors import AccessDenied, DownloadBroken, NotAModel, Offline, SourceMissing, UnknownSource
 from fabula.models.sources import landing
+from fabula.models.sources.addresses import is_allowed
 from fabula.models.sources.words import Errand, Meter, Source
 
 TIMEOUT = httpx.Timeout(30, connect=10)  # seconds
@@ -242,26 +242,10 @@ class Download:
         return landing.digest_of(target, self.errand) == self.digest.hexdigest()
 
 
-def is_allowed(url: httpx.URL) -> bool:
-    """HTTPS anywhere, plain HTTP only on this machine."""
-    if url.scheme == "https":
-        return bool(url.host)
-    return url.scheme == "http" and is_loopback(url.host)
-
-
-def is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 def _follow(client: httpx.Client, remote: Remote, headers: dict[str, str]) -> httpx.Response:
     url = httpx.URL(remote.url)
     for _ in range(REDIRECTS):
-        if not is_allowed(url):
+        if not is_allowed(str(url)):
             raise UnknownSource(str(url))
         answer = client.send(client.build_request("GET", url, headers=headers), stream=True)
         if answer.next_request is None:
