@@ -84,16 +84,16 @@ class JobRunner:
 
     async def close(self) -> None:
         """The studio ends: its children stop, and their jobs can be resumed."""
-        for child in self._children.values():
+        children = dict(self._children)
+        attending = [self._watches[id] for id in children if id in self._watches]
+        for child in children.values():
             _signal(child.terminate)
-        deadline = time.monotonic() + GRACE
-        for child in list(self._children.values()):
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(child.wait(), max(0.0, deadline - time.monotonic()))
+        if attending:
+            await asyncio.wait(attending, timeout=GRACE)
+        for child in children.values():
             _signal(child.kill)
-        watches = list(self._watches.values())
-        attending = [self._watches[id] for id in self._children if id in self._watches]
         await asyncio.gather(*attending, return_exceptions=True)
+        watches = list(self._watches.values())  # of children of an earlier studio: they go on
         for watch in watches:
             watch.cancel()
         await asyncio.gather(*watches, return_exceptions=True)
