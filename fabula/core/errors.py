@@ -311,14 +311,10 @@ class AccessDenied(DownloadFailure):
 
 @dataclass(eq=False)
 class NotAModel(DownloadFailure):
-    """What was fetched is no usable model file; `problem` is the text key that says why."""
+    """What was fetched is no usable model file; `problem` is a text key that says why, for programs."""
 
     source: str
     problem: str
-
-    def sentence(self, language: str = "en") -> str:
-        problem = texts.say(self.problem, language, name=self.source, file=self.source)
-        return texts.say(self.key, language, source=self.source, problem=problem)
 
 
 @dataclass(eq=False)
