@@ -151,7 +151,11 @@ def pull(home: Home, arguments: dict[str, Any], report: Report) -> dict[str, Any
     def tell(progress: Any) -> None:
         report.progress(progress.done, progress.total, progress.unit, progress.note)
 
-    path = fetch(arguments["source"], home.models, tell, report.cancelled)
+    def stopped() -> bool:
+        report.check()  # raises the job's own Cancelled, so that it does not end as a failure
+        return False
+
+    path = fetch(arguments["source"], home.models, tell, stopped)
     return {"name": identify(path).name}
 
 

@@ -115,7 +115,7 @@ def test_a_wrong_checksum_leaves_nothing(url: str, folder: Path) -> None:
 
 def test_a_page_with_the_name_of_a_model_is_no_model(shelf: Shelf, folder: Path) -> None:
     shelf.files["/Login.gguf"] = b"<!doctype html><title>Log in</title>"
-    with pytest.raises(NotAModel, match="not a GGUF file"):
+    with pytest.raises(NotAModel, match="a web page"):
         fetch(parse(f"{shelf.address}/Login.gguf"), folder)
     assert leftovers(folder) == []
 

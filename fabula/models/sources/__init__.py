@@ -31,13 +31,17 @@ def _run(source: Source, errand: Errand) -> Path:
 
 
 def fetch(
-    source: Source,
+    source: Source | str,
     folder: Path,
     progress: Callable[[Progress], None] = silent,
     cancelled: Callable[[], bool] = never,
     free_space: Callable[[Path], int] = words.free_space,
 ) -> Path:
-    """The model's file in `folder` (of a split model the first part). Blocks: for threads and jobs."""
+    """The model's file in `folder` (of a split model the first part). Blocks: for threads and jobs.
+
+    `cancelled` may also raise an exception of its own, which then takes the place of FetchCancelled.
+    """
+    source = parse(source) if isinstance(source, str) else source
     try:
         folder.mkdir(parents=True, exist_ok=True)
         errand = Errand(folder, progress, cancelled, free_space)
