@@ -7,8 +7,22 @@ declare module "preact/hooks" {
   export function useLayoutEffect(run: () => void | (() => void), inputs?: unknown[]): void;
 }
 declare module "htm";
-declare module "marked";
-declare module "dompurify";
+declare module "marked" {
+  export class Marked {
+    constructor(options: object);
+    use(extension: { renderer: Record<string, (token: any) => string> }): void;
+    parse(text: string): string | Promise<string>;
+    lexer(text: string): { type: string; raw: string }[];
+  }
+}
+declare module "dompurify" {
+  interface Purify {
+    addHook(name: "uponSanitizeAttribute", run: (node: Element, attribute: { attrName: string; attrValue: string; keepAttr: boolean }) => void): void;
+    addHook(name: "afterSanitizeAttributes", run: (node: Element) => void): void;
+    sanitize(html: string, options: object): string;
+  }
+  export default function make(window: Window): Purify;
+}
 declare module "@preact/signals" {
   export interface Signal<T> { value: T }
   export interface ReadonlySignal<T> { readonly value: T }

@@ -10,7 +10,7 @@ import { html } from "./html.js";
 import { Icon, IconButton } from "./Icon.js";
 import { Menu } from "./Menu.js";
 
-/** @import { Message } from "../api.d.ts" */
+/** @import { Message } from "../types.d.ts" */
 
 /** The message whose earlier versions are shown. */
 export const versionsOf = signal(/** @type {Message | null} */ (null));

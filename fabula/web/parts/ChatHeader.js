@@ -13,7 +13,7 @@ import { Icon, IconButton } from "./Icon.js";
 import { Menu } from "./Menu.js";
 import { modelNote } from "./modelWords.js";
 
-/** @import { Chat } from "../api.d.ts" */
+/** @import { Chat } from "../types.d.ts" */
 
 export function ChatHeader() {
   const now = chat.value;

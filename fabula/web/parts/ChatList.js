@@ -10,7 +10,7 @@ import { Icon, IconButton } from "./Icon.js";
 import { Menu } from "./Menu.js";
 import { Trouble } from "./Trouble.js";
 
-/** @import { ListedChat } from "../api.d.ts" */
+/** @import { ListedChat } from "../types.d.ts" */
 
 const DAY_S = 86_400;
 

@@ -8,7 +8,7 @@ import { t } from "../texts.js";
 import { fitHeight } from "./fitHeight.js";
 import { html } from "./html.js";
 
-/** @import { Message } from "../api.d.ts" */
+/** @import { Message } from "../types.d.ts" */
 
 const close = () => (editing.value = null);
 

@@ -5,7 +5,7 @@ import { useState } from "preact/hooks";
 import { asDuration, hasText, t } from "../texts.js";
 import { html } from "./html.js";
 
-/** @import { Facts as FactsOf } from "../api.d.ts" */
+/** @import { Facts as FactsOf } from "../types.d.ts" */
 
 /** @param {{facts: FactsOf}} props */
 export function Facts({ facts }) {

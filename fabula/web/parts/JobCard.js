@@ -4,7 +4,7 @@ import { jobDo } from "../state/system.js";
 import { asBytes, asDuration, t } from "../texts.js";
 import { html } from "./html.js";
 
-/** @import { Job } from "../api.d.ts" */
+/** @import { Job } from "../types.d.ts" */
 
 /** @param {{job: Job}} props */
 export function JobCard({ job }) {

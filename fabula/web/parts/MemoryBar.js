@@ -3,7 +3,7 @@
 import { asBytes, t } from "../texts.js";
 import { html } from "./html.js";
 
-/** @import { Plan } from "../api.d.ts" */
+/** @import { Plan } from "../types.d.ts" */
 
 const PARTS = /** @type {const} */ (["weights", "kv", "compute", "reserve"]);
 

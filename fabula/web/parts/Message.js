@@ -11,7 +11,7 @@ import { html } from "./html.js";
 import { LiveMarkdown, Markdown } from "./Markdown.js";
 import { LiveStatus } from "./LiveStatus.js";
 
-/** @import { Message as MessageOf } from "../api.d.ts" */
+/** @import { Message as MessageOf } from "../types.d.ts" */
 /** @import { Live } from "../state/turn.js" */
 
 const NEAR = "400px";

@@ -8,7 +8,7 @@ import { Icon } from "./Icon.js";
 import { MemoryBar } from "./MemoryBar.js";
 import { modelNote } from "./modelWords.js";
 
-/** @import { Model } from "../api.d.ts" */
+/** @import { Model } from "../types.d.ts" */
 
 /** @param {{model: Model}} props */
 export function ModelRow({ model }) {

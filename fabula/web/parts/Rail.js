@@ -27,7 +27,7 @@ export function Rail() {
   </nav>`;
 }
 
-/** @param {{job: import("../api.d.ts").Job}} props */
+/** @param {{job: import("../types.d.ts").Job}} props */
 function JobMark({ job }) {
   const share = job.progress.total ? job.progress.done / job.progress.total : 0;
   const words = t("web.jobs.mark", { title: job.title, share });
@@ -36,7 +36,7 @@ function JobMark({ job }) {
   </a>`;
 }
 
-/** @param {{item: import("../api.d.ts").Running}} props */
+/** @param {{item: import("../types.d.ts").Running}} props */
 function LoadedMark({ item }) {
   const name = item.model;
   return html`<a class="rail-mark" href="#/" title=${t("web.model.loaded_as", { model: name })}>

@@ -5,7 +5,7 @@ import * as api from "../api.js";
 import { t } from "../texts.js";
 import { html } from "./html.js";
 
-/** @import { Setting } from "../api.d.ts" */
+/** @import { Setting } from "../types.d.ts" */
 
 /** @param {{setting: Setting, saved: (all: Setting[]) => void}} props */
 export function SettingRow({ setting, saved }) {

@@ -11,7 +11,7 @@ import { Dialog } from "./Dialog.js";
 import { html } from "./html.js";
 import { Markdown } from "./Markdown.js";
 
-/** @import { Version } from "../api.d.ts" */
+/** @import { Version } from "../types.d.ts" */
 
 const close = () => (versionsOf.value = null);
 

@@ -18,8 +18,8 @@ const isLocal = (address) => /^data:image\//i.test(address) || /^\/(?!\/)/.test(
 const marked = new Marked({ gfm: true, breaks: true });
 marked.use({
   renderer: {
-    checkbox: ({ checked }) => (checked ? "☑ " : "☐ "),
-    image({ href, title, text }) {
+    checkbox: (/** @type {any} */ { checked }) => (checked ? "☑ " : "☐ "),
+    image(/** @type {any} */ { href, title, text }) {
       const about = title ? ` title="${escape(title)}"` : "";
       if (isLocal(href)) return `<img src="${escape(href)}" alt="${escape(text)}"${about}>`;
       return `<a href="${escape(href)}"${about}>${escape(text || href)}</a>`;

@@ -6,7 +6,7 @@ import * as api from "../api.js";
 import { t } from "../texts.js";
 import { tell, tellError } from "./toasts.js";
 
-/** @import { Change, Chat, Message } from "../api.d.ts" */
+/** @import { Change, Chat, Message } from "../types.d.ts" */
 /** @typedef {{start: number, messages: Message[], total: number}} Page */
 
 const PAGE = 50;

@@ -8,7 +8,7 @@ import { go, route } from "./route.js";
 import { preferredModel, warmUp } from "./system.js";
 import { tell, tellError } from "./toasts.js";
 
-/** @import { Chat, ListedChat } from "../api.d.ts" */
+/** @import { Chat, ListedChat } from "../types.d.ts" */
 
 const PAGE = 30;
 const SEARCH_PAGE = 200;

@@ -6,7 +6,7 @@ import { t } from "../texts.js";
 import { lastModel } from "./prefs.js";
 import { tell, tellError } from "./toasts.js";
 
-/** @import { Job, Model, Running, System } from "../api.d.ts" */
+/** @import { Job, Model, Running, System } from "../types.d.ts" */
 
 export const system = signal(/** @type {System | null} */ (null));
 export const models = signal(/** @type {Model[] | null} */ (null));

@@ -6,7 +6,7 @@ import * as api from "../api.js";
 import { apply, askWriting, atEnd, catchUp, change, changeChat, chat, page, reload, scrollTo, toEnd } from "./chat.js";
 import { tellError } from "./toasts.js";
 
-/** @import { Message, Turn } from "../api.d.ts" */
+/** @import { Message, Turn } from "../types.d.ts" */
 
 /**
  * @typedef {object} Live

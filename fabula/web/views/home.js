@@ -11,7 +11,7 @@ import { chats, titleOf } from "../state/chats.js";
 import { failure, fetching, jobs, loadSystem, models, onlyStarter, pull, system, usable } from "../state/system.js";
 import { asBytes, t } from "../texts.js";
 
-/** @import { Job, Machine, Suggestion } from "../api.d.ts" */
+/** @import { Job, Machine, Suggestion } from "../types.d.ts" */
 
 const RECENT = 3;
 const SUGGESTED = 3;

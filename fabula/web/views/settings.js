@@ -10,7 +10,7 @@ import { system } from "../state/system.js";
 import { tell, tellError } from "../state/toasts.js";
 import { LANGUAGES, LANGUAGE_NAMES, asBytes, chosenLanguage, hasText, language, setLanguage, t } from "../texts.js";
 
-/** @import { Setting } from "../api.d.ts" */
+/** @import { Setting } from "../types.d.ts" */
 
 export function Settings() {
   return html`<main class="page" id="main">

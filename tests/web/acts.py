@@ -1,0 +1,55 @@
+"""What a person does in the app, by roles and labels. Knows no test."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from playwright.async_api import Locator, Page, expect
+
+
+def composer(page: Page) -> Locator:
+    return page.get_by_role("textbox", name="Your message")
+
+
+def message(page: Page, number: int) -> Locator:
+    """The number-th message of the chat, from 1."""
+    return page.get_by_role("article", name=f"Message {number},")
+
+
+def act(page: Page, number: int, name: str) -> Locator:
+    """A button under a message."""
+    return message(page, number).get_by_role("button", name=name, exact=True)
+
+
+async def say(page: Page, text: str) -> None:
+    await composer(page).fill(text)
+    await composer(page).press("Enter")
+
+
+async def until_written(page: Page) -> None:
+    """Until nothing is being written any more."""
+    await expect(page.get_by_role("feed")).to_have_attribute("aria-busy", "false")
+    await expect(page.get_by_role("button", name="Send")).to_be_visible()
+
+
+async def said(page: Page, text: str) -> None:
+    await say(page, text)
+    await expect(page.get_by_role("button", name="Stop", exact=True)).to_be_visible()
+    await until_written(page)
+
+
+async def choose(page: Page, number: int, name: str) -> None:
+    """Something from the menu of a message."""
+    await message(page, number).focus()
+    await act(page, number, "More").click()
+    await page.get_by_role("menuitem", name=name).click()
+
+
+async def texts(page: Page) -> list[str]:
+    """What the messages say, without names and numbers."""
+    found: list[str] = await page.locator("article .prose").all_inner_texts()
+    return [text.strip() for text in found]
+
+
+async def nodes(page: Page) -> Any:
+    return await page.evaluate("document.querySelectorAll('*').length")

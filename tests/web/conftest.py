@@ -1,0 +1,121 @@
+"""A real studio with a scripted worker, and the system's Chromium to look at it.
+
+One studio and one browser serve all tests of this folder; every test has a browser context and a chat of its own.
+Console errors and violations of the content policy fail the test that caused them.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import re
+import shutil
+import sys
+import threading
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from needs import need
+
+sys.path.append(str(Path(__file__).parent.parent / "api"))  # the same tiny model and client as there
+
+import script
+import tiny_model
+from talking import Client
+from talking import Chat as ApiChat
+
+from fabula.engine.scripted import ScriptedWorker
+from fabula.server.run import serve
+from fabula.store.home import Home
+
+async_api = pytest.importorskip("playwright.async_api", reason="needs web: playwright is not installed")
+
+FLAGS = (
+    "--no-sandbox --disable-quic --no-first-run --disable-background-networking --disable-component-update "
+    "--disable-sync"
+).split()
+REFUSED = re.compile(r"Failed to load resource: the server responded with a status of 4\d\d")
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+
+OpenPage = Callable[..., Coroutine[Any, Any, Any]]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All browser tests share the loop that the browser lives in."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents and item.get_closest_marker("asyncio"):
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+
+
+@pytest.fixture(scope="session")
+def web_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    home = Home(tmp_path_factory.mktemp("web") / "home").create()
+    tiny_model.write(home.models / "tiny.gguf")
+    return home
+
+
+@pytest.fixture(scope="session")
+def client(web_home: Home) -> Iterator[Client]:
+    """The studio's API, for what is there before the browser looks."""
+    stop = threading.Event()
+    ready: queue.SimpleQueue[str] = queue.SimpleQueue()
+    run = {"ready": ready.put, "stop": stop, "make_worker": lambda model: ScriptedWorker(script.play)}
+    thread = threading.Thread(target=serve, args=(web_home, {"port": 0}), kwargs=run)
+    thread.start()
+    client = Client(ready.get(timeout=30))
+    yield client
+    client.http.close()
+    stop.set()
+    thread.join()
+
+
+@pytest.fixture
+def chat(client: Client) -> ApiChat:
+    """A new, empty chat."""
+    return client.new_chat(model="tiny", title="A chat")
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser() -> AsyncIterator[Any]:
+    chromium = os.environ.get("FABULA_CHROMIUM") or shutil.which("chromium")
+    if not chromium:
+        need("web", "no chromium on the path; FABULA_CHROMIUM can name one")
+    async with async_api.async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield browser
+        await browser.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def open_page(browser: Any, client: Client) -> AsyncIterator[OpenPage]:
+    """Opens a page of the app: `await open_page("#/settings", locale="zh-TW")`."""
+    complaints: list[str] = []
+    contexts: list[Any] = []
+
+    async def open_page(where: str = "", **options: Any) -> Any:
+        options = {"viewport": {"width": 1280, "height": 800}, "locale": "en-GB", **options}
+        contexts.append(await browser.new_context(**options))
+        return await another(contexts[-1], where)
+
+    async def another(context: Any, where: str) -> Any:
+        page = await context.new_page()
+        page.set_default_timeout(15_000)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda message: complaints.extend([message.text] * (message.type == "error")))
+        await page.goto(f"{client.address}/{where}")
+        await page.get_by_role("navigation", name=re.compile("Rooms|主要")).wait_for()
+        return page
+
+    yield open_page
+    for context in contexts:
+        await context.close()
+    assert [text for text in complaints if not REFUSED.match(text)] == []
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def page(open_page: OpenPage, chat: ApiChat) -> Any:
+    """The app with an empty chat open."""
+    return await open_page(f"#/chat/{chat.id}")

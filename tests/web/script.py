@@ -1,0 +1,53 @@
+"""What the scripted model says in the browser tests: the person's words choose the reply. Knows no browser."""
+
+from __future__ import annotations
+
+import itertools
+
+from fabula.core.errors import EngineDied
+from fabula.core.sampling import Sampling
+from fabula.core.worker import Prompt
+from fabula.engine.scripted import Reply
+
+STORY = """The keeper counted the ships by their lamps, *never* by their names.
+
+On the **third night** there was one lamp too many:
+
+1. the ferry, low and yellow,
+2. the pilot boat,
+3. a small green light that did not move with the waves.
+
+| lamp | bearing | colour |
+|---|---:|---|
+| ferry | 214° | yellow |
+| pilot | 190° | white |
+
+```python
+def lamps(night):
+    return [lamp for lamp in night if lamp.moves]
+```
+
+"You are late," she said to the dark, and the dark, after a while, agreed."""
+
+ATTACK = """<script>window.stolen = 1</script>
+<img src=x onerror="window.stolen = 2"><svg onload="window.stolen = 3"></svg>
+<iframe srcdoc="<script>parent.stolen = 4</script>"></iframe>
+<p style="position:fixed;inset:0" onclick="window.stolen = 5">Harmless words</p>
+[a link](javascript:window.stolen=6) [another](https://example.org/page)
+![a picture](https://tracker.example.org/pixel.png)
+<form action="https://example.org"><input name="q"><button>Go</button></form>
+"""
+
+SLOWLY = Reply(" ".join(f"word{number}" for number in range(400)), delay_s=0.02)
+FAILS = Reply("It began well and then", error=EngineDied("tiny", "it was killed"), fail_at=8)
+SCENES = {"story": STORY, "attack": ATTACK, "slowly": SLOWLY, "fail": FAILS}
+
+_numbers = itertools.count(1)
+
+
+def play(prompt: Prompt, sampling: Sampling) -> Reply | str:
+    """The scene named in the last message of the person, else a numbered reply."""
+    told = "".join(piece if isinstance(piece, str) else "…" for piece in prompt.pieces)
+    asked = told.rpartition("<user>")[2].partition("</>")[0]
+    scene = next((SCENES[word] for word in SCENES if word in asked), None)
+    return scene or Reply(f"Reply number {next(_numbers)}.", delay_s=0.01)
