@@ -115,3 +115,17 @@ def _make(file: Path, step: str) -> None:
     database.write_sync(lambda c: migrate(c, step))
     database.write_sync(FILLED[step])
     database.close()
+
+
+def test_a_step_that_fails_leaves_the_database_as_it_was(tmp_path: Path) -> None:
+    def fail_at_the_end(connection: Connection) -> None:
+        migrate(connection)
+        raise RuntimeError("power cut")
+
+    database = Database(tmp_path / "fabula.db")
+    with pytest.raises(RuntimeError):
+        database.write_sync(fail_at_the_end)
+    assert database.read_sync(lambda c: c.execute(text("SELECT name FROM sqlite_master")).all()) == []
+    database.open()
+    assert database.read_sync(revision) == HEAD
+    database.close()
