@@ -188,6 +188,13 @@ def test_nothing_is_overwritten(url: str, shelf: Shelf, folder: Path) -> None:
     assert first.read_bytes() == MODEL
 
 
+def test_a_damaged_model_is_replaced_when_it_is_fetched_again(url: str, folder: Path) -> None:
+    path = fetch(parse(url), folder)
+    path.write_bytes(MODEL[:5000])
+    assert fetch(parse(url), folder) == path
+    assert path.read_bytes() == MODEL
+
+
 # ── a hub ───────────────────────────────────────────────────────────────────────────────────────────
 
 

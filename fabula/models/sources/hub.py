@@ -143,7 +143,8 @@ def _get(url: str, source: str) -> httpx.Response:
     if not is_allowed(url):
         raise UnknownSource(url)
     try:
-        answer = httpx.get(url, headers=_headers(), timeout=TIMEOUT, follow_redirects=True)
+        headers = _headers() if url.startswith(f"{_endpoint()}/") else {}  # the token is for the hub alone
+        answer = httpx.get(url, headers=headers, timeout=TIMEOUT, follow_redirects=True)
     except httpx.ConnectError as error:
         raise Offline(source) from error
     except httpx.RequestError as error:

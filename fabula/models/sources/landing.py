@@ -102,9 +102,17 @@ def land(part: Path, target: Path) -> Path:
 
 
 def free_name(target: Path) -> Path:
-    """`target`, or with a number when another file has that name: nothing is overwritten."""
+    """`target`, or with a number when another model has that name: only a damaged file is overwritten."""
     candidate, number = target, 2
-    while candidate.exists():
+    while candidate.exists() and not _is_damaged(candidate):
         candidate = target.with_name(f"{target.stem}-{number}{target.suffix}")
         number += 1
     return candidate
+
+
+def _is_damaged(path: Path) -> bool:
+    try:
+        check_model(path, str(path))
+    except NotAModel:
+        return True
+    return False

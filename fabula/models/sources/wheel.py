@@ -272,7 +272,7 @@ def _copy(archive: zipfile.ZipFile, member: zipfile.ZipInfo, part: Path, errand:
 
 
 def _place(part: Path, target: Path, digest: str, errand: Errand) -> Path:
-    """The model under its name. A damaged file of that name gives way only if the right hash is pinned."""
+    """The model under its name, unless the very same one is there already."""
     if target.is_file() and landing.digest_of(target, errand) == digest:
         return target
     return landing.land(part, landing.free_name(target))
