@@ -3,6 +3,7 @@
 BIN := .venv/bin
 ARGS ?=
 TESTS ?=
+BENCH ?=
 
 .PHONY: help run test bench format clean
 
@@ -20,14 +21,15 @@ test: ## Check everything: lint, format, types, layers, tests (TESTS=tests/pure 
 	$(BIN)/lint-imports
 	$(BIN)/pytest $(TESTS)
 
-bench: ## Measure: start-up, proxy cost, long chats, faults (writes bench/results)
+bench: ## Measure what the house promises in numbers (BENCH="--quick startup" for some of it)
 	@./scripts/venv.sh dev
-	@for script in bench/*.py; do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
+	$(BIN)/python -m bench $(BENCH)
 
-format: ## Put the source into the house's format
+format: ## Put the source and the generated parts of docs/ into the house's format
 	@./scripts/venv.sh dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	$(BIN)/python scripts/docs.py
 
 clean: ## Remove .venv and everything that was built here (never the home folder with your chats)
 	rm -rf .venv build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -27,6 +27,8 @@ def sentence(mistake: typer.TyperException) -> str:
     """What was wrong, and where to read more."""
     if isinstance(mistake, WrongUsage):
         return mistake.message
+    if type(mistake).__name__ == "NoArgsIsHelpError":  # its message is the help page
+        return mistake.message
     context = getattr(mistake, "ctx", None)
     path = context.command_path if context else "fabula"
     return say("cli.usage.wrong", reason=_reason(mistake), command=path)

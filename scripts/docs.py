@@ -1,0 +1,56 @@
+"""Fill the generated parts of docs/: the help pages in cli.md, the settings in settings.md.
+
+A generated part stands between `<!-- NAME -->` and `<!-- end -->`. `make format` runs this, a test checks it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from fabula.core import texts
+from fabula.store.settings import SETTINGS, Setting
+
+DOCS = Path(__file__).parent.parent / "docs"
+PART = re.compile(r"<!-- (?P<name>[^>]+?) -->\n.*?<!-- end -->", re.DOTALL)
+
+
+def fill(page: str) -> str:
+    """The page with its generated parts made anew."""
+    return PART.sub(lambda match: f"<!-- {match['name']} -->\n{part(match['name'])}\n<!-- end -->", page)
+
+
+def part(name: str) -> str:
+    if name == "settings":
+        return "\n\n".join(described(setting) for setting in SETTINGS)
+    return f"```text\n{help_page(name.split()[1:])}\n```"
+
+
+def help_page(verbs: list[str]) -> str:
+    """What `fabula VERBS --help` prints, in English and 80 columns."""
+    wanted = {**os.environ, "FABULA_LANGUAGE": "en", "COLUMNS": "80"}
+    command = [sys.executable, "-m", "fabula", *verbs, "--help"]
+    return subprocess.run(command, env=wanted, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def described(setting: Setting) -> str:
+    default = f"`{setting.default}`" if setting.default != "" else "empty"
+    return (
+        f"## {setting.name}\n\n{texts.say(setting.key)}\n\n"
+        f"Default: {default} · {setting.expected} · environment: `{setting.environment}`"
+    )
+
+
+def main() -> None:
+    for file in sorted(DOCS.glob("*.md")):
+        page = file.read_text(encoding="utf-8")
+        if (filled := fill(page)) != page:
+            file.write_text(filled, encoding="utf-8")
+            print(f"{file.name} is filled anew")
+
+
+if __name__ == "__main__":
+    main()
