@@ -1,0 +1,100 @@
+"""A real studio with a scripted worker, behind its real server in a thread or inside the test's own loop."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import pytest
+import pytest_asyncio
+import tiny_model
+from talking import NATIVE, Client
+
+from fabula.app import Studio
+from fabula.core.errors import FabulaError
+from fabula.core.model import LocalModel
+from fabula.engine.scripted import Reply, Script, ScriptedWorker
+from fabula.server import http
+from fabula.server.run import serve
+from fabula.store.home import Home
+
+SLOWLY = Reply("One two three four five six seven eight nine ten.", delay_s=0.05)
+
+
+@dataclass
+class Stage:
+    """What the model will say. Every load makes one more worker that follows the script."""
+
+    script: list[Reply | str] | Script = field(default_factory=lambda: ["Hello there, traveller."])
+    load_error: FabulaError | None = None
+    workers: list[ScriptedWorker] = field(default_factory=list)
+
+    def make_worker(self, model: LocalModel) -> ScriptedWorker:
+        self.workers.append(ScriptedWorker(self.script, load_error=self.load_error))
+        return self.workers[-1]
+
+    @property
+    def worker(self) -> ScriptedWorker:
+        return self.workers[-1]
+
+    @property
+    def stopped(self) -> int:
+        return sum(worker.stopped for worker in self.workers)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    """A home with one model, `tiny`."""
+    home = Home(tmp_path / "home").create()
+    tiny_model.write(home.models / "tiny.gguf")
+    return home
+
+
+@pytest.fixture
+def stage() -> Stage:
+    return Stage()
+
+
+@pytest.fixture
+def started(home: Home, stage: Stage) -> Iterator[Callable[[], Client]]:
+    """Starts the studio of `home` in a thread of its own; all are stopped at the end."""
+    stop = threading.Event()
+    threads: list[threading.Thread] = []
+
+    def start() -> Client:
+        ready: queue.SimpleQueue[str] = queue.SimpleQueue()
+        run = {"ready": ready.put, "stop": stop, "make_worker": stage.make_worker}
+        threads.append(threading.Thread(target=serve, args=(home, {"port": 0}), kwargs=run))
+        threads[-1].start()
+        return Client(ready.get(timeout=30))
+
+    yield start
+    stop.set()
+    for thread in threads:
+        thread.join()
+
+
+@pytest.fixture
+def client(started: Callable[[], Client]) -> Client:
+    return started()
+
+
+@pytest_asyncio.fixture
+async def studio(home: Home, stage: Stage) -> AsyncIterator[Studio]:
+    """An open studio inside the test's own loop, for tests that look behind the API."""
+    studio = Studio(home, {}, stage.make_worker)
+    await studio.open()
+    yield studio
+    await studio.close()
+
+
+@pytest_asyncio.fixture
+async def api(studio: Studio) -> AsyncIterator[httpx.AsyncClient]:
+    """The same studio's API without a network: answers come whole."""
+    transport = httpx.ASGITransport(http.create(studio))
+    async with httpx.AsyncClient(transport=transport, base_url=f"http://127.0.0.1{NATIVE}") as client:
+        yield client

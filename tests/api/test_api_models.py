@@ -1,0 +1,108 @@
+"""Models on this machine: listed, described, loaded, unloaded, removed."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+from conftest import SLOWLY, Stage
+from talking import Client
+
+from fabula.core.errors import ModelLoadFailed
+from fabula.store.home import Home
+
+
+async def test_a_model_is_described_from_its_own_header(api: httpx.AsyncClient, home: Home) -> None:
+    (model,) = (await api.get("/models")).json()["models"]
+    assert model == {
+        "name": "tiny",
+        "title": "Tiny",
+        "format": "gguf",
+        "architecture": "llama",
+        "parameters": 128,
+        "quantization": "F32",
+        "size": (home.models / "tiny.gguf").stat().st_size,
+        "trained_context": 2048,
+        "licence": "cc0-1.0",
+        "languages": ["en"],
+        "has_chat_template": True,
+        "is_starter": False,
+        "loaded": False,
+        "busy": 0,
+        "problem": "",
+        "path": str(home.models / "tiny.gguf"),
+    }
+
+
+async def test_one_model_comes_with_its_memory_plan(api: httpx.AsyncClient) -> None:
+    plan = (await api.get("/models/tiny")).json()["plan"]
+    assert (plan["model"], plan["verdict"]) == ("tiny", "fits")
+    (device,) = plan["devices"]
+    parts = ("weights", "kv", "compute", "output", "reserve")
+    assert plan["total"] == device["total"] == sum(device[part] for part in parts)
+
+
+def test_a_model_is_loaded_and_unloaded(client: Client) -> None:
+    running = client.post("/models/tiny/load")
+    assert (running["model"], running["busy"], running["plan"]["model"]) == ("tiny", 0, "tiny")
+    assert client.get("/models/tiny")["loaded"] is True
+    client.post("/models/tiny/unload", status=204)
+    assert client.get("/models/tiny")["loaded"] is False
+    assert client.get("/system")["running"] == []
+
+
+def test_a_model_that_writes_is_neither_unloaded_nor_removed(client: Client, stage: Stage, home: Home) -> None:
+    stage.script = [SLOWLY]
+    chat = client.new_chat()
+    chat.start(text="Go on")
+    for method, path in (("POST", "/models/tiny/unload"), ("DELETE", "/models/tiny")):
+        refusal = client.call(method, path, 409)["error"]
+        assert (refusal["code"], refusal["fields"]) == ("model_busy", {"name": "tiny"})
+    assert (home.models / "tiny.gguf").exists()
+    chat.wait_until_quiet()
+    assert chat.texts == ["Go on", SLOWLY.text]
+
+
+def test_a_model_is_removed_with_its_file(client: Client, home: Home) -> None:
+    client.post("/models/tiny/load")
+    client.call("DELETE", "/models/tiny", 204)
+    assert not (home.models / "tiny.gguf").exists()
+    assert client.get("/models") == {"models": []}
+    assert client.get("/system")["running"] == []
+
+
+@pytest.mark.parametrize("language", ["en", "zh-Hant", "zh-Hans"])
+async def test_a_broken_model_is_listed_with_a_sentence(
+    api: httpx.AsyncClient, home: Home, language: str
+) -> None:
+    (home.models / "broken.gguf").write_bytes(b"")
+    rows = (await api.get("/models", headers={"accept-language": language})).json()["models"]
+    (problem,) = [row["problem"] for row in rows if row["name"] == "broken"]
+    assert problem
+    assert "models." not in problem
+    described = await api.get("/models/broken", headers={"accept-language": language})
+    assert described.json()["problem"] == problem
+
+
+async def test_an_engine_that_cannot_load_says_why(api: httpx.AsyncClient, stage: Stage) -> None:
+    stage.load_error = ModelLoadFailed("tiny", "unknown architecture")
+    answer = await api.post("/models/tiny/load")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (502, "model_load_failed")
+    assert "unknown architecture" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/models/nobody"),
+        ("DELETE", "/models/nobody"),
+        ("POST", "/models/nobody/load"),
+        ("POST", "/models/nobody/unload"),
+    ],
+)
+async def test_an_unknown_model_is_told_with_those_there_are(
+    api: httpx.AsyncClient, method: str, path: str
+) -> None:
+    answer = await api.request(method, path)
+    assert answer.status_code == 404
+    error = answer.json()["error"]
+    assert (error["code"], error["fields"]) == ("model_not_found", {"name": "nobody", "known": "tiny"})
