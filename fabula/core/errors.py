@@ -1,7 +1,7 @@
 """Every error a person can meet, as one tree. Knows no language: sentences live in `core/texts`.
 
     FabulaError
-    ├── BadRequest (400)        BadParameter, ContextExceeded, UnknownSource, TemplateRefused
+    ├── BadRequest (400)        BadParameter, ContextExceeded, UnknownSource, TemplateRefused, BodyTooLarge
     ├── NotFound (404)          ModelNotFound, ChatNotFound, MessageNotFound, TurnNotFound, JobNotFound,
     │                           NoSuchRoute
     ├── Forbidden (403)         ForeignHost, ForeignOrigin, Blocked
@@ -86,6 +86,12 @@ class TemplateRefused(BadRequest):
     """The model's chat template does not accept these messages; `reason` is its own."""
 
     reason: str
+
+
+@dataclass(eq=False)
+class BodyTooLarge(BadRequest):
+    status = 413
+    limit: int  # bytes
 
 
 # ── what was named does not exist ───────────────────────────────────────────────────────────────────

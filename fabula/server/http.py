@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import logging
+from collections.abc import Mapping
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
 from fabula import __version__
 from fabula.app import Studio
-from fabula.core.errors import BadParameter, FabulaError, NoSuchRoute, Unexpected
+from fabula.core.errors import BadParameter, BodyTooLarge, FabulaError, NoSuchRoute, Unexpected
 from fabula.server.caller import caller_of
 from fabula.server.native import chats, jobs, models, system, turns
 from fabula.server.native import errors as native_errors
@@ -22,6 +24,7 @@ from fabula.server.security import Gate, content_policy
 from fabula.server.static import index_html, web_routes
 
 NATIVE = "/api/fabula/v1"
+MAX_BODY = 64 << 20  # bytes of one request; the longest text that the native API takes fits several times
 log = logging.getLogger(__name__)
 
 
@@ -33,33 +36,34 @@ def create(studio: Studio) -> ASGIApp:
         description="The native API of Fabula, and the dialects that it speaks.",
         docs_url=None,
         redoc_url=None,
+        max_body_size=MAX_BODY,
     )
     for room in (system, models, chats, turns, jobs):
         app.include_router(room.router(studio), prefix=NATIVE)
     app.include_router(openai_routes.router(studio))
     app.include_router(web_routes())
     _tell_errors(app)
-    return Gate(app, policy=content_policy(index_html()))
+    return Gate(app, policy=content_policy(index_html()), tell=_answer)
 
 
 def _tell_errors(app: FastAPI) -> None:
     """Every failure leaves in the shape of the dialect that was spoken."""
 
-    async def known(request: Request, failure: Exception) -> JSONResponse:
+    async def known(request: Request, failure: Exception) -> Response:
         assert isinstance(failure, FabulaError)
         return _answer(request, failure)
 
-    async def invalid(request: Request, failure: Exception) -> JSONResponse:
+    async def invalid(request: Request, failure: Exception) -> Response:
         assert isinstance(failure, RequestValidationError)
         first = failure.errors()[0]
         name = ".".join(str(part) for part in first["loc"][1:]) or "body"
         return _answer(request, BadParameter(name, f"{first.get('input')!r}"[:80], first["msg"]))
 
-    async def routing(request: Request, failure: Exception) -> JSONResponse:
+    async def routing(request: Request, failure: Exception) -> Response:
         assert isinstance(failure, HTTPException)
-        return _answer(request, NoSuchRoute(request.method, request.url.path), failure.status_code)
+        return _answer(request, _as_ours(request, failure), failure.status_code, failure.headers)
 
-    async def unexpected(request: Request, failure: Exception) -> JSONResponse:
+    async def unexpected(request: Request, failure: Exception) -> Response:
         log.error("%s %s failed", request.method, request.url.path, exc_info=failure)
         return _answer(request, Unexpected(f"{type(failure).__name__}: {failure}"))
 
@@ -69,7 +73,20 @@ def _tell_errors(app: FastAPI) -> None:
     app.add_exception_handler(Exception, unexpected)
 
 
-def _answer(request: Request, failure: FabulaError, status: int = 0) -> JSONResponse:
+def _as_ours(request: Request, failure: HTTPException) -> FabulaError:
+    """What the framework refused before any route of ours was asked."""
+    if failure.status_code == 413:
+        return BodyTooLarge(MAX_BODY)
+    if failure.status_code in (404, 405):
+        return NoSuchRoute(request.method, request.url.path)
+    return BadParameter("body", "no JSON", f"a JSON object ({failure.detail})")
+
+
+def _answer(
+    request: Request, failure: FabulaError, status: int = 0, headers: Mapping[str, str] | None = None
+) -> Response:
     language = caller_of(request).language
     shape = openai_render.error if request.url.path.startswith("/v1/") else native_errors.body
-    return JSONResponse(shape(failure, language), status_code=status or failure.status)
+    # What was asked is told back, also where it is half a character that UTF-8 cannot hold.
+    body = json.dumps(shape(failure, language), ensure_ascii=False).encode(errors="backslashreplace")
+    return Response(body, status or failure.status, headers, "application/json")

@@ -9,14 +9,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fabula.core.errors import FabulaError, ForeignHost, ForeignOrigin
-from fabula.core.texts import choose_language
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
@@ -39,10 +39,21 @@ def _digest(text: str) -> str:
 
 
 class Gate:
-    """ASGI middleware: refuses foreign hosts and origins, and adds the security headers to every answer."""
+    """ASGI middleware: refuses foreign hosts and origins, and adds the security headers to every answer.
 
-    def __init__(self, app: ASGIApp, *, policy: str, hosts: Iterable[str] = LOOPBACK_NAMES):
+    `tell` makes the answer for an error.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        policy: str,
+        tell: Callable[[Request, FabulaError], ASGIApp],
+        hosts: Iterable[str] = LOOPBACK_NAMES,
+    ):
         self._app = app
+        self._tell = tell
         self._hosts = frozenset(hosts)
         self._headers = {
             "content-security-policy": policy,
@@ -67,14 +78,14 @@ class Gate:
         if refusal is None:
             await self._app(scope, receive, send_with_headers)
         else:
-            await _answer(refusal, Headers(scope=scope), send_with_headers)
+            await self._tell(Request(scope), refusal)(scope, receive, send_with_headers)
 
     def _refusal(self, headers: Headers) -> FabulaError | None:
         host = headers.get("host", "")
         if _name(host) not in self._hosts:
             return ForeignHost(host)
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != host:
+        if origin is not None and _netloc(origin) != host:
             return ForeignOrigin(origin)
         return None
 
@@ -84,8 +95,8 @@ def _name(host: str) -> str:
     return re.sub(r":\d*$", "", host.lower())
 
 
-async def _answer(error: FabulaError, headers: Headers, send: Send) -> None:
-    text = error.sentence(choose_language(headers.get("accept-language", "")))
-    start = {"type": "http.response.start", "status": error.status}
-    await send(start | {"headers": [(b"content-type", b"text/plain; charset=utf-8")]})
-    await send({"type": "http.response.body", "body": text.encode()})
+def _netloc(origin: str) -> str:
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:  # a bracket without its partner
+        return ""

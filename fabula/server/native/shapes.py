@@ -11,6 +11,7 @@ from fabula.core import texts
 from fabula.core.model import LocalModel
 from fabula.core.plan import Plan
 from fabula.core.worker import Running
+from fabula.models.formats.identify import problem_sentence
 from fabula.models.starter import STARTER
 from fabula.models.suggestions import Suggestion
 from fabula.store.jobs import Job
@@ -35,15 +36,16 @@ def page(found: Page) -> Json:
     return plain(found)
 
 
-def model(studio: Studio, row: LocalModel) -> Json:
+def model(studio: Studio, row: LocalModel, language: str) -> Json:
     loaded = {running.model: running for running in studio.supervisor.running()}
     shown = ("name", "title", "format", "architecture", "parameters", "quantization", "size")
-    more = ("trained_context", "licence", "languages", "problem")
+    more = ("trained_context", "licence", "languages")
     return {name: getattr(row, name) for name in (*shown, *more)} | {
         "has_chat_template": bool(row.chat_template),
         "is_starter": row.name == STARTER.name,
         "loaded": row.name in loaded,
         "busy": loaded[row.name].busy if row.name in loaded else 0,
+        "problem": problem_sentence(row, language),
         "path": str(row.path),
     }
 
@@ -59,7 +61,7 @@ def plan(row: Plan, language: str) -> Json:
     }
 
 
-def running(row: Running, language: str = "en") -> Json:
+def running(row: Running, language: str) -> Json:
     shown = ("model", "pid", "busy", "loaded_at", "expires_at", "memory")
     return {name: getattr(row, name) for name in shown} | {"plan": plan(row.plan, language)}
 
