@@ -92,7 +92,7 @@ async def test_zero_log_probabilities_are_those_of_the_chosen_tokens(worker: Lla
 
 
 async def test_reading_a_long_prompt_shows_progress(worker: LlamaCppWorker) -> None:
-    deltas, finished = await collect(worker, "Long ago. " + STORY * 8, max_tokens=1)
+    deltas, finished = await collect(worker, "Long ago. " + STORY * 5, max_tokens=1)
     progress = [delta for delta in deltas if isinstance(delta, Prefill)]
     assert len(progress) > 2
     assert progress[-1] == Prefill(finished.prompt_tokens, finished.prompt_tokens, 0)

@@ -31,10 +31,10 @@ class Events:
 
 def _event(block: bytes) -> dict[str, Any] | None:
     """`data: {…}`, or the engine's `error: {…}`; comments and `data: [DONE]` are nothing."""
-    kind, _, content = block.strip().partition(b": ")
+    kind, _, content = block.partition(b": ")
     if kind not in (b"data", b"error") or not content.startswith(b"{"):
         return None
-    event: dict[str, Any] = json.loads(content)
+    event: dict[str, Any] = json.loads(content.decode())
     return {"error": event} if kind == b"error" and "error" not in event else event
 
 

@@ -14,8 +14,6 @@ from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import httptools
-
 from fabula.core.errors import EngineDied
 from fabula.core.model import LocalModel
 from fabula.core.plan import Plan
@@ -25,7 +23,7 @@ from fabula.core.worker import Prompt
 from fabula.engine.llamacpp import wire
 from fabula.engine.llamacpp.connection import Answer, request
 from fabula.engine.llamacpp.process import EngineProcess
-from fabula.engine.llamacpp.reading import Events, Gap, Read, Reader, Unsaid, refusal
+from fabula.engine.llamacpp.reading import Events, Gap, Reader, Unsaid, refusal
 
 START_TIMEOUT_S = 600.0  # a large model from a slow disk takes minutes
 BETWEEN_TEXTS = -1  # no token has this id; the engine's tokenizer passes it through
@@ -112,8 +110,11 @@ class LlamaCppWorker:
             while chunk := await answer.read():
                 for event in events.feed(chunk):
                     for read in reader.read(event):
-                        for delta in await self._complete(read):
-                            yield delta
+                        if isinstance(read, Gap | Unsaid):
+                            for delta in await self._completed(read):
+                                yield delta
+                        else:
+                            yield read
 
     async def _exact(self, prompt: Prompt) -> Prompt:
         """Without text that the engine would put a BOS in front of, when none is wanted."""
@@ -121,12 +122,11 @@ class LlamaCppWorker:
             return prompt
         return Prompt((tuple(await self.tokenize(prompt)),), add_special=False)
 
-    async def _complete(self, read: Read) -> Sequence[Delta]:
+    async def _completed(self, read: Gap | Unsaid) -> Sequence[Delta]:
+        """With what only the tokenizer knows."""
         if isinstance(read, Gap):
             return (read.filled(await self._canonical(read)),)
-        if isinstance(read, Unsaid):
-            return read.said((await self._post("/detokenize", {"tokens": read.ids}))["content"])
-        return (read,)
+        return read.said((await self._post("/detokenize", {"tokens": read.ids}))["content"])
 
     async def _canonical(self, gap: Gap) -> tuple[int, ...]:
         """The ids that the tokenizer gives for the text in the middle of a reply; remembered."""
@@ -187,7 +187,7 @@ class LlamaCppWorker:
                 if answer.status != 200:
                     raise refusal(self.model.name, _error(await answer.body()))
                 yield answer
-        except (OSError, httptools.HttpParserError) as broken:
+        except OSError as broken:
             raise await process.death() from broken
 
 
