@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import builtins  # in this class `list` is what the shelf does
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -24,6 +25,7 @@ from fabula.chats.records import (
     TurnOutcome,
     Version,
 )
+from fabula.core.errors import TurnNotFound
 from fabula.core.messages import Role
 from fabula.core.seams import Events, Journal
 from fabula.store.database import Database
@@ -170,6 +172,7 @@ class Chats:
         if not self._journal:
             return
         for turn_id in self._journal.unfinished():
-            header, _ = self._journal.read(turn_id)
-            if header.get("chat_id") == chat_id:
-                self._journal.fold(turn_id)
+            with contextlib.suppress(TurnNotFound):  # folded while we look
+                header, _ = self._journal.read(turn_id)
+                if header.get("chat_id") == chat_id:
+                    self._journal.fold(turn_id)

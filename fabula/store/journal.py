@@ -76,7 +76,8 @@ class FileJournal:
 
     def unfinished(self) -> list[str]:
         """The ids of all turns that are not folded yet, oldest first."""
-        return [path.stem for path in sorted(self._folder.glob("*.jsonl"), key=_age)]
+        ages = [(_age(path), path.stem) for path in self._folder.glob("*.jsonl")]
+        return [id for _, id in sorted(ages)]
 
     def fold(self, id: str) -> None:
         """Forgets a turn that the database has taken in. Forgetting twice is no error."""
@@ -97,5 +98,9 @@ def _decode(line: bytes) -> Any:
         return None
 
 
-def _age(path: Path) -> tuple[float, str]:
-    return path.stat().st_mtime, path.name
+def _age(path: Path) -> float:
+    """0 for one that is folded while we look: whoever reads it is told that it is gone."""
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0

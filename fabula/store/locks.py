@@ -31,7 +31,7 @@ class FileLocks:
 @contextmanager
 def lock_file(path: Path, timeout: float = 0) -> Iterator[None]:
     """Holds the lock on one file, waiting up to `timeout` seconds for it."""
-    lock = FileLock(path, timeout=timeout, mode=0o600)
+    lock = FileLock(path, timeout=timeout, mode=0o600, thread_local=False)
     try:
         lock.acquire()
     except Timeout as error:  # an OSError too, so that `writing` would take it for a broken disk

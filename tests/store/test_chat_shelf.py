@@ -68,6 +68,9 @@ async def test_deleting_for_ever_leaves_no_row_and_no_journal(
     await chats.remember_counts("t", {reply.message.version_id: 2})
     journal.begin("mine", {"chat_id": story.id}).close()
     journal.begin("other", {"chat_id": "another"}).close()
+    with pytest.raises(ChatNotFound):
+        await chats.delete("bob", story.id, forever=True)
+    assert journal.unfinished() == ["mine", "other"]
     await chats.delete("ann", story.id, forever=True)
     rows = database.read_sync(
         lambda c: {t.name: len(c.execute(t.select()).all()) for t in metadata.sorted_tables}

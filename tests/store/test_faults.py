@@ -95,3 +95,27 @@ def test_a_full_disk_is_told_by_the_journal(home: Home) -> None:
     Path(home.journal / "turn.jsonl").symlink_to("/dev/full")
     with pytest.raises(StoreUnwritable):
         FileJournal(home.journal).begin("turn", {})
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit on the size of files")
+async def test_a_disk_that_fills_up_keeps_every_message_that_was_acknowledged(
+    home: Home, child: Start
+) -> None:
+    story = await _begin(home)
+    *taken, told = child("small_disk", home.path, "chat", story.id).communicate()[0].split()
+    database = Database(home.database)
+    database.open()
+    page = await Chats(database, MemoryEvents()).page("ann", story.id, limit=1000)
+    assert told == "store_unwritable"
+    assert len(taken) > 10
+    assert [message.id for message in page.messages][1:] == taken
+    database.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit on the size of files")
+def test_a_disk_that_fills_up_keeps_every_event_that_was_shown(home: Home, child: Start) -> None:
+    *shown, told = child("small_disk", home.path, "journal", "turn").communicate()[0].split()
+    _, events = FileJournal(home.journal).read("turn")
+    assert told == "store_unwritable"
+    assert len(shown) > 100
+    assert [str(event.id) for event in events] == shown
