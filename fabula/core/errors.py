@@ -6,7 +6,8 @@
     │                           NoSuchRoute
     ├── Forbidden (403)         ForeignHost, ForeignOrigin, Blocked
     ├── Conflict (409)          StaleRevision, ChatBusy, NothingToUndo, StudioRunning, PortInUse, ModelBusy
-    ├── EngineFailure (502)     ModelLoadFailed, EngineDied, EngineTimeout, EngineRefused
+    ├── EngineFailure (502)     ModelLoadFailed, ModelBroken, EngineDied, EngineTimeout,
+    │                           EngineRefused
     ├── NoRoom (507, 503)       DoesNotFit, QueueFull, NoDiskSpace
     ├── DownloadFailure (502)   Offline, DownloadBroken, ChecksumMismatch, SourceMissing,
     │                          QuantizationMissing, AccessDenied, NotAModel, PipMissing
@@ -217,6 +218,18 @@ class ModelLoadFailed(EngineFailure):
 
     name: str
     reason: str
+
+
+@dataclass(eq=False)
+class ModelBroken(ModelLoadFailed):
+    """The file is known to be no usable model; `problem` is the text key that says why."""
+
+    problem: str
+    file: str
+
+    def sentence(self, language: str = "en") -> str:
+        problem = texts.say(self.problem, language, name=self.name, file=self.file)
+        return texts.say(self.key, language, name=self.name, problem=problem)
 
 
 @dataclass(eq=False)

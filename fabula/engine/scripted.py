@@ -111,7 +111,7 @@ class ScriptedWorker:
         try:
             async for delta in self._play(prompt, sampling):
                 yield delta
-        except GeneratorExit:
+        except (GeneratorExit, asyncio.CancelledError):
             self.stopped += 1
             raise
 

@@ -16,7 +16,16 @@ from typing import Any, Protocol, runtime_checkable
 
 import psutil
 
-from fabula.core.errors import DoesNotFit, EngineDied, EngineFailure, ModelBusy, ModelNotFound, QueueFull
+from fabula.core import texts
+from fabula.core.errors import (
+    DoesNotFit,
+    EngineDied,
+    EngineFailure,
+    ModelBroken,
+    ModelBusy,
+    ModelNotFound,
+    QueueFull,
+)
 from fabula.core.model import LocalModel
 from fabula.core.plan import Plan
 from fabula.core.worker import Running, Worker
@@ -45,7 +54,6 @@ class _Loaded:
     used_at: float = field(default_factory=time.monotonic)
     busy: int = 0
     expiry: asyncio.TimerHandle | None = None
-    watcher: asyncio.Task[None] | None = None
 
     @property
     def alive(self) -> bool:
@@ -87,6 +95,7 @@ class Supervisor:
         self._trouble: dict[str, _Trouble] = {}
         self._one_load = asyncio.Lock()
         self._closing: set[asyncio.Task[None]] = set()
+        self._watching: set[asyncio.Task[None]] = set()
 
     # ── what turn asks ──────────────────────────────────────────────────────────────────────────────
 
@@ -135,7 +144,7 @@ class Supervisor:
         await asyncio.gather(*self._loading.values(), return_exceptions=True)
         for loaded in list(self._loaded.values()):
             self._forget(loaded)
-        await asyncio.gather(*self._closing)
+        await asyncio.gather(*self._closing, *self._watching)
 
     # ── loading ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -154,6 +163,8 @@ class Supervisor:
         """The worker of the model, from the load that everyone who asks meanwhile shares."""
         if loaded := self._alive(model.name):
             return loaded
+        if model.problem:
+            raise _broken(model)
         load = self._loading.get(model.name)
         if load is None:
             if patient:
@@ -209,7 +220,7 @@ class Supervisor:
         loaded = self._loaded[worker.model.name] = _Loaded(worker)
         self._trouble.pop(worker.model.name, None)
         if isinstance(worker, LivesInProcess):
-            loaded.watcher = asyncio.create_task(self._watch(loaded, worker))
+            _in_background(self._watch(loaded, worker), self._watching)
         self._await_expiry(loaded)
         self._on_change()
         return loaded
@@ -270,6 +281,12 @@ class Supervisor:
             expires_at=time.time() + left if loaded.expiry else 0.0,
             memory=_resident(pid),
         )
+
+
+def _broken(model: LocalModel) -> ModelBroken:
+    file = model.path.name
+    reason = texts.say(model.problem, "en", name=model.name, file=file)
+    return ModelBroken(model.name, reason, model.problem, file)
 
 
 async def _awaited(load: asyncio.Task[_Loaded], name: str) -> _Loaded:

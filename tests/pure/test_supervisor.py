@@ -8,7 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from fabula.core.errors import DoesNotFit, EngineDied, FabulaError, ModelBusy, ModelLoadFailed, QueueFull
+from fabula.core.errors import (
+    DoesNotFit,
+    EngineDied,
+    FabulaError,
+    ModelBroken,
+    ModelBusy,
+    ModelLoadFailed,
+    QueueFull,
+)
 from fabula.core.model import LocalModel
 from fabula.core.plan import DevicePlan, Plan
 from fabula.core.sampling import Sampling
@@ -58,7 +66,8 @@ class Machine:
 
 
 def find(name: str) -> LocalModel:
-    return LocalModel(name=name, path=Path(name), size=int(name))
+    problem = "models.problem.empty" if name == "99" else ""
+    return LocalModel(name=name, path=Path(name), size=int(name), problem=problem)
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -170,6 +179,13 @@ async def test_a_model_that_keeps_failing_is_left_alone_for_a_while() -> None:
     await machine.supervisor.load("10")  # a person may insist
     await machine.use("10")
     await machine.supervisor.close()
+
+
+async def test_a_file_that_is_no_model_is_not_even_tried() -> None:
+    machine = Machine()
+    with pytest.raises(ModelBroken, match=r"99 cannot be loaded\. The file 99 is empty\."):
+        await machine.use("99")
+    assert machine.workers == []
 
 
 async def test_the_queue_has_an_end() -> None:
