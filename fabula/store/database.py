@@ -1,6 +1,6 @@
 """The database: one writer, several readers, migrations at the start. Knows no table.
 
-SQLite in WAL mode; a PostgreSQL URL takes the same calls. `open` and `close` block and belong to start and
+SQLite in WAL mode, by SQL that PostgreSQL understands too. `open` and `close` block and belong to start and
 end; in between `read` and `write` are awaited. Work is a function that takes a connection: one call of
 `write` is one transaction, and what it raises undoes all of it.
 """

@@ -31,6 +31,7 @@ ACTS = (
     "reply",
     "swipe",
     "continue",
+    "late",
     "undo",
     "redo",
 )
@@ -87,6 +88,8 @@ async def _act(story: Story, database: Database, act: str, pick: int, text: str)
             await story.do("branch", some)
         case "reply" | "swipe" | "continue":
             await story.reply(text, kind=act)
+        case "late":  # the person had gone elsewhere when the turn ended
+            await story.reply(text, parent_id=some if ids else "", head_id="elsewhere")
         case "undo" | "redo":
             await story.do(act)
         case _:
