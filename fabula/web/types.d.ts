@@ -22,9 +22,9 @@ export interface Chat {
 }
 export interface ListedChat extends Chat { preview: string }
 export interface Facts {
-  model: string; engine: string; effective: Record<string, any>; ignored: string[]; prompt_tokens: number; reused_tokens: number;
-  processed_tokens: number; completion_tokens: number; first_token_ms: number; tokens_per_second: number;
-  finish_reason: "stop" | "length" | "stopped" | "interrupted" | "error"; cut_messages: number;
+  model: string; finish_reason: "stop" | "length" | "stopped" | "interrupted" | "error"; completion_tokens: number;
+  engine?: string; effective?: Record<string, any>; ignored?: string[]; prompt_tokens?: number; reused_tokens?: number;
+  processed_tokens?: number; first_token_ms?: number; tokens_per_second?: number; cut_messages?: number;
 }
 export interface Message {
   id: string; parent_id: string; role: "system" | "user" | "assistant"; author: string; text: string; version_id: string;

@@ -27,7 +27,6 @@ import tiny_model
 from talking import Client
 from talking import Chat as ApiChat
 
-from fabula.engine.scripted import ScriptedWorker
 from fabula.server.run import serve
 from fabula.store.home import Home
 
@@ -62,7 +61,7 @@ def client(web_home: Home) -> Iterator[Client]:
     """The studio's API, for what is there before the browser looks."""
     stop = threading.Event()
     ready: queue.SimpleQueue[str] = queue.SimpleQueue()
-    run = {"ready": ready.put, "stop": stop, "make_worker": lambda model: ScriptedWorker(script.play)}
+    run = {"ready": ready.put, "stop": stop, "make_worker": lambda model: script.Actor()}
     thread = threading.Thread(target=serve, args=(web_home, {"port": 0}), kwargs=run)
     thread.start()
     client = Client(ready.get(timeout=30))

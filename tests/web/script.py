@@ -7,7 +7,7 @@ import itertools
 from fabula.core.errors import EngineDied
 from fabula.core.sampling import Sampling
 from fabula.core.worker import Prompt
-from fabula.engine.scripted import Reply
+from fabula.engine.scripted import PIECE, Reply, ScriptedWorker
 
 STORY = """The keeper counted the ships by their lamps, *never* by their names.
 
@@ -45,9 +45,23 @@ SCENES = {"story": STORY, "attack": ATTACK, "slowly": SLOWLY, "fail": FAILS}
 _numbers = itertools.count(1)
 
 
-def play(prompt: Prompt, sampling: Sampling) -> Reply | str:
-    """The scene named in the last message of the person, else a numbered reply."""
-    told = "".join(piece if isinstance(piece, str) else "…" for piece in prompt.pieces)
-    asked = told.rpartition("<user>")[2].partition("</>")[0]
-    scene = next((SCENES[word] for word in SCENES if word in asked), None)
-    return scene or Reply(f"Reply number {next(_numbers)}.", delay_s=0.01)
+class Actor(ScriptedWorker):
+    """Plays the scene named in the last message of the person, else a numbered reply."""
+
+    def __init__(self) -> None:
+        super().__init__(self.play)
+        self.pieces: dict[int, str] = {}
+
+    def ids(self, text: str) -> list[int]:
+        found = super().ids(text)
+        self.pieces.update(zip(found, PIECE.findall(text), strict=True))
+        return found
+
+    def play(self, prompt: Prompt, sampling: Sampling) -> Reply | str:
+        told = "".join(self._text(piece) for piece in prompt.pieces)
+        asked = told.rpartition("<user>")[2].partition("</>")[0]
+        scene = next((SCENES[word] for word in SCENES if word in asked), None)
+        return scene or Reply(f"Reply number {next(_numbers)}.", delay_s=0.01)
+
+    def _text(self, piece: str | tuple[int, ...]) -> str:
+        return piece if isinstance(piece, str) else "".join(self.pieces[id] for id in piece)

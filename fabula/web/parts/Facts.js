@@ -10,26 +10,29 @@ import { html } from "./html.js";
 /** @param {{facts: FactsOf}} props */
 export function Facts({ facts }) {
   const [open, setOpen] = useState(false);
-  const line = t("web.facts.line", {
-    first: asDuration(facts.first_token_ms / 1000),
-    rate: facts.tokens_per_second,
-    reused: facts.reused_tokens,
-    prompt: facts.prompt_tokens,
-  });
+  const line = lineOf(facts);
   return html`
     <button type="button" class="facts-line" aria-expanded=${open} title=${t("web.facts.more")} onClick=${() => setOpen(!open)}>${line}</button>
     ${open && html`<${Details} facts=${facts} />`}
   `;
 }
 
+/** A reply that was cut off has no timings, only its length. @param {FactsOf} facts */
+function lineOf({ first_token_ms, tokens_per_second: rate, reused_tokens: reused, prompt_tokens: prompt, completion_tokens: tokens }) {
+  if (first_token_ms === undefined || rate === undefined) return t("web.facts.tokens", { tokens });
+  return t("web.facts.line", { first: asDuration(first_token_ms / 1000), rate, reused, prompt });
+}
+
 /** @param {{facts: FactsOf}} props */
 function Details({ facts }) {
+  const { prompt_tokens: prompt, reused_tokens: reused, processed_tokens: read } = facts;
+  const { completion_tokens: tokens, tokens_per_second: rate, first_token_ms: first } = facts;
   const rows = [
     [t("web.facts.model"), facts.model],
     [t("web.facts.engine"), facts.engine],
-    [t("web.facts.prompt"), t("web.facts.prompt_value", { prompt: facts.prompt_tokens, reused: facts.reused_tokens, read: facts.processed_tokens })],
-    [t("web.facts.written"), t("web.facts.written_value", { tokens: facts.completion_tokens, rate: facts.tokens_per_second })],
-    [t("web.facts.first"), asDuration(facts.first_token_ms / 1000)],
+    [t("web.facts.prompt"), prompt !== undefined && t("web.facts.prompt_value", { prompt, reused, read })],
+    [t("web.facts.written"), rate === undefined ? t("web.facts.tokens", { tokens }) : t("web.facts.written_value", { tokens, rate })],
+    [t("web.facts.first"), first !== undefined && asDuration(first / 1000)],
     [t("web.facts.sampling"), samplingOf(facts.effective)],
   ];
   return html`<dl class="facts-details">
@@ -37,7 +40,7 @@ function Details({ facts }) {
   </dl>`;
 }
 
-/** @param {Record<string, any> | null} effective */
+/** @param {Record<string, any>} [effective] */
 function samplingOf(effective) {
   return Object.entries(effective ?? {})
     .filter(([, value]) => value !== null && typeof value !== "object")
@@ -50,7 +53,7 @@ export function noticesOf(facts) {
   const ending = `web.facts.ended_${facts.finish_reason}`;
   return [
     facts.finish_reason !== "stop" && hasText(ending) && t(ending),
-    facts.cut_messages > 0 && t("web.facts.cut", { count: facts.cut_messages }),
-    facts.ignored?.length > 0 && t("web.facts.ignored", { names: facts.ignored.join(", ") }),
+    (facts.cut_messages ?? 0) > 0 && t("web.facts.cut", { count: facts.cut_messages }),
+    facts.ignored?.length && t("web.facts.ignored", { names: facts.ignored.join(", ") }),
   ].filter(Boolean);
 }

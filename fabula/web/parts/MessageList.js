@@ -79,7 +79,7 @@ export function MessageList({ children }) {
           const place = start + index + 1;
           const own = turn?.messageId === message.id ? turn : null;
           const last = index === messages.length - 1 && atEnd.value;
-          return html`<${Message} key=${message.id} message=${message} live=${own} last=${last} place=${place} total=${Math.max(total, place)} />`;
+          return html`<${Message} key=${place} message=${message} live=${own} last=${last} place=${place} total=${Math.max(total, place)} />`;
         })}
         ${atEnd.value && children}
       </div>

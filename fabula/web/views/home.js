@@ -92,7 +92,7 @@ function Suggestions({ list }) {
 function SuggestionCard({ item }) {
   const job = jobs.value.find((other) => other.id === fetching.value[item.source]);
   const active = job?.state === "queued" || job?.state === "running";
-  const facts = [t("web.model.parameters", { count: parametersOf(item.parameters) }), item.quantization, t("web.home.context", { context: item.context })];
+  const facts = [t("web.model.parameters", { count: parametersOf(item.parameters) }), item.quantization];
   return html`<li class="card">
     <h3>${item.title}</h3>
     <p class="quiet">${facts.filter(Boolean).join(" · ")}</p>
