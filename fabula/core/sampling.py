@@ -1,17 +1,19 @@
 """All generation parameters, defined once for every dialect and engine. Knows no wire names.
 
-Neutral values switch a sampler off and are the defaults, except for the four that make up the preset
-"balanced" (temperature, top_k, top_p, min_p), which follow llama.cpp's own defaults.
+The union of what llama.cpp, KoboldCpp, text-generation-webui, vLLM and OpenAI know. No engine honours all
+of it: each says what it does not (`Worker.honours`), and every answer tells it. Neutral values switch a
+sampler off and are the defaults, except for the four that make up the preset "balanced" (temperature, top_k,
+top_p, min_p), which follow llama.cpp's own defaults.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import math
 from dataclasses import dataclass
 from typing import Any, Self
 
 from fabula.core.errors import BadParameter
+from fabula.core.loose import typed
 
 SEED_LIMIT = 2**32 - 1  # the engine's seed is an unsigned 32-bit number; its maximum means "random"
 
@@ -30,10 +32,21 @@ class Sampling:
     xtc_threshold: float = 0.1
     dynatemp_range: float = 0.0  # 0 = off
     dynatemp_exponent: float = 1.0
+    smoothing_factor: float = 0.0  # 0 = off; quadratic sampling: logits are bent around their maximum
+    smoothing_curve: float = 1.0
+    tfs: float = 1.0  # 1 = off; tail-free sampling
+    top_a: float = 0.0  # 0 = off; keeps p ≥ top_a · p_max²
+    epsilon_cutoff: float = 0.0  # 0 = off; a probability floor in units of 1e-4
+    eta_cutoff: float = 0.0  # 0 = off; a floor that falls with entropy, in units of 1e-4
+    adaptive_target: float = 0.0  # 0 = off; the probability that chosen tokens have on average
+    adaptive_decay: float = 0.9
     repetition_penalty: float = 1.0  # 1 = off
     repetition_window: int = 64
+    repetition_slope: float = 1.0  # 1 = off; how much more recent tokens count
     presence_penalty: float = 0.0
     frequency_penalty: float = 0.0
+    encoder_repetition_penalty: float = 1.0  # 1 = off; above 1 favours words of the prompt
+    no_repeat_ngram: int = 0  # 0 = off; no run of this many tokens occurs twice
     dry_multiplier: float = 0.0  # 0 = off
     dry_base: float = 1.75
     dry_allowed_length: int = 2
@@ -42,12 +55,24 @@ class Sampling:
     mirostat: int = 0  # 0 = off, 1, 2
     mirostat_tau: float = 5.0
     mirostat_eta: float = 0.1
+    guidance_scale: float = 1.0  # 1 = off; classifier-free guidance away from negative_prompt
+    negative_prompt: str = ""
+    grammar: str = ""  # GBNF
+    json_schema: str = ""  # JSON text of a schema; `of` takes an object too
+    regex: str = ""  # the whole reply matches it
     logit_bias: tuple[tuple[int, float], ...] = ()  # (token id, bias); −inf forbids the token
+    banned_tokens: tuple[int, ...] = ()
+    banned_strings: tuple[str, ...] = ()  # case is ignored
+    banned_regexes: tuple[str, ...] = ()
+    sampler_order: tuple[str, ...] = ()  # () = the engine's own order
     logprobs: int | None = None  # None = none, n = the chosen token and the n likeliest
     ignore_eos: bool = False
+    min_tokens: int = 0  # the model may not end before
     seed: int | None = None  # None = random
     max_tokens: int | None = None  # None = until the model stops or the context is full
     stop: tuple[str, ...] = ()
+    loop_count: int = 0  # 0 = off; a reply ends when its end repeats this often
+    loop_length: int = 64  # the longest repeating piece that counts as a loop, in tokens
 
     def __post_init__(self) -> None:
         for name, (low, high) in RANGES.items():
@@ -63,7 +88,7 @@ class Sampling:
         for name, value in values.items():
             if name not in fields:
                 raise BadParameter(name, f"{value}", "one of " + ", ".join(fields))
-            checked[name] = _coerce(name, value, str(fields[name].type))
+            checked[name] = typed(name, value, str(fields[name].type))
         return cls(**checked)
 
     def changed(self) -> dict[str, Any]:
@@ -86,10 +111,21 @@ RANGES: dict[str, tuple[float, float]] = {
     "xtc_threshold": (0, 1),
     "dynatemp_range": (0, 100),
     "dynatemp_exponent": (0, 100),
+    "smoothing_factor": (0, 100),
+    "smoothing_curve": (0, 100),
+    "tfs": (0, 1),
+    "top_a": (0, 1),
+    "epsilon_cutoff": (0, 10_000),
+    "eta_cutoff": (0, 10_000),
+    "adaptive_target": (0, 1),
+    "adaptive_decay": (0, 0.99),
     "repetition_penalty": (0.01, 100),
     "repetition_window": (-1, 10_000_000),
+    "repetition_slope": (0, 10),
     "presence_penalty": (-100, 100),
     "frequency_penalty": (-100, 100),
+    "encoder_repetition_penalty": (0.01, 100),
+    "no_repeat_ngram": (0, 10_000),
     "dry_multiplier": (0, 100),
     "dry_base": (1, 100),
     "dry_allowed_length": (0, 10_000),
@@ -97,44 +133,11 @@ RANGES: dict[str, tuple[float, float]] = {
     "mirostat": (0, 2),
     "mirostat_tau": (0, 100),
     "mirostat_eta": (0, 100),
+    "guidance_scale": (-100, 100),
     "logprobs": (0, 100),
     "seed": (0, SEED_LIMIT),
+    "min_tokens": (0, 10_000_000),
     "max_tokens": (1, 10_000_000),
+    "loop_count": (0, 10_000),
+    "loop_length": (1, 10_000),
 }
-
-
-def _coerce(name: str, value: Any, annotation: str) -> Any:
-    """The value as the field's type, without guessing: text is never read as a number."""
-    if value is None and "None" in annotation:
-        return None
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if annotation.startswith("bool") and isinstance(value, bool):
-        return value
-    if annotation.startswith("int") and is_number and float(value).is_integer():
-        return int(value)
-    if annotation.startswith("float") and is_number:
-        return float(value)
-    if annotation == "tuple[str, ...]" and _is_strings(value):
-        return tuple(value)
-    if name == "logit_bias":
-        return _coerce_bias(value)
-    raise BadParameter(name, f"{value!r}"[:80], _EXPECTED.get(annotation.split(" ")[0], "a list of strings"))
-
-
-_EXPECTED = {"int": "a whole number", "float": "a number", "bool": "true or false"}
-
-
-def _is_strings(value: Any) -> bool:
-    return isinstance(value, list | tuple) and all(isinstance(item, str) for item in value)
-
-
-def _coerce_bias(value: Any) -> tuple[tuple[int, float], ...]:
-    """Pairs of token id and bias, from pairs or from OpenAI's {"id": bias}."""
-    pairs = value.items() if isinstance(value, dict) else value
-    try:
-        bias = tuple((int(token), float(amount)) for token, amount in pairs)
-    except (TypeError, ValueError):
-        bias = ((0, math.nan),)
-    if any(math.isnan(amount) for _, amount in bias):
-        raise BadParameter("logit_bias", f"{value!r}"[:80], "token ids with numbers, like {{50: -100}}")
-    return bias

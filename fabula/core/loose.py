@@ -1,0 +1,77 @@
+"""Loose values (JSON, preset files) as the types of fields, without guessing. Knows no field's meaning.
+
+Text is never read as a number, and true is no number: what does not fit is refused with what would.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from fabula.core.errors import BadParameter
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    fits: Callable[[Any], bool]
+    make: Callable[[Any], Any]
+    expected: str
+
+
+def typed(name: str, value: Any, annotation: str) -> Any:
+    """`value` as the annotation says. Raises BadParameter."""
+    plain = annotation.removesuffix(" | None")
+    if value is None and plain != annotation:
+        return None
+    kind = _BY_NAME.get(name) or _BY_ANNOTATION[plain]
+    if not kind.fits(value):
+        raise BadParameter(name, f"{value!r}"[:80], kind.expected)
+    return kind.make(value)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_whole(value: Any) -> bool:
+    return _is_number(value) and float(value).is_integer()
+
+
+def _list_of(kind: type) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, list | tuple) and all(type(item) is kind for item in value)
+
+
+def _is_bias(value: Any) -> bool:
+    try:
+        return not any(math.isnan(amount) for _, amount in _bias(value))
+    except (TypeError, ValueError):
+        return False
+
+
+def _bias(value: Any) -> tuple[tuple[int, float], ...]:
+    """Pairs of token id and bias, from pairs or from OpenAI's {"id": bias}."""
+    pairs = value.items() if isinstance(value, dict) else value
+    return tuple((int(token), float(amount)) for token, amount in pairs)
+
+
+def _schema(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+_BY_ANNOTATION = {
+    "bool": _Kind(lambda value: isinstance(value, bool), bool, "true or false"),
+    "int": _Kind(_is_whole, int, "a whole number"),
+    "float": _Kind(_is_number, float, "a number"),
+    "str": _Kind(lambda value: isinstance(value, str), str, "text"),
+    "tuple[str, ...]": _Kind(_list_of(str), tuple, "a list of texts"),
+    "tuple[int, ...]": _Kind(_list_of(int), tuple, "a list of token ids"),
+}
+_BY_NAME = {
+    "logit_bias": _Kind(_is_bias, _bias, "token ids with numbers, like {50: -100}"),
+    "json_schema": _Kind(
+        lambda value: isinstance(value, str | dict | bool), _schema, "a JSON schema, as an object or as text"
+    ),
+}
