@@ -133,8 +133,8 @@ async def test_a_busy_model_never_makes_room() -> None:
 async def test_an_idle_model_is_unloaded_in_time() -> None:
     machine = Machine(keep_alive_s=0.01)
     await machine.use("10")
-    await until(lambda: not machine.loaded())
-    assert not machine.workers[0].alive
+    await until(lambda: not machine.workers[0].alive)
+    assert machine.loaded() == []
     await machine.supervisor.close()
 
 
