@@ -1,0 +1,93 @@
+"""A studio for benches: the product's own server, with an engine that can also be reached past it.
+
+    python -m bench.host HOME --port N --engine llama.cpp|scripted|instant
+
+llama.cpp   the real engine
+instant     the real worker, connection and parser, before a server that sends tokens without computing any
+scripted    a worker in the studio's own process: what the studio costs without any engine connection
+
+With FABULA_BENCH_PROFILE=FILE the process profiles itself with cProfile and writes the statistics there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import cProfile
+import dataclasses
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from bench import instant
+from bench.studio import ENGINE_FILE, EngineAddress
+from fabula.app import MakeWorker
+from fabula.core.model import LocalModel
+from fabula.core.plan import Plan
+from fabula.core.sampling import Sampling
+from fabula.core.worker import Prompt, Worker
+from fabula.engine.llamacpp import process
+from fabula.engine.llamacpp.worker import LlamaCppWorker
+from fabula.engine.scripted import Reply, ScriptedWorker
+from fabula.server.run import serve
+from fabula.store.home import Home
+
+
+class TellingWorker(LlamaCppWorker):
+    """Writes down where its engine answers, so that a bench can ask it directly."""
+
+    def __init__(self, home: Home) -> None:
+        super().__init__(home.logs)
+        self._file = home.path / ENGINE_FILE
+
+    async def load(self, model: LocalModel, plan: Plan) -> None:
+        await super().load(model, plan)
+        assert self._process
+        address = EngineAddress(*self._process.address, self._process.key, self._process.pid)
+        self._file.write_text(json.dumps(dataclasses.asdict(address)), encoding="utf-8")
+
+
+def make_worker(engine: str, home: Home) -> MakeWorker:
+    if engine == "scripted":
+        return lambda model: ScriptedWorker(_story)
+    if engine == "instant":
+        process.PROGRAM = Path(instant.__file__)
+
+    def make(model: LocalModel) -> Worker:
+        return TellingWorker(home)
+
+    return make
+
+
+def _story(prompt: Prompt, sampling: Sampling) -> Reply:
+    """As many tokens as were asked for, at the pace of the environment."""
+    count = sampling.max_tokens or 400
+    text = "".join(instant.piece(index) for index in range(count))
+    return Reply(text, delay_s=instant.PACE_S)
+
+
+@contextlib.contextmanager
+def profiled(file: str) -> Iterator[None]:
+    if not file:
+        yield
+        return
+    profile = cProfile.Profile()
+    with profile:
+        yield
+    profile.dump_stats(file)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("home", type=Path)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--engine", choices=("llama.cpp", "scripted", "instant"), default="llama.cpp")
+    given = parser.parse_args()
+    home = Home(given.home)
+    with profiled(os.environ.get("FABULA_BENCH_PROFILE", "")):
+        serve(home, {"port": given.port}, make_worker=make_worker(given.engine, home))
+
+
+if __name__ == "__main__":
+    main()
