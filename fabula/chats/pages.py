@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import CTE, Connection, Row, func, insert, select
+from sqlalchemy import CTE, Connection, Row, Select, bindparam, func, insert, select
 
 from fabula.chats import rows
 from fabula.chats.records import ChatMessage, Page, PathMessage, Swipe, Version
@@ -44,24 +44,18 @@ def show(connection: Connection, chat: Row[Any], message_id: str) -> ChatMessage
 def path(connection: Connection, owner: str, id: str, upto: str | None) -> list[PathMessage]:
     chat = rows.find_chat(connection, owner, id)
     start = chat.head_id if upto is None else upto
-    if upto:
-        rows.find_message(connection, chat, upto)
-    walk = _upwards(chat, start, 0)
-    columns = walk.c.id, walk.c.role, walk.c.author, walk.c.version_id
-    text = versions.c.text, versions.c.tokenizer, versions.c.token_ids
-    query = select(*columns, *text).join(versions, versions.c.id == walk.c.version_id)
-    found = connection.execute(query.order_by(walk.c.depth))
+    last = _depth(connection, chat, start)
     return [
         PathMessage(
-            id=id,
-            role=role,
-            name=author,
-            version_id=version_id,
-            text=text,
-            tokenizer=tokenizer,
-            token_ids=rows.unpack(token_ids),
+            id=row.id,
+            role=row.role,
+            name=row.author,
+            version_id=row.version_id,
+            text=row.text,
+            tokenizer=row.tokenizer,
+            token_ids=rows.unpack(row.token_ids),
         )
-        for id, role, author, version_id, text, tokenizer, token_ids in found
+        for row in connection.execute(_PATH, {**_from(chat, start, 0), "last": last})
     ]
 
 
@@ -102,21 +96,34 @@ def _depth(connection: Connection, chat: Row[Any], message_id: str) -> int:
     return rows.find_message(connection, chat, message_id).depth if message_id else 0
 
 
-def _upwards(chat: Row[Any], start: str, above: int) -> CTE:
-    """The message `start` and those before it, down to a depth."""
+def _walk(connection: Connection, chat: Row[Any], start: str, first: int, last: int) -> list[Row[Any]]:
+    """Messages `first` to `last` (exclusive, from 0) of the path to `start`, with the shown versions."""
+    return list(connection.execute(_PAGE, {**_from(chat, start, first), "last": last}))
+
+
+def _from(chat: Row[Any], start: str, above: int) -> dict[str, Any]:
+    """The names of `_upwards`: the message `start` and those before it, down to a depth."""
+    return {"chat": chat.id, "owner": chat.owner_id, "start": start, "above": above}
+
+
+def _upwards() -> CTE:
     columns = messages.c
     names = [columns[name] for name in _WALKED]
-    mine = columns.chat_id == chat.id, columns.owner_id == chat.owner_id, columns.depth > above
-    walk = select(*names).where(columns.id == start, *mine).cte("walk", recursive=True)
+    owned = columns.chat_id == bindparam("chat"), columns.owner_id == bindparam("owner")
+    mine = *owned, columns.depth > bindparam("above")
+    walk = select(*names).where(columns.id == bindparam("start"), *mine).cte("walk", recursive=True)
     return walk.union_all(select(*names).join(walk, columns.id == walk.c.parent_id).where(*mine))
 
 
-def _walk(connection: Connection, chat: Row[Any], start: str, first: int, last: int) -> list[Row[Any]]:
-    """Messages `first` to `last` (exclusive, from 0) of the path to `start`, with the shown versions."""
-    walk = _upwards(chat, start, first)
-    shown = versions.c.text, versions.c.reason, versions.c.facts
-    query = select(walk, *shown).join(versions, versions.c.id == walk.c.version_id)
-    return list(connection.execute(query.where(walk.c.depth <= last).order_by(walk.c.depth)))
+def _shown(*columns: Any) -> Select[Any]:
+    """The path with columns of its shown versions. Built once, for building takes longer than running."""
+    walk = _upwards()
+    query = select(walk, *columns).join(versions, versions.c.id == walk.c.version_id)
+    return query.where(walk.c.depth <= bindparam("last")).order_by(walk.c.depth)
+
+
+_PAGE = _shown(versions.c.text, versions.c.reason, versions.c.facts)
+_PATH = _shown(versions.c.text, versions.c.tokenizer, versions.c.token_ids)
 
 
 def _dress(connection: Connection, chat: Row[Any], found: list[Row[Any]]) -> list[ChatMessage]:

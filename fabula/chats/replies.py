@@ -15,13 +15,15 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from fabula.chats.book import Chats
-from fabula.chats.records import Change, Chat, PathMessage, Reason, TurnOutcome
+from fabula.chats.records import Change, PathMessage, Reason, TurnOutcome
 from fabula.core.errors import BadParameter, ChatBusy, ChatNotFound, FabulaError, StaleRevision
 from fabula.core.messages import Message
 from fabula.core.model import LocalModel
 from fabula.core.request import Caller, Context
 from fabula.core.sampling import Sampling
 from fabula.core.seams import Journal
+from fabula.core.stream import Finished, Prefill
+from fabula.core.texts import phrase
 from fabula.turn.live import Live, Outcome, replay
 from fabula.turn.request import TurnRequest
 from fabula.turn.stream import Turns
@@ -68,6 +70,7 @@ class _Place:
     base_version_id: str = ""
     base: str = ""
     base_ids: tuple[int, ...] = ()
+    sampling: dict[str, Any] = field(default_factory=dict)
 
     def start_event(self) -> dict[str, Any]:
         shown = ("turn_id", "chat_id", "message_id", "parent_id", "kind", "model")
@@ -114,7 +117,8 @@ class Replies:
         for turn_id in unfinished:
             header, events = self._journal.read(turn_id)
             try:
-                await self._store(_Place(**header), replay(events))
+                if header:  # without one, nothing had been shown yet
+                    await self._store(_Place(**header), replay(events))
             except (TypeError, FabulaError) as reason:
                 log.warning("turn %s cannot be stored, its journal is kept: %s", turn_id, reason)
             else:
@@ -127,12 +131,9 @@ class Replies:
             raise StaleRevision(ask.chat_id, ask.revision, chat.revision)
         model = self._find(ask.model or chat.model)
         sampling = Sampling.of(chat.sampling | ask.sampling)
-        change = Change(chat, None, chat.head_id)
-        if ask.kind == "reply" and ask.text:
-            change = await self._chats.add(
-                caller.owner_id, ask.chat_id, ask.revision, role="user", text=ask.text
-            )
-        place, messages = await self._place(caller, ask, change.chat, model, turn_id)
+        change = await self._said(caller, ask) or Change(chat, None, chat.head_id)
+        place, messages = await self._place(caller, ask, change, model, turn_id)
+        place = dataclasses.replace(place, sampling=_journaled(sampling))
         request = TurnRequest(
             model=model.name,
             sampling=sampling,
@@ -152,11 +153,28 @@ class Replies:
         self._chats.announce(change.chat)
         return Started(turn_id, place.message_id, change)
 
+    async def _said(self, caller: Caller, ask: Ask) -> Change | None:
+        """The person's text becomes a message, below the head or the message that was named."""
+        if not ask.text:
+            return None
+        if ask.kind != "reply":
+            raise BadParameter("text", ask.text[:80], phrase("expected.empty"))
+        return await self._chats.add(
+            caller.owner_id,
+            ask.chat_id,
+            ask.revision,
+            role="user",
+            text=ask.text,
+            parent_id=ask.message_id or None,
+        )
+
     async def _place(
-        self, caller: Caller, ask: Ask, chat: Chat, model: LocalModel, turn_id: str
+        self, caller: Caller, ask: Ask, change: Change, model: LocalModel, turn_id: str
     ) -> tuple[_Place, list[Message]]:
         """Where the text will go, and the conversation that the model sees."""
-        path = await self._chats.path(caller.owner_id, ask.chat_id, upto=ask.message_id or chat.head_id)
+        chat = change.chat
+        upto = change.message.id if change.message else ask.message_id or chat.head_id
+        path = await self._chats.path(caller.owner_id, ask.chat_id, upto=upto)
         target = path[-1] if path else None
         place = _Place(
             turn_id=turn_id,
@@ -171,10 +189,10 @@ class Replies:
         )
         if ask.kind != "reply":
             if target is None or target.role != "assistant":
-                raise BadParameter("message_id", ask.message_id or chat.head_id, "a reply of the model")
+                raise BadParameter("message_id", ask.message_id or chat.head_id, phrase("expected.reply"))
+            place = dataclasses.replace(place, parent_id=path[-2].id if len(path) > 1 else "")
             if ask.kind == "swipe":
                 path = path[:-1]
-                place = dataclasses.replace(place, parent_id=path[-1].id if path else "")
             else:
                 place = _lengthened(place, target)
         system = [Message(role="system", text=chat.system)] if chat.system else []
@@ -219,6 +237,11 @@ class Replies:
         }
 
 
+def _journaled(sampling: Sampling) -> dict[str, Any]:
+    """What a recovered reply says of its sampling. A bias may be infinite, which JSON cannot hold."""
+    return {name: value for name, value in sampling.all().items() if name != "logit_bias"}
+
+
 def _lengthened(place: _Place, target: PathMessage) -> _Place:
     """The place of a continuation: the same message, from its present text on."""
     return dataclasses.replace(
@@ -231,13 +254,27 @@ def _lengthened(place: _Place, target: PathMessage) -> _Place:
 
 
 def _facts(place: _Place, outcome: Outcome) -> dict[str, Any]:
-    if outcome.finished is not None:
-        return outcome.finished.facts(place.model)
-    return {
-        "model": place.model,
-        "finish_reason": outcome.reason,
-        "completion_tokens": len(outcome.token_ids),
-    }
+    finished = outcome.finished or _unfinished(place, outcome)
+    return finished.facts(place.model) | {"finish_reason": outcome.reason}
+
+
+def _unfinished(place: _Place, outcome: Outcome) -> Finished:
+    """What is known of a generation that the engine did not end itself."""
+    prefill, known = outcome.prefill or Prefill(0, 0, 0), outcome.prepared
+    return Finished(
+        reason=outcome.reason or "interrupted",
+        prompt_tokens=prefill.total,
+        reused_tokens=prefill.reused,
+        processed_tokens=prefill.processed - prefill.reused,
+        completion_tokens=len(outcome.token_ids),
+        prompt_ms=0.0,
+        predicted_ms=outcome.last_token_ms - outcome.first_token_ms,
+        first_token_ms=outcome.first_token_ms,
+        engine=known.engine if known else "",
+        effective=known.effective if known else place.sampling,
+        ignored=known.ignored if known else (),
+        cut_messages=known.cut_messages if known else 0,
+    )
 
 
 def _whole_ids(place: _Place, outcome: Outcome) -> tuple[int, ...]:

@@ -8,7 +8,7 @@ from array import array
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 
 from fabula.chats.records import Reason
 from fabula.chats.tree import Node, Pointer, Tree
@@ -19,11 +19,18 @@ from fabula.store.schema.chats import chats, messages, versions
 
 POINTERS = {"chats": (chats, {"head_id"}), "messages": (messages, {"version_id", "hidden", "shown_id"})}
 
+# Built once: making a statement takes several times as long as running it.
+_CHAT = select(chats).where(chats.c.id == bindparam("id"), chats.c.owner_id == bindparam("owner"))
+_MESSAGE = select(messages).where(
+    messages.c.id == bindparam("id"),
+    messages.c.chat_id == bindparam("chat"),
+    messages.c.owner_id == bindparam("owner"),
+)
+
 
 def find_chat(connection: Connection, owner: str, id: str, trashed: bool = False) -> Row[Any]:
     """The chat's row, of one in the trash only when that is wanted. Raises ChatNotFound."""
-    query = select(chats).where(chats.c.id == id, chats.c.owner_id == owner)
-    row = connection.execute(query).first()
+    row = connection.execute(_CHAT, {"id": id, "owner": owner}).first()
     if row is None or (row.deleted_at is not None and not trashed):
         raise ChatNotFound(id)
     return row
@@ -39,8 +46,8 @@ def expect(connection: Connection, owner: str, id: str, revision: int) -> Row[An
 
 def find_message(connection: Connection, chat: Row[Any], message_id: str) -> Row[Any]:
     """The row of a message of this chat, hidden or not. Raises MessageNotFound."""
-    query = select(messages).where(messages.c.id == message_id, messages.c.chat_id == chat.id)
-    row = connection.execute(query.where(messages.c.owner_id == chat.owner_id)).first()
+    names = {"id": message_id, "chat": chat.id, "owner": chat.owner_id}
+    row = connection.execute(_MESSAGE, names).first()
     if row is None:
         raise MessageNotFound(message_id)
     return row

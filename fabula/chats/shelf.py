@@ -6,11 +6,12 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, delete, exists, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, delete, exists, func, insert, select, update
 
 from fabula.chats import rows
 from fabula.chats.records import Chat, ListedChat
 from fabula.core.errors import BadParameter
+from fabula.core.texts import phrase
 from fabula.store.ids import new_id
 from fabula.store.schema.chats import chat_changes, chats, messages, versions
 
@@ -31,8 +32,7 @@ def create(connection: Connection, owner: str, fields: Mapping[str, Any]) -> Cha
 
 def get(connection: Connection, owner: str, id: str, trashed: bool = False) -> Chat:
     rows.find_chat(connection, owner, id, trashed)
-    row = connection.execute(_views().where(chats.c.id == id)).one()
-    return Chat(**_as_fields(row))
+    return Chat(**_as_fields(connection.execute(_VIEW, {"id": id}).one()))
 
 
 def listed(
@@ -82,9 +82,9 @@ def _set_deleted(connection: Connection, chat: Row[Any], when: float | None) -> 
 def _check(fields: Mapping[str, Any]) -> None:
     for name, value in fields.items():
         if name not in FIELDS:
-            raise BadParameter(name, str(value)[:80], "one of " + ", ".join(FIELDS))
+            raise BadParameter(name, str(value)[:80], phrase("expected.one_of", names=", ".join(FIELDS)))
         if not isinstance(value, FIELDS[name]):
-            expected = "an object" if FIELDS[name] is dict else "a text"
+            expected = phrase("expected.object" if FIELDS[name] is dict else "expected.text")
             raise BadParameter(name, str(value)[:80], expected)
 
 
@@ -105,6 +105,9 @@ def _views(*more: Any) -> Select[Any]:
         .outerjoin(messages, messages.c.id == chats.c.head_id)
         .outerjoin(versions, versions.c.id == messages.c.version_id)
     )
+
+
+_VIEW = _views().where(chats.c.id == bindparam("id"))
 
 
 def _as_fields(row: Row[Any]) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from fabula.core import texts
+from fabula.core.texts import Phrase
 
 
 @dataclass(eq=False)
@@ -46,10 +47,14 @@ class FabulaError(Exception):
 
     @property
     def fields(self) -> dict[str, Any]:
-        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        """The numbers and names, as JSON can carry them."""
+        return {name: str(value) if isinstance(value, Phrase) else value for name, value in self._parts()}
 
     def sentence(self, language: str = "en") -> str:
-        return texts.say(self.key, language, **self.fields)
+        return texts.say(self.key, language, **dict(self._parts()))
+
+    def _parts(self) -> list[tuple[str, Any]]:
+        return [(field.name, getattr(self, field.name)) for field in dataclasses.fields(self)]
 
     def __str__(self) -> str:
         return self.sentence()
@@ -64,11 +69,11 @@ class BadRequest(FabulaError):
 
 @dataclass(eq=False)
 class BadParameter(BadRequest):
-    """`value` is what came, `expected` says in English what is accepted ("a number from 0 to 2")."""
+    """`value` is what came, `expected` what is accepted ("a number from 0 to 2")."""
 
     name: str
     value: str
-    expected: str
+    expected: Phrase | str
 
 
 @dataclass(eq=False)
@@ -386,7 +391,7 @@ class SettingInvalid(StoreFailure):
     status = 400
     name: str
     value: str
-    expected: str
+    expected: Phrase | str
 
 
 @dataclass(eq=False)

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from fabula.core.errors import BadParameter
+from fabula.core.texts import Phrase, phrase
 
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
     fits: Callable[[Any], bool]
     make: Callable[[Any], Any]
-    expected: str
+    expected: Phrase
 
 
 def typed(name: str, value: Any, annotation: str) -> Any:
@@ -62,16 +63,16 @@ def _schema(value: Any) -> str:
 
 
 _BY_ANNOTATION = {
-    "bool": _Kind(lambda value: isinstance(value, bool), bool, "true or false"),
-    "int": _Kind(_is_whole, int, "a whole number"),
-    "float": _Kind(_is_number, float, "a number"),
-    "str": _Kind(lambda value: isinstance(value, str), str, "text"),
-    "tuple[str, ...]": _Kind(_list_of(str), tuple, "a list of texts"),
-    "tuple[int, ...]": _Kind(_list_of(int), tuple, "a list of token ids"),
+    "bool": _Kind(lambda value: isinstance(value, bool), bool, phrase("expected.bool")),
+    "int": _Kind(_is_whole, int, phrase("expected.whole")),
+    "float": _Kind(_is_number, float, phrase("expected.number")),
+    "str": _Kind(lambda value: isinstance(value, str), str, phrase("expected.text")),
+    "tuple[str, ...]": _Kind(_list_of(str), tuple, phrase("expected.texts")),
+    "tuple[int, ...]": _Kind(_list_of(int), tuple, phrase("expected.ids")),
 }
 _BY_NAME = {
-    "logit_bias": _Kind(_is_bias, _bias, "token ids with numbers, like {50: -100}"),
+    "logit_bias": _Kind(_is_bias, _bias, phrase("expected.bias")),
     "json_schema": _Kind(
-        lambda value: isinstance(value, str | dict | bool), _schema, "a JSON schema, as an object or as text"
+        lambda value: isinstance(value, str | dict | bool), _schema, phrase("expected.schema")
     ),
 }

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Literal
 
 from fabula.core import texts
 
 Verdict = Literal["fits", "tight", "partial", "no"]
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
-    """A text key with the numbers and names of its sentence."""
-
-    key: str
-    fields: Mapping[str, Any] = field(default_factory=dict, hash=False)
-
-    def say(self, language: str = "en") -> str:
-        return texts.say(self.key, language, **self.fields)
+Note = texts.Phrase
+"""A reason or a warning: a text key with its numbers and names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from fabula.core.errors import BadParameter
 from fabula.core.loose import typed
+from fabula.core.texts import phrase
 
 SEED_LIMIT = 2**32 - 1  # the engine's seed is an unsigned 32-bit number; its maximum means "random"
 
@@ -78,7 +79,9 @@ class Sampling:
         for name, (low, high) in RANGES.items():
             value = getattr(self, name)
             if value is not None and not low <= value <= high:  # NaN fails every comparison
-                raise BadParameter(name, f"{value}", f"a number from {low:g} to {high:g}")
+                raise BadParameter(
+                    name, f"{value}", phrase("expected.range", low=f"{low:g}", high=f"{high:g}")
+                )
 
     @classmethod
     def of(cls, values: dict[str, Any]) -> Self:
@@ -87,7 +90,7 @@ class Sampling:
         checked = {}
         for name, value in values.items():
             if name not in fields:
-                raise BadParameter(name, f"{value}", "one of " + ", ".join(fields))
+                raise BadParameter(name, f"{value}", phrase("expected.one_of", names=", ".join(fields)))
             checked[name] = typed(name, value, str(fields[name].type))
         return cls(**checked)
 

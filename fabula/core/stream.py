@@ -27,6 +27,16 @@ class Loading:
     model: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """The prompt is made and goes to the engine: what is known of the generation before its first token."""
+
+    engine: str
+    effective: dict[str, Any]
+    ignored: tuple[str, ...] = ()
+    cut_messages: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Prefill:
     """Progress of reading the prompt, in tokens. `reused` of `total` came from the cache."""
@@ -87,4 +97,4 @@ class Finished:
         return self.completion_tokens / self.predicted_ms * 1000 if self.predicted_ms else 0.0
 
 
-Delta = Loading | Prefill | Token | Finished
+Delta = Loading | Prepared | Prefill | Token | Finished

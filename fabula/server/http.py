@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 from fabula import __version__
 from fabula.app import Studio
 from fabula.core.errors import BadParameter, BodyTooLarge, FabulaError, NoSuchRoute, Unexpected
+from fabula.core.texts import phrase
 from fabula.server.caller import caller_of
 from fabula.server.native import chats, jobs, models, system, turns
 from fabula.server.native import errors as native_errors
@@ -79,7 +80,7 @@ def _as_ours(request: Request, failure: HTTPException) -> FabulaError:
         return BodyTooLarge(MAX_BODY)
     if failure.status_code in (404, 405):
         return NoSuchRoute(request.method, request.url.path)
-    return BadParameter("body", "no JSON", f"a JSON object ({failure.detail})")
+    return BadParameter("body", "no JSON", phrase("expected.json_object", reason=f"{failure.detail}"))
 
 
 def _answer(

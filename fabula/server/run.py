@@ -17,6 +17,7 @@ import uvicorn
 
 from fabula.app import MakeWorker, Studio
 from fabula.core.errors import PortInUse, SettingInvalid
+from fabula.core.texts import phrase
 from fabula.server import http
 from fabula.store.home import Home
 from fabula.store.studio import Claim, claim
@@ -133,7 +134,7 @@ async def _announce(
 def _listen(host: str, port: int) -> socket.socket:
     """A bound socket on loopback. Raises PortInUse, or SettingInvalid for an address that others reach."""
     if host not in LOOPBACK:
-        raise SettingInvalid("host", host, "one of " + ", ".join(LOOPBACK))
+        raise SettingInvalid("host", host, phrase("expected.one_of", names=", ".join(LOOPBACK)))
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     if os.name == "posix":  # on Windows the option would let two programs share a port

@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 PING_S = 15.0
 PING = b": ping\n\n"
+LONGEST_NUMBER = 18  # digits of an event's number
 
 
 def event(id: int, kind: str, data: Mapping[str, Any]) -> bytes:
@@ -78,4 +79,4 @@ async def _gone(receive: Receive) -> None:
 def resume_point(headers: Mapping[str, str], after: int) -> int:
     """The number of the last event that a reader has, from `Last-Event-ID` or the query."""
     last = headers.get("last-event-id", "")
-    return int(last) if last.isdecimal() else after
+    return int(last) if last.isdecimal() and len(last) <= LONGEST_NUMBER else after

@@ -53,9 +53,18 @@ def web_routes() -> APIRouter:
     @routes.get("/web/{version}/{path:path}")
     async def file(version: str, path: str) -> FileResponse:
         """A file of the web app. The version is in the address so that browsers may keep it for ever."""
-        found = (FOLDER / path).resolve()
-        if not found.is_relative_to(FOLDER.resolve()) or not found.is_file():
+        found = _find(path)
+        if found is None:
             raise NoSuchRoute("GET", f"/web/{version}/{path}")
         return FileResponse(found, media_type=MEDIA_TYPES.get(found.suffix), headers=IMMUTABLE)
 
     return routes
+
+
+def _find(path: str) -> Path | None:
+    """A file of ours, or None for what leads out of the folder or is no name of a file at all."""
+    try:
+        found = (FOLDER / path).resolve()
+        return found if found.is_relative_to(FOLDER.resolve()) and found.is_file() else None
+    except (OSError, ValueError):  # too long, or with a zero byte
+        return None

@@ -81,15 +81,15 @@ class Setting:
             raise SettingInvalid(self.name, text, self.expected) from error
 
     @property
-    def expected(self) -> str:
+    def expected(self) -> texts.Phrase:
         if self.choices:
-            return "one of " + ", ".join(self.choices)
+            return texts.phrase("expected.one_of", names=", ".join(choice or '""' for choice in self.choices))
         if isinstance(self.default, bool):
-            return "true or false"
+            return texts.phrase("expected.bool")
         if isinstance(self.default, str):
-            return "a text"
-        kind = "a number" if isinstance(self.default, float) else "a whole number"
-        return f"{kind} from {self.low:g} to {self.high:g}"
+            return texts.phrase("expected.text")
+        kind = "range" if isinstance(self.default, float) else "whole_range"
+        return texts.phrase(f"expected.{kind}", low=f"{self.low:g}", high=f"{self.high:g}")
 
 
 _WORDS = {
@@ -229,7 +229,7 @@ def _parse(text: str, home: Home) -> dict[str, Value]:
     try:
         tree = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise SettingInvalid(where, str(error), "a valid TOML file") from error
+        raise SettingInvalid(where, str(error), texts.phrase("expected.toml")) from error
     return {name: find(name, where).check(value) for name, value in _flatten(tree)}
 
 

@@ -11,7 +11,8 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,24 @@ def _flatten(tree: dict[str, Any], prefix: str = "") -> list[tuple[str, str]]:
     return rows
 
 
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """A part of a sentence that has its own key, so that it is said in the sentence's language."""
+
+    key: str
+    fields: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    def say(self, language: str = "en") -> str:
+        return say(self.key, language, **self.fields)
+
+    def __str__(self) -> str:
+        return self.say()
+
+
+def phrase(key: str, /, **fields: Any) -> Phrase:
+    return Phrase(key, fields)
+
+
 def placeholders(sentence: str) -> set[str]:
     """The names that a sentence expects."""
     return {match[1] for match in _PLACEHOLDER.finditer(sentence)}
@@ -82,7 +101,10 @@ def say(key: str, language: str = "en", /, **fields: Any) -> str:
         name, style = match[1], match[2]
         if name not in fields:
             return match[0]
-        return FORMATS[style](fields[name]) if style else str(fields[name])
+        value = fields[name]
+        if isinstance(value, Phrase):
+            return value.say(language)
+        return FORMATS[style](value) if style else str(value)
 
     return _PLACEHOLDER.sub(fill, sentence)
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from fabula.app import Studio
@@ -12,13 +12,18 @@ from fabula.core.sampling import Sampling
 from fabula.server.caller import caller_of
 from fabula.server.native import bodies, shapes
 
+Limit = Annotated[int, Query(ge=1, le=1000)]
+Offset = Annotated[int | None, Query(ge=0, le=2**31)]
+
 
 def router(studio: Studio) -> APIRouter:
     routes = APIRouter(prefix="/chats", tags=["Chats"])
     chats = studio.chats
 
     @routes.get("")
-    async def list_chats(request: Request, limit: int = 50, before: float | None = None) -> dict[str, Any]:
+    async def list_chats(
+        request: Request, limit: Limit = 50, before: float | None = None
+    ) -> dict[str, Any]:
         """The newest chats first; `before` pages by `updated_at`."""
         rows = await chats.list(caller_of(request).owner_id, limit=limit, before=before)
         return {"chats": [shapes.chat(studio, row) for row in rows]}
@@ -77,7 +82,7 @@ def _messages(routes: APIRouter, studio: Studio) -> None:
 
     @routes.get("/{chat_id}/messages")
     async def page(
-        chat_id: str, request: Request, before: str = "", limit: int = 100, offset: int | None = None
+        chat_id: str, request: Request, before: str = "", limit: Limit = 100, offset: Offset = None
     ) -> dict[str, Any]:
         """A page of the current path, oldest first: up to `before`, up to the head, or from `offset` on."""
         owner = caller_of(request).owner_id

@@ -12,6 +12,7 @@ from fabula.app import Studio
 from fabula.server.caller import caller_of
 from fabula.server.native import shapes
 from fabula.server.sse import EventStream, event, resume_point
+from fabula.store.jobs import ENDED, as_data
 
 
 def router(studio: Studio) -> APIRouter:
@@ -46,7 +47,13 @@ def router(studio: Studio) -> APIRouter:
 
 
 async def _followed(studio: Studio, job_id: str, after: int) -> AsyncGenerator[bytes, None]:
-    async for item in studio.events.follow(f"job/{job_id}", after):
+    topic = f"job/{job_id}"
+    if not studio.events.latest(topic):  # it ended so long ago that only the database knows
+        job = await studio.jobs.get(job_id)
+        if job.state in ENDED:
+            yield event(1, "end", as_data(job))
+            return
+    async for item in studio.events.follow(topic, after):
         yield event(item.id, item.kind, item.data)
-        if item.kind == "end":
+        if item.kind == "end" and item.id == studio.events.latest(topic):  # else it was resumed since
             return

@@ -34,7 +34,9 @@ def router(studio: Studio) -> APIRouter:
     async def catalogue(language: str) -> dict[str, Any]:
         """All sentences of one language."""
         if language not in texts.LANGUAGES:
-            raise BadParameter("language", language, "one of " + ", ".join(texts.LANGUAGES))
+            raise BadParameter(
+                "language", language, texts.phrase("expected.one_of", names=", ".join(texts.LANGUAGES))
+            )
         tree: dict[str, Any] = json.loads((texts.FOLDER / f"{language}.json").read_text(encoding="utf-8"))
         return tree
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -58,7 +59,7 @@ def router(studio: Studio) -> APIRouter:
     async def generate(body: bodies.Generate, request: Request) -> Response:
         """A turn outside any chat: nothing is stored, and going away stops it."""
         if bool(body.messages) == bool(body.prompt):
-            raise BadParameter("messages", "", "given, or prompt, but not both")
+            raise BadParameter("messages", "", texts.phrase("expected.messages_or_prompt"))
         model = studio.find_model(body.model)
         asked = TurnRequest(
             model=model.name,
@@ -85,13 +86,15 @@ async def _told(events: AsyncIterator[Event], language: str) -> AsyncGenerator[b
 async def _generated(
     deltas: AsyncGenerator[Delta, None], model: str, language: str
 ) -> AsyncGenerator[bytes, None]:
+    """The events of a turn outside any chat; leaving them early stops the engine."""
     number = 0
-    async for kind, data in _numbered(deltas, model, language):
-        number += 1
-        yield event(number, kind, data)
+    async with aclosing(_kinds(deltas, model, language)) as kinds:
+        async for kind, data in kinds:
+            number += 1
+            yield event(number, kind, data)
 
 
-async def _numbered(
+async def _kinds(
     deltas: AsyncGenerator[Delta, None], model: str, language: str
 ) -> AsyncGenerator[tuple[str, dict[str, Any]], None]:
     try:

@@ -15,6 +15,7 @@ from typing import Any
 from fabula.core.errors import BadParameter
 from fabula.core.messages import Message, Role
 from fabula.core.sampling import Sampling
+from fabula.core.texts import Phrase, phrase
 from fabula.core.worker import Pieces
 
 MAX_CHOICES = 16
@@ -66,10 +67,10 @@ def chat(body: dict[str, Any]) -> Wish:
     if wants_logprobs:
         body = body | {"top_logprobs": body.get("top_logprobs") or 0}
     elif body.get("top_logprobs"):
-        raise BadParameter("logprobs", "false", "true when top_logprobs is given")
+        raise BadParameter("logprobs", "false", phrase("expected.logprobs_switch"))
     messages = _get(body, "messages", list, None)
     if not messages:
-        raise BadParameter("messages", f"{messages}", "a list with at least one message")
+        raise BadParameter("messages", f"{messages}", phrase("expected.messages"))
     conversation = tuple(_message(row, f"messages[{index}]") for index, row in enumerate(messages))
     return _wish(body, conversations=(conversation,), wants_logprobs=wants_logprobs)
 
@@ -93,7 +94,7 @@ def _wish(body: dict[str, Any], *, ignored: tuple[str, ...] = (), **parts: Any) 
     options = _get(body, "stream_options", dict, None) or {}
     choices = _get(body, "n", int, 1)
     if not 1 <= choices <= MAX_CHOICES:
-        raise BadParameter("n", f"{choices}", f"a whole number from 1 to {MAX_CHOICES}")
+        raise BadParameter("n", f"{choices}", phrase("expected.whole_range", low=1, high=MAX_CHOICES))
     return Wish(
         model=_get(body, "model", str, ""),
         sampling=_sampling(body),
@@ -140,10 +141,10 @@ def _unknown(body: dict[str, Any]) -> tuple[str, ...]:
 
 def _message(row: Any, where: str) -> Message:
     if not isinstance(row, dict):
-        raise BadParameter(where, f"{row!r}"[:80], "an object with role and content")
+        raise BadParameter(where, f"{row!r}"[:80], phrase("expected.message"))
     role = row.get("role")
     if role not in ROLES:
-        raise BadParameter(f"{where}.role", f"{role}", "one of " + ", ".join(ROLES))
+        raise BadParameter(f"{where}.role", f"{role}", phrase("expected.one_of", names=", ".join(ROLES)))
     name = _get(row, "name", str, "")
     return Message(role=ROLES[role], text=_content(row.get("content"), f"{where}.content"), name=name)
 
@@ -155,17 +156,17 @@ def _content(content: Any, where: str) -> str:
     if isinstance(content, str):
         return content
     if not isinstance(content, list):
-        raise BadParameter(where, f"{content!r}"[:80], "text or a list of parts")
+        raise BadParameter(where, f"{content!r}"[:80], phrase("expected.content"))
     return "".join(_part(part, f"{where}[{index}]") for index, part in enumerate(content))
 
 
 def _part(part: Any, where: str) -> str:
     kind = part.get("type") if isinstance(part, dict) else None
     if kind not in ("text", "input_text", "refusal"):
-        raise BadParameter(f"{where}.type", f"{kind}", "text (this model takes no other parts)")
+        raise BadParameter(f"{where}.type", f"{kind}", phrase("expected.text_part"))
     text = part.get("refusal" if kind == "refusal" else "text", "")
     if not isinstance(text, str):
-        raise BadParameter(f"{where}.text", f"{text!r}"[:80], "text")
+        raise BadParameter(f"{where}.text", f"{text!r}"[:80], phrase("expected.text"))
     return text
 
 
@@ -180,9 +181,7 @@ def _prompts(prompt: Any) -> tuple[Pieces, ...]:
             return tuple((item,) for item in prompt)
         if all(_is_ids(item) for item in prompt):
             return tuple((tuple(item),) for item in prompt)
-    raise BadParameter(
-        "prompt", f"{prompt!r}"[:80], f"text, token ids, or a list of up to {MAX_CHOICES} of them"
-    )
+    raise BadParameter("prompt", f"{prompt!r}"[:80], phrase("expected.prompt", most=MAX_CHOICES))
 
 
 def _is_ids(value: Any) -> bool:
@@ -193,12 +192,12 @@ def _is_ids(value: Any) -> bool:
     )
 
 
-_KINDS: dict[type, str] = {
-    bool: "true or false",
-    int: "a whole number",
-    str: "text",
-    list: "a list",
-    dict: "an object",
+_KINDS: dict[type, Phrase] = {
+    bool: phrase("expected.bool"),
+    int: phrase("expected.whole"),
+    str: phrase("expected.text"),
+    list: phrase("expected.list"),
+    dict: phrase("expected.object"),
 }
 
 

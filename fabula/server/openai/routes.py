@@ -17,7 +17,8 @@ from fabula.app import Studio
 from fabula.core.errors import BadParameter, FabulaError, Unexpected
 from fabula.core.model import LocalModel
 from fabula.core.request import Context
-from fabula.core.stream import Delta, Finished, Loading, Token
+from fabula.core.stream import Delta, Finished, Loading, Prepared, Token
+from fabula.core.texts import phrase
 from fabula.server.caller import caller_of
 from fabula.server.openai import parse, render
 from fabula.server.sse import EventStream
@@ -82,9 +83,9 @@ async def _body(request: Request) -> dict[str, Any]:
     try:
         body = json.loads(await request.body())
     except (ValueError, RecursionError) as reason:
-        raise BadParameter("body", "no JSON", f"a JSON object ({reason})") from reason
+        raise BadParameter("body", "no JSON", phrase("expected.json_object", reason=f"{reason}")) from reason
     if not isinstance(body, dict):
-        raise BadParameter("body", f"{body!r}"[:80], "a JSON object")
+        raise BadParameter("body", f"{body!r}"[:80], phrase("expected.object"))
     return body
 
 
@@ -121,9 +122,9 @@ def _echoes(wish: parse.Wish) -> list[str]:
 
 
 async def _primed(turn: AsyncGenerator[Delta, None]) -> AsyncGenerator[Delta, None]:
-    """The stream after its first delta that is not about loading; what fails before is raised here."""
+    """The stream from the first delta of the engine on; what fails before is raised here."""
     first = await anext(turn)
-    while isinstance(first, Loading):
+    while isinstance(first, Loading | Prepared):
         first = await anext(turn)
 
     async def rest() -> AsyncGenerator[Delta, None]:
