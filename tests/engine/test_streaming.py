@@ -133,6 +133,13 @@ async def test_every_parameter_reaches_the_engine(worker: LlamaCppWorker) -> Non
     assert ignored == ("mirostat_tau", "mirostat_eta")
 
 
+async def test_a_grammar_is_kept_and_a_bad_one_refused(worker: LlamaCppWorker) -> None:
+    deltas, finished = await collect(worker, "Is it?", grammar='root ::= "yes 你好"', max_tokens=40)
+    assert (text_of(deltas), finished.reason) == ("yes 你好", "stop")
+    with pytest.raises(EngineRefused, match="failed to parse grammar"):
+        await collect(worker, "Is it?", grammar="root ::= nothing", max_tokens=40)
+
+
 async def test_leaving_a_stream_stops_the_engine(worker: LlamaCppWorker) -> None:
     stream = worker.stream(Prompt(("Once upon a time",)), Sampling(ignore_eos=True))
     async for delta in stream:

@@ -67,6 +67,18 @@ def test_what_another_parameter_switches_off_is_told() -> None:
     assert wire.ignored(Sampling(repetition_window=9, presence_penalty=1, top_k=3)) == ()
 
 
+def test_what_the_engine_cannot_do_is_told_and_not_claimed() -> None:
+    asked = Sampling(tfs=0.9, banned_strings=("shivers",), json_schema="{}", top_k=3)
+    assert wire.ignored(asked) == ("tfs", "json_schema", "banned_strings")
+    told = wire.effective(asked, context=2048, seed=99)
+    assert (told["tfs"], told["banned_strings"], told["json_schema"], told["top_k"]) == (1.0, (), "", 3)
+
+
+def test_banned_tokens_are_forbidden_and_a_grammar_is_sent() -> None:
+    sent = body(banned_tokens=[7], logit_bias=[[5, 1.5]], grammar='root ::= "yes"')
+    assert (sent["logit_bias"], sent["grammar"]) == ([[5, 1.5], [7, False]], 'root ::= "yes"')
+
+
 def test_what_the_engine_says_it_used_is_believed() -> None:
     told = wire.effective(Sampling(), context=2048, seed=99)
     settings = {"top_k": 30, "top_p": 0.949999988079071, "top_n_sigma": -1.0, "n_probs": 0}

@@ -38,6 +38,12 @@ NAMES = {
 }
 """Our names → the engine's, for the parameters that are one number."""
 
+HONOURED = frozenset(NAMES) | {
+    *("dry_sequence_breakers", "logit_bias", "banned_tokens", "grammar", "logprobs", "max_tokens", "stop"),
+}
+"""Every other parameter is told as ignored. The engine takes JSON schemas too, but writes freely, without a
+word, when it cannot compile one: they wait until they are checked here."""
+
 OFF_SIGMA = -1.0  # the engine's "off" for top_n_sigma; ours is 0
 NO_BREAKER = "\0"  # the engine refuses an empty list; this never occurs in text
 
@@ -57,7 +63,8 @@ def body(prompt: Prompt, sampling: Sampling, used: dict[str, Any]) -> dict[str, 
         "prompt": mixed(prompt),
         "top_n_sigma": sampling.top_n_sigma or OFF_SIGMA,
         "dry_sequence_breakers": list(sampling.dry_sequence_breakers) or [NO_BREAKER],
-        "logit_bias": [[token, False if bias == -math.inf else bias] for token, bias in sampling.logit_bias],
+        "logit_bias": _bias(sampling),
+        "grammar": sampling.grammar,
         "n_predict": -1 if sampling.max_tokens is None else sampling.max_tokens,
         "n_probs": 0 if sampling.logprobs is None else max(1, sampling.logprobs),
         "stop": [stop for stop in sampling.stop if stop],
@@ -66,6 +73,12 @@ def body(prompt: Prompt, sampling: Sampling, used: dict[str, Any]) -> dict[str, 
         "return_tokens": True,
         "return_progress": True,
     }
+
+
+def _bias(sampling: Sampling) -> list[list[Any]]:
+    """Pairs of token and bias; false forbids the token."""
+    biased = [[token, False if bias == -math.inf else bias] for token, bias in sampling.logit_bias]
+    return biased + [[token, False] for token in sampling.banned_tokens]
 
 
 def mixed(prompt: Prompt) -> str | list[str | int]:
@@ -79,8 +92,10 @@ def mixed(prompt: Prompt) -> str | list[str | int]:
 
 
 def effective(sampling: Sampling, *, context: int, seed: int) -> dict[str, Any]:
-    """The sampling with what the engine will really use: a seed, and windows in tokens."""
-    return sampling.all() | {
+    """What the engine will really use: with a seed, windows in tokens, and what it cannot do switched off."""
+    neutral = Sampling().all()
+    used = {name: value if name in HONOURED else neutral[name] for name, value in sampling.all().items()}
+    return used | {
         "repetition_window": _whole(sampling.repetition_window, context),
         "dry_window": _whole(sampling.dry_window, context),
         # The engine reads its largest seed as "random"; ours is always told.
@@ -96,8 +111,8 @@ def _whole(window: int, context: int) -> int:
 
 
 def ignored(sampling: Sampling) -> tuple[str, ...]:
-    """The fields that were asked for and have no effect, because another one switches them off."""
-    off: set[str] = set()
+    """The fields asked for in vain: the engine cannot do them, or another field switches them off."""
+    off = {name for name in sampling.all() if name not in HONOURED}
     if sampling.mirostat:
         off.update(BYPASSED_BY_MIROSTAT)
     else:
