@@ -376,7 +376,7 @@ class DatabaseTooNew(StoreFailure):
 class BackupInvalid(StoreFailure):
     status = 400
     path: str
-    reason: str
+    reason: Phrase | str
 
 
 @dataclass(eq=False)
@@ -397,7 +397,7 @@ class SettingInvalid(StoreFailure):
 @dataclass(eq=False)
 class StoreUnwritable(StoreFailure):
     path: str
-    reason: str
+    reason: Phrase | str
 
 
 @dataclass(eq=False)

@@ -21,6 +21,7 @@ from pathlib import Path, PurePosixPath
 
 from fabula import __version__
 from fabula.core.errors import BackupInvalid
+from fabula.core.texts import phrase
 from fabula.store.database import Database, copy_database
 from fabula.store.files import require_space, sync_folder, writing
 from fabula.store.home import Home
@@ -167,17 +168,15 @@ def _read_manifest(file: Path, archive: zipfile.ZipFile) -> Manifest:
             raise ValueError("the manifest is too long")
         manifest = Manifest.parse(archive.read(MANIFEST))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BackupInvalid(str(file), f"its manifest cannot be read ({error})") from error
+        raise BackupInvalid(str(file), phrase("reasons.backup_manifest", reason=error)) from error
     if manifest.format != FORMAT:
-        raise BackupInvalid(str(file), f"its format {manifest.format} is not known")
+        raise BackupInvalid(str(file), phrase("reasons.backup_format", format=manifest.format))
     extra = set(archive.namelist()) ^ {MANIFEST, *manifest.files}
     if extra or len(archive.namelist()) != len(manifest.files) + 1:
-        raise BackupInvalid(
-            str(file), "its files are not those of its manifest: " + ", ".join(sorted(extra)[:3])
-        )
+        raise BackupInvalid(str(file), phrase("reasons.backup_files", names=", ".join(sorted(extra)[:3])))
     for name in manifest.files:
         if not is_expected(name):
-            raise BackupInvalid(str(file), f"{name[:80]!r} does not belong into a backup")
+            raise BackupInvalid(str(file), phrase("reasons.backup_name", name=repr(name[:80])))
     return manifest
 
 
@@ -201,13 +200,13 @@ def _unpack(file: Path, archive: zipfile.ZipFile, name: str, entry: Entry, folde
         out.flush()
         os.fsync(out.fileno())
     if (size, digest.hexdigest()) != (entry.size, entry.sha256):
-        raise BackupInvalid(str(file), f"{name} is damaged")
+        raise BackupInvalid(str(file), phrase("reasons.backup_damaged", name=name))
 
 
 def _check_database(file: Path, database: Path) -> None:
     """Whole, and not newer than this program; an older one is brought up to date here, before the swap."""
     if not database.exists():
-        raise BackupInvalid(str(file), "it holds no database")
+        raise BackupInvalid(str(file), phrase("reasons.backup_no_database"))
     try:
         connection = sqlite3.connect(database)
         try:

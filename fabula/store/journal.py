@@ -13,6 +13,7 @@ from typing import Any
 
 from fabula.core.errors import StoreUnwritable, TurnNotFound
 from fabula.core.seams import Event
+from fabula.core.texts import phrase
 from fabula.store.files import is_safe_name, writing
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
@@ -48,7 +49,7 @@ class FileRecord:
             raise StoreUnwritable(str(self._path), error.strerror or str(error)) from error
         self._torn = written < len(data)
         if self._torn:
-            raise StoreUnwritable(str(self._path), f"only {written} of {len(data)} bytes were taken")
+            raise StoreUnwritable(str(self._path), phrase("reasons.cut_short", taken=written, size=len(data)))
 
 
 class FileJournal:

@@ -165,8 +165,9 @@ async def test_a_damaged_or_hostile_backup_is_refused_and_changes_nothing(
     file = backup(home)
     rewrite(file, damage)
     before = state(home)
-    with pytest.raises(BackupInvalid):
+    with pytest.raises(BackupInvalid) as told:
         restore(home, file)
+    assert "reasons." not in told.value.sentence("zh-Hant"), "the reason is said in the reader's language"
     assert state(home) == before
     assert await texts_of(home, chat) == ["Hello"]
     assert not (home.path.parent / "evil").exists()
