@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 from fabula import __version__
 from fabula.cli.words import language, say
-from fabula.core.errors import FabulaError
+from fabula.core.errors import FabulaError, SettingInvalid, SettingUnknown
 from fabula.core.texts import as_bytes
 from fabula.store import settings
 from fabula.store.home import Home

@@ -19,12 +19,10 @@ def show(model: ModelArgument, home: HomeOption = None, json: JsonOption = False
     if json:
         screen.json_lines([found])
         return
-    screen.pairs(about(found))
-    if plan := found.get("plan"):
-        screen.line()
-        screen.pairs(memory(plan))
-        for sentence in (*plan["reasons"], *plan["warnings"]):
-            screen.note(str(sentence))
+    plan = found["plan"]
+    screen.pairs([*about(found), ("", ""), *memory(plan)])
+    for sentence in (*plan["reasons"], *plan["warnings"]):
+        screen.note(sentence)
 
 
 def about(model: dict[str, Any]) -> list[tuple[str, str]]:
@@ -48,13 +46,16 @@ def about(model: dict[str, Any]) -> list[tuple[str, str]]:
 
 def memory(plan: dict[str, Any]) -> list[tuple[str, str]]:
     """How it would be loaded here, device by device."""
+    tier = say(f"cli.tier.{plan['tier'].replace(' ', '_')}")
+    verdict = say(f"cli.verdict.{plan['verdict']}")
     rows = [
-        (say("cli.columns.verdict"), say(f"cli.verdict.{plan['verdict']}")),
+        (say("cli.columns.verdict"), say("cli.show.verdict", verdict=verdict, tier=tier)),
         (say("cli.columns.context"), say("cli.show.context", tokens=plan["context"], slots=plan["slots"])),
     ]
     for device in plan["devices"]:
         parts = {name: device[name] for name in ("weights", "kv", "compute", "output", "reserve")}
         split = ", ".join(say(f"cli.show.{name}", size=size) for name, size in parts.items() if size)
         total = say("cli.show.memory", total=device["total"], available=device["available"])
-        rows.append((device["name"], f"{total} ({split})"))
+        name = say("cli.columns.memory") if device["name"] == "memory" else device["name"]
+        rows.append((name, f"{total} ({split})"))
     return rows
