@@ -183,6 +183,8 @@ def answer(home: Home, model: str) -> Finding:
             last = list(client.stream("POST", "/generate", request))[-1]
         if last.kind == "error":
             raise error_of(last.data)
+    except (SettingInvalid, SettingUnknown) as error:
+        return Finding("answer", "bad", error.sentence(language()), say("cli.doctor.fix_settings"))
     except FabulaError as error:
         return Finding(
             "answer", "bad", error.sentence(language()), say("cli.doctor.see_log", folder=home.logs)
