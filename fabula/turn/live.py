@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from typing import Any
 
 from fabula.core.errors import FabulaError, TurnNotFound, Unexpected
 from fabula.core.seams import Event, Journal, Record
-from fabula.core.stream import Delta, Finished, FinishReason, Loading, Prefill, Token
+from fabula.core.stream import Delta, Finished, FinishReason, Loading, Prefill, Prepared, Token
 
 GRACE_S = 600.0
 log = logging.getLogger(__name__)
@@ -34,6 +35,10 @@ class Outcome:
     has_ids: bool = True
     token_ids: list[int] = field(default_factory=list)
     reason: FinishReason | None = None
+    prepared: Prepared | None = None
+    prefill: Prefill | None = None
+    first_token_ms: float = 0.0  # both times since the turn began; 0 = there was none
+    last_token_ms: float = 0.0
     finished: Finished | None = None
     error: FabulaError | None = None
 
@@ -42,9 +47,18 @@ class Outcome:
             self.text += delta.text
             self.token_ids += delta.ids
             self.has_ids &= bool(delta.ids) or not delta.text
+        elif isinstance(delta, Prefill):
+            self.prefill = delta
+        elif isinstance(delta, Prepared):
+            self.prepared = delta
         elif isinstance(delta, Finished):
             self.has_ids &= not delta.stop_string
             self.reason, self.finished = delta.reason, delta
+
+    def tick(self, since_ms: float) -> None:
+        """A token has come."""
+        self.first_token_ms = self.first_token_ms or since_ms
+        self.last_token_ms = since_ms
 
 
 Settle = Callable[[Outcome], Awaitable[dict[str, Any]]]
@@ -70,6 +84,8 @@ def replay(events: list[Event]) -> Outcome:
     for event in events:
         if event.kind == "text":
             outcome.take(Token(event.data["text"], tuple(event.data["ids"])))
+        elif event.kind == "prefill":
+            outcome.take(Prefill(**event.data))
     return outcome
 
 
@@ -92,7 +108,9 @@ class Live:
         turn = _Turn(id, self._journal.begin(id, header))
         turn.emit("start", start)
         self._turns[id] = turn
-        turn.task = asyncio.create_task(self._run(turn, deltas, settle))
+        outcome = Outcome()
+        turn.work = asyncio.create_task(_write(turn, deltas, outcome))
+        turn.task = asyncio.create_task(self._run(turn, turn.work, outcome, settle))
 
     def running(self, id: str) -> bool:
         turn = self._turns.get(id)
@@ -111,7 +129,7 @@ class Live:
     async def follow(self, id: str, after: int = 0) -> AsyncIterator[Event]:
         """Every event of a turn after the given number, to its end. Raises TurnNotFound."""
         turn = self._find(id)
-        position = after
+        position = max(0, after)
         while True:
             bell = turn.changed  # taken before reading: what comes meanwhile rings this one
             while position < len(turn.events):
@@ -137,11 +155,9 @@ class Live:
             raise TurnNotFound(id)
         return self._turns[id]
 
-    async def _run(self, turn: _Turn, deltas: AsyncGenerator[Delta, None], settle: Settle) -> None:
-        outcome = Outcome()
-        turn.work = asyncio.create_task(_write(turn, deltas, outcome))
+    async def _run(self, turn: _Turn, work: asyncio.Task[None], outcome: Outcome, settle: Settle) -> None:
         try:
-            await turn.work
+            await work
         except asyncio.CancelledError:
             outcome.reason = "stopped"
         except FabulaError as error:
@@ -159,6 +175,9 @@ class Live:
             self._journal.fold(turn.id)
         except FabulaError as unstored:
             outcome.error = unstored
+        except Exception as fault:  # a turn that never ends would keep its readers waiting for ever
+            log.exception("turn %s could not be stored", turn.id)
+            outcome.error = Unexpected(f"{type(fault).__name__}: {fault}")
         failure = outcome.error
         if failure is not None:
             data |= {"code": failure.code, "message": failure.sentence(), "fields": failure.fields}
@@ -168,9 +187,12 @@ class Live:
 
 
 async def _write(turn: _Turn, deltas: AsyncGenerator[Delta, None], outcome: Outcome) -> None:
+    began = time.perf_counter()
     async with aclosing(deltas):
         async for delta in deltas:
             outcome.take(delta)
+            if isinstance(delta, Token):
+                outcome.tick((time.perf_counter() - began) * 1000)
             event = as_event(delta)
             if event is not None:
                 turn.emit(*event)

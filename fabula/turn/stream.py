@@ -12,7 +12,7 @@ from typing import Protocol
 from fabula.core.errors import ContextExceeded
 from fabula.core.messages import Message
 from fabula.core.seams import Guard, Watch
-from fabula.core.stream import Delta, Finished, Loading, Token
+from fabula.core.stream import Delta, Finished, Loading, Prepared, Token
 from fabula.core.worker import Counts, Pieces, Prompt, Worker, Workers
 from fabula.prompt.assemble import assemble, render
 from fabula.prompt.plan import NeedCounts
@@ -51,7 +51,9 @@ class Turns:
         async with self._workers.lease(request.model) as worker:
             prompt, cut = await self._prompt(request, worker)
             watch = self._guard.watch(request.context)
-            deltas = self._facts(worker.stream(prompt, request.sampling), request, worker, cut, started)
+            known = _known(request, worker, cut)
+            yield known
+            deltas = _facts(worker.stream(prompt, request.sampling), known, started)
             async with aclosing(deltas):
                 async for delta in _watched(deltas, watch):
                     yield delta
@@ -101,31 +103,36 @@ class Turns:
             raise ContextExceeded(prompt_tokens=len(ids), context=context)
         return Prompt((tuple(ids),), add_special=False), plan.cut_messages
 
-    async def _facts(
-        self,
-        deltas: AsyncGenerator[Delta, None],
-        request: TurnRequest,
-        worker: Worker,
-        cut: int,
-        started: float,
-    ) -> AsyncGenerator[Delta, None]:
-        """The worker's deltas, with what only the turn knows added to the last one."""
-        first = 0.0
-        async with aclosing(deltas):
-            async for delta in deltas:
-                if isinstance(delta, Token) and not first:
-                    first = (time.perf_counter() - started) * 1000
-                if isinstance(delta, Finished):
-                    effective, ignored = worker.honours(request.sampling)
-                    delta = replace(
-                        delta,
-                        engine=worker.engine,
-                        first_token_ms=first,
-                        cut_messages=cut,
-                        effective=delta.effective or effective,
-                        ignored=(*delta.ignored, *ignored, *request.ignored),
-                    )
-                yield delta
+
+def _known(request: TurnRequest, worker: Worker, cut: int) -> Prepared:
+    effective, ignored = worker.honours(request.sampling)
+    return Prepared(
+        engine=worker.engine,
+        effective=effective | {"seed": request.sampling.seed},  # a random one is told at the end
+        ignored=(*ignored, *request.ignored),
+        cut_messages=cut,
+    )
+
+
+async def _facts(
+    deltas: AsyncGenerator[Delta, None], known: Prepared, started: float
+) -> AsyncGenerator[Delta, None]:
+    """The worker's deltas, with what only the turn knows added to the last one."""
+    first = 0.0
+    async with aclosing(deltas):
+        async for delta in deltas:
+            if isinstance(delta, Token) and not first:
+                first = (time.perf_counter() - started) * 1000
+            if isinstance(delta, Finished):
+                delta = replace(
+                    delta,
+                    engine=known.engine,
+                    first_token_ms=first,
+                    cut_messages=known.cut_messages,
+                    effective=delta.effective or known.effective,
+                    ignored=(*delta.ignored, *known.ignored),
+                )
+            yield delta
 
 
 async def _watched(deltas: AsyncIterator[Delta], watch: Watch) -> AsyncIterator[Delta]:
