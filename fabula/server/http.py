@@ -44,7 +44,7 @@ def create(studio: Studio) -> ASGIApp:
     app.include_router(openai_routes.router(studio))
     app.include_router(web_routes())
     _tell_errors(app)
-    return Gate(app, policy=content_policy(index_html()), tell=_answer)
+    return Gate(app, policy=content_policy(index_html()), tell=_answer, max_body=MAX_BODY)
 
 
 def _tell_errors(app: FastAPI) -> None:

@@ -16,7 +16,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from fabula.core.errors import FabulaError, ForeignHost, ForeignOrigin
+from fabula.core.errors import BodyTooLarge, FabulaError, ForeignHost, ForeignOrigin
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
@@ -41,7 +41,7 @@ def _digest(text: str) -> str:
 class Gate:
     """ASGI middleware: refuses foreign hosts and origins, and adds the security headers to every answer.
 
-    `tell` makes the answer for an error.
+    `tell` makes the answer for an error. A body that says it is too long is refused before it is read.
     """
 
     def __init__(
@@ -50,10 +50,12 @@ class Gate:
         *,
         policy: str,
         tell: Callable[[Request, FabulaError], ASGIApp],
+        max_body: int,
         hosts: Iterable[str] = LOOPBACK_NAMES,
     ):
         self._app = app
         self._tell = tell
+        self._max_body = max_body
         self._hosts = frozenset(hosts)
         self._headers = {
             "content-security-policy": policy,
@@ -87,6 +89,9 @@ class Gate:
         origin = headers.get("origin")
         if origin is not None and _netloc(origin) != host:
             return ForeignOrigin(origin)
+        length = headers.get("content-length", "")
+        if length.isdecimal() and (len(length) > 18 or int(length) > self._max_body):
+            return BodyTooLarge(self._max_body)
         return None
 
 

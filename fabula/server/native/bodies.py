@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import json
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from fabula.core.messages import Role
 
 MAX_TEXT = 10_000_000  # characters of one message
+
+
+def _storable(values: dict[str, Any]) -> dict[str, Any]:
+    """Python reads NaN and half characters from JSON, which can then neither be stored nor sent."""
+    json.dumps(values, ensure_ascii=False, allow_nan=False).encode()
+    return values
+
+
+Values = Annotated[dict[str, Any], AfterValidator(_storable)]
 
 
 class Body(BaseModel):
@@ -19,7 +29,7 @@ class NewChat(Body):
     title: str = Field("", max_length=1000)
     model: str = ""
     system: str = Field("", max_length=MAX_TEXT)
-    sampling: dict[str, Any] = {}
+    sampling: Values = {}
 
 
 class ChatChanges(Body):
@@ -27,7 +37,7 @@ class ChatChanges(Body):
     title: str | None = Field(None, max_length=1000)
     model: str | None = None
     system: str | None = Field(None, max_length=MAX_TEXT)
-    sampling: dict[str, Any] | None = None
+    sampling: Values | None = None
 
 
 class NewMessage(Body):
@@ -63,7 +73,7 @@ class NewTurn(Body):
     text: str = Field("", max_length=MAX_TEXT)
     message_id: str = ""
     model: str = ""
-    sampling: dict[str, Any] = {}
+    sampling: Values = {}
 
 
 class GenerateMessage(Body):
@@ -76,7 +86,7 @@ class Generate(Body):
     model: str = ""
     messages: list[GenerateMessage] = []
     prompt: str = Field("", max_length=MAX_TEXT)
-    sampling: dict[str, Any] = {}
+    sampling: Values = {}
     continues: bool = Field(False, alias="continue")
 
 

@@ -21,9 +21,7 @@ def router(studio: Studio) -> APIRouter:
     chats = studio.chats
 
     @routes.get("")
-    async def list_chats(
-        request: Request, limit: Limit = 50, before: float | None = None
-    ) -> dict[str, Any]:
+    async def list_chats(request: Request, limit: Limit = 50, before: float | None = None) -> dict[str, Any]:
         """The newest chats first; `before` pages by `updated_at`."""
         rows = await chats.list(caller_of(request).owner_id, limit=limit, before=before)
         return {"chats": [shapes.chat(studio, row) for row in rows]}

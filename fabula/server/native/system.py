@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncGenerator
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Request
 from fastapi.responses import Response
@@ -13,7 +13,7 @@ from fabula.app import Studio
 from fabula.core import texts
 from fabula.core.errors import BadParameter
 from fabula.server.caller import caller_of
-from fabula.server.native import shapes
+from fabula.server.native import bodies, shapes
 from fabula.server.sse import EventStream, event, resume_point
 
 
@@ -45,7 +45,7 @@ def router(studio: Studio) -> APIRouter:
         return {"settings": studio.describe_settings(caller_of(request).language)}
 
     @routes.patch("/settings")
-    async def change(request: Request, changes: dict[str, Any] = Body()) -> dict[str, Any]:  # noqa: B008
+    async def change(request: Request, changes: Annotated[bodies.Values, Body()]) -> dict[str, Any]:
         """Set settings by name; null returns one to its default."""
         studio.change_settings(changes)
         return {"settings": studio.describe_settings(caller_of(request).language)}
