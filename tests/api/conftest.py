@@ -5,45 +5,19 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
 import pytest
 import pytest_asyncio
 import tiny_model
+from stage import Stage
 from talking import NATIVE, Client
 
 from fabula.app import Studio
-from fabula.core.errors import FabulaError
-from fabula.core.model import LocalModel
-from fabula.engine.scripted import Reply, Script, ScriptedWorker
 from fabula.server import http
 from fabula.server.run import serve
 from fabula.store.home import Home
-
-SLOWLY = Reply("One two three four five six seven eight nine ten.", delay_s=0.05)
-
-
-@dataclass
-class Stage:
-    """What the model will say. Every load makes one more worker that follows the script."""
-
-    script: list[Reply | str] | Script = field(default_factory=lambda: ["Hello there, traveller."])
-    load_error: FabulaError | None = None
-    workers: list[ScriptedWorker] = field(default_factory=list)
-
-    def make_worker(self, model: LocalModel) -> ScriptedWorker:
-        self.workers.append(ScriptedWorker(self.script, load_error=self.load_error))
-        return self.workers[-1]
-
-    @property
-    def worker(self) -> ScriptedWorker:
-        return self.workers[-1]
-
-    @property
-    def stopped(self) -> int:
-        return sum(worker.stopped for worker in self.workers)
 
 
 @pytest.fixture

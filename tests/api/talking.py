@@ -1,4 +1,4 @@
-"""Talk to a studio as a program would: JSON calls and event streams over HTTP. Knows nothing of its inside."""
+"""Talk to a studio as a program would: JSON calls and event streams. Knows nothing of its inside."""
 
 from __future__ import annotations
 

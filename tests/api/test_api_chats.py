@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import httpx
 import pytest
-from conftest import Stage
+from stage import Stage
 from talking import Chat, Client
 
 from fabula.core.errors import ChatNotFound
@@ -190,7 +190,9 @@ async def test_what_does_not_exist_is_told_in_the_readers_language(
 
 
 @pytest.mark.parametrize("method_path_body", [c for c in CHANGES if "{id}" in c[1] or "message_id" in c[2]])
-def test_an_unknown_message_is_told(client: Client, method_path_body: tuple[str, str, dict[str, str]]) -> None:
+def test_an_unknown_message_is_told(
+    client: Client, method_path_body: tuple[str, str, dict[str, str]]
+) -> None:
     method, path, body = method_path_body
     chat = _told(client)
     body = chat.at_revision(**{name: value.format(id="nowhere") for name, value in body.items()})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import httpx
 import pytest
-from conftest import SLOWLY, Stage
+from stage import SLOWLY, Stage
 from talking import Client
 
 from fabula.core.errors import ModelLoadFailed
@@ -50,7 +50,9 @@ def test_a_model_is_loaded_and_unloaded(client: Client) -> None:
     assert client.get("/system")["running"] == []
 
 
-def test_a_model_that_writes_is_neither_unloaded_nor_removed(client: Client, stage: Stage, home: Home) -> None:
+def test_a_model_that_writes_is_neither_unloaded_nor_removed(
+    client: Client, stage: Stage, home: Home
+) -> None:
     stage.script = [SLOWLY]
     chat = client.new_chat()
     chat.start(text="Go on")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from conftest import Stage
+from stage import Stage
 from talking import NATIVE, Client
 
 from fabula.core import texts
@@ -49,7 +49,9 @@ async def test_suggestions_are_reasoned_in_the_readers_language(api: httpx.Async
 @pytest.mark.parametrize("language", texts.LANGUAGES)
 async def test_texts_are_the_catalogue(api: httpx.AsyncClient, language: str) -> None:
     tree = (await api.get(f"/texts/{language}")).json()
-    assert tree["errors"]["chat_not_found"] == texts.say("errors.chat_not_found", language, chat_id="{chat_id}")
+    assert tree["errors"]["chat_not_found"] == texts.say(
+        "errors.chat_not_found", language, chat_id="{chat_id}"
+    )
 
 
 async def test_an_unknown_language_is_refused_with_those_there_are(api: httpx.AsyncClient) -> None:
@@ -74,7 +76,7 @@ async def test_settings_are_changed_and_returned_to_their_default(api: httpx.Asy
     [
         ({"engine.slots": 2, "no.such": 1}, "setting_unknown"),
         ({"engine.slots": 2, "port": "high"}, "setting_invalid"),
-        ({"engine.slots": 2, "\ud800": 1}, "setting_unknown"),
+        ({"engine.slots": 2, "\ud800": 1}, "bad_parameter"),
     ],
 )
 async def test_one_wrong_setting_changes_nothing(

@@ -7,7 +7,7 @@ import signal
 import threading
 
 import pytest
-from conftest import Stage
+from stage import Stage
 from talking import Client
 
 from fabula.cli import client as cli

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import tiny_model
-from conftest import Stage
+from stage import Stage
 from talking import Client
 
 from fabula.cli.main import main

@@ -1,4 +1,4 @@
-"""Writes the smallest GGUF that the catalogue accepts: a header, a vocabulary, one tensor. Knows no studio."""
+"""Writes the smallest GGUF that the catalogue takes: a header, a vocabulary, one tensor. Knows no studio."""
 
 from __future__ import annotations
 

@@ -1,0 +1,101 @@
+"""Generation outside any chat: nothing is stored, and going away stops it."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from stage import SLOWLY, Stage
+from talking import Client, Heard, text_of
+
+from fabula.core.errors import EngineDied, EngineRefused
+from fabula.engine.scripted import Reply
+
+MESSAGES = [{"role": "user", "text": "Hello"}]
+
+
+def generate(client: Client, **body: object) -> list[Heard]:
+    with client.events("POST", "/generate", json=body) as events:
+        return list(events)
+
+
+def test_messages_are_answered_and_nothing_is_stored(client: Client) -> None:
+    events = generate(client, messages=MESSAGES)
+    assert [event.id for event in events] == list(range(1, len(events) + 1))
+    assert text_of(events) == "Hello there, traveller."
+    done = events[-1]
+    assert (done.kind, done.data["reason"], done.data["change"]) == ("done", "stop", None)
+    assert done.data["facts"]["model"] == "tiny"
+    assert client.get("/chats")["chats"] == []
+
+
+def test_messages_go_through_the_models_template_and_a_prompt_does_not(client: Client, stage: Stage) -> None:
+    generate(client, messages=MESSAGES)
+    generate(client, prompt="Once upon")
+    rendered, raw = (prompt.pieces for prompt in stage.worker.prompts)
+    assert rendered == ("<user>Hello</><assistant>",)
+    assert raw == ("Once upon",)
+
+
+def test_continue_leaves_the_last_message_open(client: Client, stage: Stage) -> None:
+    generate(client, messages=[*MESSAGES, {"role": "assistant", "text": "Well"}], **{"continue": True})
+    assert stage.worker.prompts[0].pieces == ("<user>Hello</><assistant>Well",)
+
+
+def test_sampling_is_honoured_and_told(client: Client, stage: Stage) -> None:
+    facts = generate(client, prompt="x", sampling={"seed": 9, "max_tokens": 2})[-1].data["facts"]
+    assert (facts["effective"]["seed"], facts["finish_reason"], facts["completion_tokens"]) == (
+        9,
+        "length",
+        2,
+    )
+
+
+def test_going_away_stops_the_engine(client: Client, stage: Stage) -> None:
+    stage.script = [SLOWLY]
+    with client.events("POST", "/generate", json={"messages": MESSAGES}) as events:
+        assert any(event.kind == "text" for event in events)
+    deadline = time.monotonic() + 10
+    while not stage.stopped and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert stage.stopped == 1
+    (running,) = client.get("/system")["running"]
+    assert running["busy"] == 0
+
+
+@pytest.mark.parametrize("fail_at", [0, 1])
+def test_an_engine_that_fails_ends_the_stream_with_an_error(
+    client: Client, stage: Stage, fail_at: int
+) -> None:
+    stage.script = [Reply("One two", error=EngineDied("tiny", "SIGKILL"), fail_at=fail_at)]
+    last = generate(client, prompt="x")[-1]
+    assert (last.kind, last.data["code"]) == ("error", "engine_died")
+    assert "tiny" in last.data["message"]
+
+
+def test_what_the_engine_refuses_is_told_in_the_readers_language(client: Client, stage: Stage) -> None:
+    refusal = EngineRefused("tiny", "bad grammar")
+    stage.script = [Reply("", error=refusal)]
+    headers = {"accept-language": "zh-Hant"}
+    with client.events("POST", "/generate", json={"prompt": "x"}, headers=headers) as events:
+        assert list(events)[-1].data["message"] == refusal.sentence("zh-Hant")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"messages": MESSAGES, "prompt": "x"},
+        {"messages": [{"role": "wizard", "text": "x"}]},
+        {"messages": [{"role": "user", "content": "x"}]},
+        {"prompt": "x", "sampling": {"heat": 1}},
+        {"prompt": "x", "temperature": 1},
+    ],
+)
+def test_a_wrong_request_is_refused_before_the_stream(client: Client, body: dict[str, object]) -> None:
+    assert client.call("POST", "/generate", 400, json=body)["error"]["code"] == "bad_parameter"
+
+
+def test_an_unknown_model_is_refused_before_the_stream(client: Client) -> None:
+    body = {"prompt": "x", "model": "nobody"}
+    assert client.call("POST", "/generate", 404, json=body)["error"]["code"] == "model_not_found"
