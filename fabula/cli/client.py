@@ -134,7 +134,9 @@ def error_of(answer: dict[str, Any]) -> FabulaError:
     """An error from its JSON form `{code, message, fields}`."""
     name = "".join(part.capitalize() for part in str(answer.get("code", "")).split("_"))
     kind = getattr(errors, name, None)
-    if isinstance(kind, type) and issubclass(kind, FabulaError):
+    fields = answer.get("fields", {})
+    # A phrase inside a sentence (`expected`) arrives in English only; the studio's message has it in ours.
+    if isinstance(kind, type) and issubclass(kind, FabulaError) and "expected" not in fields:
         with contextlib.suppress(TypeError):  # a studio of another version has other fields
-            return kind(**answer.get("fields", {}))
+            return kind(**fields)
     return Told(str(answer.get("code")), str(answer.get("message")))

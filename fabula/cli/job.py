@@ -7,10 +7,11 @@ from typing import Annotated, Any
 import typer
 
 from fabula.cli import screen, verbs
+from fabula.cli.client import error_of
 from fabula.cli.jobs import ENDED, follow
 from fabula.cli.options import HomeOption, JsonOption
 from fabula.cli.studio import connect, locate
-from fabula.cli.words import say
+from fabula.cli.words import language, say
 
 IdArgument = Annotated[str, typer.Argument(metavar="ID", help=say("cli.job.id"), show_default=False)]
 FollowOption = Annotated[bool, typer.Option("--follow", "-f", help=say("cli.job.follow"))]
@@ -97,7 +98,7 @@ def about(job: dict[str, Any]) -> list[tuple[str, str]]:
         "title": job["title"],
         "state": say(f"cli.job.states.{job['state']}"),
         "progress": progress(job),
-        "problem": job["error"]["message"] if job["error"] else "",
+        "problem": error_of(job["error"]).sentence(language()) if job["error"] else "",
         "name": str(job["result"].get("name", "")),
     }
     return [(say(f"cli.columns.{name}"), value) for name, value in rows.items() if value]
