@@ -22,9 +22,10 @@ def router(studio: Studio) -> APIRouter:
         return {"models": [shapes.model(studio, model, language) for model in studio.catalog.list()]}
 
     @routes.post("/pull", status_code=202)
-    async def pull(body: bodies.Pull) -> dict[str, Any]:
+    async def pull(body: bodies.Pull, request: Request) -> dict[str, Any]:
         """Get a model in the background."""
-        return shapes.job(await studio.start_job("pull", body.source, {"source": body.source}))
+        job = await studio.start_job("pull", body.source, {"source": body.source})
+        return shapes.job(job, caller_of(request).language)
 
     @routes.get("/{name:path}")
     async def get(name: str, request: Request) -> dict[str, Any]:

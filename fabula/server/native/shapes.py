@@ -14,7 +14,8 @@ from fabula.core.worker import Running
 from fabula.models.formats.identify import problem_sentence
 from fabula.models.starter import STARTER
 from fabula.models.suggestions import Suggestion
-from fabula.store.jobs import Job
+from fabula.server.native.errors import retold
+from fabula.store.jobs import Job, as_data
 
 Json = dict[str, Any]
 
@@ -66,8 +67,13 @@ def running(row: Running, language: str) -> Json:
     return {name: getattr(row, name) for name in shown} | {"plan": plan(row.plan, language)}
 
 
-def job(row: Job) -> Json:
-    return plain(row)
+def job(row: Job, language: str) -> Json:
+    return job_data(as_data(row), language)
+
+
+def job_data(data: Json, language: str) -> Json:
+    """A job as events carry it, its error told in the reader's language."""
+    return data | {"error": retold(data["error"], language)} if data["error"] else data
 
 
 def suggestion(row: Suggestion, language: str) -> Json:

@@ -71,4 +71,6 @@ async def _studio_events(studio: Studio, after: int, language: str) -> AsyncGene
         data = item.data
         if item.kind == "models":  # told as they are now: an older state helps nobody
             data = {"running": [shapes.running(row, language) for row in studio.supervisor.running()]}
+        elif item.kind == "job":
+            data = shapes.job_data(data, language)
         yield event(item.id, item.kind, data)

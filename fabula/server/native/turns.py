@@ -19,7 +19,7 @@ from fabula.core.sampling import Sampling
 from fabula.core.seams import Event
 from fabula.core.stream import Delta, Finished
 from fabula.server.caller import caller_of
-from fabula.server.native import bodies, shapes
+from fabula.server.native import bodies, errors, shapes
 from fabula.server.sse import EventStream, event, resume_point
 from fabula.turn.live import as_event
 from fabula.turn.request import TurnRequest
@@ -79,7 +79,7 @@ async def _told(events: AsyncIterator[Event], language: str) -> AsyncGenerator[b
     async for item in events:
         data = item.data
         if item.kind == "error":
-            data = data | {"message": texts.say(f"errors.{data['code']}", language, **data["fields"])}
+            data = errors.retold(data, language)
         yield event(item.id, item.kind, data)
 
 
@@ -112,9 +112,4 @@ async def _kinds(
 
 
 def _failure(failure: FabulaError, language: str) -> dict[str, Any]:
-    return {
-        "code": failure.code,
-        "message": failure.sentence(language),
-        "fields": failure.fields,
-        "change": None,
-    }
+    return errors.plain(failure, language) | {"change": None}
