@@ -32,10 +32,14 @@ def fetch_starter(home: Home) -> None:
     from fabula.models.sources import Progress
 
     screen.note(say("cli.first.fetching", name=starter.STARTER.name, size=starter.STARTER.size))
-    with screen.bar() as advance:
+    try:
+        with screen.bar() as advance:
 
-        def tell(progress: Progress) -> None:
-            advance(progress.done, progress.total, progress.note)
+            def tell(progress: Progress) -> None:
+                advance(progress.done, progress.total, progress.note)
 
-        starter.ensure(home.models, tell)
+            starter.ensure(home.models, tell)
+    except KeyboardInterrupt:
+        screen.note(say("cli.first.stopped"))
+        raise
     screen.note(say("cli.first.fetched"))

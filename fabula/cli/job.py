@@ -88,8 +88,9 @@ def progress(job: dict[str, Any]) -> str:
     done, total = now.get("done") or 0, now.get("total") or 0
     if job["state"] == "done" or not done:
         return ""
-    left = now.get("seconds_left") if job["state"] == "running" else None
-    return screen.figures(now.get("unit") or "bytes", done, total, now.get("rate") or 0, left)
+    pace = now if job["state"] == "running" else {}
+    rate, left = pace.get("rate") or 0, pace.get("seconds_left")
+    return screen.figures(now.get("unit") or "bytes", done, total, rate, left)
 
 
 def about(job: dict[str, Any]) -> list[tuple[str, str]]:
