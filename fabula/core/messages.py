@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 Role = Literal["system", "user", "assistant"]
 ROLES: tuple[Role, ...] = ("system", "user", "assistant")
+Tool = dict[str, Any]
+"""A tool as OpenAI describes it: `{type: "function", function: {name, description, parameters}}`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCall:
+    """What a model asked for; `arguments` is JSON text."""
+
+    id: str
+    name: str
+    arguments: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,11 +26,17 @@ class Message:
 
     `token_ids` are the ids that a model sampled for `text`; they are sent instead of the text, so that
     re-tokenizing never breaks a cached prefix. They hold only for the tokenizer whose hash is `tokenizer`.
+    `reasoning` is what the model thought before it answered, and `reasoning_ids` are the ids of all that it
+    wrote before `text`, its tags too. A prompt holds them only where that is asked for.
     """
 
-    role: Role
+    role: Role | Literal["tool"]
     text: str
     name: str = ""
     id: str = ""
     token_ids: tuple[int, ...] = ()
     tokenizer: str = ""
+    reasoning: str = ""
+    reasoning_ids: tuple[int, ...] = ()
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str = ""  # of a tool's answer: the call that it answers

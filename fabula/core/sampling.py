@@ -74,6 +74,10 @@ class Sampling:
     stop: tuple[str, ...] = ()
     loop_count: int = 0  # 0 = off; a reply ends when its end repeats this often
     loop_length: int = 64  # the longest repeating piece that counts as a loop, in tokens
+    think: bool | None = None  # None = as the model's template does by itself
+    think_effort: str = ""  # "low", "medium" …, for templates that know it
+    think_budget: int | None = None  # tokens of reasoning after which the model has to answer; None = no limit
+    keep_reasoning: bool = False  # earlier replies are sent with their reasoning
 
     def __post_init__(self) -> None:
         for name, (low, high) in RANGES.items():
@@ -102,6 +106,9 @@ class Sampling:
     def all(self) -> dict[str, Any]:
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
 
+
+OUTSIDE_THE_ENGINE = frozenset({"think", "think_effort", "think_budget", "keep_reasoning"})
+"""What `turn` does itself, by the prompt and by reading the stream, whatever the engine."""
 
 RANGES: dict[str, tuple[float, float]] = {
     "temperature": (0, 100),
@@ -143,4 +150,5 @@ RANGES: dict[str, tuple[float, float]] = {
     "max_tokens": (1, 10_000_000),
     "loop_count": (0, 10_000),
     "loop_length": (1, 10_000),
+    "think_budget": (0, 10_000_000),
 }

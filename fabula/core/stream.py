@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-FinishReason = Literal["stop", "length", "stopped", "interrupted", "error"]
-"""stop: the model ended or a stop string came · length: a limit was reached · stopped: the person
+FinishReason = Literal["stop", "length", "tool_calls", "stopped", "interrupted", "error"]
+"""stop: the model ended or a stop string came · tool_calls: it ended, and asks for tools · length: a limit was reached · stopped: the person
 pressed Stop · interrupted: a process died · error: the engine failed."""
 
 
@@ -56,6 +56,24 @@ class Token:
     likeliest: tuple[Choice, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Thought:
+    """A piece of reasoning, or ids of a tag around it, which has no text that is shown."""
+
+    text: str
+    ids: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallPart:
+    """A piece of the reply's tool call number `index`: the first has its id and name, the others JSON text."""
+
+    index: int
+    id: str = ""
+    name: str = ""
+    arguments: str = ""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finished:
     """The last delta of every stream that did not fail."""
@@ -73,6 +91,8 @@ class Finished:
     cut_messages: int = 0  # messages of the chat that no longer fitted into the context
     effective: dict[str, Any] | None = None  # the sampling that was really used
     ignored: tuple[str, ...] = ()  # parameters that were asked for and had no effect
+    reasoning_tokens: int = 0  # of the completion tokens, those of the reasoning and its tags
+    answer_read_again: bool = False  # the next turn's prompt leaves the reasoning out, so no cache can help
 
     def facts(self, model: str) -> dict[str, Any]:
         """What is kept with the text and shown under it (the object Facts of docs/api.md)."""
@@ -85,6 +105,8 @@ class Finished:
             "reused_tokens": self.reused_tokens,
             "processed_tokens": self.processed_tokens,
             "completion_tokens": self.completion_tokens,
+            "reasoning_tokens": self.reasoning_tokens,
+            "answer_read_again": self.answer_read_again,
             "first_token_ms": round(self.first_token_ms, 1),
             "tokens_per_second": round(self.tokens_per_second, 2),
             "finish_reason": self.reason,
@@ -97,4 +119,4 @@ class Finished:
         return self.completion_tokens / self.predicted_ms * 1000 if self.predicted_ms else 0.0
 
 
-Delta = Loading | Prepared | Prefill | Token | Finished
+Delta = Loading | Prepared | Prefill | Token | Thought | ToolCallPart | Finished

@@ -24,11 +24,15 @@ Pieces = tuple[str | tuple[int, ...], ...]
 class Prompt:
     """What a worker reads. A single tuple of ids is the exact form; text is tokenized in place.
 
-    `add_special` lets the engine put its own BOS in front of leading text.
+    `add_special` lets the engine put its own BOS in front of leading text. `shown` are special tokens whose
+    text is wanted in the answer: engines print none of it otherwise. With `triggers`, the sampling's grammar
+    holds only from where the model writes one of them.
     """
 
     pieces: Pieces
     add_special: bool = True
+    shown: tuple[str, ...] = ()
+    triggers: tuple[str, ...] = ()
 
 
 class Worker(Protocol):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from fabula.core.sampling import SEED_LIMIT, Sampling
+from fabula.core.sampling import OUTSIDE_THE_ENGINE, SEED_LIMIT, Sampling
 from fabula.core.worker import Prompt
 
 NAMES = {
@@ -38,13 +38,14 @@ NAMES = {
 }
 """Our names → the engine's, for the parameters that are one number."""
 
-HONOURED = frozenset(NAMES) | {
+HONOURED = frozenset(NAMES) | OUTSIDE_THE_ENGINE | {
     *("dry_sequence_breakers", "logit_bias", "banned_tokens", "grammar", "logprobs", "max_tokens", "stop"),
 }
 """Every other parameter is told as ignored. The engine takes JSON schemas too, but writes freely, without a
 word, when it cannot compile one: they wait until they are checked here."""
 
 OFF_SIGMA = -1.0  # the engine's "off" for top_n_sigma; ours is 0
+TRIGGER_WORD = 1  # the engine's kind of trigger that is a text
 NO_BREAKER = "\0"  # the engine refuses an empty list; this never occurs in text
 
 PENALTIES = ("repetition_penalty", "presence_penalty", "frequency_penalty")
@@ -72,7 +73,15 @@ def body(prompt: Prompt, sampling: Sampling, used: dict[str, Any]) -> dict[str, 
         "cache_prompt": True,
         "return_tokens": True,
         "return_progress": True,
+        **_markers(prompt),
     }
+
+
+def _markers(prompt: Prompt) -> dict[str, Any]:
+    """Special tokens that are printed, and words from which the grammar holds."""
+    shown = {"preserved_tokens": [*prompt.shown, *prompt.triggers]} if prompt.shown or prompt.triggers else {}
+    triggers = [{"type": TRIGGER_WORD, "value": word} for word in prompt.triggers]
+    return shown | ({"grammar_lazy": True, "grammar_triggers": triggers} if triggers else {})
 
 
 def _bias(sampling: Sampling) -> list[list[Any]]:

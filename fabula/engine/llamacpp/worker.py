@@ -120,7 +120,8 @@ class LlamaCppWorker:
         """Without text that the engine would put a BOS in front of, when none is wanted."""
         if prompt.add_special or not isinstance(prompt.pieces[0], str):
             return prompt
-        return Prompt((tuple(await self.tokenize(prompt)),), add_special=False)
+        ids = tuple(await self.tokenize(prompt))
+        return dataclasses.replace(prompt, pieces=(ids,), add_special=False)
 
     async def _completed(self, read: Gap | Unsaid) -> Sequence[Delta]:
         """With what only the tokenizer knows."""
