@@ -33,8 +33,11 @@ async def until_written(page: Page) -> None:
 
 
 async def said(page: Page, text: str) -> None:
+    """A message and its whole reply."""
+    messages = page.get_by_role("article")
+    before = await messages.count()
     await say(page, text)
-    await expect(page.get_by_role("button", name="Stop", exact=True)).to_be_visible()
+    await expect(messages).to_have_count(before + 2)
     await until_written(page)
 
 

@@ -72,7 +72,7 @@ async def test_leaving_the_page_lets_the_reply_go_on(page, chat):
     await say(page, "Speak slowly")
     await expect(message(page, 2)).to_contain_text("word1")
     await page.get_by_role("link", name="Home").click()
-    await expect(page.get_by_role("heading", name="This machine")).to_be_visible()
+    await expect(page.get_by_role("heading", name="This machine", exact=True)).to_be_visible()
     assert chat.now["turn_id"]
     await page.go_back()
     await expect(message(page, 2)).to_contain_text("word0 word1")

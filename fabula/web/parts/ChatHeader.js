@@ -48,7 +48,7 @@ function Title({ now }) {
   const [typed, setTyped] = useState(/** @type {string | null} */ (null));
   const title = titleOf((chats.value ?? []).find((other) => other.id === now.id && !now.title) ?? now);
   const save = () => {
-    if (typed !== null && typed.trim() !== now.title) changeChat({ title: typed.trim() });
+    if (typed !== null && typed.trim() !== now.title) changeChat(() => ({ title: typed.trim() }));
     setTyped(null);
   };
   if (typed === null) {
@@ -89,5 +89,5 @@ function ModelPicker({ now }) {
 /** @param {string} name */
 function pick(name) {
   lastModel.value = name;
-  changeChat({ model: name });
+  changeChat(() => ({ model: name }));
 }

@@ -36,7 +36,8 @@ export function ChatPanel() {
 
 /** @param {any} event */
 function saveSystem(event) {
-  if (event.target.value !== chat.value?.system) changeChat({ system: event.target.value });
+  const system = event.target.value;
+  if (system !== chat.value?.system) changeChat(() => ({ system }));
 }
 
 /** @param {{knob: Knob, value: number | undefined}} props */
@@ -57,6 +58,9 @@ function KnobRow({ knob, value }) {
 /** An empty field goes back to the default. @param {Knob} knob @param {HTMLInputElement} input */
 function saveKnob({ name }, input) {
   if (!input.reportValidity()) return;
-  const { [name]: _, ...others } = chat.value?.sampling ?? {};
-  changeChat({ sampling: input.value === "" ? others : { ...others, [name]: Number(input.value) } });
+  const typed = input.value;
+  changeChat(() => {
+    const { [name]: _, ...others } = chat.value?.sampling ?? {};
+    return { sampling: typed === "" ? others : { ...others, [name]: Number(typed) } };
+  });
 }

@@ -163,21 +163,24 @@ async function refresh(now) {
 }
 
 /**
- * Change the chat: one at a time, with the revision on the screen. A refusal is told, a stale view is read again
- * and nothing that was typed is touched. Answers null when it did not happen.
+ * Change the chat: one change after the other, each with the revision that the one before has brought. A refusal is
+ * told, a stale view is read again and nothing that was typed is touched. Answers null when it did not happen.
  * @template Answer
  * @param {(revision: number, id: string) => Promise<Answer>} ask
+ * @param {(answer: Answer) => unknown} take
  * @param {(error: unknown) => void} [refused]
  * @returns {Promise<Answer | null>}
  */
-export function change(ask, refused = tellError) {
+export function change(ask, take, refused = tellError) {
   const id = wanted;
   queue = queue.then(async () => {
     const now = chat.value;
     if (!now || id !== wanted) return null;
     changes += 1;
     try {
-      return await ask(now.revision, now.id);
+      const answer = await ask(now.revision, now.id);
+      await take(answer);
+      return answer;
     } catch (error) {
       const isStale = error instanceof api.ApiError && error.status === 409;
       (isStale ? tellError : refused)(error);
@@ -192,17 +195,15 @@ export function change(ask, refused = tellError) {
 
 /** @param {(revision: number, id: string) => Promise<Change>} ask */
 async function changeTree(ask) {
-  const answer = await change(ask);
-  if (answer) await apply(answer);
+  const answer = await change(ask, apply);
   await catchUp();
   return answer;
 }
 
-/** @param {Partial<Chat>} values */
-export async function changeChat(values) {
-  const now = await change((revision, id) => api.patch(`/chats/${id}`, { revision, ...values }));
-  if (now && now.id === wanted) chat.value = now;
-  return now;
+/** @param {() => Partial<Chat>} values asked for when it is this change's turn */
+export function changeChat(values) {
+  const ask = (/** @type {number} */ revision, /** @type {string} */ id) => api.patch(`/chats/${id}`, { revision, ...values() });
+  return change(ask, (now) => now.id === wanted && (chat.value = now));
 }
 
 /** @param {string} id @param {string} text */

@@ -58,7 +58,7 @@ function placeholder(turn, sibling) {
 export async function say(text) {
   if (!atEnd.value) await toEnd();
   scrollTo("end");
-  if (text && page.value.total === 0 && !chat.value?.title) await changeChat({ title: titleFor(text) });
+  if (text && page.value.total === 0 && !chat.value?.title) await changeChat(() => ({ title: titleFor(text) }));
   return begin(text ? { kind: "reply", text } : { kind: "reply" });
 }
 
@@ -89,12 +89,12 @@ async function begin(ask, parentId = "") {
   starting.value = true;
   failure.value = null;
   const refused = (/** @type {any} */ error) => (failure.value = { message: error.message, retry: () => begin(ask, parentId) });
-  const answer = await change((revision, id) => api.post(`/chats/${id}/turns`, { revision, ...ask }), refused);
-  if (answer) {
+  const began = async (/** @type {Turn} */ answer) => {
     watch(makeLive({ ...answer, kind: ask.kind, parentId: parentId || answer.change.chat.head_id }));
     if (answer.change.message) await apply(answer.change);
     else chat.value = answer.change.chat;
-  }
+  };
+  const answer = await change((revision, id) => api.post(`/chats/${id}/turns`, { revision, ...ask }), began, refused);
   starting.value = false;
   return answer !== null;
 }
