@@ -36,10 +36,14 @@ class Told(FabulaError):
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """One studio. Every call opens its own connection: a studio may be stopped between two of them."""
+    """One studio. Every call opens its own connection: a studio may be stopped between two of them.
+
+    `stays` tells whether it will still be there after this command.
+    """
 
     address: str
     key: str
+    stays: bool = True
 
     def get(self, path: str, **query: Any) -> dict[str, Any]:
         return self._call("GET", path + ("?" + urlencode(query) if query else ""))

@@ -10,6 +10,7 @@ import queue
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from fabula.cli import words
@@ -63,7 +64,7 @@ def _started(home: Home) -> Iterator[Client]:
             failure = None
         if failure or client is None:
             raise failure or RuntimeError("the studio did not say where it is")
-        yield client
+        yield replace(client, stays=False)
     finally:
         stop.set()
         thread.join()
@@ -76,3 +77,5 @@ def _serve(home: Home, stop: threading.Event, outcome: queue.SimpleQueue[BaseExc
         serve(home, {"port": 0}, ready=lambda address: outcome.put(None), stop=stop)
     except Exception as failure:  # noqa: BLE001 it is raised again in the command's own thread
         outcome.put(failure)
+    finally:
+        outcome.put(None)  # nobody may wait for a studio that has ended before it began

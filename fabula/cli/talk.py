@@ -128,9 +128,10 @@ def clear(talk: Talk, rest: str) -> None:
 def chat(talk: Talk, rest: str) -> None:
     if talk.chat is None:
         screen.note(say("cli.chat.empty"))
+    elif talk.studio.stays:
+        screen.note(say("cli.chat.saved_at", address=f"{talk.studio.address}/#/chat/{talk.chat['id']}"))
     else:
-        name = talk.chat["title"] or talk.chat["id"]
-        screen.note(say("cli.chat.saved", name=name))
+        screen.note(say("cli.chat.saved", name=talk.chat["title"] or talk.chat["id"]))
 
 
 def bye(talk: Talk, rest: str) -> None:

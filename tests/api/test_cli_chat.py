@@ -79,6 +79,14 @@ def test_a_wrong_parameter_is_refused_and_changes_nothing(talk: Talk) -> None:
     assert talk.sampling == {}
 
 
+def test_the_chat_says_where_it_is_in_the_browser(talk: Talk, capsys: pytest.CaptureFixture[str]) -> None:
+    do(talk, "Hello")
+    capsys.readouterr()
+    do(talk, "/chat")
+    assert talk.chat
+    assert f"{talk.studio.address}/#/chat/{talk.chat['id']}" in capsys.readouterr().err
+
+
 def test_every_command_is_explained(talk: Talk, capsys: pytest.CaptureFixture[str]) -> None:
     do(talk, "/help")
     shown = capsys.readouterr().out
