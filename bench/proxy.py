@@ -1,4 +1,4 @@
-"""What it costs to ask through the studio rather than the engine's own server: tokens/s, first token, processor.
+"""What it costs to ask through the studio rather than the engine's own server: rate, first token, processor.
 
 Both sides get the same bodies at the same child process, in turns, after each other. Every prompt begins with
 a number of its own, so that neither side finds anything in the prompt cache.
@@ -108,7 +108,7 @@ def settings(level: Level, threads: int) -> dict[str, object]:
 def against_engine(report: Report, levels: tuple[Level, ...], threads: int) -> None:
     report.heading("REAL ENGINE (the starter model)")
     for level in levels:
-        with fresh_home() as home, hosted(home, **settings(level, threads)) as studio:
+        with fresh_home() as home, hosted(home, settings(level, threads)) as studio:
             ours, theirs = run(compare(studio, level))
         tell(report, level, ours, theirs, promised=True)
 
@@ -118,8 +118,8 @@ def against_nothing(report: Report, levels: tuple[Level, ...], pace_ms: float) -
     how = f"one token each {pace_ms:g} ms per stream" if pace_ms else "as fast as they can be read"
     report.heading(f"INSTANT ENGINE ({how}): the studio's own ceiling")
     for level in levels:
-        pace = {"bench_pace_ms": pace_ms}
-        with fresh_home() as home, hosted(home, "instant", **settings(level, 1), **pace) as studio:
+        pace: dict[str, object] = {"bench_pace_ms": pace_ms}
+        with fresh_home() as home, hosted(home, settings(level, 1) | pace, "instant") as studio:
             ours, theirs = run(compare(studio, level))
         tell(report, level, ours, theirs, promised=False)
 
@@ -127,7 +127,7 @@ def against_nothing(report: Report, levels: tuple[Level, ...], pace_ms: float) -
 def without_connection(report: Report, levels: tuple[Level, ...]) -> None:
     report.heading("SCRIPTED WORKER in the studio's process: no connection to an engine at all")
     for level in levels:
-        with fresh_home() as home, hosted(home, "scripted", **settings(level, 1)) as studio:
+        with fresh_home() as home, hosted(home, settings(level, 1), "scripted") as studio:
             side = run(alone(studio, level))
         report.heading(f"{level.streams} at a time, {level.tokens} tokens each, {level.rounds} rounds")
         report.measure("tokens/s", mean(side.rates), "tokens/s")

@@ -161,6 +161,8 @@ def _spread(interval: Interval) -> str:
 
 
 def _number(value: float) -> str:
-    if value and abs(value) < 10:
+    if float(value).is_integer() or abs(value) >= 1000:
+        return f"{value:,.0f}"
+    if abs(value) < 10:
         return f"{value:.3f}"
-    return f"{value:,.1f}" if abs(value) < 1000 else f"{value:,.0f}"
+    return f"{value:.1f}"

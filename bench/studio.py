@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -106,11 +106,13 @@ def product(home: Path) -> Iterator[Studio]:
 
 
 @contextlib.contextmanager
-def hosted(home: Path, engine: str = "llama.cpp", **settings: object) -> Iterator[Studio]:
+def hosted(
+    home: Path, settings: Mapping[str, object] | None = None, engine: str = "llama.cpp"
+) -> Iterator[Studio]:
     """The same studio, run by `bench.host`: it tells where its engine is, or has one that is not real."""
     port = free_port()
     program = [sys.executable, "-m", "bench.host", str(home), "--port", str(port), "--engine", engine]
-    variables = {f"FABULA_{name.upper()}": str(value) for name, value in settings.items()}
+    variables = {f"FABULA_{name.upper()}": str(value) for name, value in (settings or {}).items()}
     with _running(program, home, port, variables) as studio:
         wait_for(lambda: answers(port), START_S)
         yield studio
