@@ -18,6 +18,7 @@ HEAVY = ("rich", "httpx", "sqlalchemy", "fastapi", "uvicorn", "pydantic", "huggi
 def no_locale(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("FABULA_LANGUAGE", *words.LOCALES):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(words, "_preferred", "")  # what the home of another test has left
 
 
 @pytest.mark.parametrize(
