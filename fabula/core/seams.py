@@ -68,7 +68,10 @@ class Watch(Protocol):
 
 
 class Guard(Protocol):
-    """The policy that an operator applies. Raises Blocked when a request may not run."""
+    """The policy that an operator applies. Raises Blocked when a request may not run.
+
+    `watch` is given the request once more: what a reply may say depends on what was said before it.
+    """
 
     def judge(self, messages: Sequence[Message], context: Context) -> None: ...
-    def watch(self, context: Context) -> Watch: ...
+    def watch(self, messages: Sequence[Message], context: Context) -> Watch: ...

@@ -24,5 +24,5 @@ class OpenPolicy:
     def judge(self, messages: Sequence[Message], context: Context) -> None:
         return None
 
-    def watch(self, context: Context) -> OpenWatch:
+    def watch(self, messages: Sequence[Message], context: Context) -> OpenWatch:
         return OpenWatch()

@@ -45,12 +45,13 @@ class Turns:
         Raises Blocked, ContextExceeded, TemplateRefused, ModelNotFound, NoRoom or an EngineFailure.
         """
         started = time.perf_counter()
-        self._guard.judge(request.messages, request.context)
+        said = _said(request)
+        self._guard.judge(said, request.context)
         if not self._workers.is_loaded(request.model):
             yield Loading(request.model)
         async with self._workers.lease(request.model) as worker:
             prompt, cut = await self._prompt(request, worker)
-            watch = self._guard.watch(request.context)
+            watch = self._guard.watch(said, request.context)
             known = _known(request, worker, cut)
             yield known
             deltas = _facts(worker.stream(prompt, request.sampling), known, started)
@@ -133,6 +134,12 @@ async def _facts(
                     ignored=(*delta.ignored, *known.ignored),
                 )
             yield delta
+
+
+def _said(request: TurnRequest) -> tuple[Message, ...]:
+    """What the guard reads: the messages, or the text of a raw prompt (ready token ids say nothing to it)."""
+    text = "".join(piece for piece in request.prompt if isinstance(piece, str))
+    return (*request.messages, Message(role="user", text=text)) if text else request.messages
 
 
 async def _watched(deltas: AsyncIterator[Delta], watch: Watch) -> AsyncIterator[Delta]:

@@ -1,0 +1,45 @@
+"""The floor: sexual content involving minors is refused, whatever else a policy allows. There is no switch.
+
+Knows text and the order of messages; nothing of chats, engines or HTTP. What it cannot see: docs/guard.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from fabula.core.errors import Blocked
+from fabula.core.messages import Message
+from fabula.core.request import Context
+from fabula.core.seams import Guard, Watch
+from fabula.guard.reading import read
+from fabula.guard.scene import CLEAR, Scene
+from fabula.guard.watch import FloorWatch
+
+POLICY = "floor"
+
+
+class FloorGuard:
+    """Implements `core.seams.Guard` around a further policy, which is asked after the floor."""
+
+    def __init__(self, further: Guard):
+        self._further = further
+
+    def judge(self, messages: Sequence[Message], context: Context) -> None:
+        hear(messages)
+        self._further.judge(messages, context)
+
+    def watch(self, messages: Sequence[Message], context: Context) -> Watch:
+        scene, frame = hear(messages)
+        return FloorWatch(scene, frame, self._further.watch(messages, context))
+
+
+def hear(messages: Sequence[Message]) -> tuple[Scene, int]:
+    """The scene after all messages, and the frame that the last one sets for its answer. Raises Blocked."""
+    scene, frame = Scene(), 0
+    for message in messages:
+        reading = read(message.text)
+        if scene.hear(reading, message.role, frame if message.role == "assistant" else 0):
+            raise Blocked(POLICY)
+        if message.role == "user":
+            frame = CLEAR if reading.frame >= CLEAR and not reading.lured else 0
+    return scene, frame

@@ -1,0 +1,94 @@
+"""The word lists as one tree over atoms (a Latin word, a number, one Han character). Knows no rule."""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+LANGUAGES = ("en", "zh")
+ATOM = re.compile(r"[a-z]+|(?<=[a-z])'(?:s|t|re|m|d|ll|ve)(?![a-z])|\d+|[^\sa-z\d]")
+_END = ""  # no atom is empty: the key under which a node keeps its categories
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A phrase of the lists in a text. `first` and `last` count atoms; the span is in characters."""
+
+    phrase: str
+    categories: frozenset[str]
+    start: int
+    end: int
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lexicon:
+    tree: dict[str, Any]
+    words: frozenset[str]  # every Latin word that stands in a list
+    arming: frozenset[str]  # the last atoms of phrases that make a scene live
+    noted: frozenset[str]  # the last atoms of phrases that change how a scene is read
+
+    def find(self, atoms: list[re.Match[str]]) -> list[Hit]:
+        """All phrases, longest first from each place on; none overlaps another."""
+        hits: list[Hit] = []
+        names = [atom[0] for atom in atoms]
+        position, count = 0, len(names)
+        while position < count:
+            node, step = self.tree.get(names[position]), position
+            found: tuple[int, frozenset[str]] | None = None
+            while node is not None:
+                if _END in node:
+                    found = step, node[_END]
+                step += 1
+                node = node.get(names[step]) if step < count else None
+            if found is None:
+                position += 1
+                continue
+            last = found[0]
+            start, end = atoms[position].start(), atoms[last].end()
+            phrase = " ".join(names[position : last + 1])
+            hits.append(Hit(phrase, found[1], start, end, position, last))
+            position = last + 1
+        return hits
+
+
+NOTED = ("later", "break", "frame", "frame_weak", "condemn", "lure", "elder", "adult")
+ARMING = ("minor3", "minor2", "minor1", "school3", "school2", "act", "depict", "hint", "body")
+
+
+@functools.cache
+def lexicon() -> Lexicon:
+    tree: dict[str, Any] = {}
+    words: set[str] = set()
+    last: dict[str, set[str]] = {}
+    for category, phrases in _lists().items():
+        for phrase in phrases:
+            atoms = ATOM.findall(phrase)
+            words |= {atom for atom in atoms if atom[0].isascii() and len(atom) > 2}
+            last.setdefault(category, set()).add(atoms[-1])
+            node = tree
+            for atom in atoms:
+                node = node.setdefault(atom, {})
+            node[_END] = node.get(_END, frozenset()) | {category}
+    arming, noted = (frozenset().union(*(last[name] for name in names)) for names in (ARMING, NOTED))
+    return Lexicon(tree, frozenset(words), arming, noted)
+
+
+def phrases(category: str) -> frozenset[str]:
+    """One list, in all languages."""
+    return frozenset(_lists()[category])
+
+
+@functools.cache
+def _lists() -> dict[str, list[str]]:
+    lists: dict[str, list[str]] = {}
+    for language in LANGUAGES:
+        file = Path(__file__).parent / f"words_{language}.json"
+        for category, phrases in json.loads(file.read_text(encoding="utf-8")).items():
+            lists.setdefault(category, []).extend(phrases)
+    return lists

@@ -1,0 +1,86 @@
+"""One spelling for many: text as the rules read it. Knows no word's meaning.
+
+Undoes full-width and circled forms, accents, invisible characters, look-alikes of Latin letters, letters
+replaced by digits (only where a word of the lists comes out), letters set apart, and Traditional characters.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+import unicodedata
+from pathlib import Path
+
+HAN = "㐀-䶿一-鿿"
+ROUNDS = 8  # each round shortens the text or leaves it; more would only matter for text built to be slow
+
+_INVISIBLE = re.compile("[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0]|[\U000e0000-\U000e0fff]")
+_LEET = str.maketrans("013457@$!", "oieastasi")
+_MIXED = re.compile(r"[a-z0-9@$!]*(?:[a-z][0-9@$!]|[0-9@$!][a-z])[a-z0-9@$!]*")
+_SPACED = re.compile(r"(?<![a-z0-9@$!'])[a-z0-9@$!](?:[ .*_~|\-/]{1,2}[a-z0-9@$!]){2,}(?![a-z0-9@$!'])")
+_DIGITS = re.compile(r"(?<![\d.,:])(\d) (\d)(?= ?(?:years?|yrs?|yo\b|y\.?o|岁|周岁))")
+_HAN_GAP = re.compile(rf"(?<=[{HAN}])[ *._~|/\-+·•\u3000]+(?=[{HAN}])")
+_JOINERS = re.compile(r"(?<=[a-z0-9])[_*~|\-]+(?=[a-z])|(?<=[a-z])[_*~|\-]+(?=[0-9])")
+_QUOTES = str.maketrans("’‘“”‐‑‒–—", "''\"\"-----")
+
+
+@functools.cache
+def _characters() -> dict[int, str]:
+    data = json.loads((Path(__file__).parent / "characters.json").read_text(encoding="utf-8"))
+    pairs = dict(zip(data["traditional"], data["simplified"], strict=True))
+    pairs |= dict(zip(data["lookalike"], data["latin"], strict=True))
+    return str.maketrans(pairs)
+
+
+def spellings(char: str) -> set[str]:
+    """A character and the Traditional forms that are read as it."""
+    return {char} | {chr(code) for code, plain in _characters().items() if plain == char}
+
+
+def fold(text: str) -> str:
+    """Forms of one character made alike; words stay as they are."""
+    text = unicodedata.normalize("NFKC", text)
+    text = unicodedata.normalize("NFKD", _INVISIBLE.sub("", text)).lower()
+    bare = "".join(char for char in text if not unicodedata.combining(char))
+    return unicodedata.normalize("NFKC", bare).lower().translate(_characters()).translate(_QUOTES)
+
+
+def normalise(text: str, words: frozenset[str] = frozenset()) -> str:
+    """The text as rules read it; `words` are those worth undoing disguises for. Idempotent."""
+    for _ in range(ROUNDS):
+        before = text
+        text = _joined(text.lower() if text.isascii() else fold(text), words)
+        if text == before:
+            break
+    return text
+
+
+def _joined(text: str, words: frozenset[str]) -> str:
+    text = _DIGITS.sub(r"\1\2", text)
+    text = _SPACED.sub(lambda match: _together(match[0], words), text)
+    text = _JOINERS.sub(" ", text)
+    if not text.isascii():
+        text = _HAN_GAP.sub("", text)
+    return _MIXED.sub(lambda match: _plain(match[0], words), text)
+
+
+def _together(letters: str, words: frozenset[str]) -> str:
+    """"s e x" → "sex", when it is a word of the lists; also its longest beginning ("s e x a")."""
+    parts = re.split(r"[ .*_~|\-/]+", letters)
+    for end in range(len(parts), 2, -1):
+        word = _plain("".join(parts[:end]), words)
+        if word in words:
+            return " ".join([word, *parts[end:]])
+    return letters
+
+
+def _plain(word: str, words: frozenset[str]) -> str:
+    """"s3x" → "sex", "1oli" → "loli", when that is a word of the lists."""
+    for one in "il":
+        plain = word.replace("1", one).translate(_LEET)
+        if plain in words:
+            return plain
+        if plain.rstrip("i") in words and word.endswith("!"):
+            return plain.rstrip("i") + "!"
+    return word

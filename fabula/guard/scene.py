@@ -1,0 +1,215 @@
+"""Who is who in a conversation, and when a minor and something sexual come together. Knows no stream.
+
+Binding is by sentence, name, pronoun and nearness: a child in one chapter and lovers in another do not meet.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, field
+
+from fabula.core.messages import Role
+from fabula.guard.ages import ADULT
+from fabula.guard.reading import Minor, Reading, Sentence
+
+NEAR = 4  # sentences over which a pronoun or an ellipsis may reach back
+WARM = 3  # sentences for which something sexual stays present
+CLEAR = 2  # the frame from which text reports rather than depicts
+CHAR, USER, CAST = "<char>", "<user>", "<cast>"
+_SPEAKER = {"user": (USER, CHAR), "assistant": (CHAR, USER), "system": (CHAR, CHAR)}
+_FIRST = frozenset("i me my we us our 我 我们 咱 咱们".split())
+_SECOND = frozenset("you your 你 您 你们".split())
+_THIRD = frozenset("she he her him his they them their it 她 他 它 她们 他们 两人 二人 both all".split())
+_NOUNS = frozenset(
+    "girl boy child kid pupil daughter son person people student character man woman one prince princess lover "
+    "characters participants everyone all hero heroine age user char elf patient 女孩 男孩 孩子 儿子 女儿 学生 角色 年龄".split()
+)
+
+
+@dataclass(slots=True)
+class Person:
+    """Someone under 18: the years if stated, and the sentence in which they were last spoken of."""
+
+    years: int | None
+    seen: int
+
+
+@dataclass(slots=True)
+class Scene:
+    """The state of a conversation after what was read so far."""
+
+    at: int = 0
+    minors: dict[str, Person] = field(default_factory=dict)
+    grown: set[str] = field(default_factory=set)
+    alias: str = ""  # the name of the character that the model plays
+    warm_at: int = -1000
+    warm_text: str = ""
+    hints_at: int = -1000
+
+    def copy(self) -> Scene:
+        twin = copy.copy(self)
+        twin.minors = {name: copy.copy(person) for name, person in self.minors.items()}
+        twin.grown = set(self.grown)
+        return twin
+
+    @property
+    def live(self) -> bool:
+        """Whether the next sentence could complete a violation together with what was said."""
+        return self.at - self.warm_at < WARM or any(
+            name in (CHAR, USER, CAST) or self.at - person.seen < NEAR for name, person in self.minors.items()
+        )
+
+    def named(self, text: str) -> bool:
+        """Whether a minor who was named before is named here."""
+        return any(name[0] != "<" and name in text for name in self.minors)
+
+    def hear(self, reading: Reading, role: Role, frame: int) -> bool:
+        """Take in a message. True when it completes a violation. `frame` comes from what it answers."""
+        start = self.at
+        guilty = False
+        whole = 0 if reading.lured else reading.frame + frame
+        for sentence in reading.sentences:
+            self.at = start + sentence.position + 1
+            guilty |= self.step(sentence, role, whole)
+        self.at = start + reading.length
+        return guilty
+
+    def step(self, sentence: Sentence, role: Role, frame: int) -> bool:
+        """Take in one sentence (`at` is its number). True when it completes a violation."""
+        if "break" in sentence.words:
+            self._break()
+        self._pass_time(sentence)
+        self._grow(sentence, role)
+        if sentence.denied:
+            return False
+        fresh = self._meet(sentence, role)
+        excused = not sentence.depicts and not sentence.lured and (sentence.frame + frame >= CLEAR)
+        hot = self._is_hot(sentence)
+        guilty = not excused and (
+            (hot and self._involves(sentence, role, fresh))
+            or (not sentence.apart and self._joins_warm(sentence, role, fresh))
+        )
+        if hot and not excused:
+            self.warm_at, self.warm_text = self.at, sentence.text
+        return guilty
+
+    # ── who there is ────────────────────────────────────────────────────────────────────────────────
+
+    def _break(self) -> None:
+        """Another chapter or place: pronouns no longer reach back."""
+        self.warm_at = -1000
+        for name in [name for name in self.minors if name[0] == "<" and name not in (CHAR, USER, CAST)]:
+            del self.minors[name]
+        for person in self.minors.values():
+            person.seen = -1000
+
+    def _pass_time(self, sentence: Sentence) -> None:
+        if sentence.later is None:
+            return
+        for name, person in list(self.minors.items()):
+            person.years = (person.years if person.years is not None else 8) + sentence.later
+            if person.years >= ADULT and name not in (CHAR, USER, CAST):
+                del self.minors[name]
+
+    def _grow(self, sentence: Sentence, role: Role) -> None:
+        """People whose adult age is told; those who were young before are so no longer."""
+        for who in sentence.grown:
+            name = self._name(who, role, sentence)
+            if name[0] != "<" or name in (CHAR, USER):
+                self.grown.add(name)
+                self.minors.pop(name, None)
+            elif who in ("both", "all", "两人") or ({"now", "later"} & sentence.words and not sentence.strong):
+                for near in [near for near, person in self.minors.items() if near not in (CHAR, USER, CAST)]:
+                    del self.minors[near]
+
+    def _meet(self, sentence: Sentence, role: Role) -> list[str]:
+        """The minors whom the sentence introduces, kept by name."""
+        for alias in sentence.aliases:
+            if role == "system" and not self.alias:
+                self.alias = alias
+        if sentence.apart:
+            return []
+        fresh: list[str] = []
+        for minor in sentence.strong:
+            if self._outgrown(minor, sentence):
+                continue
+            name = self._name(minor.who, role, sentence)
+            self.minors[name] = Person(minor.years, self.at)
+            fresh.append(name)
+            if name == self.alias:
+                self.minors[CHAR] = Person(minor.years, self.at)
+        return fresh
+
+    def _outgrown(self, minor: Minor, sentence: Sentence) -> bool:
+        """"We were ten; twenty years later …" in one sentence."""
+        return sentence.later is not None and (minor.years or 8) + sentence.later >= ADULT
+
+    def _name(self, who: str, role: Role, sentence: Sentence) -> str:
+        first, second = _SPEAKER[role]
+        if who in _FIRST:
+            return first
+        if who in _SECOND:
+            return second
+        if who == "char" or (role == "system" and who == self.alias):
+            return CHAR
+        if who == "user":
+            return USER
+        if who and who not in _THIRD and who not in _NOUNS:
+            return who
+        if role == "system":
+            return CHAR if not who and ("second" in sentence.words or self.alias or "char" in sentence.text) else CAST
+        if not who and "first" in sentence.people and len(sentence.people) == 1 and role == "user" and _is_self(sentence):
+            return USER
+        return "<someone>"
+
+    # ── what comes together ─────────────────────────────────────────────────────────────────────────
+
+    def _is_hot(self, sentence: Sentence) -> bool:
+        """Sexual by itself, or a second hint soon after a first or after something sexual."""
+        if sentence.heat == 2:
+            return True
+        if sentence.heat == 1:
+            again = self.at - self.hints_at <= WARM or self.at - self.warm_at <= WARM
+            self.hints_at = self.at
+            return again and "hint" in sentence.words
+        return False
+
+    def _involves(self, sentence: Sentence, role: Role, fresh: list[str]) -> bool:
+        """Whether a minor takes part in a sexual sentence."""
+        if fresh:
+            return True
+        if any(name[0] != "<" and name in sentence.text for name in self.minors):
+            return not self._elsewhere(sentence)
+        first, second = _SPEAKER[role]
+        if ("first" in sentence.people and first in self.minors) or ("second" in sentence.people and second in self.minors):
+            return True
+        if self._is_of_others(sentence):
+            return False
+        if any(name in self.minors for name in (CHAR, USER, CAST)):
+            return True
+        return any(self.at - person.seen <= NEAR for person in self.minors.values())
+
+    def _joins_warm(self, sentence: Sentence, role: Role, fresh: list[str]) -> bool:
+        """Whether someone in what was sexual just before now turns out to be a minor."""
+        if not fresh or self.at - self.warm_at > WARM or "possessive" in sentence.words:
+            return False
+        named = [name for name in fresh if name[0] != "<"]
+        if named and not any(name in self.warm_text for name in named):
+            return "third" in sentence.people
+        return True
+
+    def _is_of_others(self, sentence: Sentence) -> bool:
+        """The sentence tells of couples or of people who are known to be adults."""
+        if any(name[0] != "<" and name in sentence.text for name in self.grown):
+            return True
+        return bool({"pair", "adult"} & sentence.words) or bool(sentence.grown)
+
+    def _elsewhere(self, sentence: Sentence) -> bool:
+        """A named child is away or asleep while named adults are together."""
+        if "absent" not in sentence.words or not self._is_of_others(sentence):
+            return False
+        return not any(word in sentence.text for word in (" with her", " with him", "和她", "和他"))
+
+
+def _is_self(sentence: Sentence) -> bool:
+    return any(mark in sentence.text for mark in ("i am", "i'm", "我是", "我今年", "我才", "my character", "as a"))
