@@ -92,11 +92,15 @@ class Replies:
         """The turn that is being written in a chat, or ""."""
         return self._active.get(chat_id, "")
 
+    def require_idle(self, chat_id: str) -> None:
+        """Raises ChatBusy: taking back what a reply is being written to would leave the reply out of sight."""
+        if running := self.turn_of(chat_id):
+            raise ChatBusy(chat_id, running)
+
     async def start(self, caller: Caller, ask: Ask) -> Started:
         """Add the person's text, if there is one, and begin to write. Nothing is changed when this raises
         ChatBusy, StaleRevision, ModelNotFound, ChatNotFound, MessageNotFound or BadParameter."""
-        if running := self.turn_of(ask.chat_id):
-            raise ChatBusy(ask.chat_id, running)
+        self.require_idle(ask.chat_id)
         turn_id = self._active[ask.chat_id] = uuid.uuid4().hex
         try:
             return await self._begin(caller, ask, turn_id)

@@ -64,11 +64,13 @@ def router(studio: Studio) -> APIRouter:
 
     @routes.post("/{chat_id}/undo")
     async def undo(chat_id: str, body: bodies.Revision, request: Request) -> dict[str, Any]:
-        """Take the last change of the tree back."""
+        """Take the last change of the tree back; not while a reply is being written."""
+        studio.replies.require_idle(chat_id)
         return shapes.change(studio, await chats.undo(caller_of(request).owner_id, chat_id, body.revision))
 
     @routes.post("/{chat_id}/redo")
     async def redo(chat_id: str, body: bodies.Revision, request: Request) -> dict[str, Any]:
+        studio.replies.require_idle(chat_id)
         return shapes.change(studio, await chats.redo(caller_of(request).owner_id, chat_id, body.revision))
 
     _messages(routes, studio)
