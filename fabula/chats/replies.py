@@ -93,7 +93,7 @@ class Replies:
         return self._active.get(chat_id, "")
 
     def require_idle(self, chat_id: str) -> None:
-        """Raises ChatBusy: taking back what a reply is being written to would leave the reply out of sight."""
+        """Raises ChatBusy: a reply to what is taken back would be stored out of sight."""
         if running := self.turn_of(chat_id):
             raise ChatBusy(chat_id, running)
 
