@@ -36,12 +36,18 @@ def data(body: Mapping[str, Any]) -> bytes:
     return f"data: {json.dumps(body, ensure_ascii=False)}\n\n".encode()
 
 
-def usage(ends: Iterable[Finished]) -> dict[str, Any]:
-    """Token counts; a prompt that was read for several choices counts once, as OpenAI bills it."""
+def usage(ends: Iterable[Finished], prompts: int = 1) -> dict[str, Any]:
+    """Token counts of choices in the order of their index, the same number of them for each prompt.
+
+    A prompt that was read for several choices counts once, as OpenAI bills it; cached is what was there
+    before the first of them was written.
+    """
     ends = list(ends)
-    prompt = max((end.prompt_tokens for end in ends), default=0)
+    each = max(1, len(ends) // prompts)
+    groups = [ends[first : first + each] for first in range(0, len(ends), each)]
+    prompt = sum(group[0].prompt_tokens for group in groups)
     written = sum(end.completion_tokens for end in ends)
-    cached = max((end.reused_tokens for end in ends), default=0)
+    cached = sum(min(end.reused_tokens for end in group) for group in groups)
     return {
         "prompt_tokens": prompt,
         "completion_tokens": written,
@@ -86,7 +92,7 @@ class ChatShape:
         """JSON before and after the text of a token's choice."""
         return f'{{"index":{index},"delta":{{"content":', '},"logprobs":null,"finish_reason":null}'
 
-    def token_choice(self, token: Token) -> dict[str, Any]:
+    def token_choice(self, token: Token, start: int) -> dict[str, Any]:
         return {
             "delta": {"content": token.text},
             "logprobs": self.logprobs([token]),
@@ -124,8 +130,8 @@ class TextShape:
     def chunk_parts(self, index: int) -> tuple[str, str]:
         return f'{{"index":{index},"text":', ',"logprobs":null,"finish_reason":null}'
 
-    def token_choice(self, token: Token) -> dict[str, Any]:
-        return {"text": token.text, "logprobs": self.logprobs([token]), "finish_reason": None}
+    def token_choice(self, token: Token, start: int) -> dict[str, Any]:
+        return {"text": token.text, "logprobs": self.logprobs([token], start), "finish_reason": None}
 
     def closing(self, finish_reason: str) -> dict[str, Any]:
         return {"text": "", "logprobs": None, "finish_reason": finish_reason}
@@ -133,13 +139,14 @@ class TextShape:
     def whole(self, written: Written, echo: str, wants_logprobs: bool) -> dict[str, Any]:
         return {
             "text": echo + written.text,
-            "logprobs": self.logprobs(written.tokens) if wants_logprobs else None,
+            "logprobs": self.logprobs(written.tokens, len(echo)) if wants_logprobs else None,
             "finish_reason": written.finish_reason,
         }
 
-    def logprobs(self, tokens: Iterable[Token]) -> dict[str, Any]:
+    def logprobs(self, tokens: Iterable[Token], start: int = 0) -> dict[str, Any]:
+        """`start` is the number of characters before the first of them."""
         chosen = [(token.chosen, token.likeliest) for token in tokens if token.chosen is not None]
-        offsets = [0]
+        offsets = [start]
         for choice, _ in chosen:
             offsets.append(offsets[-1] + len(choice.text))
         return {
@@ -159,10 +166,11 @@ def _row(choice: Choice) -> dict[str, Any]:
 
 
 class Answer:
-    """One answer's id, time and model, in either shape."""
+    """One answer's id, time and model, in either shape, for one prompt or several."""
 
-    def __init__(self, shape: ChatShape | TextShape, model: str):
+    def __init__(self, shape: ChatShape | TextShape, model: str, prompts: int = 1):
         self.shape = shape
+        self._prompts = prompts
         self._head = {
             "id": shape.id_prefix + uuid.uuid4().hex,
             "object": shape.object,
@@ -185,7 +193,7 @@ class Answer:
         return data(self._chunk_head | {"choices": [choice], "fabula": honesty([end])})
 
     def usage_chunk(self, ends: Iterable[Finished]) -> bytes:
-        return data(self._chunk_head | {"choices": [], "usage": usage(ends)})
+        return data(self._chunk_head | {"choices": [], "usage": usage(ends, self._prompts)})
 
     def whole(self, choices: list[Written], echoes: list[str], wants_logprobs: bool) -> dict[str, Any]:
         """The answer that is not streamed; `choices` in the order of their index."""
@@ -194,4 +202,5 @@ class Answer:
             {"index": index, **self.shape.whole(written, echo, wants_logprobs)}
             for index, (written, echo) in enumerate(zip(choices, echoes, strict=True))
         ]
-        return self._head | {"choices": rows, "usage": usage(ends), "fabula": honesty(ends)}
+        counts = usage(ends, self._prompts)
+        return self._head | {"choices": rows, "usage": counts, "fabula": honesty(ends)}

@@ -6,9 +6,10 @@ import asyncio
 import dataclasses
 import json
 import logging
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from typing import Any
+from typing import Any, NoReturn
+from urllib.parse import quote
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
@@ -24,6 +25,8 @@ from fabula.server.openai import parse, render
 from fabula.server.sse import EventStream
 from fabula.turn.request import TurnRequest
 
+CLIENT_GONE = 499  # told to nobody
+MAX_HEADER = 4000  # characters
 log = logging.getLogger(__name__)
 
 
@@ -65,28 +68,42 @@ async def _complete(
 ) -> Response:
     wish = read(await _body(request))
     model = studio.find_model(wish.model)
-    answer = render.Answer(shape, model.name)
+    answer = render.Answer(shape, model.name, len(wish.conversations or wish.prompts))
     turns = _turns(studio, request, wish, model.name)
-    headers = {"X-Fabula-Ignored": ", ".join(wish.ignored)} if wish.ignored else {}
-    if wish.stream:
-        # The first delta decides the status: what fails before it is an HTTP error, not a broken stream.
-        turns[0] = await _primed(turns[0])
-        return EventStream(_chunks(wish, answer, turns), headers=headers)
-    written = await _until_gone(request, _gather(turns))
+    try:
+        if wish.stream:
+            # The first delta decides the status: what fails before it is an HTTP error, not a broken stream.
+            turns[0] = await _until_gone(request, _primed(turns[0]))
+            language = caller_of(request).language
+            return EventStream(_chunks(wish, answer, turns, language), headers=_ignored(wish.ignored))
+        written = await _until_gone(request, _gather(turns))
+    except ClientGone:
+        return Response(status_code=CLIENT_GONE)
     body = answer.whole(written, _echoes(wish), wish.wants_logprobs)
-    if ignored := body["fabula"]["ignored"]:
-        headers = {"X-Fabula-Ignored": ", ".join(ignored)}
-    return JSONResponse(body, headers=headers)
+    return JSONResponse(body, headers=_ignored(body["fabula"]["ignored"]))
+
+
+def _ignored(names: Sequence[str]) -> dict[str, str]:
+    """A header for people who look at the wire; names are the client's and may hold anything."""
+    listed = quote(", ".join(names), safe=" ,[]()")[:MAX_HEADER]
+    return {"X-Fabula-Ignored": listed} if names else {}
 
 
 async def _body(request: Request) -> dict[str, Any]:
     try:
-        body = json.loads(await request.body())
+        raw = await request.body()
+        body = json.loads(raw, parse_constant=_refuse)
+        if b"\\ud" in raw.lower():  # half a character can neither be tokenized nor sent back
+            json.dumps(body, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as reason:
         raise BadParameter("body", "no JSON", phrase("expected.json_object", reason=f"{reason}")) from reason
     if not isinstance(body, dict):
         raise BadParameter("body", f"{body!r}"[:80], phrase("expected.object"))
     return body
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no JSON")
 
 
 def _turns(
@@ -186,7 +203,7 @@ def _first(group: ExceptionGroup[Exception]) -> Exception:
 
 
 async def _chunks(
-    wish: parse.Wish, answer: render.Answer, turns: list[AsyncGenerator[Delta, None]]
+    wish: parse.Wish, answer: render.Answer, turns: list[AsyncGenerator[Delta, None]], language: str
 ) -> AsyncGenerator[bytes, None]:
     """The body of a streamed answer: it always ends with a finish reason or an error, and [DONE]."""
     try:
@@ -194,37 +211,40 @@ async def _chunks(
             async for chunk in chunks:
                 yield chunk
     except FabulaError as failure:
-        yield render.data(render.error(failure))
+        yield render.data(render.error(failure, language))
     except Exception as failure:  # a stream that just ends would look like a short reply
         log.exception("a streamed answer failed")
-        yield render.data(render.error(Unexpected(f"{type(failure).__name__}: {failure}")))
+        yield render.data(render.error(Unexpected(f"{type(failure).__name__}: {failure}"), language))
     yield render.DONE
 
 
 async def _answered(
     wish: parse.Wish, answer: render.Answer, turns: list[AsyncGenerator[Delta, None]]
 ) -> AsyncGenerator[bytes, None]:
-    for index, echo in enumerate(_echoes(wish)):
+    echoes = _echoes(wish)
+    offsets = [len(echo) for echo in echoes]
+    for index, echo in enumerate(echoes):
         if opening := answer.shape.opening():
             yield answer.chunk(index, opening)
         if echo:
             yield answer.token_chunk(index, echo)
-    ends: list[Finished] = []
+    ends: dict[int, Finished] = {}
     async with aclosing(_merged(turns)) as merged:
         async for index, delta in merged:
             if isinstance(delta, Token):
-                if chunk := _token(answer, index, delta, wish.wants_logprobs):
+                if chunk := _token(answer, index, delta, wish.wants_logprobs, offsets[index]):
                     yield chunk
+                offsets[index] += len(delta.text)
             elif isinstance(delta, Finished):
-                ends.append(delta)
+                ends[index] = delta
                 yield answer.last_chunk(index, render.FINISH.get(delta.reason, "stop"), delta)
     if wish.with_usage:
-        yield answer.usage_chunk(ends)
+        yield answer.usage_chunk(ends[index] for index in sorted(ends))
 
 
-def _token(answer: render.Answer, index: int, token: Token, wants_logprobs: bool) -> bytes:
+def _token(answer: render.Answer, index: int, token: Token, wants_logprobs: bool, start: int) -> bytes:
     if wants_logprobs:
-        return answer.chunk(index, answer.shape.token_choice(token))
+        return answer.chunk(index, answer.shape.token_choice(token, start))
     return answer.token_chunk(index, token.text) if token.text else b""
 
 
