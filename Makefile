@@ -5,10 +5,10 @@ ARGS ?=
 TESTS ?=
 BENCH ?=
 
-.PHONY: help run test bench format clean
+.PHONY: help run test bench screenshot format clean
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## Start the studio (the first time: install, fetch the starter model)
 	@./start_linux.sh $(ARGS)
@@ -24,6 +24,10 @@ test: ## Check everything: lint, format, types, layers, tests (TESTS=tests/pure 
 bench: ## Measure what the house promises in numbers (BENCH="--quick startup" for some of it)
 	@./scripts/venv.sh dev
 	$(BIN)/python -m bench $(BENCH)
+
+screenshot: ## Make the picture of the README anew
+	@./scripts/venv.sh dev
+	FABULA_SCREENSHOT=1 $(BIN)/pytest tests/web/test_screenshot.py
 
 format: ## Put the source and the generated parts of docs/ into the house's format
 	@./scripts/venv.sh dev
