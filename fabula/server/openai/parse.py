@@ -80,13 +80,18 @@ def completion(body: dict[str, Any]) -> Wish:
     top = _get(body, "logprobs", int, None)
     if top is not None:
         body = body | {"top_logprobs": top}
-    ignored = ("logprobs of the echoed prompt",) if top is not None and body.get("echo") else ()
+    prompts = _prompts(body.get("prompt", ""))
+    ignored = []
+    if body.get("echo") and top is not None:
+        ignored.append("logprobs of the echoed prompt")
+    if body.get("echo") and not all(isinstance(piece, str) for prompt in prompts for piece in prompt):
+        ignored.append("echo of token ids")
     return _wish(
         body,
-        prompts=_prompts(body.get("prompt", "")),
+        prompts=prompts,
         echo=_get(body, "echo", bool, False),
         wants_logprobs=top is not None,
-        ignored=ignored,
+        ignored=tuple(ignored),
     )
 
 
