@@ -1,6 +1,6 @@
 """What of a long chat is processed again: next turn, swipe, edit of the last message, continue, against cold.
 
-The figures are the studio's own facts of each reply. Cold is the same prompt right after the model was loaded.
+The figures are the studio's own facts of each reply. Cold is the same prompt just after loading the model.
 """
 
 from __future__ import annotations

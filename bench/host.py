@@ -62,7 +62,7 @@ def make_worker(engine: str, home: Home) -> MakeWorker:
 
 def _story(prompt: Prompt, sampling: Sampling) -> Reply:
     """As many tokens as were asked for, at the pace of the environment."""
-    count = sampling.max_tokens or 400
+    count = sampling.max_tokens or instant.USUAL
     text = "".join(instant.piece(index) for index in range(count))
     return Reply(text, delay_s=instant.PACE_S)
 

@@ -16,12 +16,15 @@ from collections.abc import Iterator
 
 READY = "FABULA-READY "
 PACE_S = float(os.environ.get("FABULA_BENCH_PACE_MS", "0")) / 1000
+USUAL = 600  # tokens, when no number is asked for
 WORDS = ("the", "river", "was", "slow", "and", "wide", "that", "year", "she", "said")
 
 
 def piece(index: int) -> str:
-    """The text of token number `index`. Words and spaces in turn, so that each is a token of the script."""
-    return " " if index % 2 else WORDS[index // 2 % len(WORDS)]
+    """The text of token number `index`. Words and gaps in turn, so that each is a token of the script."""
+    if index % 2:
+        return "\n\n" if index % 120 == 119 else " "
+    return WORDS[index // 2 % len(WORDS)]
 
 
 def native_events(count: int, prompt_tokens: int) -> Iterator[str]:
@@ -94,7 +97,7 @@ async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
             await _send_json(writer, {"tokens": list(range(100, 140))})
         else:
             events = native_events if path == "/completion" else openai_events
-            count = body.get("n_predict") or body.get("max_tokens") or 400
+            count = body.get("n_predict") or body.get("max_tokens") or USUAL
             await _send_stream(writer, events(count, prompt_tokens=40))
     except ConnectionError:
         return  # the reader left, which stops a real engine too
