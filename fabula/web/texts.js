@@ -97,7 +97,7 @@ export function asDuration(seconds) {
 }
 
 /** @type {Record<string, (value: any) => string>} */
-const FORMATS = {
+export const FORMATS = {
   bytes: asBytes,
   number: (value) => grouped(String(value)),
   decimal: (value) => grouped(fixed(value, 1)),

@@ -6,6 +6,8 @@ from typing import Any
 
 from playwright.async_api import Locator, Page, expect
 
+PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+
 
 def composer(page: Page) -> Locator:
     return page.get_by_role("textbox", name="Your message")

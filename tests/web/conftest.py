@@ -1,7 +1,7 @@
 """A real studio with a scripted worker, and the system's Chromium to look at it.
 
-One studio and one browser serve all tests of this folder; every test has a browser context and a chat of its own.
-Console errors and violations of the content policy fail the test that caused them.
+One studio and one browser serve all tests of this folder; every test has a browser context and a chat of its
+own. Console errors and violations of the content policy fail the test that caused them.
 """
 
 from __future__ import annotations
@@ -24,20 +24,23 @@ sys.path.append(str(Path(__file__).parent.parent / "api"))  # the same tiny mode
 
 import script
 import tiny_model
-from talking import Client
 from talking import Chat as ApiChat
+from talking import Client
 
 from fabula.server.run import serve
 from fabula.store.home import Home
 
 async_api = pytest.importorskip("playwright.async_api", reason="needs web: playwright is not installed")
 
-FLAGS = (
-    "--no-sandbox --disable-quic --no-first-run --disable-background-networking --disable-component-update "
-    "--disable-sync"
-).split()
+FLAGS = [
+    "--no-sandbox",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 REFUSED = re.compile(r"Failed to load resource: the server responded with a status of 4\d\d")
-PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 
 OpenPage = Callable[..., Coroutine[Any, Any, Any]]
 

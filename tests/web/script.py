@@ -1,4 +1,4 @@
-"""What the scripted model says in the browser tests: the person's words choose the reply. Knows no browser."""
+"""What the scripted model says in the browser tests, chosen by the person's words. Knows no browser."""
 
 from __future__ import annotations
 
@@ -33,8 +33,10 @@ ATTACK = """<script>window.stolen = 1</script>
 <img src=x onerror="window.stolen = 2"><svg onload="window.stolen = 3"></svg>
 <iframe srcdoc="<script>parent.stolen = 4</script>"></iframe>
 <p style="position:fixed;inset:0" onclick="window.stolen = 5">Harmless words</p>
+
 [a link](javascript:window.stolen=6) [another](https://example.org/page)
 ![a picture](https://tracker.example.org/pixel.png)
+
 <form action="https://example.org"><input name="q"><button>Go</button></form>
 """
 

@@ -2,40 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 import pytest_asyncio
+import shelf
 from acts import message, nodes, say
 from playwright.async_api import expect
 from talking import Chat
-
-from fabula.chats.book import Chats
-from fabula.chats.records import ChatMessage
-from fabula.core.request import LOCAL_OWNER
-from fabula.store.database import Database
-from fabula.store.events import MemoryEvents
 
 LENGTH = 5_000
 LINE = "The rain went on and the lamps burned low. "
 
 
+def line(number: int) -> str:
+    return f"Message number {number}. {LINE * (number % 4 + 1)}" + "\n\nMore *words*." * (number % 3 == 0)
+
+
 @pytest.fixture(scope="session")
 def long_chat(client, web_home) -> Chat:
-    """Written past the API, which would take one request per message."""
     chat = client.new_chat(model="tiny", title="A long night")
-    return asyncio.run(_fill(chat, Database(web_home.database)))
-
-
-async def _fill(chat: Chat, database: Database) -> Chat:
-    database.open()
-    chats, revision = Chats(database, MemoryEvents()), chat.now["revision"]
-    for number in range(1, LENGTH + 1):
-        text = f"Message number {number}. {LINE * (number % 4 + 1)}" + "\n\nMore *words*." * (number % 3 == 0)
-        role = "user" if number % 2 else "assistant"
-        change = await chats.add(LOCAL_OWNER, chat.id, revision, role, text)
-        revision = change.chat.revision
-    database.close()
+    shelf.fill(web_home.database, chat.id, [line(number) for number in range(1, LENGTH + 1)])
     return chat
 
 
@@ -61,7 +46,7 @@ async def test_reading_back_brings_older_messages_without_moving_what_is_read(pa
     for _ in range(5):
         seen = page.get_by_role("article").first
         label = await seen.get_attribute("aria-label")
-        await scroll(page, "300")
+        await scroll(page, "20")
         await expect(page.get_by_role("article").first).not_to_have_attribute("aria-label", label)
         await expect(page.get_by_role("article", name=label.split(",")[0] + ",")).to_be_in_viewport()
     assert await nodes(page) < 1_300

@@ -58,7 +58,7 @@ function Row({ chat }) {
     { icon: "trash", label: t("web.chats.delete"), run: () => deleteChat(chat) },
   ];
   const show = () => setNear(true);
-  return html`<li class="chats-row" onPointerEnter=${show} onFocusIn=${show} onPointerLeave=${() => setNear(false)}>
+  return html`<li class="chats-row" onPointerEnter=${show} onFocusIn=${show}>
     <a href=${`#/chat/${encodeURIComponent(chat.id)}`} aria-current=${current ? "page" : undefined} onClick=${closeDrawer}>
       <span class="chats-title">${titleOf(chat)}</span><time class="quiet">${when(chat.updated_at)}</time>
     </a>

@@ -15,13 +15,20 @@ import { Icon } from "./Icon.js";
  * @property {boolean} [disabled]
  */
 
-/** @param {{label: string, items: Item[], children: any, class?: string, align?: "left" | "right", up?: boolean}} props */
-export function Menu({ label, items, children, class: name = "icon-button", align = "right", up = false }) {
+const OPENS_UP_FROM = 0.6; // of the window's height: lower down there is more room above
+
+/** @param {{label: string, items: Item[], children: any, class?: string, align?: "left" | "right"}} props */
+export function Menu({ label, items, children, class: name = "icon-button", align = "right" }) {
   const [open, setOpen] = useState(false);
+  const [up, setUp] = useState(false);
   const root = useRef(/** @type {HTMLElement | null} */ (null));
   const close = (/** @type {boolean} */ refocus) => {
     setOpen(false);
     if (refocus) root.current?.querySelector("button")?.focus();
+  };
+  const toggle = () => {
+    setUp((root.current?.getBoundingClientRect().bottom ?? 0) > innerHeight * OPENS_UP_FROM);
+    setOpen(!open);
   };
   useEffect(() => {
     if (!open) return undefined;
@@ -31,7 +38,7 @@ export function Menu({ label, items, children, class: name = "icon-button", alig
     return () => removeEventListener("pointerdown", outside);
   }, [open]);
   return html`<div class="menu-root" ref=${root} onKeyDown=${(/** @type {KeyboardEvent} */ event) => open && keyDown(event, root.current, close)}>
-    <button type="button" class=${name} aria-haspopup="menu" aria-expanded=${open} aria-label=${label} title=${label} onClick=${() => setOpen(!open)}>
+    <button type="button" class=${name} aria-haspopup="menu" aria-expanded=${open} aria-label=${label} title=${label} onClick=${toggle}>
       ${children}
     </button>
     ${open && html`<div class=${`menu menu-${align} ${up ? "menu-up" : ""}`} role="menu" aria-label=${label}>${items.map((item) => row(item, close))}</div>`}

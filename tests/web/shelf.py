@@ -1,0 +1,62 @@
+"""Writes a long chat past the API, which would take one request per message. Knows no browser."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, insert, update
+
+from fabula.core.request import LOCAL_OWNER
+from fabula.store.database import Database
+from fabula.store.schema.chats import chats, messages, versions
+
+
+def fill(database_file: Path, chat_id: str, texts: Sequence[str]) -> None:
+    """The texts become the chat's path, a person and the model in turns."""
+    database = Database(database_file)
+    database.open()
+    database.write_sync(lambda connection: _write(connection, chat_id, texts))
+    database.close()
+
+
+def _write(connection: Connection, chat_id: str, texts: Sequence[str]) -> None:
+    numbers = range(1, len(texts) + 1)
+    connection.execute(insert(messages), [_message(chat_id, number, len(texts)) for number in numbers])
+    connection.execute(
+        insert(versions), [_version(chat_id, *row) for row in zip(numbers, texts, strict=True)]
+    )
+    head = {"head_id": f"{chat_id}-{len(texts)}", "revision": chats.c.revision + 1}
+    connection.execute(update(chats).where(chats.c.id == chat_id).values(head))
+
+
+def _message(chat_id: str, number: int, last: int) -> dict[str, Any]:
+    return {
+        "id": f"{chat_id}-{number}",
+        "owner_id": LOCAL_OWNER,
+        "chat_id": chat_id,
+        "parent_id": f"{chat_id}-{number - 1}" if number > 1 else "",
+        "position": 0,
+        "depth": number,
+        "role": "user" if number % 2 else "assistant",
+        "author": "",
+        "created_at": time.time(),
+        "version_id": f"{chat_id}-{number}-v",
+        "hidden": False,
+        "shown_id": f"{chat_id}-{number + 1}" if number < last else "",
+    }
+
+
+def _version(chat_id: str, number: int, text: str) -> dict[str, Any]:
+    return {
+        "id": f"{chat_id}-{number}-v",
+        "owner_id": LOCAL_OWNER,
+        "message_id": f"{chat_id}-{number}",
+        "text": text,
+        "reason": "written" if number % 2 else "generated",
+        "tokenizer": "",
+        "created_at": time.time(),
+        "token_ids": b"",
+    }

@@ -1,0 +1,122 @@
+"""Home and settings: what this machine has, what to get next, how one likes it."""
+
+from __future__ import annotations
+
+import re
+
+from acts import composer
+from playwright.async_api import expect
+
+SETTINGS = "#/settings"
+
+
+async def test_home_tells_the_machine_and_its_models(open_page):
+    page = await open_page()
+    await expect(page.get_by_role("heading", name="This machine", exact=True)).to_be_visible()
+    await expect(page.get_by_text(re.compile(r"\d+ cores, [\d.]+ GiB of memory"))).to_be_visible()
+    await expect(page.get_by_role("listitem").filter(has_text="tiny")).to_be_visible()
+    await expect(page.get_by_role("button", name=re.compile(r"^Get, [\d.]+ GiB"))).to_have_count(3)
+
+
+async def test_start_a_chat_from_home(open_page, client):
+    page = await open_page()
+    await page.get_by_role("button", name="Start a chat with tiny").click()
+    await expect(composer(page)).to_be_focused()
+    assert client.get(f"/chats/{page.url.rpartition('/')[2]}")["model"] == "tiny"
+
+
+async def test_a_loaded_model_shows_its_memory_and_can_be_stopped(open_page, client):
+    client.post("/models/tiny/load")
+    page = await open_page()
+    await expect(page.get_by_text(re.compile("for a context of [\\d,]+ tokens"))).to_be_visible()
+    await page.get_by_role("button", name="Stop tiny").click()
+    await expect(page.get_by_role("button", name="Stop tiny")).to_have_count(0)
+    assert client.get("/system")["running"] == []
+
+
+async def test_a_download_that_fails_says_why_and_can_be_tried_again(open_page, client):
+    job = client.post("/models/pull", {"source": "/no/such/file.gguf"}, 202)
+    page = await open_page()
+    card = page.get_by_role("listitem").filter(has_text="/no/such/file.gguf").first
+    await expect(card.get_by_role("button", name="Try again")).to_be_visible(timeout=30_000)
+    await expect(card).to_contain_text(client.get(f"/jobs/{job['id']}")["error"]["message"])
+
+
+async def test_the_language_switches_live_and_stays(open_page):
+    page = await open_page(SETTINGS)
+    await page.get_by_role("radio", name="繁體中文").check(force=True)
+    await expect(page.get_by_role("heading", name="設定")).to_be_visible()
+    assert await page.evaluate("document.documentElement.lang") == "zh-Hant"
+    await page.reload()
+    await expect(page.get_by_role("heading", name="設定")).to_be_visible()
+    await page.get_by_role("radio", name="简体中文").check(force=True)
+    await expect(page.get_by_role("heading", name="设置")).to_be_visible()
+
+
+async def test_the_browser_chooses_the_language(open_page):
+    for locale, word in (("zh-TW", "設定"), ("zh-HK", "設定"), ("zh-CN", "设置"), ("fr-FR", "Settings")):
+        page = await open_page(SETTINGS, locale=locale)
+        await expect(page.get_by_role("heading", name=word, exact=True)).to_be_visible()
+
+
+async def test_dark_can_be_chosen(open_page):
+    page = await open_page(SETTINGS, color_scheme="light")
+    light = await page.evaluate("getComputedStyle(document.body).backgroundColor")
+    await page.get_by_role("radio", name="Dark").check(force=True)
+    dark = await page.evaluate("getComputedStyle(document.body).backgroundColor")
+    await page.reload()
+    assert await page.evaluate("getComputedStyle(document.body).backgroundColor") == dark != light
+
+
+async def test_a_setting_is_saved_and_returned_to_its_default(open_page, client):
+    page = await open_page(SETTINGS)
+    field = page.get_by_label("engine.queue_limit")
+    await field.fill("12")
+    await field.blur()
+    await expect(page.get_by_text("Saved")).to_be_visible()
+    assert _setting(client, "engine.queue_limit")["value"] == 12
+    await page.get_by_role("button", name="Return to the default (256)").click()
+    await expect(field).to_have_value("256")
+    assert _setting(client, "engine.queue_limit")["where"] == "default"
+
+
+async def test_a_wrong_value_is_told_beside_its_field(open_page, client):
+    page = await open_page(SETTINGS)
+    await page.get_by_label("engine.queue_limit").fill("-5")
+    await page.get_by_label("engine.queue_limit").blur()
+    await expect(page.get_by_text("engine.queue_limit is -5")).to_be_visible()
+    assert _setting(client, "engine.queue_limit")["value"] == 256
+
+
+async def test_a_backup_is_written(open_page, web_home):
+    page = await open_page(SETTINGS)
+    await page.get_by_role("button", name="Back up now").click()
+    await expect(page.get_by_text("Backup written")).to_be_visible()
+    assert list(web_home.backups.iterdir())
+
+
+async def test_the_keys_are_listed(open_page):
+    page = await open_page()
+    await page.keyboard.press("?")
+    await expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_visible()
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+async def test_a_chat_is_found_renamed_and_opened(open_page, client):
+    client.new_chat(title="The orchard in autumn")
+    page = await open_page("#/chat")
+    await page.get_by_role("searchbox").fill("ORCHARD")
+    row = page.get_by_role("link", name="The orchard in autumn")
+    await expect(page.get_by_role("navigation", name="List of chats").get_by_role("link")).to_have_count(1)
+    await row.hover()
+    await page.get_by_role("button", name="More for “The orchard in autumn”").click()
+    await page.get_by_role("menuitem", name="Rename").click()
+    await page.get_by_role("textbox", name="Title of the chat").fill("The orchard in spring")
+    await page.keyboard.press("Enter")
+    await page.get_by_role("link", name="The orchard in spring").click()
+    await expect(page.get_by_role("heading", name="The orchard in spring")).to_be_visible()
+
+
+def _setting(client, name):
+    return next(row for row in client.get("/settings")["settings"] if row["name"] == name)
