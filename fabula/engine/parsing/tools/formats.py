@@ -1,0 +1,248 @@
+"""The formats of tool calls, as data: marks, readers, and how a call is written. Knows no stream.
+
+Written from the chat templates that the makers publish, and from what their models write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from fabula.engine.parsing.tools import named, tagged
+from fabula.engine.parsing.tools.objects import one_or_more
+from fabula.engine.parsing.tools.reading import Reading, Text, peek
+from fabula.engine.parsing.tools.tagged import Schemas
+from fabula.engine.parsing.tools.telling import Calls
+
+Reader = Callable[[Text, Calls, Schemas], Reading[None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Format:
+    """`begins` are the marks with which a block of calls begins in an answer, each with its reader; with
+    `bare` an answer may also begin with the `{` of a call. `hints` are texts of which a template of this
+    format has all. `shown` are further marks that may be special tokens.
+
+    `call` is how a call with JSON arguments is written: before the name, between name and arguments, after
+    them. Where each argument has tags of its own, `fields` is how it is written: before the name, after it,
+    before a key, after it, after a value, after the last value. A format without both cannot be enforced.
+    """
+
+    name: str
+    begins: dict[str, Reader] = field(default_factory=dict)
+    hints: tuple[str, ...]
+    shown: tuple[str, ...] = ()
+    bare: Reader | None = None
+    call: tuple[str, str, str] | None = None
+    fields: tuple[str, str, str, str, str, str] | None = None
+
+    @property
+    def trigger(self) -> str:
+        """What a model writes first when it calls; "" where that may be any text."""
+        first = (self.call or self.fields or ("",))[0]
+        return "" if self.bare else next((begin for begin in self.begins if first.startswith(begin)), first)
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        return (*self.begins, *self.shown)
+
+
+def _objects(*closing: str) -> Reader:
+    """JSON objects, and a mark after them that may be missing."""
+
+    def read(text: Text, calls: Calls, schemas: Schemas) -> Reading[None]:
+        yield from one_or_more(text, calls)
+        yield from peek(text)
+        for mark in closing:
+            while len(text.left) < len(mark) and mark.startswith(text.left) and not text.closed:
+                yield
+            text.left = text.left.removeprefix(mark)
+
+    return read
+
+
+HARMONY = Format(
+    name="harmony",
+    hints=("<|channel|>", "<|message|>"),
+    call=("<|channel|>commentary to=functions.", " <|constrain|>json<|message|>", ""),
+)
+
+FORMATS = (
+    HARMONY,
+    Format(
+        name="deepseek",
+        begins={"<｜tool▁calls▁begin｜>": named.deepseek},
+        hints=("<｜tool▁calls▁begin｜>",),
+        shown=(
+            "<｜tool▁call▁begin｜>",
+            "<｜tool▁sep｜>",
+            "<｜tool▁call▁end｜>",
+            "<｜tool▁calls▁end｜>",
+        ),
+        call=(
+            "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>",
+            "<｜tool▁sep｜>",
+            "<｜tool▁call▁end｜><｜tool▁calls▁end｜>",
+        ),
+    ),
+    Format(
+        name="kimi",
+        begins={"<|tool_calls_section_begin|>": named.kimi},
+        hints=("<|tool_calls_section_begin|>",),
+        shown=(
+            "<|tool_call_begin|>",
+            "<|tool_call_argument_begin|>",
+            "<|tool_call_end|>",
+            "<|tool_calls_section_end|>",
+        ),
+        call=(
+            "<|tool_calls_section_begin|><|tool_call_begin|>functions.",
+            ":0<|tool_call_argument_begin|>",
+            "<|tool_call_end|><|tool_calls_section_end|>",
+        ),
+    ),
+    Format(
+        name="mistral",
+        begins={"[TOOL_CALLS]": named.mistral},
+        hints=("[TOOL_CALLS]", "[ARGS]"),
+        shown=("[ARGS]", "[CALL_ID]"),
+        call=("[TOOL_CALLS]", "[ARGS]", ""),
+    ),
+    Format(
+        name="mistral-list",
+        begins={"[TOOL_CALLS]": named.mistral},
+        hints=("[TOOL_CALLS]",),
+        call=('[TOOL_CALLS][{"name": "', '", "arguments": ', "}]"),
+    ),
+    Format(
+        name="gemma",
+        begins={"<|tool_call>": tagged.gemma},
+        hints=("<|tool_call>", "<tool_call|>"),
+        shown=("<tool_call|>", tagged.GEMMA_QUOTE),
+    ),
+    Format(
+        name="phi",
+        begins={"<|tool_call|>": _objects("<|/tool_call|>")},
+        hints=("<|tool_call|>", "<|/tool_call|>"),
+        shown=("<|/tool_call|>",),
+        call=('<|tool_call|>{"name": "', '", "arguments": ', "}<|/tool_call|>"),
+    ),
+    Format(
+        name="granite",
+        begins={"<|tool_call|>": _objects()},
+        hints=("<|tool_call|>",),
+        call=('<|tool_call|>[{"name": "', '", "arguments": ', "}]"),
+    ),
+    Format(
+        name="command",
+        begins={"<|START_ACTION|>": named.command},
+        hints=("<|START_ACTION|>",),
+        shown=("<|END_ACTION|>",),
+        call=(
+            '<|START_ACTION|>[{"tool_call_id": "0", "tool_name": "',
+            '", "parameters": ',
+            "}]<|END_ACTION|>",
+        ),
+    ),
+    Format(
+        name="lfm2",
+        begins={"<|tool_call_start|>": tagged.pythonic},
+        hints=("<|tool_call_start|>",),
+        shown=("<|tool_call_end|>",),
+    ),
+    Format(
+        name="minimax",
+        begins={"<minimax:tool_call>": tagged.minimax},
+        hints=("minimax:tool_call",),
+        shown=("</minimax:tool_call>",),
+        fields=(
+            '<minimax:tool_call>\n<invoke name="',
+            '">\n',
+            '<parameter name="',
+            '">',
+            "</parameter>\n",
+            "</invoke>\n</minimax:tool_call>",
+        ),
+    ),
+    Format(
+        name="seed",
+        begins={"<seed:tool_call>": tagged.seed},
+        hints=("<seed:tool_call>",),
+        shown=("</seed:tool_call>",),
+        fields=(
+            "<seed:tool_call>\n<function=",
+            ">\n",
+            "<parameter=",
+            ">",
+            "</parameter>\n",
+            "</function>\n</seed:tool_call>",
+        ),
+    ),
+    Format(
+        name="jamba",
+        begins={"<tool_calls>": _objects("</tool_calls>")},
+        hints=("<tool_calls>",),
+        shown=("</tool_calls>",),
+        call=('<tool_calls>[{"name": "', '", "arguments": ', "}]</tool_calls>"),
+    ),
+    Format(
+        name="glm",
+        begins={"<tool_call>": tagged.tool_call},
+        hints=("<tool_call>", "<arg_key>"),
+        shown=("</tool_call>", "<arg_key>", "</arg_key>", "<arg_value>", "</arg_value>"),
+        fields=(
+            "<tool_call>",
+            "\n",
+            "<arg_key>",
+            "</arg_key>\n<arg_value>",
+            "</arg_value>\n",
+            "</tool_call>",
+        ),
+    ),
+    Format(
+        name="qwen-coder",
+        begins={"<tool_call>": tagged.tool_call, "<function=": tagged.function},
+        hints=("<tool_call>", "<function="),
+        shown=("</tool_call>",),
+        fields=(
+            "<tool_call>\n<function=",
+            ">\n",
+            "<parameter=",
+            ">\n",
+            "\n</parameter>\n",
+            "</function>\n</tool_call>",
+        ),
+    ),
+    Format(
+        name="hermes",
+        begins={"<tool_call>": tagged.tool_call},
+        hints=("<tool_call>",),
+        shown=("</tool_call>",),
+        call=('<tool_call>\n{"name": "', '", "arguments": ', "}\n</tool_call>"),
+    ),
+    Format(
+        name="llama",
+        begins={"<|python_tag|>": tagged.llama, "<function=": tagged.function},
+        hints=("<|start_header_id|>",),
+        bare=tagged.llama,
+        call=('{"name": "', '", "parameters": ', "}"),
+    ),
+)
+"""In this order: the first whose hints a template has is its format."""
+
+GENERAL = Format(
+    name="general",
+    begins={"<tool_call>": tagged.tool_call, "<function=": tagged.function},
+    hints=(),
+    shown=("</tool_call>",),
+    bare=tagged.llama,
+    call=('{"name": "', '", "arguments": ', "}"),
+)
+"""For templates that take tools in a way that is not known here."""
+
+BY_NAME = {each.name: each for each in (*FORMATS, GENERAL)}
+
+
+def detect(template: str) -> Format:
+    """The format in which a template, one that takes tools, asks for calls."""
+    return next((each for each in FORMATS if all(hint in template for hint in each.hints)), GENERAL)

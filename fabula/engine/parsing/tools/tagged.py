@@ -1,0 +1,180 @@
+"""Calls whose name and arguments stand between tags, and calls that look like code. Knows no stream.
+
+Arguments without a type of their own are read by the tool's JSON schema: text stays text where the schema
+says string, and is read as JSON elsewhere.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from fabula.engine.parsing.tools.objects import an_object, one_or_more
+from fabula.engine.parsing.tools.reading import NotACall, Reading, Text, expect, peek, until, value
+from fabula.engine.parsing.tools.telling import Calls
+
+Schemas = Mapping[str, Mapping[str, Any]]
+"""Of each tool, the schemas of its parameters by name."""
+
+
+def tool_call(text: Text, calls: Calls, schemas: Schemas) -> Reading[None]:
+    """`<tool_call>…</tool_call>`, which holds JSON (Hermes, Qwen), `<function=…>` (Qwen3-Coder) or a name
+    with `<arg_key>`s (GLM)."""
+    first = yield from peek(text)
+    if first in ("{", "["):
+        yield from one_or_more(text, calls)
+    elif first == "<":
+        yield from expect(text, "<function=")
+        yield from function(text, calls, schemas)
+    else:
+        yield from _glm(text, calls, schemas)
+        return
+    yield from _closing(text, "</tool_call>")
+
+
+def function(text: Text, calls: Calls, schemas: Schemas) -> Reading[None]:
+    """`<function=NAME>` and then `<parameter=KEY>…</parameter>`s or a JSON object, up to `</function>`."""
+    name, mark = yield from until(text, ">")
+    if not mark:
+        raise NotACall
+    calls.begin(name)
+    if (yield from peek(text)) == "{":
+        yield from value(text, calls.tell)
+        yield from _closing(text, "</function>")
+    else:
+        yield from _parameters(text, calls, schemas, ("<parameter=", ">", "</parameter>", "</function>"))
+    calls.end()
+
+
+def minimax(text: Text, calls: Calls, schemas: Schemas) -> Reading[None]:
+    """`<invoke name="NAME"><parameter name="KEY">…</parameter></invoke>`, several in one block."""
+    while (yield from until(text, '<invoke name="', "</minimax:tool_call>"))[1].startswith("<invoke"):
+        name, mark = yield from until(text, '">')
+        if not mark:
+            raise NotACall
+        calls.begin(name)
+        yield from _parameters(text, calls, schemas, ('<parameter name="', '">', "</parameter>", "</invoke>"))
+        calls.end()
+
+
+def seed(text: Text, calls: Calls, schemas: Schemas) -> Reading[None]:
+    yield from expect(text, "<function=")
+    yield from function(text, calls, schemas)
+    yield from _closing(text, "</seed:tool_call>")
+
+
+def _glm(text: Text, calls: Calls, schemas: Schemas) -> Reading[None]:
+    name, mark = yield from until(text, "\n", "<arg_key>", "</tool_call>")
+    if not mark or name.strip() not in schemas:
+        raise NotACall
+    calls.begin(name)
+    if mark == "<arg_key>":
+        text.left = mark + text.left
+    if mark != "</tool_call>":
+        yield from _parameters(
+            text, calls, schemas, ("<arg_key>", "</arg_key>", "</arg_value>", "</tool_call>"), "<arg_value>"
+        )
+    calls.end()
+
+
+Marks = tuple[str, str, str, str]
+"""Before a key, after it, after the value, after the last value."""
+
+
+def _parameters(
+    text: Text, calls: Calls, schemas: Schemas, marks: Marks, before_value: str = ""
+) -> Reading[None]:
+    """Each argument is told when its value is complete; the object is closed at the end mark."""
+    before, after_key, after_value, end = marks
+    known = schemas.get(calls.name, {})
+    count = 0
+    while (yield from until(text, before, end))[1] == before:
+        key, _ = yield from until(text, after_key)
+        if before_value:
+            yield from expect(text, before_value)
+        said, mark = yield from until(text, after_value)
+        if not mark:  # cut off in the middle: half a value is none
+            return
+        calls.tell(
+            ("{" if not count else ", ") + f"{_json(key.strip())}: {typed(said, known.get(key.strip()))}"
+        )
+        count += 1
+    if count:
+        calls.tell("}")
+
+
+def typed(said: str, schema: Any) -> str:
+    """The JSON text of an argument that was written as plain text."""
+    said = said.removeprefix("\n").removesuffix("\n")
+    kinds = schema.get("type", "") if isinstance(schema, Mapping) else ""
+    if "string" in (kinds if isinstance(kinds, list) else [kinds]):
+        return _json(said)
+    try:
+        return _json(json.loads(said))
+    except ValueError:
+        return _json(said)
+
+
+def _json(something: Any) -> str:
+    return json.dumps(something, ensure_ascii=False)
+
+
+def _closing(text: Text, mark: str) -> Reading[None]:
+    """The closing mark, which some models forget at the end of the reply."""
+    if (yield from peek(text)):
+        yield from expect(text, mark)
+
+
+# ── calls that look like code ───────────────────────────────────────────────────────────────────────
+
+
+def pythonic(text: Text, calls: Calls, schemas: Schemas) -> Reading[None]:
+    """`[name(key='value', …), …]<|tool_call_end|>` (LFM2)."""
+    source, _ = yield from until(text, "<|tool_call_end|>")
+    try:
+        tree = ast.parse(source.strip(), mode="eval").body
+        found = tree.elts if isinstance(tree, ast.List) else [tree]
+        for call in found:
+            if not isinstance(call, ast.Call):
+                raise NotACall
+            arguments = {word.arg: ast.literal_eval(word.value) for word in call.keywords}
+            calls.begin(ast.unparse(call.func))
+            calls.tell(_json(arguments))
+            calls.end()
+    except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError) as reason:
+        raise NotACall from reason
+
+
+GEMMA_QUOTE = '<|"|>'
+_BARE_KEY = re.compile(r"([{,]\s*)([\w.$-]+)\s*:")
+
+
+def gemma(text: Text, calls: Calls, schemas: Schemas) -> Reading[None]:
+    """`call:NAME{key:<|"|>text<|"|>,other:1}<tool_call|>` (Gemma 4)."""
+    yield from expect(text, "call:")
+    name, mark = yield from until(text, "{")
+    if not mark:
+        raise NotACall
+    calls.begin(name)
+    body, _ = yield from until(text, "<tool_call|>")
+    calls.tell(_unquoted("{" + body))
+    calls.end()
+
+
+def _unquoted(source: str) -> str:
+    """JSON text of an object with Gemma's own quotes and bare keys."""
+    pieces = source.split(GEMMA_QUOTE)  # outside, inside, outside …
+    for index, piece in enumerate(pieces):
+        pieces[index] = _json(piece) if index % 2 else _BARE_KEY.sub(r'\1"\2":', piece)
+    return "".join(pieces).strip()
+
+
+def llama(text: Text, calls: Calls, schemas: Schemas) -> Reading[None]:
+    """`{"name": …, "parameters": …}`, several after semicolons (Llama 3)."""
+    yield from an_object(text, calls, schemas)
+    while (yield from peek(text)) == ";":
+        text.take(1)
+        yield from an_object(text, calls, schemas)
