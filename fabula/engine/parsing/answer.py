@@ -50,8 +50,8 @@ class AnswerReader:
         parts = self._parser.finish(complete=complete) if self._parser else []
         read = [item for part in parts for item in self._part(part)]
         if self._tools:
-            for last in self._tools.finish(complete=complete):
-                read.append(last if isinstance(last, Token) else self._call(last))
+            rest = self._tools.finish(complete=complete)
+            read += [item if isinstance(item, Token) else self._call(item) for item in rest]
         return read
 
     def close(self) -> None:
