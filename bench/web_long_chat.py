@@ -11,13 +11,13 @@ import itertools
 import shutil
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.instant import piece
-from bench.paired import Interval, mean, median
+from bench.paired import Interval, mean, median, ratio
 from bench.report import Report, at_least, at_most, reported
 from bench.studio import Studio, fresh_home, hosted
 from fabula.chats import changes, shelf
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
     from sqlalchemy import Connection
 
+TITLE = "A long story"
 MESSAGES = 5000
 PACE_MS = 5  # between two of them: 200 tokens/s
 KEYS = 30
@@ -37,6 +38,14 @@ KEY_PAUSE_S = 0.05
 LONGEST_S = 60.0  # for anything on the page
 REST_S = 1.5  # of frames without anything to do, as the bound
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+
+
+@dataclass(frozen=True, slots=True)
+class Chats:
+    """The ids of the chat that is measured and of one that any page could show."""
+
+    short: str
+    long: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +99,7 @@ def write_chat(path: Path, count: int) -> str:
 
 
 def _write(connection: Connection, count: int) -> str:
-    fields = {"title": "A long story", "model": "smollm2", "system": "", "sampling": {}}
+    fields = {"title": TITLE, "model": "smollm2", "system": "", "sampling": {}}
     chat = shelf.create(connection, LOCAL_OWNER, fields)
     revision = chat.revision
     for index in range(count):
@@ -153,7 +162,7 @@ def opening(browser: Browser, screen: Screen, studio: Studio, chat: str) -> tupl
         time.sleep(0.3)  # what is drawn after the text
         nodes = int(page.evaluate("document.querySelectorAll('*').length"))
     with opened(browser, screen, studio) as page:
-        page.get_by_role("link", name="A long story").first.wait_for(state="attached")
+        page.get_by_role("link", name=TITLE).first.wait_for(state="attached")
         time.sleep(0.3)
         began = page.evaluate(f"(location.hash = '#/chat/{chat}', performance.now())")
         within = shown_at(page) - float(began)
@@ -191,13 +200,17 @@ def rate(found: list[float]) -> float:
 # ── the measurement ─────────────────────────────────────────────────────────────────────────────────
 
 
-def look(report: Report, browser: Browser, screen: Screen, studio: Studio, chat: str, rounds: int) -> None:
+def look(report: Report, browser: Browser, screen: Screen, studio: Studio, chats: Chats, rounds: int) -> None:
     report.heading(f"{screen.name}: {screen.width} × {screen.height}")
-    openings = [opening(browser, screen, studio, chat) for _ in range(rounds)]
+    both = (chats.short, chats.long)
+    pairs = [[opening(browser, screen, studio, one) for one in both] for _ in range(rounds)]
+    short, openings = zip(*pairs, strict=True)
     report.measure("opening, the whole page by its address", _median(openings, 0), "ms", at_most(1000))
     report.measure("opening, from within the app", _median(openings, 1), "ms", at_most(1000))
+    report.measure("by address / a chat of 10 messages (bound)", _against(openings, short, 0), "")
+    report.measure("within the app / a chat of 10 messages (bound)", _against(openings, short, 1), "")
     report.measure("DOM nodes", max(nodes for *_, nodes in openings), "", at_most(999))
-    with opened(browser, screen, studio, f"#/chat/{chat}") as page:
+    with opened(browser, screen, studio, f"#/chat/{chats.long}") as page:
         shown_at(page)
         page.evaluate("bench.frames.length = 0")
         time.sleep(REST_S)
@@ -215,7 +228,14 @@ def look(report: Report, browser: Browser, screen: Screen, studio: Studio, chat:
     report.measure("DOM nodes after all that", nodes, "", at_most(999))
 
 
-def _median(rows: list[tuple[float, float, int]], column: int) -> Interval:
+Opening = tuple[float, float, int]
+
+
+def _against(rows: Sequence[Opening], others: Sequence[Opening], column: int) -> Interval:
+    return ratio([float(row[column]) for row in rows], [float(row[column]) for row in others])
+
+
+def _median(rows: Sequence[Opening], column: int) -> Interval:
     return median([float(row[column]) for row in rows])
 
 
@@ -235,12 +255,12 @@ def main(arguments: list[str] | None = None) -> None:
     settings = {"bench_pace_ms": PACE_MS, "engine_context": 8192}
     about = f"a chat of {given.messages:,} messages in the browser"
     with reported("web_long_chat", about) as report, fresh_home() as home:
-        chat = write_chat(home, given.messages)
+        chats = Chats(write_chat(home, 10), write_chat(home, given.messages))
         with hosted(home, settings, "scripted") as studio, sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
             report.note(f"Chromium {browser.version}")
             for screen in SCREENS:
-                look(report, browser, screen, studio, chat, 2 if given.quick else 5)
+                look(report, browser, screen, studio, chats, 2 if given.quick else 5)
             browser.close()
 
 
