@@ -79,6 +79,11 @@ class Studio:
         await self.replies.recover()
         await self.job_runner.recover()
 
+    async def quiet(self) -> None:
+        """End turns and event streams while readers can still be told."""
+        await self.live.close()
+        self.events.close()
+
     async def close(self) -> None:
         """End turns (their text is kept), jobs and engines, then the database."""
         await self.live.close()

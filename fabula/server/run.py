@@ -10,7 +10,7 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from types import FrameType
 
 import uvicorn
@@ -77,7 +77,7 @@ async def _answer(
         server_header=False,
         timeout_graceful_shutdown=STOP_GRACE_S,
     )
-    server = _Server(config)
+    server = _Server(config, studio.quiet)
     restore = _on_signals(server)
     watch = asyncio.create_task(_announce(server, listener, mine, ready, stop))
     try:
@@ -88,7 +88,16 @@ async def _answer(
 
 
 class _Server(uvicorn.Server):
-    """Uvicorn raises a caught signal again when it has shut down, which would cut our own closing short."""
+    """Uvicorn raises a caught signal again when it has shut down, which would cut our own closing short;
+    and it waits for open streams, which end only when they are told to."""
+
+    def __init__(self, config: uvicorn.Config, before_shutdown: Callable[[], Awaitable[None]]) -> None:
+        super().__init__(config)
+        self._before_shutdown = before_shutdown
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await self._before_shutdown()
+        await super().shutdown(sockets)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

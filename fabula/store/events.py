@@ -87,6 +87,11 @@ class MemoryEvents:
             oldest, _ = self._ended.popitem(last=False)
             self._topics.pop(oldest, None)
 
+    def close(self) -> None:
+        """Ends every topic, so that no follower keeps a studio from ending."""
+        for topic in list(self._topics):
+            self.end(topic)
+
     def latest(self, topic: str) -> int:
         """The number of the newest event, 0 when there was none: follow after it to get only what is new."""
         place = self._topics.get(topic)
