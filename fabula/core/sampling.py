@@ -76,10 +76,16 @@ class Sampling:
     loop_length: int = 64  # the longest repeating piece that counts as a loop, in tokens
     think: bool | None = None  # None = as the model's template does by itself
     think_effort: str = ""  # "low", "medium" …, for templates that know it
-    think_budget: int | None = None  # tokens of reasoning after which the model has to answer; None = no limit
+    think_budget: int | None = (
+        None  # tokens of reasoning after which the model has to answer; None = no limit
+    )
     keep_reasoning: bool = False  # earlier replies are sent with their reasoning
 
     def __post_init__(self) -> None:
+        if unknown := [name for name in self.sampler_order if name not in SAMPLERS]:
+            raise BadParameter(
+                "sampler_order", unknown[0], phrase("expected.one_of", names=", ".join(SAMPLERS))
+            )
         for name, (low, high) in RANGES.items():
             value = getattr(self, name)
             if value is not None and not low <= value <= high:  # NaN fails every comparison
@@ -107,7 +113,17 @@ class Sampling:
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
 
 
-OUTSIDE_THE_ENGINE = frozenset({"think", "think_effort", "think_budget", "keep_reasoning"})
+SAMPLERS = (
+    *("penalties", "dry", "no_repeat_ngram", "encoder_repetition_penalty", "top_n_sigma", "top_k", "top_a"),
+    *("typical_p", "tfs", "epsilon_cutoff", "eta_cutoff", "top_p", "min_p", "xtc", "smoothing"),
+    *("temperature", "dynatemp", "mirostat", "adaptive_p"),
+)
+"""The steps that `sampler_order` may name. Steps that it leaves out follow in their usual order: none is ever
+switched off by not being named."""
+
+OUTSIDE_THE_ENGINE = frozenset(
+    {"think", "think_effort", "think_budget", "keep_reasoning", "loop_count", "loop_length"}
+)
 """What `turn` does itself, by the prompt and by reading the stream, whatever the engine."""
 
 RANGES: dict[str, tuple[float, float]] = {

@@ -68,8 +68,8 @@ def test_what_another_parameter_switches_off_is_told() -> None:
 
 
 def test_what_the_engine_cannot_do_is_told_and_not_claimed() -> None:
-    asked = Sampling(tfs=0.9, banned_strings=("shivers",), json_schema="{}", top_k=3)
-    assert wire.ignored(asked) == ("tfs", "json_schema", "banned_strings")
+    asked = Sampling(tfs=0.9, banned_strings=("shivers",), min_tokens=9, top_k=3)
+    assert wire.ignored(asked) == ("tfs", "banned_strings", "min_tokens")
     told = wire.effective(asked, context=2048, seed=99)
     assert (told["tfs"], told["banned_strings"], told["json_schema"], told["top_k"]) == (1.0, (), "", 3)
 
@@ -83,3 +83,30 @@ def test_what_the_engine_says_it_used_is_believed() -> None:
     told = wire.effective(Sampling(), context=2048, seed=99)
     settings = {"top_k": 30, "top_p": 0.949999988079071, "top_n_sigma": -1.0, "n_probs": 0}
     assert wire.settled(told, settings) == told | {"top_k": 30}
+
+
+def test_samplers_that_are_not_named_keep_their_place_behind_the_named_ones() -> None:
+    steps = wire.body(Prompt(("x",)), Sampling(sampler_order=("temperature", "top_k", "tfs")), effective())[
+        "samplers"
+    ]
+    assert steps[:3] == ["temperature", "top_k", "penalties"]
+    assert sorted(steps) == sorted(wire.STEPS.values())
+
+
+def test_adaptive_p_comes_last_and_only_when_asked_for() -> None:
+    assert (
+        wire.body(Prompt(("x",)), Sampling(adaptive_target=0.3), effective())["samplers"][-1] == "adaptive_p"
+    )
+    assert "adaptive_p" not in wire.body(Prompt(("x",)), Sampling(), effective())["samplers"]
+
+
+def test_a_form_is_sent_in_the_engines_words() -> None:
+    assert wire.body(Prompt(("x",)), Sampling(json_schema='{"type":"integer"}'), effective())[
+        "json_schema"
+    ] == {"type": "integer"}
+    grammar = wire.body(Prompt(("x",)), Sampling(regex=r"a/b\/c"), effective())["grammar"]
+    assert grammar == "%llguidance {}\nstart: /a\\/b\\/c/"
+
+
+def effective() -> dict[str, object]:
+    return wire.effective(Sampling(), context=2048, seed=1)

@@ -5,7 +5,9 @@ Knows llama.cpp's `/completion` body; knows no connection, no process and no ans
 
 from __future__ import annotations
 
+import json
 import math
+import re
 from typing import Any
 
 from fabula.core.sampling import OUTSIDE_THE_ENGINE, SEED_LIMIT, Sampling
@@ -38,13 +40,34 @@ NAMES = {
 }
 """Our names → the engine's, for the parameters that are one number."""
 
-HONOURED = frozenset(NAMES) | OUTSIDE_THE_ENGINE | {
-    *("dry_sequence_breakers", "logit_bias", "banned_tokens", "grammar", "logprobs", "max_tokens", "stop"),
+HONOURED = (
+    frozenset(NAMES)
+    | OUTSIDE_THE_ENGINE
+    | {
+        *("dry_sequence_breakers", "logit_bias", "banned_tokens", "logprobs", "max_tokens", "stop"),
+        *("grammar", "json_schema", "regex", "adaptive_target", "adaptive_decay", "sampler_order"),
+    }
+)
+"""Every other parameter is told as ignored."""
+
+STEPS = {
+    "penalties": "penalties",
+    "dry": "dry",
+    "top_n_sigma": "top_n_sigma",
+    "top_k": "top_k",
+    "typical_p": "typ_p",
+    "top_p": "top_p",
+    "min_p": "min_p",
+    "xtc": "xtc",
+    "temperature": "temperature",
 }
-"""Every other parameter is told as ignored. The engine takes JSON schemas too, but writes freely, without a
-word, when it cannot compile one: they wait until they are checked here."""
+"""Our samplers → the engine's, in its usual order. One that its list leaves out is off without a word."""
+LAST_STEP = "adaptive_p"  # replaces the distribution, so nothing may follow
 
 OFF_SIGMA = -1.0  # the engine's "off" for top_n_sigma; ours is 0
+OFF_TARGET = -1.0  # and for adaptive_target
+LARK_REGEX = "%llguidance {{}}\nstart: /{}/"  # the engine's grammar language for a reply that is one regex
+_BARE_SLASH = re.compile(r"(?<!\\)/")
 TRIGGER_WORD = 1  # the engine's kind of trigger that is a text
 NO_BREAKER = "\0"  # the engine refuses an empty list; this never occurs in text
 
@@ -65,7 +88,10 @@ def body(prompt: Prompt, sampling: Sampling, used: dict[str, Any]) -> dict[str, 
         "top_n_sigma": sampling.top_n_sigma or OFF_SIGMA,
         "dry_sequence_breakers": list(sampling.dry_sequence_breakers) or [NO_BREAKER],
         "logit_bias": _bias(sampling),
-        "grammar": sampling.grammar,
+        "samplers": _steps(sampling),
+        "adaptive_target": sampling.adaptive_target or OFF_TARGET,
+        "adaptive_decay": sampling.adaptive_decay,
+        **_form(sampling),
         "n_predict": -1 if sampling.max_tokens is None else sampling.max_tokens,
         "n_probs": 0 if sampling.logprobs is None else max(1, sampling.logprobs),
         "stop": [stop for stop in sampling.stop if stop],
@@ -82,6 +108,22 @@ def _markers(prompt: Prompt) -> dict[str, Any]:
     shown = {"preserved_tokens": [*prompt.shown, *prompt.triggers]} if prompt.shown or prompt.triggers else {}
     triggers = [{"type": TRIGGER_WORD, "value": word} for word in prompt.triggers]
     return shown | ({"grammar_lazy": True, "grammar_triggers": triggers} if triggers else {})
+
+
+def _steps(sampling: Sampling) -> list[str]:
+    """The samplers in the order that was asked for; those that were not named follow in their usual one."""
+    asked = [STEPS[name] for name in sampling.sampler_order if name in STEPS]
+    rest = [step for step in STEPS.values() if step not in asked]
+    return [*asked, *rest, *([LAST_STEP] if sampling.adaptive_target else [])]
+
+
+def _form(sampling: Sampling) -> dict[str, Any]:
+    """The form of the reply: at most one of them is set."""
+    if sampling.json_schema:
+        return {"json_schema": json.loads(sampling.json_schema)}
+    if sampling.regex:
+        return {"grammar": LARK_REGEX.format(_BARE_SLASH.sub(r"\/", sampling.regex))}
+    return {"grammar": sampling.grammar}
 
 
 def _bias(sampling: Sampling) -> list[list[Any]]:
@@ -132,6 +174,8 @@ def ignored(sampling: Sampling) -> tuple[str, ...]:
         off.add("xtc_threshold")
     if not sampling.dynatemp_range:
         off.add("dynatemp_exponent")
+    if not sampling.adaptive_target:
+        off.add("adaptive_decay")
     asked = sampling.changed()
     if not any(name in asked for name in PENALTIES):
         off.add("repetition_window")

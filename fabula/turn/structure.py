@@ -1,0 +1,101 @@
+"""Replies that must have a form: refuse a form that cannot be kept, and check what came. Knows no engine.
+
+An engine may leave a schema unheeded without a word (llama.cpp does when it cannot compile one), and a reply
+that was cut short by a limit keeps no form. So the form is checked before, and the reply after.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import regex
+
+from fabula.core.errors import BadParameter
+from fabula.core.sampling import Sampling
+from fabula.core.texts import phrase
+
+FORMS = ("grammar", "json_schema", "regex")
+MAX_FORM = 200_000  # characters of a schema, regex or grammar
+MAX_CHECKED = 1_000_000  # characters of a reply
+MATCH_S = 1.0  # a pattern may take exponential time
+
+
+def check(sampling: Sampling) -> None:
+    """Raises BadParameter for a form that is wrong, or for two at once."""
+    asked = [name for name in FORMS if getattr(sampling, name)]
+    if len(asked) > 1:
+        raise BadParameter(asked[1], getattr(sampling, asked[1])[:80], phrase("expected.one_form"))
+    for name in asked:
+        form = getattr(sampling, name)
+        if len(form) > MAX_FORM:
+            raise BadParameter(name, f"{form[:60]}…", phrase("expected.shorter", most=MAX_FORM))
+        _CHECKS[name](form)
+
+
+def problem(sampling: Sampling, text: str) -> str:
+    """Why a reply does not have the form that was asked for; "" when it has, or when none was asked for."""
+    if len(text) > MAX_CHECKED:
+        return ""
+    if sampling.json_schema:
+        return _json_problem(sampling.json_schema, text)
+    return _regex_problem(sampling.regex, text) if sampling.regex else ""
+
+
+def _regex_problem(pattern: str, text: str) -> str:
+    try:
+        matches = regex.fullmatch(pattern, text, timeout=MATCH_S)
+    except TimeoutError:
+        return f"the regex could not be matched within {MATCH_S:g} s"
+    return "" if matches else "the reply does not match the regex"
+
+
+def _json_problem(schema: str, text: str) -> str:
+    from jsonschema import Draft202012Validator
+
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError) as reason:
+        return f"the reply is no JSON: {reason}"
+    wrong = next(Draft202012Validator(json.loads(schema)).iter_errors(value), None)
+    return f"{wrong.json_path}: {wrong.message}"[:300] if wrong else ""
+
+
+def _check_schema(text: str) -> None:
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import SchemaError
+
+    schema = _parsed(text)
+    try:
+        Draft202012Validator.check_schema(schema)
+    except SchemaError as wrong:
+        reason = f"{wrong.json_path}: {wrong.message}"[:300]
+        raise BadParameter(
+            "json_schema", text[:80], phrase("expected.valid_schema", reason=reason)
+        ) from wrong
+
+
+def _parsed(text: str) -> Any:
+    try:
+        schema = json.loads(text)
+    except (ValueError, RecursionError) as wrong:
+        raise BadParameter("json_schema", text[:80], phrase("expected.schema")) from wrong
+    if not isinstance(schema, dict | bool):
+        raise BadParameter("json_schema", text[:80], phrase("expected.schema"))
+    return schema
+
+
+def _check_regex(text: str) -> None:
+    try:
+        regex.compile(text)
+    except (regex.error, RecursionError, OverflowError) as wrong:
+        raise BadParameter("regex", text[:80], phrase("expected.valid_regex", reason=f"{wrong}")) from wrong
+
+
+def _check_grammar(text: str) -> None:
+    """The engine refuses a bad grammar aloud; only the one thing that it insists on is checked here."""
+    if not regex.search(r"(?m)^\s*root\s*::=", text) and not text.startswith("%llguidance"):
+        raise BadParameter("grammar", text[:80], phrase("expected.grammar"))
+
+
+_CHECKS = {"grammar": _check_grammar, "json_schema": _check_schema, "regex": _check_regex}
