@@ -8,6 +8,7 @@ Raises BadSchema, with where it is wrong, for what is no schema.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -20,14 +21,16 @@ PRIMITIVES = {
     "number": 'integer ("." [0-9]{1,16})? ([eE] [-+]? [0-9]{1,3})?',
     "boolean": '"true" | "false"',
     "null": '"null"',
-    "object": '"{" space (string space ":" space value (space "," space string space ":" space value)*)? space "}"',
+    "pair": 'string space ":" space value',
+    "object": '"{" space (pair (space "," space pair)*)? space "}"',
     "array": '"[" space (value (space "," space value)*)? space "]"',
     "value": "object | array | string | number | boolean | null",
 }
 NEEDS = {
     "string": ("char",),
     "number": ("integer",),
-    "object": ("space", "string", "value"),
+    "object": ("space", "pair"),
+    "pair": ("space", "string", "value"),
     "array": ("space", "value"),
     "value": ("object", "array", "string", "number", "boolean", "null"),
 }
@@ -174,9 +177,8 @@ class _Writer:
         item = self.rule(schema.get("items", True), f"{name}-item", f"{where}.items", depth + 1)
         least, most = _bounds(schema, "minItems", "maxItems", where)
         self._grammar.primitive(SPACE)
-        more = (
-            f'(space "," space {item}){_times(max(0, least - 1), None if most is None else max(0, most - 1))}'
-        )
+        rest = _times(max(0, least - 1), None if most is None else max(0, most - 1))
+        more = f'(space "," space {item}){rest}'
         items = f"{item} {more}" if most != 0 else ""
         return self._grammar.add(name, f'"[" space {items if least else f"({items})?"} space "]"')
 
@@ -263,6 +265,4 @@ def _times(least: int, most: int | None) -> str:
 
 
 def _rule_name(text: str) -> str:
-    return (
-        "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in text).strip("-") or "x"
-    )
+    return re.sub("[^A-Za-z0-9]+", "-", text).strip("-") or "x"

@@ -73,12 +73,7 @@ FORMATS = (
         name="deepseek",
         begins={"<｜tool▁calls▁begin｜>": named.deepseek},
         hints=("<｜tool▁calls▁begin｜>",),
-        shown=(
-            "<｜tool▁call▁begin｜>",
-            "<｜tool▁sep｜>",
-            "<｜tool▁call▁end｜>",
-            "<｜tool▁calls▁end｜>",
-        ),
+        shown=named.DEEPSEEK,
         call=(
             "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>",
             "<｜tool▁sep｜>",
@@ -89,12 +84,7 @@ FORMATS = (
         name="kimi",
         begins={"<|tool_calls_section_begin|>": named.kimi},
         hints=("<|tool_calls_section_begin|>",),
-        shown=(
-            "<|tool_call_begin|>",
-            "<|tool_call_argument_begin|>",
-            "<|tool_call_end|>",
-            "<|tool_calls_section_end|>",
-        ),
+        shown=named.KIMI,
         call=(
             "<|tool_calls_section_begin|><|tool_call_begin|>functions.",
             ":0<|tool_call_argument_begin|>",

@@ -27,28 +27,28 @@ def mistral(text: Text, calls: Calls, schemas: Schemas) -> Reading[None]:
 
 def deepseek(text: Text, calls: Calls, schemas: Schemas) -> Reading[None]:
     """`NAME<｜tool▁sep｜>{…}` (V3.1), or `function<｜tool▁sep｜>NAME` with a block of JSON (V3, R1)."""
-    yield from _each(
-        text,
-        calls,
-        ("<｜tool▁call▁begin｜>", "<｜tool▁sep｜>", "<｜tool▁call▁end｜>", "<｜tool▁calls▁end｜>"),
-    )
+    yield from _each(text, calls, DEEPSEEK)
 
 
 def kimi(text: Text, calls: Calls, schemas: Schemas) -> Reading[None]:
     """`functions.NAME:0<|tool_call_argument_begin|>{…}` (Kimi K2)."""
-    yield from _each(
-        text,
-        calls,
-        (
-            "<|tool_call_begin|>",
-            "<|tool_call_argument_begin|>",
-            "<|tool_call_end|>",
-            "<|tool_calls_section_end|>",
-        ),
-    )
+    yield from _each(text, calls, KIMI)
 
 
-def _each(text: Text, calls: Calls, marks: tuple[str, str, str, str]) -> Reading[None]:
+Marks = tuple[str, str, str, str]
+"""Before a call, between name and arguments, after a call, after the last one."""
+
+DEEPSEEK: Marks = (
+    *("<｜tool▁call▁begin｜>", "<｜tool▁sep｜>"),
+    *("<｜tool▁call▁end｜>", "<｜tool▁calls▁end｜>"),
+)
+KIMI: Marks = (
+    *("<|tool_call_begin|>", "<|tool_call_argument_begin|>"),
+    *("<|tool_call_end|>", "<|tool_calls_section_end|>"),
+)
+
+
+def _each(text: Text, calls: Calls, marks: Marks) -> Reading[None]:
     begin, separator, end, last = marks
     while (yield from until(text, begin, last))[1] == begin:
         name, mark = yield from until(text, separator)

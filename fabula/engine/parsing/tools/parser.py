@@ -72,7 +72,7 @@ class ToolParser:
         solid = len(text) - overlap(text, self._format.begins)
         if not text[:solid].strip() and (self._calls.count or not self._written):
             return None  # white space between calls, or before the first
-        told = list(self._tape.cut(solid))
+        told: list[Token | CallEvent] = [*self._tape.cut(solid)]
         self._written = self._written or bool(told)
         return told or None
 

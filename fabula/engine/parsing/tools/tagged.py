@@ -98,9 +98,8 @@ def _parameters(
         said, mark = yield from until(text, after_value)
         if not mark:  # cut off in the middle: half a value is none
             return
-        calls.tell(
-            ("{" if not count else ", ") + f"{_json(key.strip())}: {typed(said, known.get(key.strip()))}"
-        )
+        name = key.strip()
+        calls.tell(("{" if not count else ", ") + f"{_json(name)}: {typed(said, known.get(name))}")
         count += 1
     if count:
         calls.tell("}")
