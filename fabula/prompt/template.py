@@ -11,14 +11,17 @@ from __future__ import annotations
 import datetime
 import functools
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jinja2
-from jinja2.ext import loopcontrols
+from jinja2 import nodes
+from jinja2.ext import Extension, loopcontrols
+from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from fabula.core.errors import TemplateRefused
+from fabula.core.messages import Tool
 
 MAX_OPERAND = 10_000_000  # characters or magnitude that `*`, `**` and `%` may produce
 MAX_ITERATIONS = 1_000_000  # items of range() in one rendering
@@ -44,6 +47,16 @@ class _Sandbox(ImmutableSandboxedEnvironment):
         if operator == "%" and isinstance(left, str) and len(left) > 1000:
             raise jinja2.TemplateRuntimeError("a format in the template is too long")
         return super().call_binop(context, operator, left, right)
+
+
+class _Generation(Extension):
+    """`{% generation %}…{% endgeneration %}`, which marks an assistant's words for training, is its content."""
+
+    tags = frozenset(["generation"])
+
+    def parse(self, parser: Parser) -> list[nodes.Node]:
+        next(parser.stream)
+        return parser.parse_statements(("name:endgeneration",), drop_needle=True)
 
 
 def _size(value: Any) -> float:
@@ -73,28 +86,64 @@ def _bounded_range() -> Callable[..., range]:
     return bounded
 
 
-@functools.lru_cache(maxsize=64)
-def _compile(source: str) -> jinja2.Template:
-    environment = _Sandbox(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols])
+def _environment() -> _Sandbox:
+    environment = _Sandbox(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols, _Generation])
     environment.filters["tojson"] = _tojson
     environment.globals["raise_exception"] = _refuse
-    return environment.from_string(source)
+    return environment
+
+
+@functools.lru_cache(maxsize=64)
+def _compile(source: str) -> jinja2.Template:
+    return _environment().from_string(source)
+
+
+@functools.lru_cache(maxsize=64)
+def names(source: str) -> frozenset[str]:
+    """The variables that a template speaks of; none for a broken one."""
+    try:
+        return frozenset(node.name for node in _environment().parse(source).find_all(nodes.Name))
+    except (jinja2.TemplateError, RecursionError):
+        return frozenset()
 
 
 class ChatTemplate:
-    """One model's template with its special tokens. `now` is the time that `strftime_now` tells."""
+    """One model's template with its special tokens, and what every rendering of it is given.
 
-    def __init__(self, source: str, *, bos: str = "", eos: str = "", now: datetime.datetime | None = None):
+    `now` is the time that `strftime_now` tells; `tools` and `variables` are for templates that know them.
+    """
+
+    def __init__(
+        self,
+        source: str,
+        *,
+        bos: str = "",
+        eos: str = "",
+        now: datetime.datetime | None = None,
+        tools: Sequence[Tool] = (),
+        variables: Mapping[str, Any] | None = None,
+    ):
         self.source = source or PLAIN
         self._bos, self._eos, self._now = bos, eos, now
+        self._given = {**(variables or {}), **({"tools": list(tools)} if tools else {})}
+
+    def knows(self, variable: str) -> bool:
+        return variable in names(self.source)
 
     def render(self, messages: Sequence[dict[str, Any]], *, add_generation_prompt: bool) -> str:
-        """The prompt text for messages of `{role, content, name?}`.
+        """The prompt text for messages of `{role, content, name?, tool_calls?, …}`.
 
-        Raises TemplateRefused with the template's own reason ("roles must alternate") or the sandbox's.
+        Arguments of tool calls are objects; a template that wants them as text gets them as text. Raises
+        TemplateRefused with the template's own reason ("roles must alternate") or the sandbox's.
         """
+        if any(message.get("tool_calls") for message in messages) and _wants_text(self.source):
+            messages = [_with_text_arguments(message) for message in messages]
+        return self._render(messages, add_generation_prompt)
+
+    def _render(self, messages: Sequence[dict[str, Any]], add_generation_prompt: bool) -> str:
         try:
             parts = _compile(self.source).generate(
+                **self._given,
                 messages=[dict(message) for message in messages],
                 add_generation_prompt=add_generation_prompt,
                 bos_token=self._bos,
@@ -117,6 +166,66 @@ class ChatTemplate:
 
     def _strftime(self, style: str) -> str:
         return self._now.strftime(style) if self._now else ""
+
+
+PROBE = {"role": "user", "content": "Hello"}
+PROBE_TOOL: Tool = {
+    "type": "function",
+    "function": {
+        "name": "probe_tool",
+        "description": "A probe.",
+        "parameters": {
+            "type": "object",
+            "properties": {"probe_key": {"type": "string", "description": "A probe."}},
+            "required": ["probe_key"],
+        },
+    },
+}
+
+
+@functools.lru_cache(maxsize=64)
+def takes_tools(source: str) -> bool:
+    """Whether a template shows tools to the model: a prompt with a tool has its name in it."""
+    try:
+        shown = ChatTemplate(source, tools=[PROBE_TOOL]).render([PROBE], add_generation_prompt=True)
+    except TemplateRefused:
+        return False
+    return "probe_tool" in shown
+
+
+@functools.lru_cache(maxsize=64)
+def _wants_text(source: str) -> bool:
+    """Whether a template takes the arguments of a call as JSON text: it fails on an object, or prints one as
+    Python would."""
+    calls = [
+        {
+            "id": "probe0001",
+            "type": "function",
+            "function": {"name": "probe_tool", "arguments": {"probe_key": "x"}},
+        }
+    ]
+    asked = [PROBE, {"role": "assistant", "content": "", "tool_calls": calls}]
+    template = ChatTemplate(source, tools=[PROBE_TOOL])
+    try:
+        shown = template._render(asked, False)
+    except TemplateRefused:
+        shown = "{'probe_key'"
+    if "{'probe_key'" not in shown:
+        return False
+    try:
+        return "probe_key" in template._render([_with_text_arguments(message) for message in asked], False)
+    except TemplateRefused:
+        return False
+
+
+def _with_text_arguments(message: dict[str, Any]) -> dict[str, Any]:
+    if not message.get("tool_calls"):
+        return message
+    calls = [
+        {**call, "function": {**call["function"], "arguments": _tojson(call["function"]["arguments"])}}
+        for call in message["tool_calls"]
+    ]
+    return {**message, "tool_calls": calls}
 
 
 def _bounded_join(parts: Any) -> str:
