@@ -97,17 +97,17 @@ async def open_page(browser: Any, client: Client) -> AsyncIterator[OpenPage]:
     complaints: list[str] = []
     contexts: list[Any] = []
 
-    async def open_page(where: str = "", **options: Any) -> Any:
+    async def open_page(where: str = "", address: str = client.address, **options: Any) -> Any:
         options = {"viewport": {"width": 1280, "height": 800}, "locale": "en-GB", **options}
         contexts.append(await browser.new_context(**options))
-        return await another(contexts[-1], where)
+        return await another(contexts[-1], f"{address}/{where}")
 
     async def another(context: Any, where: str) -> Any:
         page = await context.new_page()
         page.set_default_timeout(15_000)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("console", lambda message: complaints.extend([message.text] * (message.type == "error")))
-        await page.goto(f"{client.address}/{where}")
+        await page.goto(where)
         await page.get_by_role("navigation", name=re.compile("Rooms|主要")).wait_for()
         return page
 

@@ -11,7 +11,7 @@ import { openDrawer } from "./ChatList.js";
 import { html } from "./html.js";
 import { Icon, IconButton } from "./Icon.js";
 import { Menu } from "./Menu.js";
-import { modelNote } from "./modelWords.js";
+import { modelNote } from "./words.js";
 
 /** @import { Chat } from "../types.d.ts" */
 

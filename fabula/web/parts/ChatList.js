@@ -22,8 +22,8 @@ export function ChatList() {
   return html`<nav class="chats" aria-label=${t("web.chats.label")}>
     <div class="chats-head">
       <h2>${t("web.nav.chats")}</h2>
-      <${IconButton} icon="close" class="only-narrow" label=${t("web.close")} onClick=${closeDrawer} />
       <button type="button" class="button" onClick=${() => (closeDrawer(), newChat())}><${Icon} name="plus" />${t("web.chats.new")}</button>
+      <${IconButton} icon="close" class="only-narrow" label=${t("web.close")} onClick=${closeDrawer} />
     </div>
     <label class="search"><${Icon} name="search" /><input
         type="search"

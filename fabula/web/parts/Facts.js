@@ -33,19 +33,22 @@ function Details({ facts }) {
     [t("web.facts.prompt"), prompt !== undefined && t("web.facts.prompt_value", { prompt, reused, read })],
     [t("web.facts.written"), rate === undefined ? t("web.facts.tokens", { tokens }) : t("web.facts.written_value", { tokens, rate })],
     [t("web.facts.first"), first !== undefined && asDuration(first / 1000)],
-    [t("web.facts.sampling"), samplingOf(facts.effective)],
+    [t("web.facts.sampling"), html`<${Effective} sampling=${facts.effective ?? {}} />`],
   ];
   return html`<dl class="facts-details">
     ${rows.filter(([, value]) => value).map(([name, value]) => html`<dt>${name}</dt><dd>${value}</dd>`)}
   </dl>`;
 }
 
-/** @param {Record<string, any>} [effective] */
-function samplingOf(effective) {
-  return Object.entries(effective ?? {})
-    .filter(([, value]) => value !== null && typeof value !== "object")
-    .map(([name, value]) => `${name} ${value}`)
-    .join(" · ");
+const EVERYDAY = ["temperature", "top_k", "top_p", "min_p", "repetition_penalty", "max_tokens", "seed"];
+
+/** What was really used: the everyday parameters, and all others folded away. @param {{sampling: Record<string, any>}} props */
+function Effective({ sampling }) {
+  const names = Object.keys(sampling).filter((name) => !["", null].includes(sampling[name]) && typeof sampling[name] !== "object");
+  const line = (/** @type {string[]} */ list) => list.map((name) => `${name} ${sampling[name]}`).join(" · ");
+  const others = names.filter((name) => !EVERYDAY.includes(name));
+  return html`${line(EVERYDAY.filter((name) => names.includes(name)))}
+    ${others.length > 0 && html`<details><summary>${t("web.facts.all")}</summary>${line(others)}</details>`}`;
 }
 
 /** Sentences about a reply that did not simply end. @param {FactsOf} facts */

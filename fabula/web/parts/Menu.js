@@ -1,6 +1,6 @@
 // A button with a menu under it: arrow keys, Escape, focus back to the button. Knows no view.
 // @ts-check
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { html } from "./html.js";
 import { Icon } from "./Icon.js";
 
@@ -30,8 +30,9 @@ export function Menu({ label, items, children, class: name = "icon-button", alig
     setUp((root.current?.getBoundingClientRect().bottom ?? 0) > innerHeight * OPENS_UP_FROM);
     setOpen(!open);
   };
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!open) return undefined;
+    keepInside(/** @type {HTMLElement} */ (root.current?.querySelector(".menu")));
     root.current?.querySelector(/** @type {any} */ ("[role^=menuitem]:not(:disabled)"))?.focus();
     const outside = (/** @type {Event} */ event) => root.current?.contains(/** @type {Node} */ (event.target)) || setOpen(false);
     addEventListener("pointerdown", outside);
@@ -43,6 +44,15 @@ export function Menu({ label, items, children, class: name = "icon-button", alig
     </button>
     ${open && html`<div class=${`menu menu-${align} ${up ? "menu-up" : ""}`} role="menu" aria-label=${label}>${items.map((item) => row(item, close))}</div>`}
   </div>`;
+}
+
+const EDGE_PX = 8;
+
+/** Moves a menu sideways until it is on the screen. @param {HTMLElement} menu */
+function keepInside(menu) {
+  const { left, right } = menu.getBoundingClientRect();
+  const shift = Math.max(EDGE_PX - left, Math.min(0, innerWidth - EDGE_PX - right));
+  if (shift) menu.style.translate = `${shift}px`;
 }
 
 /** @param {Item} item @param {(refocus: boolean) => void} close */

@@ -6,7 +6,7 @@ import { t } from "../texts.js";
 import { html } from "./html.js";
 import { Icon } from "./Icon.js";
 import { MemoryBar } from "./MemoryBar.js";
-import { modelNote } from "./modelWords.js";
+import { modelNote } from "./words.js";
 
 /** @import { Model } from "../types.d.ts" */
 

@@ -4,6 +4,7 @@ import { useState } from "preact/hooks";
 import * as api from "../api.js";
 import { t } from "../texts.js";
 import { html } from "./html.js";
+import { sentences } from "./words.js";
 
 /** @import { Setting } from "../types.d.ts" */
 
@@ -24,7 +25,7 @@ export function SettingRow({ setting, saved }) {
   return html`<div class="setting">
     <label class="label" for=${id}><code>${name}</code></label>
     <${Field} id=${id} setting=${setting} disabled=${fixed} save=${save} />
-    <small class="quiet setting-about">${about}${fixed && ` ${t(`web.settings.from_${where}`)}`}</small>
+    <small class="quiet setting-about">${sentences([about, fixed ? t(`web.settings.from_${where}`) : ""])}</small>
     <div class="row setting-note" aria-live="polite">
       ${where === "file" && html`<button type="button" class="link-button" onClick=${() => save(null)}>${t("web.settings.reset", { value: shown(setting.default) })}</button>`}
       ${note.text && html`<span class=${note.bad ? "bad" : "good"}>${note.text}</span>`}

@@ -6,7 +6,7 @@ import { ModelRow } from "../parts/ModelRow.js";
 import { Trouble } from "../parts/Trouble.js";
 import { when } from "../parts/ChatList.js";
 import { html } from "../parts/html.js";
-import { parametersOf } from "../parts/modelWords.js";
+import { parametersOf, sentences } from "../parts/words.js";
 import { chats, titleOf } from "../state/chats.js";
 import { failure, fetching, jobs, loadSystem, models, onlyStarter, pull, system, usable } from "../state/system.js";
 import { asBytes, t } from "../texts.js";
@@ -39,7 +39,7 @@ function Body() {
 function machineWords({ processor, cores, memory, memory_available, gpus }) {
   const base = t("web.home.machine", { processor, cores, memory, free: memory_available });
   const cards = gpus.map((gpu) => t("web.home.gpu", { name: gpu.name, memory: gpu.memory, free: gpu.memory_free }));
-  return [base, ...(cards.length ? cards : [t("web.home.no_gpu")])].join(" ");
+  return sentences([base, ...(cards.length ? cards : [t("web.home.no_gpu")])]);
 }
 
 function Models() {
@@ -92,7 +92,7 @@ function Suggestions({ list }) {
 function SuggestionCard({ item }) {
   const job = jobs.value.find((other) => other.id === fetching.value[item.source]);
   const active = job?.state === "queued" || job?.state === "running";
-  const facts = [t("web.model.parameters", { count: parametersOf(item.parameters) }), item.quantization];
+  const facts = [parametersOf(item.parameters), item.quantization];
   return html`<li class="card">
     <h3>${item.title}</h3>
     <p class="quiet">${facts.filter(Boolean).join(" · ")}</p>
