@@ -29,7 +29,9 @@ _TRIM = re.compile(
     r"(?:今年|现年|明明|已经|其实|实际|才|只有|刚刚|刚满|刚过完|刚|年仅|如今|现在|当时|都|是个|是一个|是|了|有|的|也|还|将|就|虽然|满|一个|那年|夏天|生日|我家)+$"
 )
 _PRONOUNS = re.compile(r"(?:两人|他们|她们|我们|咱们|我|你|您|他|她|它|谁|这|那|某)")
-DISTANT = ADULT_OBJECT = OLDEST + 18
+_LEAD = re.compile(r"^.*(?:的|是|叫|和|与|跟|写|那|这|个|名|位|对)(?=.{2})|^(?:学生|主角|角色|女孩|男孩|少女|少年|公主|王子|小孩)(?=.{2})")
+_FORBIDS = re.compile(r"禁止|请勿|不得|不宜|严禁|勿入|须满|必须")
+ADULT_OBJECT = OLDEST + 18
 
 
 def chinese_ages(text: str) -> Iterator[Age]:
@@ -39,6 +41,8 @@ def chinese_ages(text: str) -> Iterator[Age]:
         if any(age.start <= match.start() < age.end for age in reckoned):
             continue
         years = chinese(match["n"]) - bool(match["below"])
+        if match["below"] and _FORBIDS.search(text):
+            continue  # a notice, not a person
         if match["many"] and years < 20:
             years = 15  # "十几岁", "十多岁": somewhere in the teens
         if _is_object(text, match):
@@ -69,11 +73,11 @@ def _is_object(text: str, match: re.Match[str]) -> bool:
 
 def _who(before: str) -> str:
     """The name or pronoun that stands right before an age."""
-    match = _NAME.search(_TRIM.sub("", before.rstrip(" ,,、:((")))
-    run = match[0] if match else ""
-    if pronoun := _PRONOUNS.findall(run):
-        return str(pronoun[-1])
-    return run if 2 <= len(run) <= 4 else run[-2:] if run else ""
+    match = _NAME.search(_TRIM.sub("", before.rstrip(" ,,、::((")))
+    run = _LEAD.sub("", match[0]) if match else ""
+    if pronoun := _PRONOUNS.match(run):
+        return pronoun[0]
+    return run if 2 <= len(run) <= 4 else ""
 
 
 def _reckoned(text: str) -> Iterator[Age]:

@@ -11,8 +11,8 @@ from fabula.core.errors import Blocked
 from fabula.core.messages import Message
 from fabula.core.request import Context
 from fabula.core.seams import Guard, Watch
-from fabula.guard.reading import read
-from fabula.guard.scene import CLEAR, Scene
+from fabula.guard.reading import Frame, is_clear, read
+from fabula.guard.scene import Scene
 from fabula.guard.watch import FloorWatch
 
 POLICY = "floor"
@@ -33,13 +33,13 @@ class FloorGuard:
         return FloorWatch(scene, frame, self._further.watch(messages, context))
 
 
-def hear(messages: Sequence[Message]) -> tuple[Scene, int]:
+def hear(messages: Sequence[Message]) -> tuple[Scene, Frame]:
     """The scene after all messages, and the frame that the last one sets for its answer. Raises Blocked."""
-    scene, frame = Scene(), 0
+    scene, frame = Scene(), Frame()
     for message in messages:
         reading = read(message.text)
-        if scene.hear(reading, message.role, frame if message.role == "assistant" else 0):
+        if scene.hear(reading, message.role, frame if message.role == "assistant" else Frame()):
             raise Blocked(POLICY)
         if message.role == "user":
-            frame = CLEAR if reading.frame >= CLEAR and not reading.lured else 0
+            frame = reading.frame if is_clear(reading.frame) and not reading.lured else Frame()
     return scene, frame

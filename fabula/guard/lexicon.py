@@ -30,8 +30,8 @@ class Hit:
 class Lexicon:
     tree: dict[str, Any]
     words: frozenset[str]  # every Latin word that stands in a list
-    arming: frozenset[str]  # the last atoms of phrases that make a scene live
-    noted: frozenset[str]  # the last atoms of phrases that change how a scene is read
+    arming: frozenset[str]  # the endings of phrases that make a scene live
+    noted: frozenset[str]  # the endings of phrases that change how a scene is read
 
     def find(self, atoms: list[re.Match[str]]) -> list[Hit]:
         """All phrases, longest first from each place on; none overlaps another."""
@@ -70,13 +70,18 @@ def lexicon() -> Lexicon:
         for phrase in phrases:
             atoms = ATOM.findall(phrase)
             words |= {atom for atom in atoms if atom[0].isascii() and len(atom) > 2}
-            last.setdefault(category, set()).add(atoms[-1])
+            last.setdefault(category, set()).add(_ending(atoms))
             node = tree
             for atom in atoms:
                 node = node.setdefault(atom, {})
             node[_END] = node.get(_END, frozenset()) | {category}
     arming, noted = (frozenset().union(*(last[name] for name in names)) for names in (ARMING, NOTED))
     return Lexicon(tree, frozenset(words), arming, noted)
+
+
+def _ending(atoms: list[str]) -> str:
+    """A Latin word, or the last two characters of a Chinese phrase: single ones are everywhere."""
+    return atoms[-1] if atoms[-1].isascii() else "".join(atoms[-2:])
 
 
 def phrases(category: str) -> frozenset[str]:

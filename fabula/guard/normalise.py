@@ -19,6 +19,7 @@ _INVISIBLE = re.compile("[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180
 _LEET = str.maketrans("013457@$!", "oieastasi")
 _MIXED = re.compile(r"[a-z0-9@$!]*(?:[a-z][0-9@$!]|[0-9@$!][a-z])[a-z0-9@$!]*")
 _SPACED = re.compile(r"(?<![a-z0-9@$!'])[a-z0-9@$!](?:[ .*_~|\-/]{1,2}[a-z0-9@$!]){2,}(?![a-z0-9@$!'])")
+_DISGUISE = re.compile(r"[0-9@$!_*~|\-]|(?<![A-Za-z'])[B-HJ-Zb-hj-z](?![A-Za-z'])")  # the beginning of any in ASCII
 _DIGITS = re.compile(r"(?<![\d.,:])(\d) (\d)(?= ?(?:years?|yrs?|yo\b|y\.?o|岁|周岁))")
 _HAN_GAP = re.compile(rf"(?<=[{HAN}])[ *._~|/\-+·•\u3000]+(?=[{HAN}])")
 _JOINERS = re.compile(r"(?<=[a-z0-9])[_*~|\-]+(?=[a-z])|(?<=[a-z])[_*~|\-]+(?=[0-9])")
@@ -35,7 +36,16 @@ def _characters() -> dict[int, str]:
 
 def spellings(char: str) -> set[str]:
     """A character and the Traditional forms that are read as it."""
-    return {char} | {chr(code) for code, plain in _characters().items() if plain == char}
+    return {char} | _forms().get(char, set())
+
+
+@functools.cache
+def _forms() -> dict[str, set[str]]:
+    forms: dict[str, set[str]] = {}
+    for code, plain in _characters().items():
+        if not plain.isascii():
+            forms.setdefault(plain, set()).add(chr(code))
+    return forms
 
 
 def fold(text: str) -> str:
@@ -48,6 +58,8 @@ def fold(text: str) -> str:
 
 def normalise(text: str, words: frozenset[str] = frozenset()) -> str:
     """The text as rules read it; `words` are those worth undoing disguises for. Idempotent."""
+    if text.isascii() and not _DISGUISE.search(text):
+        return text.lower()
     for _ in range(ROUNDS):
         before = text
         text = _joined(text.lower() if text.isascii() else fold(text), words)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fabula.guard.ages import ADULT, LATER, Age, english_ages
 from fabula.guard.ages_zh import chinese_ages
@@ -20,12 +20,23 @@ _CLOSERS = "”’」』\"')\\]"
 BOUNDARY = re.compile(
     rf"[。!?;…!?;\n]+[{_CLOSERS}]*(?=[^。!?;…!?;\n{_CLOSERS}])|\.+[{_CLOSERS}]*(?=\s)"
 )
-_NUMBERED = frozenset([*CARDINALS, *ORDINALS, *TENS, "aged", "age"])
+PRONOUNS = frozenset("i me my we us our you your she he her him his they them their it both all user char".split())
+_NUMBERED = frozenset([*CARDINALS, *ORDINALS, *TENS]) - {"one", "two", "first", "second"}
+_CHINESE_AGE = re.compile(r"岁|年仅|年方|芳龄|今年|才|只有|年龄|一半|出生|\d")
 _CLAUSE = re.compile(r"[,,、::]|\b(?:while|when|whose|after|before|but)\b")
 _ALIAS = re.compile(
     r"(?:\b(?:you are|you're|you play|character|name|char|play as)[: ]+|(?:你是|你叫|姓名:|名字:|角色:|你扮演))"
     r"(?!an? |the )([a-z]\w+|[一-鿿]{2,3})"
 )
+
+
+Frame = frozenset[tuple[int, str]]
+"""Phrases that show that a text reports, treats, judges or teaches, with their weights."""
+CLEAR = 3  # the weight from which a text is taken for a report
+
+
+def is_clear(frame: Frame) -> bool:
+    return sum(weight for weight, _ in frame) >= CLEAR
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +48,7 @@ class Minor:
     years: int | None
     start: int
     end: int
+    passing: bool = False  # two weak signs in one sentence: not remembered after it
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +61,7 @@ class Sentence:
     grown: tuple[str, ...] = ()  # whose adult age is stated
     heat: int = 0
     depicts: bool = False
-    frame: int = 0
+    frame: Frame = frozenset()
     lured: bool = False
     people: frozenset[str] = frozenset()  # first, second, third
     words: frozenset[str] = frozenset()  # categories that occur
@@ -75,7 +87,7 @@ class Reading:
 
     sentences: tuple[Sentence, ...]
     length: int  # sentences in all
-    frame: int
+    frame: Frame
     lured: bool
 
 
@@ -111,7 +123,7 @@ def read(text: str) -> Reading:
     return Reading(
         tuple(sentence for sentence in sentences if sentence.eventful),
         len(ends),
-        sum(sentence.frame for sentence in sentences),
+        frozenset().union(*(sentence.frame for sentence in sentences)),
         any(sentence.lured or sentence.depicts for sentence in sentences),
     )
 
@@ -132,7 +144,7 @@ def read_sentence(raw: str, position: int) -> Sentence:
     atoms = list(ATOM.finditer(text))
     hits = lists.find(atoms)
     words = frozenset(category for hit in hits for category in hit.categories)
-    ages = _ages(text, atoms)
+    ages = _ages(raw, text, atoms)
     if not (hits or ages):
         return Sentence(text, position)
     grown = tuple(age.who for age in ages if ADULT <= age.years <= OLDEST_HUMAN)
@@ -156,33 +168,53 @@ def read_sentence(raw: str, position: int) -> Sentence:
     )
 
 
-def _ages(text: str, atoms: Iterable[re.Match[str]]) -> list[Age]:
-    names = {atom[0] for atom in atoms}
-    han = not text.isascii()
-    if not (any(name.isdigit() for name in names) or names & _NUMBERED or han):
-        return [*english_ages(text)] if "half" in names or "both" in names else []
-    ages = [*english_ages(text)]
-    if han:
+def _ages(raw: str, text: str, atoms: Iterable[re.Match[str]]) -> list[Age]:
+    ages: list[Age] = []
+    if any(atom[0] in _NUMBERED or atom[0].isdigit() for atom in atoms):
+        ages = [_with_name(age, raw) for age in english_ages(text)]
+    if not text.isascii() and _CHINESE_AGE.search(text):
         ages += chinese_ages(text)
     return ages
 
 
+def _with_name(age: Age, raw: str) -> Age:
+    """A word before an age is a name when it is written with a capital, or where nothing is."""
+    if not age.who or age.who in PRONOUNS or age.who.capitalize() in raw or raw.islower():
+        return age
+    return replace(age, who="")
+
+
 def _minors(text: str, hits: list[Hit], ages: list[Age], words: frozenset[str]) -> tuple[Minor, ...]:
     found = [Minor(3, age.who, age.years, age.start, age.end) for age in ages if 0 <= age.years < ADULT]
-    spared = {"staff", "recall"} & words
     adult = [age for age in ages if ADULT <= age.years <= OLDEST_HUMAN]
     for hit in hits:
-        if "minor3" in hit.categories or ("school3" in hit.categories and not spared):
-            found.append(Minor(3, "", None, hit.start, hit.end))
-        elif ("minor2" in hit.categories or ("school2" in hit.categories and not spared)) and not _adult_near(
-            text, hit, adult
-        ):
-            found.append(Minor(2, "", None, hit.start, hit.end))
+        strength = _strength(text, hit, words)
+        if strength == 3 or (strength == 2 and not _adult_near(text, hit, adult)):
+            found.append(Minor(strength, "", None, hit.start, hit.end))
     weak = [hit for hit in hits if "minor1" in hit.categories]
     if weak and not found and not adult and "adult" not in words:
         several = len({hit.phrase for hit in weak}) > 1 or "elder" in words
-        found += [Minor(2 if several else 1, "", None, hit.start, hit.end) for hit in weak]
+        found += [Minor(2 if several else 1, "", None, hit.start, hit.end, True) for hit in weak]
     return tuple(found)
+
+
+_AT_SCHOOL = re.compile(r"(?:\b(?:in|at|to|attends?|starts?|enter(?:s|ed)|joins?)(?: the| her| his| my| an?)? |[在上读念进])$")
+_WORKS_AT = re.compile(r"\b(?:teach\w*|teachers?|staff|principal|nurse|works?|working|job)\b[^,.;]{0,12}$")
+_TEACHES = re.compile(r"的?(?:老师|教师|校长|任教|教书)| (?:teacher|principal|nurse|staff)")
+_MINOR_NOUN = re.compile(r" (?!is|was|has|and|or|who|with|in|to|having|on|by|for|under|at|engag|from|without|that)[a-z]")
+
+
+def _strength(text: str, hit: Hit, words: frozenset[str]) -> int:
+    """How surely a phrase means someone under 18."""
+    before, after = text[: hit.start], text[hit.end :]
+    if "minor3" in hit.categories:
+        return 0 if hit.phrase == "minor" and _MINOR_NOUN.match(after) else 3
+    if "minor2" in hit.categories:
+        return 2
+    school = 3 if "school3" in hit.categories else 2 if "school2" in hit.categories else 0
+    if not school or "recall" in words or _WORKS_AT.search(before) or _TEACHES.match(after):
+        return 0
+    return school if _AT_SCHOOL.search(before) else 0
 
 
 _WITH = re.compile(r"\b(?:and|with|her|his|by)\b|[和与跟对]")
@@ -207,12 +239,10 @@ def _heat(hits: list[Hit], words: frozenset[str]) -> tuple[int, bool]:
     return (1, False) if hints or body else (0, False)
 
 
-def _frame(hits: list[Hit]) -> int:
-    """How clearly the text reports, treats, judges or teaches: 2 and more is clear."""
-    strong = any("frame" in hit.categories for hit in hits)
-    weak = {hit.phrase for hit in hits if "frame_weak" in hit.categories}
-    condemn = any("condemn" in hit.categories for hit in hits)
-    return 2 * strong + bool(weak) * (1 if strong or condemn else 0) + condemn
+def _frame(hits: list[Hit]) -> Frame:
+    frame = {(2, hit.phrase) for hit in hits if "frame" in hit.categories}
+    frame |= {(1, hit.phrase) for hit in hits if "frame_weak" in hit.categories}
+    return frozenset(frame | {(1, "condemn") for hit in hits if "condemn" in hit.categories})
 
 
 def _later(text: str, words: frozenset[str]) -> int | None:
@@ -227,12 +257,12 @@ def _clause_of(text: str, place: int) -> int:
     return sum(match.start() < place for match in _CLAUSE.finditer(text))
 
 
-_TO_THEM = re.compile(r"\b(?:with|to|on|inside|for) (?:her|him|them)\b|[和跟对与][她他]")
+TO_THEM = re.compile(r"\b(?:with|to|on|inside|for) (?:her|him|them)\b|[和跟对与][她他]")
 
 
 def _apart(text: str, hits: list[Hit], minors: tuple[Minor, ...]) -> bool:
     """The young one sleeps or is away in one clause; grown-ups are together in another."""
-    if not any(hit.categories & {"pair", "adult"} for hit in hits) or _TO_THEM.search(text):
+    if not any(hit.categories & {"pair", "adult"} for hit in hits) or TO_THEM.search(text):
         return False
     warm = {_clause_of(text, hit.start) for hit in hits if hit.categories & {"act", "depict", "hint"}}
     away = {_clause_of(text, hit.start) for hit in hits if "absent" in hit.categories}

@@ -6,15 +6,15 @@ Binding is by sentence, name, pronoun and nearness: a child in one chapter and l
 from __future__ import annotations
 
 import copy
+import re
 from dataclasses import dataclass, field
 
 from fabula.core.messages import Role
 from fabula.guard.ages import ADULT
-from fabula.guard.reading import Minor, Reading, Sentence
+from fabula.guard.reading import TO_THEM, Frame, Minor, Reading, Sentence, is_clear
 
 NEAR = 4  # sentences over which a pronoun or an ellipsis may reach back
 WARM = 3  # sentences for which something sexual stays present
-CLEAR = 2  # the frame from which text reports rather than depicts
 CHAR, USER, CAST = "<char>", "<user>", "<cast>"
 _SPEAKER = {"user": (USER, CHAR), "assistant": (CHAR, USER), "system": (CHAR, CHAR)}
 _FIRST = frozenset("i me my we us our 我 我们 咱 咱们".split())
@@ -32,6 +32,8 @@ class Person:
 
     years: int | None
     seen: int
+    fixed: bool = False  # told by the system prompt or card: time in the story does not change it
+    owned: bool = False  # someone's child, spoken of beside others
 
 
 @dataclass(slots=True)
@@ -61,20 +63,20 @@ class Scene:
 
     def named(self, text: str) -> bool:
         """Whether a minor who was named before is named here."""
-        return any(name[0] != "<" and name in text for name in self.minors)
+        return any(_names(name, text) for name in self.minors)
 
-    def hear(self, reading: Reading, role: Role, frame: int) -> bool:
+    def hear(self, reading: Reading, role: Role, frame: Frame) -> bool:
         """Take in a message. True when it completes a violation. `frame` comes from what it answers."""
         start = self.at
         guilty = False
-        whole = 0 if reading.lured else reading.frame + frame
+        whole = frozenset() if reading.lured else reading.frame | frame
         for sentence in reading.sentences:
             self.at = start + sentence.position + 1
             guilty |= self.step(sentence, role, whole)
         self.at = start + reading.length
         return guilty
 
-    def step(self, sentence: Sentence, role: Role, frame: int) -> bool:
+    def step(self, sentence: Sentence, role: Role, frame: Frame) -> bool:
         """Take in one sentence (`at` is its number). True when it completes a violation."""
         if "break" in sentence.words:
             self._break()
@@ -83,11 +85,12 @@ class Scene:
         if sentence.denied:
             return False
         fresh = self._meet(sentence, role)
-        excused = not sentence.depicts and not sentence.lured and (sentence.frame + frame >= CLEAR)
+        lasting = [name for name in fresh if name in self.minors]
+        excused = not sentence.depicts and not sentence.lured and is_clear(frame)
         hot = self._is_hot(sentence)
         guilty = not excused and (
             (hot and self._involves(sentence, role, fresh))
-            or (not sentence.apart and self._joins_warm(sentence, role, fresh))
+            or (not sentence.apart and self._joins_warm(sentence, lasting))
         )
         if hot and not excused:
             self.warm_at, self.warm_text = self.at, sentence.text
@@ -107,8 +110,10 @@ class Scene:
         if sentence.later is None:
             return
         for name, person in list(self.minors.items()):
+            if person.fixed:
+                continue
             person.years = (person.years if person.years is not None else 8) + sentence.later
-            if person.years >= ADULT and name not in (CHAR, USER, CAST):
+            if person.years >= ADULT:
                 del self.minors[name]
 
     def _grow(self, sentence: Sentence, role: Role) -> None:
@@ -134,10 +139,10 @@ class Scene:
             if self._outgrown(minor, sentence):
                 continue
             name = self._name(minor.who, role, sentence)
-            self.minors[name] = Person(minor.years, self.at)
             fresh.append(name)
-            if name == self.alias:
-                self.minors[CHAR] = Person(minor.years, self.at)
+            if not minor.passing:
+                owned = "possessive" in sentence.words and name[0] == "<"
+                self.minors[name] = Person(minor.years, self.at, role == "system", owned)
         return fresh
 
     def _outgrown(self, minor: Minor, sentence: Sentence) -> bool:
@@ -178,7 +183,7 @@ class Scene:
         """Whether a minor takes part in a sexual sentence."""
         if fresh:
             return True
-        if any(name[0] != "<" and name in sentence.text for name in self.minors):
+        if self.named(sentence.text):
             return not self._elsewhere(sentence)
         first, second = _SPEAKER[role]
         if ("first" in sentence.people and first in self.minors) or ("second" in sentence.people and second in self.minors):
@@ -187,20 +192,23 @@ class Scene:
             return False
         if any(name in self.minors for name in (CHAR, USER, CAST)):
             return True
-        return any(self.at - person.seen <= NEAR for person in self.minors.values())
+        to_them = TO_THEM.search(sentence.text)
+        return any(
+            self.at - person.seen <= NEAR and (not person.owned or to_them) for person in self.minors.values()
+        )
 
-    def _joins_warm(self, sentence: Sentence, role: Role, fresh: list[str]) -> bool:
+    def _joins_warm(self, sentence: Sentence, fresh: list[str]) -> bool:
         """Whether someone in what was sexual just before now turns out to be a minor."""
         if not fresh or self.at - self.warm_at > WARM or "possessive" in sentence.words:
             return False
         named = [name for name in fresh if name[0] != "<"]
-        if named and not any(name in self.warm_text for name in named):
+        if named and not any(_names(name, self.warm_text) for name in named):
             return "third" in sentence.people
         return True
 
     def _is_of_others(self, sentence: Sentence) -> bool:
         """The sentence tells of couples or of people who are known to be adults."""
-        if any(name[0] != "<" and name in sentence.text for name in self.grown):
+        if any(_names(name, sentence.text) for name in self.grown):
             return True
         return bool({"pair", "adult"} & sentence.words) or bool(sentence.grown)
 
@@ -211,5 +219,12 @@ class Scene:
         return not any(word in sentence.text for word in (" with her", " with him", "和她", "和他"))
 
 
+def _names(name: str, text: str) -> bool:
+    """Whether a name occurs: as a word, or anywhere in Chinese, where words are not set apart."""
+    if name[0] == "<" or name not in text:
+        return False
+    return not name.isascii() or re.search(rf"\b{re.escape(name)}\b", text) is not None
+
+
 def _is_self(sentence: Sentence) -> bool:
-    return any(mark in sentence.text for mark in ("i am", "i'm", "我是", "我今年", "我才", "my character", "as a"))
+    return any(mark in sentence.text for mark in ("i am", "i'm", "我是", "我今年", "我才", "my character"))

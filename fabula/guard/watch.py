@@ -5,35 +5,13 @@ What is shown depends on the text alone, not on how it was cut into pieces. Know
 
 from __future__ import annotations
 
-import functools
-import re
-
 from fabula.core.errors import Blocked
 from fabula.core.seams import Watch
-from fabula.guard.lexicon import lexicon
-from fabula.guard.normalise import spellings
-from fabula.guard.numerals import CARDINALS, TENS
-from fabula.guard.reading import LONGEST, Sentence, next_end, read_sentence
+from fabula.guard.reading import LONGEST, Frame, Sentence, next_end, read_sentence
 from fabula.guard.scene import Scene
+from fabula.guard.stir import ATOMS, END, NOTED, ODD, STIRS, kind, may_go_on, quiet
 
 POLICY = "floor"
-_ATOMS = re.compile(r"[A-Za-z']+|\d+|[^\sA-Za-z\d']")
-_WORDS_OF_AGE = "old olds age aged birthday yo later 岁 三 四 五 六 七 八 九 十 后".split()
-_PLAIN = frozenset("aiAI'" + ",.!?:;()[]{}<>\"#%&+=/\\*_-~`^“”‘’「」『』《》〈〉【】—–…·,。!?、:;()")
-_END = re.compile(r"[。!?;…!?;\n.]")
-
-
-@functools.cache
-def _quick() -> tuple[frozenset[str], frozenset[str]]:
-    """Atoms after which a sentence may be live, and atoms for which it is worth reading at its end."""
-    lists = lexicon()
-    numbers = set(TENS) | {word for word, value in CARDINALS.items() if value > 2}
-    live = lists.arming | numbers | set(_WORDS_OF_AGE)
-    return _spelled(live), _spelled(live | lists.noted)
-
-
-def _spelled(atoms: set[str] | frozenset[str]) -> frozenset[str]:
-    return frozenset(form for atom in atoms for form in (spellings(atom) if len(atom) == 1 else {atom}))
 
 
 class FloorWatch:
@@ -42,7 +20,7 @@ class FloorWatch:
     `frame` is what the request sets: a question about a law makes its answer a report.
     """
 
-    def __init__(self, scene: Scene, frame: int, further: Watch):
+    def __init__(self, scene: Scene, frame: Frame, further: Watch):
         self._scene = scene
         self._frame = frame
         self._further = further
@@ -52,13 +30,21 @@ class FloorWatch:
         self._begin("")
 
     def feed(self, text: str) -> str:
+        if self._blocked:
+            raise Blocked(POLICY)
         self._open += text
-        out = "" if self._blocked else self._take(text)
+        if self._easy and len(self._open) <= LONGEST and (found := quiet(self._tail + text)) is not None:
+            self._tail, worth = found
+            self._shown = len(self._open)
+            self._looked = self._shown - len(self._tail)
+            self._worth |= worth
+            return self._further.feed(text)
+        if self._held and not self._ripe and len(self._open) <= LONGEST and not END.search(text):
+            return self._further.feed("")
+        out = self._take(text)
         if self._blocked and not out:
             raise Blocked(POLICY)
-        if out == text:
-            out = text  # the same object: it tells the turn that nothing was changed
-        return self._further.feed(out)
+        return self._further.feed(text if out == text else out)  # the same object where nothing was changed
 
     def finish(self) -> str:
         """What was held back, when it may be shown. Raises Blocked."""
@@ -77,13 +63,15 @@ class FloorWatch:
         self._worth = self._held or bool(self._scene.minors)  # reading at its end
         self._hold_from = 0  # of it, when it is held
         self._odd = False  # signs of disguise: every atom may complete a word
+        self._tail = ""  # of it, what the next piece is seen with
+        self._easy = False  # nothing in it calls for a closer look so far
 
     def _take(self, text: str) -> str:
         out = ""
-        if len(self._open) > LONGEST or self._ripe or _END.search(text):
+        if self._ripe or len(self._open) > LONGEST or END.search(text):
             while not self._blocked and (end := next_end(self._open, 0)) is not None:
                 out += self._close(end)
-            self._ripe = bool(_END.search(self._open[-8:]))
+            self._ripe = END.search(self._open) is not None
         return out if self._blocked else out + self._so_far()
 
     def _so_far(self) -> str:
@@ -92,6 +80,8 @@ class FloorWatch:
             return ""
         self._look(len(self._open), closed=False)
         start, self._shown = self._shown, self._hold_from if self._held else len(self._open)
+        self._easy = not (self._held or self._odd or self._ripe or self._scene.minors)
+        self._tail = self._open[max(0, self._looked - 6) :]
         return self._open[start : self._shown]
 
     def _close(self, end: int) -> str:
@@ -108,38 +98,25 @@ class FloorWatch:
 
     def _judge(self, sentence: Sentence) -> bool:
         self._lured |= sentence.lured or sentence.depicts
-        frame = 0 if self._lured else self._frame
-        guilty = sentence.eventful and self._scene.step(sentence, "assistant", frame)
-        self._frame += sentence.frame
-        return guilty
+        self._frame |= sentence.frame
+        frame = Frame() if self._lured else self._frame
+        return sentence.eventful and self._scene.step(sentence, "assistant", frame)
 
     # ── what makes a sentence live ──────────────────────────────────────────────────────────────────
 
     def _look(self, end: int, *, closed: bool) -> None:
         """Go through the atoms up to `end` until one makes the sentence live; text after it is held."""
-        live, noted = _quick()
-        for match in _ATOMS.finditer(self._open, self._looked, end):
-            atom = match[0]
-            if match.end() == end and not closed and (atom[0].isalnum()) and atom.isascii():
-                return  # it may go on
+        for match in ATOMS.finditer(self._open, self._looked, end):
+            atom, start = match[0], match.start()
+            if match.end() == end and not closed and may_go_on(atom):
+                return
             self._looked = match.end()
-            atom = atom.lower()
-            if atom in live or self._odd or not self._is_plain(atom):
-                self._worth = True
-                if self._is_live(self._open[: match.end()]):
-                    self._held, self._hold_from = True, match.end()
-                    return
-            elif atom in noted:
-                self._worth = True
-
-    def _is_plain(self, atom: str) -> bool:
-        """Whether an atom is ordinary writing; single letters, digits and foreign signs may be a disguise."""
-        if len(atom) > 1 and not atom.isdigit():
-            return True
-        if atom in _PLAIN or "㐀" <= atom <= "鿿" or "\u3000" <= atom <= "\u30ff":
-            return True
-        self._odd |= not atom.isdigit()
-        return False
+            found = STIRS if self._odd else kind(atom, self._open[max(0, start - 6) : start])
+            self._odd |= found == ODD
+            self._worth |= found >= NOTED
+            if (found >= STIRS or self._scene.minors) and self._is_live(self._open[: self._looked]):
+                self._held, self._hold_from = True, self._looked
+                return
 
     def _is_live(self, text: str) -> bool:
         sentence = read_sentence(text, 0)

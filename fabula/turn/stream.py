@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import time
+from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
 from dataclasses import replace
@@ -144,13 +145,22 @@ def _said(request: TurnRequest) -> tuple[Message, ...]:
 
 async def _watched(deltas: AsyncIterator[Delta], watch: Watch) -> AsyncIterator[Delta]:
     """Only what the guard lets through, when it lets it through. Raises Blocked."""
+    held: deque[Token] = deque()
+    shown = ""  # let through, but not yet a whole token
     async for delta in deltas:
         if isinstance(delta, Token):
-            text = watch.feed(delta.text)
-            yield delta if text is delta.text else replace(delta, text=text, ids=())
-        else:
-            if isinstance(delta, Finished) and (rest := watch.finish()):
-                yield Token(rest)
+            held.append(delta)
+            shown += watch.feed(delta.text)
+        elif isinstance(delta, Finished):
+            shown += watch.finish()
+        while held and shown.startswith(held[0].text):
+            shown = shown[len(held[0].text) :]
+            yield held.popleft()
+        if shown and not (held and held[0].text.startswith(shown)):  # the guard's own words
+            yield Token(shown)
+            held.clear()
+            shown = ""
+        if not isinstance(delta, Token):
             yield delta
 
 
