@@ -40,3 +40,4 @@ class Message:
     reasoning_ids: tuple[int, ...] = ()
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str = ""  # of a tool's answer: the call that it answers
+    before: tuple[str | tuple[int, ...], ...] = ()  # what a prompt has in front of the text, as it is

@@ -10,11 +10,13 @@ The rule has no memory: the same conversation is always cut at the same place.
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from fabula.core.errors import ContextExceeded
-from fabula.core.messages import Message
+from fabula.core.messages import Message, ToolCall
 from fabula.core.worker import Pieces
 from fabula.prompt.plan import CountTable, NeedCounts, PromptPlan, Segment
 from fabula.prompt.template import ChatTemplate
@@ -43,10 +45,11 @@ def assemble(
     messages = [_only_valid_ids(message, tokenizer) for message in messages]
     glue = _glue(messages, template, continues)
     needed = [message.text for message in messages if not message.token_ids] + glue
+    needed += [piece for message in messages for piece in message.before if isinstance(piece, str)]
     missing = tuple(dict.fromkeys(text for text in needed if text and text not in counts))
     if missing:
         return NeedCounts(missing)
-    costs = [len(m.token_ids) or counts.get(m.text, 0) for m in messages]
+    costs = [_before_cost(m, counts) + (len(m.token_ids) or counts.get(m.text, 0)) for m in messages]
     glue_costs = [counts.get(text, 0) for text in glue]
     whole = [cost + before for cost, before in zip(costs, glue_costs, strict=False)]
     kept = _choose(messages, whole, glue_costs[-1], context - reply_room)
@@ -64,15 +67,33 @@ def render(
     """The whole conversation, nothing cut: text, and the ids of replies that `tokenizer` sampled."""
     messages = [_only_valid_ids(message, tokenizer) for message in messages]
     marks = _marks(messages)
-    marked = [replace(m, text=mark) if m.token_ids else m for m, mark in zip(messages, marks, strict=True)]
+    marked = [
+        replace(m, text=mark) if m.token_ids or m.before else m
+        for m, mark in zip(messages, marks, strict=True)
+    ]
     text = _render(marked, template, continues)
     pieces: list[str | tuple[int, ...]] = []
     for message, mark in zip(messages, marks, strict=True):
-        if message.token_ids and mark in text:
+        if (message.token_ids or message.before) and mark in text:
             before, text = text.split(mark, 1)
-            pieces += [before, message.token_ids]
-    pieces.append(text)
-    return tuple(piece for piece in pieces if piece)
+            pieces += [before, *message.before, message.token_ids or message.text]
+    return joined((*pieces, text))
+
+
+def joined(pieces: Pieces) -> Pieces:
+    """Without empty pieces, and texts that touch as one: where they meet they may be one token."""
+    together: list[str | tuple[int, ...]] = []
+    for piece in pieces:
+        last = together[-1] if together else None
+        if isinstance(piece, str) and isinstance(last, str):
+            together[-1] = last + piece
+        elif piece:
+            together.append(piece)
+    return tuple(together)
+
+
+def _before_cost(message: Message, counts: CountTable) -> int:
+    return sum(counts.get(piece, 0) if isinstance(piece, str) else len(piece) for piece in message.before)
 
 
 def _only_valid_ids(message: Message, tokenizer: str) -> Message:
@@ -82,13 +103,34 @@ def _only_valid_ids(message: Message, tokenizer: str) -> Message:
 
 def _render(messages: Sequence[Message], template: ChatTemplate, continues: bool) -> str:
     closed = messages[:-1] if continues else messages
-    text = template.render([_as_dict(message) for message in closed], add_generation_prompt=True)
+    text = template.render(rows(closed), add_generation_prompt=True)
     return text + messages[-1].text if continues else text
 
 
-def _as_dict(message: Message) -> dict[str, str]:
-    row = {"role": message.role, "content": message.text}
-    return row | {"name": message.name} if message.name else row
+def rows(messages: Sequence[Message]) -> list[dict[str, Any]]:
+    """Messages as templates read them. Reasoning has two names, for templates of two makers."""
+    return [_row(message) for message in messages]
+
+
+def _row(message: Message) -> dict[str, Any]:
+    row: dict[str, Any] = {"role": message.role, "content": message.text}
+    more = {
+        "name": message.name,
+        "tool_call_id": message.tool_call_id,
+        "tool_calls": [_call_row(call) for call in message.tool_calls],
+        "reasoning_content": message.reasoning,
+        "thinking": message.reasoning,
+    }
+    return row | {key: value for key, value in more.items() if value}
+
+
+def _call_row(call: ToolCall) -> dict[str, Any]:
+    """Arguments as an object where they are one."""
+    try:
+        arguments = json.loads(call.arguments)
+    except ValueError:
+        arguments = call.arguments
+    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": arguments}}
 
 
 def _marks(messages: Sequence[Message]) -> list[str]:

@@ -50,7 +50,7 @@ class _Sandbox(ImmutableSandboxedEnvironment):
 
 
 class _Generation(Extension):
-    """`{% generation %}…{% endgeneration %}`, which marks an assistant's words for training, is its content."""
+    """`{% generation %}…{% endgeneration %}`, which marks what an assistant says, is its content."""
 
     tags = frozenset(["generation"])
 
@@ -111,6 +111,7 @@ class ChatTemplate:
     """One model's template with its special tokens, and what every rendering of it is given.
 
     `now` is the time that `strftime_now` tells; `tools` and `variables` are for templates that know them.
+    `suffix` follows the generation prompt.
     """
 
     def __init__(
@@ -122,9 +123,11 @@ class ChatTemplate:
         now: datetime.datetime | None = None,
         tools: Sequence[Tool] = (),
         variables: Mapping[str, Any] | None = None,
+        suffix: str = "",
     ):
         self.source = source or PLAIN
         self._bos, self._eos, self._now = bos, eos, now
+        self._suffix = suffix
         self._given = {**(variables or {}), **({"tools": list(tools)} if tools else {})}
 
     def knows(self, variable: str) -> bool:
@@ -138,7 +141,7 @@ class ChatTemplate:
         """
         if any(message.get("tool_calls") for message in messages) and _wants_text(self.source):
             messages = [_with_text_arguments(message) for message in messages]
-        return self._render(messages, add_generation_prompt)
+        return self._render(messages, add_generation_prompt) + (self._suffix if add_generation_prompt else "")
 
     def _render(self, messages: Sequence[dict[str, Any]], add_generation_prompt: bool) -> str:
         try:
