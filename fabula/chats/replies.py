@@ -6,6 +6,7 @@ token, so that `recover` can store the text of a studio that was killed, exactly
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import dataclasses
 import logging
@@ -28,6 +29,7 @@ from fabula.turn.live import Live, Outcome, replay
 from fabula.turn.request import TurnRequest
 from fabula.turn.stream import Turns
 
+BEGINNING_S = 0.01  # between looks at a turn whose question is still being stored
 log = logging.getLogger(__name__)
 Kind = Literal["reply", "swipe", "continue"]
 FindModel = Callable[[str], LocalModel]
@@ -110,7 +112,9 @@ class Replies:
 
     async def stop_in(self, chat_id: str) -> None:
         """Stop the turn of a chat that goes away, if one runs, and wait until its text is stored."""
-        if turn_id := self.turn_of(chat_id):
+        while (turn_id := self.turn_of(chat_id)) and not self._live.running(turn_id):
+            await asyncio.sleep(BEGINNING_S)
+        if turn_id:
             self._live.stop(turn_id)
             async for _ in self._live.follow(turn_id):
                 pass

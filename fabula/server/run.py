@@ -51,13 +51,13 @@ async def _serve(
 ) -> None:
     with claim(home.create()) as mine:
         studio = Studio(home, flags, make_worker)
-        log_to(home)
         listener = _listen(studio.settings.host, studio.settings.port)
-        await studio.open()
-        try:
-            await _answer(studio, listener, mine, ready, stop)
-        finally:
-            await studio.close()
+        with logging_to(home):
+            await studio.open()
+            try:
+                await _answer(studio, listener, mine, ready, stop)
+            finally:
+                await studio.close()
 
 
 async def _answer(
@@ -157,7 +157,8 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def log_to(home: Home) -> None:
+@contextlib.contextmanager
+def logging_to(home: Home) -> Iterator[None]:
     """Our own log goes to the home folder, bounded; the terminal is for people."""
     handler = logging.handlers.RotatingFileHandler(
         home.logs / "studio.log", maxBytes=2_000_000, backupCount=2, encoding="utf-8"
@@ -168,6 +169,12 @@ def log_to(home: Home) -> None:
     root.setLevel(logging.INFO)
     logging.getLogger("httpx").setLevel(logging.WARNING)
     logging.captureWarnings(True)
+    try:
+        yield
+    finally:
+        logging.captureWarnings(False)
+        root.removeHandler(handler)
+        handler.close()
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

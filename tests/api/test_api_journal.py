@@ -186,6 +186,18 @@ async def test_a_studio_that_closes_stores_what_was_written(home: Home, stage: S
     await again.close()
 
 
+async def test_a_chat_can_be_deleted_while_a_turn_is_only_beginning(studio: Studio, stage: Stage) -> None:
+    stage.script = [ENDLESS]
+    chat = await studio.chats.create(LOCAL_OWNER)
+    ask = Ask(chat_id=chat.id, revision=chat.revision, text="Hello")
+    starting = asyncio.create_task(studio.replies.start(Caller(), ask))
+    await asyncio.sleep(0)
+    assert studio.replies.turn_of(chat.id)
+    await studio.replies.stop_in(chat.id)
+    assert studio.replies.turn_of(chat.id) == ""
+    assert (await starting).change.message
+
+
 def _fill_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(record: FileRecord, line: str) -> None:
         raise StoreUnwritable("journal", "No space left on device")

@@ -25,6 +25,7 @@ def test_a_reply_streams_and_is_stored(client: Client) -> None:
     assert [event.id for event in events] == list(range(1, len(events) + 1))
     assert (kinds[0], kinds[1], kinds[-1]) == ("start", "loading", "done")
     assert set(kinds[2:-1]) == {"prefill", "text"}
+    assert all(set(event.data) == {"text"} for event in events if event.kind == "text")
     assert text_of(events) == "Hello there, traveller."
     assert chat.texts == ["Hello", "Hello there, traveller."]
     done = events[-1].data

@@ -17,7 +17,7 @@ from fabula.core.messages import Message
 from fabula.core.request import Context
 from fabula.core.sampling import Sampling
 from fabula.core.seams import Event
-from fabula.core.stream import Delta, Finished
+from fabula.core.stream import Delta, Finished, Token
 from fabula.server.caller import caller_of
 from fabula.server.native import bodies, errors, shapes
 from fabula.server.sse import EventStream, event, resume_point
@@ -80,6 +80,8 @@ async def _told(events: AsyncIterator[Event], language: str) -> AsyncGenerator[b
         data = item.data
         if item.kind == "error":
             data = errors.retold(data, language)
+        elif item.kind == "text":
+            data = {"text": data["text"]}  # the token ids are the journal's
         yield event(item.id, item.kind, data)
 
 
@@ -101,6 +103,8 @@ async def _kinds(
         async for delta in deltas:
             if isinstance(delta, Finished):
                 yield "done", {"reason": delta.reason, "facts": delta.facts(model), "change": None}
+            elif isinstance(delta, Token):
+                yield "text", {"text": delta.text}
             elif shown := as_event(delta):
                 yield shown
     except FabulaError as failure:
