@@ -148,3 +148,13 @@ def test_errors_have_openais_shape(failure: Exception, kind: str, code: str):
     error = render.error(failure)["error"]  # type: ignore[arg-type]
     assert (error["type"], error["code"]) == (kind, code)
     assert set(error) == {"message", "type", "param", "code"}
+
+
+def test_a_response_format_is_a_form():
+    schema = {"type": "object", "properties": {"age": {"type": "integer"}}}
+    wanted = {"type": "json_schema", "json_schema": {"name": "person", "schema": schema}}
+    assert json.loads(parse.chat(HELLO | {"response_format": wanted}).sampling.json_schema) == schema
+    assert parse.chat(HELLO | {"response_format": {"type": "json_object"}}).sampling.json_schema
+    assert parse.chat(HELLO | {"response_format": {"type": "text"}}).sampling.json_schema == ""
+    with pytest.raises(BadParameter):
+        parse.chat(HELLO | {"response_format": {"type": "xml"}})

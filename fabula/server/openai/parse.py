@@ -32,12 +32,13 @@ ROLES: dict[str, Role] = {
     "user": "user",
     "assistant": "assistant",
 }
-HANDLED = frozenset({"model", "messages", "prompt", "stream", "stream_options", "n", "echo", "logprobs"})
+HANDLED = frozenset(
+    {"response_format", "model", "messages", "prompt", "stream", "stream_options", "n", "echo", "logprobs"}
+)
 NEUTRAL: dict[str, tuple[Any, ...]] = {
     # values of unsupported fields that ask for nothing, so that ignoring them ignores nothing
     "tools": ([],),
     "tool_choice": ("none", "auto"),
-    "response_format": ({"type": "text"},),
     "best_of": (1,),
     "suffix": ("",),
     "store": (False,),
@@ -118,7 +119,21 @@ def _sampling(body: dict[str, Any]) -> Sampling:
         if value is None or field not in SAMPLING_FIELDS or name in HANDLED:
             continue
         values[field] = _SPECIAL[field](value) if field in _SPECIAL else value
-    return Sampling.of(values)
+    return Sampling.of(values | _form(_get(body, "response_format", dict, {})))
+
+
+def _form(wanted: dict[str, Any]) -> dict[str, Any]:
+    """`response_format` as our `json_schema`; plain text is no form."""
+    match wanted:
+        case {} if not wanted:
+            return {}
+        case {"type": "text"}:
+            return {}
+        case {"type": "json_object"}:
+            return {"json_schema": {"type": "object"}}
+        case {"type": "json_schema", "json_schema": {"schema": dict(schema)}}:
+            return {"json_schema": schema}
+    raise BadParameter("response_format", f"{wanted!r}"[:80], phrase("expected.response_format"))
 
 
 def _stop(value: Any) -> Any:
