@@ -29,7 +29,7 @@ def test_a_reply_streams_and_is_stored(client: Client) -> None:
     assert text_of(events) == "Hello there, traveller."
     assert chat.texts == ["Hello", "Hello there, traveller."]
     done = events[-1].data
-    assert (done["reason"], set(done["facts"])) == ("stop", FACTS)
+    assert (done["reason"], set(done["facts"]) >= FACTS) == ("stop", True)
     assert done["change"]["message"] == chat.messages[-1]
     assert done["change"]["chat"] == chat.now
 
@@ -168,7 +168,7 @@ def test_the_facts_of_a_stopped_reply_are_whole(client: Client, stage: Stage) ->
         client.post(f"/turns/{start.data['turn_id']}/stop", status=202)
         *rest, done = events
     facts = done.data["facts"]
-    assert set(facts) == FACTS
+    assert set(facts) >= FACTS
     assert facts["completion_tokens"] == len([e for e in [*written, *rest] if e.kind == "text"])
     assert facts["prompt_tokens"] == facts["reused_tokens"] + facts["processed_tokens"] > 0
     assert facts["effective"]["temperature"] == 0.8
