@@ -66,7 +66,7 @@ def refuses(messages: Sequence[Message]) -> bool:
 
 
 def decide(case: Case) -> str:
-    """"block" when the request or its reply is refused."""
+    """ "block" when the request or its reply is refused."""
     if refuses(case.messages):
         return "block"
     return "block" if case.reply and shown([case.reply], case.messages)[1] else "pass"

@@ -160,9 +160,13 @@ class ForeignOrigin(Forbidden):
 
 @dataclass(eq=False)
 class Blocked(Forbidden):
-    """A guard policy refused the text; `policy` names it."""
+    """A guard policy refused the text; `policy` names it. The floor, which nobody chose, has its own words."""
 
     policy: str
+
+    @property
+    def key(self) -> str:
+        return "errors.blocked_floor" if self.policy == "floor" else "errors.blocked"
 
 
 # ── what would overwrite or collide ─────────────────────────────────────────────────────────────────
@@ -275,8 +279,11 @@ class DoesNotFit(NoRoom):
 
 @dataclass(eq=False)
 class QueueFull(NoRoom):
+    """`seconds` is when it is worth trying again, by how long requests took lately."""
+
     status = 503
     waiting: int
+    seconds: int = 1
 
 
 @dataclass(eq=False)

@@ -11,7 +11,8 @@ from fabula.core.errors import Blocked
 from fabula.core.messages import Message
 from fabula.core.request import Context
 from fabula.core.seams import Guard, Watch
-from fabula.guard.reading import Frame, is_clear, read
+from fabula.guard.purpose import Frame, is_clear
+from fabula.guard.reading import read
 from fabula.guard.scene import Scene
 from fabula.guard.watch import FloorWatch
 

@@ -15,11 +15,15 @@ from pathlib import Path
 HAN = "㐀-䶿一-鿿"
 ROUNDS = 8  # each round shortens the text or leaves it; more would only matter for text built to be slow
 
-_INVISIBLE = re.compile("[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0]|[\U000e0000-\U000e0fff]")
+_INVISIBLE = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0]|[\U000e0000-\U000e0fff]"
+)
 _LEET = str.maketrans("013457@$!", "oieastasi")
 _MIXED = re.compile(r"[a-z0-9@$!]*(?:[a-z][0-9@$!]|[0-9@$!][a-z])[a-z0-9@$!]*")
 _SPACED = re.compile(r"(?<![a-z0-9@$!'])[a-z0-9@$!](?:[ .*_~|\-/]{1,2}[a-z0-9@$!]){2,}(?![a-z0-9@$!'])")
-_DISGUISE = re.compile(r"[0-9@$!_*~|\-]|(?<![A-Za-z'])[B-HJ-Zb-hj-z](?![A-Za-z'])")  # the beginning of any in ASCII
+_DISGUISE = re.compile(
+    r"[0-9@$!_*~|\-]|(?<![A-Za-z'])[B-HJ-Zb-hj-z](?![A-Za-z'])"
+)  # the beginning of any in ASCII
 _DIGITS = re.compile(r"(?<![\d.,:])(\d) (\d)(?= ?(?:years?|yrs?|yo\b|y\.?o|岁|周岁))")
 _HAN_GAP = re.compile(rf"(?<=[{HAN}])[ *._~|/\-+·•\u3000]+(?=[{HAN}])")
 _JOINERS = re.compile(r"(?<=[a-z0-9])[_*~|\-]+(?=[a-z])|(?<=[a-z])[_*~|\-]+(?=[0-9])")
@@ -78,7 +82,7 @@ def _joined(text: str, words: frozenset[str]) -> str:
 
 
 def _together(letters: str, words: frozenset[str]) -> str:
-    """"s e x" → "sex", when it is a word of the lists; also its longest beginning ("s e x a")."""
+    """ "s e x" → "sex", when it is a word of the lists; also its longest beginning ("s e x a")."""
     parts = re.split(r"[ .*_~|\-/]+", letters)
     for end in range(len(parts), 2, -1):
         word = _plain("".join(parts[:end]), words)
@@ -88,7 +92,7 @@ def _together(letters: str, words: frozenset[str]) -> str:
 
 
 def _plain(word: str, words: frozenset[str]) -> str:
-    """"s3x" → "sex", "1oli" → "loli", when that is a word of the lists."""
+    """ "s3x" → "sex", "1oli" → "loli", when that is a word of the lists."""
     for one in "il":
         plain = word.replace("1", one).translate(_LEET)
         if plain in words:

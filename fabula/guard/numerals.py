@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-_ONES = "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen"
+_ONES = (
+    "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
+    "seventeen eighteen nineteen"
+)
 _TENS = "twenty thirty forty fifty sixty seventy eighty ninety"
-_ORDINAL_STEMS = "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth twentieth"
+_ORDINALS = (
+    "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth "
+    "fifteenth sixteenth seventeenth eighteenth nineteenth twentieth"
+)
 _HAN = "零一二三四五六七八九"
 
 CARDINALS = {word: value for value, word in enumerate(_ONES.split(), 1)}
 TENS = {word: value * 10 for value, word in enumerate(_TENS.split(), 2)}
-ORDINALS = {word: value for value, word in enumerate(_ORDINAL_STEMS.split(), 1)}
+ORDINALS = {word: value for value, word in enumerate(_ORDINALS.split(), 1)}
 
 ENGLISH = (
     rf"(?:\d{{1,4}}|(?:{'|'.join(TENS)})(?:[ -]?(?:{'|'.join(_ONES.split()[:9])})\b)?"
@@ -20,7 +26,7 @@ CHINESE = r"(?:\d{1,4}|[零一二两三四五六七八九十廿百千]{1,6})"
 
 
 def english(text: str) -> int:
-    """"15", "fifteen", "twenty-one" → the number."""
+    """ "15", "fifteen", "twenty-one" → the number."""
     if text.isdigit():
         return int(text)
     return sum(TENS.get(word) or CARDINALS.get(word, 0) for word in text.replace("-", " ").split())
@@ -31,7 +37,7 @@ def ordinal(text: str) -> int:
 
 
 def chinese(text: str) -> int:
-    """"15", "十五", "二十一", "一百零三", "一五" → the number."""
+    """ "15", "十五", "二十一", "一百零三", "一五" → the number."""
     if text.isdigit():
         return int(text)
     if not any(char in "十百千廿" for char in text):

@@ -9,21 +9,16 @@ import copy
 import re
 from dataclasses import dataclass, field
 
-from fabula.core.messages import Role
 from fabula.guard.ages import ADULT
-from fabula.guard.reading import TO_THEM, Frame, Minor, Reading, Sentence, is_clear
+from fabula.guard.people import FIRST, NOUNS, SECOND, THIRD
+from fabula.guard.purpose import TO_THEM, Frame, is_clear
+from fabula.guard.reading import Reading, Sentence
+from fabula.guard.young import Minor
 
 NEAR = 4  # sentences over which a pronoun or an ellipsis may reach back
 WARM = 3  # sentences for which something sexual stays present
-CHAR, USER, CAST = "<char>", "<user>", "<cast>"
+CHAR, USER, CAST, SOMEONE = "<char>", "<user>", "<cast>", "<someone>"
 _SPEAKER = {"user": (USER, CHAR), "assistant": (CHAR, USER), "system": (CHAR, CHAR)}
-_FIRST = frozenset("i me my we us our 我 我们 咱 咱们".split())
-_SECOND = frozenset("you your 你 您 你们".split())
-_THIRD = frozenset("she he her him his they them their it 她 他 它 她们 他们 两人 二人 both all".split())
-_NOUNS = frozenset(
-    "girl boy child kid pupil daughter son person people student character man woman one prince princess lover "
-    "characters participants everyone all hero heroine age user char elf patient 女孩 男孩 孩子 儿子 女儿 学生 角色 年龄".split()
-)
 
 
 @dataclass(slots=True)
@@ -46,6 +41,7 @@ class Scene:
     alias: str = ""  # the name of the character that the model plays
     warm_at: int = -1000
     warm_text: str = ""
+    warm_pair: bool = False  # it told of a couple or of adults
     hints_at: int = -1000
 
     def copy(self) -> Scene:
@@ -65,7 +61,7 @@ class Scene:
         """Whether a minor who was named before is named here."""
         return any(_names(name, text) for name in self.minors)
 
-    def hear(self, reading: Reading, role: Role, frame: Frame) -> bool:
+    def hear(self, reading: Reading, role: str, frame: Frame) -> bool:
         """Take in a message. True when it completes a violation. `frame` comes from what it answers."""
         start = self.at
         guilty = False
@@ -76,7 +72,7 @@ class Scene:
         self.at = start + reading.length
         return guilty
 
-    def step(self, sentence: Sentence, role: Role, frame: Frame) -> bool:
+    def step(self, sentence: Sentence, role: str, frame: Frame) -> bool:
         """Take in one sentence (`at` is its number). True when it completes a violation."""
         if "break" in sentence.words:
             self._break()
@@ -94,6 +90,7 @@ class Scene:
         )
         if hot and not excused:
             self.warm_at, self.warm_text = self.at, sentence.text
+            self.warm_pair = self._is_of_others(sentence)
         return guilty
 
     # ── who there is ────────────────────────────────────────────────────────────────────────────────
@@ -116,18 +113,20 @@ class Scene:
             if person.years >= ADULT:
                 del self.minors[name]
 
-    def _grow(self, sentence: Sentence, role: Role) -> None:
+    def _grow(self, sentence: Sentence, role: str) -> None:
         """People whose adult age is told; those who were young before are so no longer."""
         for who in sentence.grown:
             name = self._name(who, role, sentence)
             if name[0] != "<" or name in (CHAR, USER):
                 self.grown.add(name)
                 self.minors.pop(name, None)
-            elif who in ("both", "all", "两人") or ({"now", "later"} & sentence.words and not sentence.strong):
+            elif who in ("both", "all", "两人") or (
+                {"now", "later"} & sentence.words and not sentence.strong
+            ):
                 for near in [near for near, person in self.minors.items() if near not in (CHAR, USER, CAST)]:
                     del self.minors[near]
 
-    def _meet(self, sentence: Sentence, role: Role) -> list[str]:
+    def _meet(self, sentence: Sentence, role: str) -> list[str]:
         """The minors whom the sentence introduces, kept by name."""
         for alias in sentence.aliases:
             if role == "system" and not self.alias:
@@ -146,26 +145,36 @@ class Scene:
         return fresh
 
     def _outgrown(self, minor: Minor, sentence: Sentence) -> bool:
-        """"We were ten; twenty years later …" in one sentence."""
+        """ "We were ten; twenty years later …" in one sentence."""
         return sentence.later is not None and (minor.years or 8) + sentence.later >= ADULT
 
-    def _name(self, who: str, role: Role, sentence: Sentence) -> str:
-        first, second = _SPEAKER[role]
-        if who in _FIRST:
+    def _name(self, who: str, role: str, sentence: Sentence) -> str:
+        first, second = _SPEAKER.get(role, (SOMEONE, SOMEONE))
+        if who in FIRST:
             return first
-        if who in _SECOND:
+        if who in SECOND:
             return second
         if who == "char" or (role == "system" and who == self.alias):
             return CHAR
         if who == "user":
             return USER
-        if who and who not in _THIRD and who not in _NOUNS:
+        if who and who not in THIRD and who not in NOUNS:
             return who
         if role == "system":
-            return CHAR if not who and ("second" in sentence.words or self.alias or "char" in sentence.text) else CAST
-        if not who and "first" in sentence.people and len(sentence.people) == 1 and role == "user" and _is_self(sentence):
+            return (
+                CHAR
+                if not who and ("second" in sentence.words or self.alias or "char" in sentence.text)
+                else CAST
+            )
+        if (
+            not who
+            and "first" in sentence.people
+            and len(sentence.people) == 1
+            and role == "user"
+            and _is_self(sentence)
+        ):
             return USER
-        return "<someone>"
+        return SOMEONE
 
     # ── what comes together ─────────────────────────────────────────────────────────────────────────
 
@@ -179,14 +188,16 @@ class Scene:
             return again and "hint" in sentence.words
         return False
 
-    def _involves(self, sentence: Sentence, role: Role, fresh: list[str]) -> bool:
+    def _involves(self, sentence: Sentence, role: str, fresh: list[str]) -> bool:
         """Whether a minor takes part in a sexual sentence."""
         if fresh:
             return True
         if self.named(sentence.text):
             return not self._elsewhere(sentence)
-        first, second = _SPEAKER[role]
-        if ("first" in sentence.people and first in self.minors) or ("second" in sentence.people and second in self.minors):
+        first, second = _SPEAKER.get(role, (SOMEONE, SOMEONE))
+        if ("first" in sentence.people and first in self.minors) or (
+            "second" in sentence.people and second in self.minors
+        ):
             return True
         if self._is_of_others(sentence):
             return False
@@ -199,7 +210,11 @@ class Scene:
 
     def _joins_warm(self, sentence: Sentence, fresh: list[str]) -> bool:
         """Whether someone in what was sexual just before now turns out to be a minor."""
-        if not fresh or self.at - self.warm_at > WARM or "possessive" in sentence.words:
+        if (
+            not fresh
+            or self.at - self.warm_at > WARM
+            or ("possessive" in sentence.words and (self.warm_pair or "absent" in sentence.words))
+        ):
             return False
         named = [name for name in fresh if name[0] != "<"]
         if named and not any(_names(name, self.warm_text) for name in named):

@@ -17,11 +17,13 @@ QUIET, NOTED, STIRS, ODD = range(4)
 ATOMS = re.compile(r"[A-Za-zÀ-ɏ']+|\d+|[^\sA-Za-zÀ-ɏ\d']")
 END = re.compile(r"[。!?;…!?;\n.]")
 _BEFORE = 6  # characters that may stand between two characters set apart
-_AGE_WORDS = frozenset("old olds age aged birthday yo later".split())
-_PLAIN = frozenset(",.!?:;()[]{}<>\"#%&+=/\\*_-~`^“”‘’「」『』《》〈〉【】—–…·,。!?、:;()")
+_AGE_WORDS = frozenset(("old", "olds", "age", "aged", "birthday", "yo", "later"))
+_PLAIN = frozenset(',.!?:;()[]{}<>"#%&+=/\\*_-~`^“”‘’「」『』《》〈〉【】—–…·,。!?、:;()')
 _HAN = "㐀-䶿一-鿿"
 _APART = re.compile(rf"[{_HAN}][ *._~|/\-+·•]{{1,4}}$")
-_TAIL = re.compile(rf"[{_HAN}][ *._~|/\-+·•]{{0,4}}$|[A-Za-zÀ-ɏ']+$|\d+$|[\u2600-\u27bf\U0001f000-\U0001faff]$")
+_TAIL = re.compile(
+    rf"[{_HAN}][ *._~|/\-+·•]{{0,4}}$|[A-Za-zÀ-ɏ']+$|\d+$|[\u2600-\u27bf\U0001f000-\U0001faff]$"
+)
 _BARE = re.compile("[三四五六七八九十]")
 
 
@@ -82,4 +84,4 @@ def quiet(piece: str) -> tuple[str, bool] | None:
 
 def may_go_on(atom: str) -> bool:
     """Whether the next piece could lengthen this atom."""
-    return atom[0] == "'" or atom[0].isalpha() and atom[0] <= "ɏ" or atom.isascii() and atom.isdigit()
+    return atom[0] == "'" or (atom[0].isalpha() and atom[0] <= "ɏ") or (atom.isascii() and atom.isdigit())

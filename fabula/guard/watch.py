@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from fabula.core.errors import Blocked
 from fabula.core.seams import Watch
-from fabula.guard.reading import LONGEST, Frame, Sentence, next_end, read_sentence
+from fabula.guard.purpose import Frame
+from fabula.guard.reading import LONGEST, Sentence, next_end, read_sentence
 from fabula.guard.scene import Scene
 from fabula.guard.stir import ATOMS, END, NOTED, ODD, STIRS, kind, may_go_on, quiet
 
@@ -19,6 +20,16 @@ class FloorWatch:
 
     `frame` is what the request sets: a question about a law makes its answer a report.
     """
+
+    _open: str  # the sentence that has not ended, as it came
+    _shown: int  # characters of it that were let through
+    _looked: int  # characters of it whose atoms were looked at
+    _hold_from: int  # from where on it is held
+    _held: bool
+    _worth: bool  # reading at its end
+    _odd: bool  # signs of disguise: every atom may complete a word
+    _easy: bool  # nothing in it calls for a closer look so far
+    _tail: str  # of it, what the next piece is seen with
 
     def __init__(self, scene: Scene, frame: Frame, further: Watch):
         self._scene = scene
@@ -56,15 +67,11 @@ class FloorWatch:
     # ── one sentence after the other ────────────────────────────────────────────────────────────────
 
     def _begin(self, rest: str) -> None:
-        self._open = rest  # the sentence that has not ended, as it came
-        self._shown = 0  # characters of it that were let through
-        self._looked = 0  # characters of it whose atoms were looked at
+        self._open, self._tail = rest, ""
+        self._shown = self._looked = self._hold_from = 0
         self._held = self._scene.live
-        self._worth = self._held or bool(self._scene.minors)  # reading at its end
-        self._hold_from = 0  # of it, when it is held
-        self._odd = False  # signs of disguise: every atom may complete a word
-        self._tail = ""  # of it, what the next piece is seen with
-        self._easy = False  # nothing in it calls for a closer look so far
+        self._worth = self._held or bool(self._scene.minors)
+        self._odd = self._easy = False
 
     def _take(self, text: str) -> str:
         out = ""

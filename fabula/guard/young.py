@@ -1,0 +1,107 @@
+"""Who in a sentence is, or may be, under 18. Knows one sentence at a time."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from fabula.guard.ages import ADULT, LATER, Age, english_ages
+from fabula.guard.ages_zh import chinese_ages
+from fabula.guard.ages_zh import later as chinese_later
+from fabula.guard.lexicon import Hit
+from fabula.guard.numerals import CARDINALS, ORDINALS, TENS, english
+from fabula.guard.people import PRONOUNS
+
+_NUMBERED = frozenset([*CARDINALS, *ORDINALS, *TENS]) - {"one", "two", "first", "second"}
+_CHINESE_AGE = re.compile(r"岁|年仅|年方|芳龄|今年|才|只有|年龄|一半|出生|\d")
+
+
+@dataclass(frozen=True, slots=True)
+class Minor:
+    """Evidence that someone is under 18. Strength 3 stands against any claim, 2 yields to an adult age."""
+
+    strength: int
+    who: str
+    years: int | None
+    start: int
+    end: int
+    passing: bool = False  # two weak signs in one sentence: not remembered after it
+
+
+def ages_of(raw: str, text: str, atoms: Iterable[re.Match[str]]) -> list[Age]:
+    ages: list[Age] = []
+    if any(atom[0] in _NUMBERED or atom[0].isdigit() for atom in atoms):
+        ages = [_with_name(age, raw) for age in english_ages(text)]
+    if not text.isascii() and _CHINESE_AGE.search(text):
+        ages += chinese_ages(text)
+    return ages
+
+
+def _with_name(age: Age, raw: str) -> Age:
+    """A word before an age is a name when it is written with a capital, or where nothing is."""
+    if not age.who or age.who in PRONOUNS or age.who.capitalize() in raw or raw.islower():
+        return age
+    return replace(age, who="")
+
+
+def minors_of(text: str, hits: list[Hit], ages: list[Age], words: frozenset[str]) -> tuple[Minor, ...]:
+    found = [Minor(3, age.who, age.years, age.start, age.end) for age in ages if age.is_minor]
+    adult = [age for age in ages if age.is_adult]
+    for hit in hits:
+        strength = _strength(text, hit, words)
+        if strength == 3 or (strength == 2 and not _adult_near(text, hit, adult)):
+            found.append(Minor(strength, "", None, hit.start, hit.end))
+    weak = [hit for hit in hits if "minor1" in hit.categories]
+    if weak and not found and not adult and "adult" not in words:
+        several = len({hit.phrase for hit in weak}) > 1 or "elder" in words
+        found += [Minor(2 if several else 1, "", None, hit.start, hit.end, True) for hit in weak]
+    return tuple(found)
+
+
+_AT_SCHOOL = re.compile(
+    r"(?:\b(?:in|at|to|attends?|starts?|enter(?:s|ed)|joins?)(?: the| her| his| my| an?)? |[在上读念进])$"
+)
+_WORKS_AT = re.compile(
+    r"\b(?:teach\w*|taught|teachers?|staff|principal|nurse|works?|working|job)\b[^,.;]{0,12}$"
+)
+_TEACHES = re.compile(r"的?(?:老师|教师|校长|任教|教书)| (?:teacher|principal|nurse|staff)")
+_PUPIL = re.compile("的?(?:妹妹|弟弟|女儿|儿子|女孩|男孩|女生|男生|校花|她|他)")
+_MINOR_NOUN = re.compile(
+    r" (?!is|was|has|and|or|who|with|in|to|having|on|by|for|under|at|engag|from|without|that)[a-z]"
+)
+
+
+def _strength(text: str, hit: Hit, words: frozenset[str]) -> int:
+    """How surely a phrase means someone under 18."""
+    before, after = text[: hit.start], text[hit.end :]
+    if "minor3" in hit.categories:
+        return 0 if hit.phrase == "minor" and _MINOR_NOUN.match(after) else 3
+    if "minor2" in hit.categories:
+        return 2
+    school = 3 if "school3" in hit.categories else 2 if "school2" in hit.categories else 0
+    if school and _PUPIL.match(after):
+        return school
+    if not school or "recall" in words or _WORKS_AT.search(before) or _TEACHES.match(after):
+        return 0
+    return school if _AT_SCHOOL.search(before) else 0
+
+
+_WITH = re.compile(r"\b(?:and|with|her|his|by)\b|[和与跟对]")
+
+
+def _adult_near(text: str, hit: Hit, adult: list[Age]) -> bool:
+    """An adult age that is told of the same person: close by, and no other person comes in between."""
+    for age in adult:
+        between = text[hit.end : age.start] if hit.end <= age.start else text[age.end : hit.start]
+        if len(between) <= 25 and not _WITH.search(between):
+            return True
+    return False
+
+
+def years_passed(text: str, words: frozenset[str]) -> int | None:
+    if match := LATER.search(text):
+        return english(match["n"])
+    if (years := chinese_later(text)) is not None:
+        return years
+    return ADULT if "later" in words else None
