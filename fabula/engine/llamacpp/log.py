@@ -36,6 +36,12 @@ class EngineLog:
         self.lines: deque[str] = deque(maxlen=RING)
         self._file = RotatingFileHandler(file, maxBytes=FILE_BYTES, backupCount=1, encoding="utf-8")
         self._rest = b""
+        self.written = 0  # lines, also those that are kept no longer
+
+    def since(self, mark: int) -> tuple[int, list[str]]:
+        """How many lines were written, and those after the first `mark` of them, as far as they are kept."""
+        newer = min(self.written - mark, len(self.lines))
+        return self.written, list(self.lines)[len(self.lines) - newer :]
 
     def feed(self, data: bytes) -> None:
         *lines, self._rest = (self._rest + data).split(b"\n")
@@ -53,6 +59,7 @@ class EngineLog:
     def add(self, line: bytes) -> None:
         text = line[:LINE_BYTES].decode(errors="replace").rstrip()
         self.lines.append(text)
+        self.written += 1
         self._file.emit(logging.makeLogRecord({"msg": text}))
 
     def close(self) -> None:

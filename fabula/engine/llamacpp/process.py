@@ -80,6 +80,10 @@ class EngineProcess:
         """Returns when the process has ended."""
         await self._process.wait()
 
+    def lines_since(self, mark: int) -> tuple[int, list[str]]:
+        """How many lines the engine's log has had, and those after number `mark`."""
+        return self._log.since(mark)
+
     async def death(self) -> EngineDied:
         """Why a request's connection broke: waits a moment for the process to be seen dead."""
         with contextlib.suppress(TimeoutError):

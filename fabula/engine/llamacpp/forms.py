@@ -1,0 +1,67 @@
+"""Notice that the engine did not understand the form that a reply should have. Knows no request, no process.
+
+Given a JSON schema or a regex that it cannot compile (measured: `not`, `if`, `uniqueItems`, look-arounds …),
+the engine writes freely and says so in its log only. The log line comes before the first token, so a form
+that is new is watched until then, one at a time; a form that was understood once is not watched again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+
+from fabula.core.errors import BadParameter
+from fabula.core.sampling import Sampling
+from fabula.core.stream import Delta, Finished, Token
+from fabula.core.texts import phrase
+
+KEPT = 1000  # forms that are remembered as understood
+_COMPLAINT = re.compile(r"\bllg error: (?:at \d+\(\d+\): )?(?P<text>.+)")
+_REPEATED = re.compile(r"^failed to compile JSON schema: ")
+
+LinesSince = Callable[[int], tuple[int, list[str]]]
+"""The engine's log: how many lines it has had, and those after a number."""
+
+
+class Forms:
+    """Which forms one engine process has understood."""
+
+    def __init__(self, lines_since: LinesSince):
+        self._lines_since = lines_since
+        self._understood: set[str] = set()
+        self._one_at_a_time = asyncio.Lock()
+
+    def watched(self, deltas: AsyncGenerator[Delta, None], sampling: Sampling) -> AsyncGenerator[Delta, None]:
+        """The same deltas. Raises BadParameter before the first token of a form that was not understood."""
+        name = "json_schema" if sampling.json_schema else "regex"
+        form = getattr(sampling, name)
+        return self._watch(deltas, name, form) if form and form not in self._understood else deltas
+
+    async def _watch(
+        self, deltas: AsyncGenerator[Delta, None], name: str, form: str
+    ) -> AsyncGenerator[Delta, None]:
+        async with aclosing(deltas):
+            async with self._one_at_a_time:
+                mark, _ = self._lines_since(0)
+                async for delta in deltas:
+                    if isinstance(delta, Token | Finished):
+                        break
+                    yield delta
+                else:
+                    return
+                self._judge(mark, name, form)
+            yield delta
+            async for delta in deltas:
+                yield delta
+
+    def _judge(self, mark: int, name: str, form: str) -> None:
+        _, lines = self._lines_since(mark)
+        for line in lines:
+            if complaint := _COMPLAINT.search(line):
+                reason = _REPEATED.sub("", complaint["text"])[:300]
+                raise BadParameter(name, form[:80], phrase("expected.form_understood", reason=reason))
+        if len(self._understood) >= KEPT:
+            self._understood.clear()
+        self._understood.add(form)
