@@ -32,8 +32,18 @@ from fabula.store.database import Database
 
 
 class Chats:
-    def __init__(self, database: Database, events: Events, journal: Journal | None = None) -> None:
-        """With a journal, deleting a chat for ever removes its unfinished turns too."""
+    def __init__(
+        self,
+        database: Database,
+        events: Events,
+        journal: Journal | None = None,
+        on_erased: Callable[[str], None] = lambda chat_id: None,
+    ) -> None:
+        """With a journal, deleting a chat for ever removes its unfinished turns too.
+
+        `on_erased` is told of it, for what other rooms keep of a chat; it may take its time.
+        """
+        self._on_erased = on_erased
         self._database = database
         self._events = events
         self._journal = journal
@@ -73,6 +83,7 @@ class Chats:
         chat = await self._database.write(lambda c: act(c, owner, id))
         if forever:
             await asyncio.to_thread(self._forget_turns, id)
+            await asyncio.to_thread(self._on_erased, id)
         self.announce(chat, deleted=True)
 
     async def restore(self, owner: str, id: str) -> Chat:

@@ -24,3 +24,6 @@ class Context:
     caller: Caller = Caller()
     chat_id: str = ""
     purpose: Purpose = "generate"
+
+
+ANYONE = Context()

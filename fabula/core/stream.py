@@ -5,9 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-FinishReason = Literal["stop", "length", "tool_calls", "stopped", "interrupted", "error"]
-"""stop: the model ended or a stop string came · tool_calls: it ended, and asks for tools · length: a limit was reached · stopped: the person
-pressed Stop · interrupted: a process died · error: the engine failed."""
+from fabula.core.texts import Phrase
+
+FinishReason = Literal["stop", "length", "loop", "tool_calls", "stopped", "interrupted", "error"]
+"""stop: the model ended or a stop string came · tool_calls: it ended, and asks for tools · length: a limit
+was reached · loop: it only repeated itself · stopped: the person pressed Stop · interrupted: a process died
+· error: the engine failed."""
+
+
+CacheSource = Literal["slot", "disk", "none"]
+"""Where the reused part of a prompt came from: the engine's memory, a saved state, or nowhere."""
+
+CacheReason = Literal["", "first", "changed", "no_way_back", "damaged"]
+"""Why the rest was read. first: nothing of this chat was kept · changed: the conversation was changed before
+its end · no_way_back: the model's memory cannot be taken back to that place (recurrent and sliding-window
+models between two checkpoints) · damaged: the saved state was damaged, and thrown away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +34,18 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Loading:
-    """The model is being loaded before the request can run."""
+    """The model is being loaded before the request can run. `why` says it when it was loaded already."""
 
     model: str
+    why: Phrase | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """Others come first. `behind` names the model that has to end its work when memory is what is missing."""
+
+    position: int  # 1 = the next
+    behind: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +113,9 @@ class Finished:
     effective: dict[str, Any] | None = None  # the sampling that was really used
     ignored: tuple[str, ...] = ()  # parameters that were asked for and had no effect
     reasoning_tokens: int = 0  # of the completion tokens, those of the reasoning and its tags
+    cache: CacheSource | Literal[""] = ""  # "" = not known
+    cache_reason: CacheReason = ""
+    form_problem: str = ""  # why the reply does not have the form that was asked for, "" when it has
     answer_read_again: bool = False  # the next turn's prompt leaves the reasoning out, so no cache can help
 
     def facts(self, model: str) -> dict[str, Any]:
@@ -104,9 +128,12 @@ class Finished:
             "prompt_tokens": self.prompt_tokens,
             "reused_tokens": self.reused_tokens,
             "processed_tokens": self.processed_tokens,
+            "cache": self.cache,
+            "cache_reason": self.cache_reason,
             "completion_tokens": self.completion_tokens,
             "reasoning_tokens": self.reasoning_tokens,
             "answer_read_again": self.answer_read_again,
+            "form_problem": self.form_problem,
             "first_token_ms": round(self.first_token_ms, 1),
             "tokens_per_second": round(self.tokens_per_second, 2),
             "finish_reason": self.reason,
@@ -119,4 +146,4 @@ class Finished:
         return self.completion_tokens / self.predicted_ms * 1000 if self.predicted_ms else 0.0
 
 
-Delta = Loading | Prepared | Prefill | Token | Thought | ToolCallPart | Finished
+Delta = Loading | Queued | Prepared | Prefill | Token | Thought | ToolCallPart | Finished

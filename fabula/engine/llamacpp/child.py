@@ -33,6 +33,8 @@ class Settings:
     kv_type: str  # as ggml names it, in lower case: f16, q8_0 …
     prompt_cache_mib: int
     slots_folder: str  # "" = slots are not saved
+    checkpoints: int  # per slot; only models that cannot go back in their memory make any
+    checkpoint_step: int  # tokens between two of them
 
 
 def main() -> None:
@@ -61,6 +63,8 @@ def _params(settings: Settings, xllamacpp):  # type: ignore[no-untyped-def]  # t
     params.cache_type_k = params.cache_type_v = kv_type
     params.cache_ram_mib = settings.prompt_cache_mib
     params.slot_save_path = settings.slots_folder
+    params.n_ctx_checkpoints, params.checkpoint_min_step = settings.checkpoints, settings.checkpoint_step
+    params.cache_idle_slots = False  # it would copy every chat's slot at every request of another
     params.fit_params = False  # the studio has planned already; planning twice costs 0.3 s
     params.api_keys = [settings.key]
     params.hostnames, params.port = ["127.0.0.1"], 0  # 0 = any free port

@@ -104,10 +104,15 @@ def body(prompt: Prompt, sampling: Sampling, used: dict[str, Any]) -> dict[str, 
 
 
 def _markers(prompt: Prompt) -> dict[str, Any]:
-    """Special tokens that are printed, and words from which the grammar holds."""
+    """Special tokens that are printed, words from which the grammar holds, and where messages begin."""
     shown = {"preserved_tokens": [*prompt.shown, *prompt.triggers]} if prompt.shown or prompt.triggers else {}
     triggers = [{"type": TRIGGER_WORD, "value": word} for word in prompt.triggers]
-    return shown | ({"grammar_lazy": True, "grammar_triggers": triggers} if triggers else {})
+    opened = [{"role": "user", "delimiter": opening} for opening in prompt.openings]
+    return (
+        shown
+        | ({"grammar_lazy": True, "grammar_triggers": triggers} if triggers else {})
+        | ({"message_delimiters": opened} if opened else {})
+    )
 
 
 def _steps(sampling: Sampling) -> list[str]:
@@ -140,6 +145,14 @@ def mixed(prompt: Prompt) -> str | list[str | int]:
     for piece in prompt.pieces:
         flat.extend([piece] if isinstance(piece, str) else piece)
     return flat
+
+
+def trace(prompt: Prompt) -> str | tuple[int, ...]:
+    """What a slot will hold of the prompt: its ids where they are known, else something to compare it by."""
+    flat = mixed(prompt)
+    if isinstance(flat, list) and all(type(part) is int for part in flat):
+        return tuple(flat)  # type: ignore[arg-type]  # checked above
+    return flat if isinstance(flat, str) else "".join(f"{part}" for part in flat)
 
 
 def effective(sampling: Sampling, *, context: int, seed: int) -> dict[str, Any]:

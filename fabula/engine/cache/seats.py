@@ -1,0 +1,174 @@
+"""Gives each request a slot, and moves states between slots and kv/ so that nothing is read twice.
+
+Knows the engine only as something that saves and restores slots.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from fabula.core.errors import EngineDied, FabulaError
+from fabula.core.request import Context
+from fabula.core.stream import CacheReason, CacheSource, Finished, Prefill, Token
+from fabula.core.worker import KeepsSlots
+from fabula.engine.cache.shelf import Shelf, State
+from fabula.engine.cache.table import Slot, Table, Trace, chat_of, common
+
+log = logging.getLogger(__name__)
+WORTH_KEEPING = 128  # tokens that a state must hold, or that would be lost, before it is saved
+WORTH_RESTORING = 64  # tokens that a saved state must have more than the slot
+NEWS = 8  # tokens that a state must have more than the saved one, before it is saved again
+SLACK = 16  # tokens that the engine may read again without it being worth a word
+
+
+@dataclass(eq=False, slots=True)
+class Seat:
+    """One request's place. `expected` tokens of its prompt are there already, from `source`."""
+
+    slot: Slot
+    asked: Trace
+    expected: int = 0
+    source: CacheSource = "none"
+    reason: CacheReason = ""
+    _read: int = 0
+    _written: list[int] = field(default_factory=list)
+    _known: bool = True  # the ids of all that was written
+
+    @property
+    def number(self) -> int:
+        return self.slot.number
+
+    def follow(self, delta: object) -> None:
+        """What the request has brought, so that the table knows what the slot holds."""
+        if isinstance(delta, Prefill):
+            self._read = delta.processed
+        elif isinstance(delta, Token):
+            self._read = max(self._read, len(self.asked))
+            self._known &= bool(delta.ids) or not delta.text
+            if self._known:
+                self._written.extend(delta.ids)
+
+    def holds(self) -> Trace:
+        if isinstance(self.asked, str):
+            return self.asked if self._read else ""
+        return (*self.asked[: self._read], *self._written)
+
+    def verdict(self, finished: Finished) -> tuple[CacheSource, CacheReason]:
+        """Where the reused part came from, and why the rest had to be read."""
+        if isinstance(self.asked, str):
+            return ("slot" if finished.reused_tokens else "none"), ""
+        source: CacheSource = self.source if finished.reused_tokens else "none"
+        if finished.reused_tokens < self.expected - SLACK:
+            return source, "no_way_back"
+        return source, self.reason
+
+
+class Seats:
+    """All slots of one loaded model. Without a `shelf`, nothing is saved."""
+
+    def __init__(self, engine: KeepsSlots, count: int, shelf: Shelf | None, fingerprint: str) -> None:
+        self._engine, self._shelf, self._fingerprint = engine, shelf, fingerprint
+        self.table = Table(count)
+        self._free = asyncio.Semaphore(count)
+        self._token_bytes = 0.0  # as measured at the last save
+
+    @asynccontextmanager
+    async def seat(self, context: Context, asked: Trace) -> AsyncIterator[Seat]:
+        """Waits for a free slot, in the order of asking, and makes it as ready as it can be."""
+        async with self._free:
+            slot = self.table.take(chat_of(context), asked)
+            try:
+                seat = await self._prepared(slot, context, asked)
+                try:
+                    yield seat
+                finally:
+                    slot.trace = seat.holds()
+            finally:
+                self.table.give_back(slot)
+
+    async def keep_all(self, limit_s: float) -> None:
+        """Saves every chat that no one writes in, those used last first, as far as the time goes."""
+        with contextlib.suppress(TimeoutError, EngineDied):
+            async with asyncio.timeout(limit_s):
+                for slot in self.table.idle_chats():
+                    await self._keep(slot)
+
+    # ── before a request ────────────────────────────────────────────────────────────────────────────
+
+    async def _prepared(self, slot: Slot, context: Context, asked: Trace) -> Seat:
+        chat, owner = chat_of(context), context.caller.owner_id
+        own = bool(slot.trace) and slot.chat == chat
+        there = common(slot.trace, asked)
+        seat = Seat(slot, asked, there, "slot" if there else "none", _why(own, slot.trace, there, asked))
+        if len(slot.trace) - there >= WORTH_KEEPING:
+            await self._keep(slot)
+        await self._restore(seat, owner)
+        if slot.chat != chat:
+            slot.saved = ()
+        slot.chat, slot.owner, slot.trace = chat, owner, ()
+        return seat
+
+    async def _restore(self, seat: Seat, owner: str) -> None:
+        """Puts a saved state into the slot, if one holds clearly more; a damaged one is thrown away."""
+        while self._shelf and not isinstance(seat.asked, str):
+            found = self._shelf.best(self._fingerprint, owner, seat.asked)
+            if not found or found[1] < seat.expected + WORTH_RESTORING:
+                return
+            state, there = found
+            if await self._restored(seat.slot, state):
+                seat.expected, seat.source = there, "disk"
+                seat.reason = _why(True, state.trace, there, seat.asked)
+                return
+            seat.reason = "damaged"
+
+    async def _restored(self, slot: Slot, state: State) -> bool:
+        assert self._shelf
+        try:
+            if await asyncio.to_thread(self._shelf.is_whole, state):
+                await self._engine.restore_slot(slot.number, self._shelf.file(state).name)
+                self._shelf.used(state)
+                slot.saved = state.trace
+                return True
+        except FabulaError as error:
+            log.warning("a saved state could not be restored: %s", error)
+            self._shelf.discard(state)
+            if isinstance(error, EngineDied):
+                raise
+        self._shelf.discard(state)
+        return False
+
+    # ── saving ──────────────────────────────────────────────────────────────────────────────────────
+
+    async def _keep(self, slot: Slot) -> None:
+        """Saves a chat's state, if it is worth it. A failure costs the state, never the request."""
+        trace = slot.trace
+        if not self._shelf or not slot.chat or isinstance(trace, str) or len(trace) < WORTH_KEEPING:
+            return
+        if len(trace) - common(slot.saved, trace) < NEWS:
+            return
+        state = State(fingerprint=self._fingerprint, owner=slot.owner, chat=slot.chat, trace=trace)
+        if not self._shelf.wants(state) or not self._shelf.has_room(int(self._token_bytes * len(trace))):
+            return
+        try:
+            await self._engine.save_slot(slot.number, self._shelf.part(state).name)
+            size = self._shelf.part(state).stat().st_size
+            await asyncio.to_thread(self._shelf.commit, state)
+            self._token_bytes, slot.saved = size / len(trace), trace
+        except EngineDied:
+            self._shelf.discard(state)
+            raise
+        except (FabulaError, OSError) as error:
+            self._shelf.discard(state)
+            log.warning("a chat's state could not be saved: %s", error)
+
+
+def _why(own: bool, held: Trace, there: int, asked: Trace) -> CacheReason:
+    """Why not all of the prompt is there."""
+    if not own:
+        return "first"
+    return "changed" if there < min(len(held), len(asked) - 1) else ""
