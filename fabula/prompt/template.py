@@ -8,14 +8,17 @@ repeat, iterate and print is bounded.
 
 from __future__ import annotations
 
+import copy
 import datetime
 import functools
+import itertools
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import jinja2
 from jinja2 import nodes
+from jinja2.compiler import CodeGenerator, Frame
 from jinja2.ext import Extension, loopcontrols
 from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -26,6 +29,8 @@ from fabula.core.messages import Tool
 MAX_OPERAND = 10_000_000  # characters or magnitude that `*`, `**` and `%` may produce
 MAX_ITERATIONS = 1_000_000  # items of range() in one rendering
 MAX_OUTPUT = 64_000_000  # characters of one rendered prompt
+MAX_BUILT = 1_000_000_000  # characters and items that `+`, `*` and `~` may join in one rendering
+BUDGET = "\ue000budget"  # no template can spell this name
 PLAIN = (
     "{% for message in messages %}"
     "{{ '<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n' }}{% endfor %}"
@@ -34,12 +39,52 @@ PLAIN = (
 """ChatML, for models whose file carries no template (llama.cpp falls back to the same)."""
 
 
-class _Sandbox(ImmutableSandboxedEnvironment):
-    """Jinja's sandbox, with the operators bounded that can blow a few characters up to gigabytes."""
+class _Generator(CodeGenerator):
+    """Jinja's, except that `~` goes through the sandbox like the operators."""
 
-    intercepted_binops = frozenset(["*", "**", "%"])
+    def visit_Concat(self, node: nodes.Concat, frame: Frame) -> None:  # noqa: N802  # jinja's name
+        self.write("environment.join(context, (")
+        for part in node.nodes:
+            self.visit(part, frame)
+            self.write(", ")
+        self.write("))")
+
+
+class _Budget:
+    """What one rendering may still build, in characters and items."""
+
+    def __init__(self) -> None:
+        self._left = MAX_BUILT
+
+    def spend(self, size: float) -> None:
+        self._left -= size
+        if self._left < 0:
+            raise jinja2.TemplateRuntimeError("the template builds too much text")
+
+
+class _Sandbox(ImmutableSandboxedEnvironment):
+    """Jinja's sandbox, with the operators bounded that can blow a few characters up to gigabytes.
+
+    What a template is given are copies, so it may change its lists, as some do.
+    """
+
+    code_generator_class = _Generator
+    intercepted_binops = frozenset(["+", "*", "**", "%"])
+
+    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+        changes_a_list = type(obj) is list and attr in ("append", "pop")
+        return changes_a_list or super().is_safe_attribute(obj, attr, value)
+
+    def join(self, context: Any, parts: tuple[Any, ...]) -> str:
+        pieces = [str(part) for part in parts]
+        context.parent[BUDGET].spend(sum(map(len, pieces)))
+        return "".join(pieces)
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+        if operator == "+" and hasattr(left, "__len__") and hasattr(right, "__len__"):
+            context.parent[BUDGET].spend(len(left) + len(right))
+        if operator == "*" and (hasattr(left, "__len__") or hasattr(right, "__len__")):
+            context.parent[BUDGET].spend(_size(left) * _size(right))
         if operator == "*" and _size(left) * _size(right) > MAX_OPERAND:
             raise jinja2.TemplateRuntimeError("a repetition in the template is too long")
         if operator == "**" and (_size(left) > 1000 or _size(right) > 64):
@@ -52,7 +97,7 @@ class _Sandbox(ImmutableSandboxedEnvironment):
 class _Generation(Extension):
     """`{% generation %}…{% endgeneration %}`, which marks what an assistant says, is its content."""
 
-    tags = frozenset(["generation"])
+    tags = {"generation"}  # noqa: RUF012  # as jinja declares it
 
     def parse(self, parser: Parser) -> list[nodes.Node]:
         next(parser.stream)
@@ -69,7 +114,14 @@ def _refuse(message: str) -> str:
 
 
 def _tojson(value: Any, ensure_ascii: bool = False, indent: int | None = None, **kinds: Any) -> str:
-    return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, **kinds)
+    return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, default=_listed, **kinds)
+
+
+def _listed(value: Any) -> list[Any]:
+    """What filters like `selectattr` give is no list yet."""
+    if isinstance(value, Iterator):
+        return list(itertools.islice(value, MAX_ITERATIONS))
+    raise TypeError(f"{type(value).__name__} is no JSON")
 
 
 def _bounded_range() -> Callable[..., range]:
@@ -89,6 +141,7 @@ def _bounded_range() -> Callable[..., range]:
 def _environment() -> _Sandbox:
     environment = _Sandbox(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols, _Generation])
     environment.filters["tojson"] = _tojson
+    environment.filters["safe"] = str  # a prompt is no HTML: what is joined to "safe" text stays as it is
     environment.globals["raise_exception"] = _refuse
     return environment
 
@@ -136,9 +189,12 @@ class ChatTemplate:
     def render(self, messages: Sequence[dict[str, Any]], *, add_generation_prompt: bool) -> str:
         """The prompt text for messages of `{role, content, name?, tool_calls?, …}`.
 
-        Arguments of tool calls are objects; a template that wants them as text gets them as text. Raises
+        Arguments of tool calls are objects; a template that wants them as text gets them as text. Where it
+        knows no system prompt, that stands at the beginning of what the person says first. Raises
         TemplateRefused with the template's own reason ("roles must alternate") or the sandbox's.
         """
+        if messages and messages[0]["role"] == "system" and _refuses_system(self.source):
+            messages = _with_system_in_front(messages)
         if any(message.get("tool_calls") for message in messages) and _wants_text(self.source):
             messages = [_with_text_arguments(message) for message in messages]
         return self._render(messages, add_generation_prompt) + (self._suffix if add_generation_prompt else "")
@@ -146,13 +202,15 @@ class ChatTemplate:
     def _render(self, messages: Sequence[dict[str, Any]], add_generation_prompt: bool) -> str:
         try:
             parts = _compile(self.source).generate(
-                **self._given,
-                messages=[dict(message) for message in messages],
+                **copy.deepcopy(self._given),
+                **self._dates(),
+                messages=copy.deepcopy(list(messages)),
                 add_generation_prompt=add_generation_prompt,
                 bos_token=self._bos,
                 eos_token=self._eos,
                 range=_bounded_range(),
                 strftime_now=self._strftime,
+                **{BUDGET: _Budget()},
             )
             return _bounded_join(parts)
         except (
@@ -167,11 +225,17 @@ class ChatTemplate:
         except RecursionError as reason:
             raise TemplateRefused(reason="the template calls itself too deeply") from reason
 
+    def _dates(self) -> dict[str, str]:
+        """Two more names under which templates look for the date, in the shape that each expects."""
+        if not self._now:
+            return {}
+        return {"date_string": self._strftime("%d %b %Y"), "datetime": self._strftime("%b %d %Y")}
+
     def _strftime(self, style: str) -> str:
         return self._now.strftime(style) if self._now else ""
 
 
-PROBE = {"role": "user", "content": "Hello"}
+PROBE: dict[str, Any] = {"role": "user", "content": "Hello"}
 PROBE_TOOL: Tool = {
     "type": "function",
     "function": {
@@ -197,6 +261,28 @@ def takes_tools(source: str) -> bool:
 
 
 @functools.lru_cache(maxsize=64)
+def _refuses_system(source: str) -> bool:
+    """Whether a template takes a conversation, but not with a system prompt."""
+    template = ChatTemplate(source)
+    try:
+        template._render([PROBE], True)
+    except TemplateRefused:
+        return False
+    try:
+        return "Be kind" not in template._render([{"role": "system", "content": "Be kind"}, PROBE], True)
+    except TemplateRefused:
+        return True
+
+
+def _with_system_in_front(messages: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
+    system, *others = messages
+    if not others or others[0]["role"] != "user":
+        return messages
+    first = {**others[0], "content": f"{system['content']}\n{others[0]['content']}"}
+    return [first, *others[1:]]
+
+
+@functools.lru_cache(maxsize=64)
 def _wants_text(source: str) -> bool:
     """Whether a template takes the arguments of a call as JSON text: it fails on an object, or prints one as
     Python would."""
@@ -204,19 +290,21 @@ def _wants_text(source: str) -> bool:
         {
             "id": "probe0001",
             "type": "function",
-            "function": {"name": "probe_tool", "arguments": {"probe_key": "x"}},
+            "function": {"name": "probe_tool", "arguments": {"probe_argument": "x"}},
         }
     ]
-    asked = [PROBE, {"role": "assistant", "content": "", "tool_calls": calls}]
+    asked: list[dict[str, Any]] = [PROBE, {"role": "assistant", "content": "", "tool_calls": calls}]
     template = ChatTemplate(source, tools=[PROBE_TOOL])
     try:
         shown = template._render(asked, False)
     except TemplateRefused:
-        shown = "{'probe_key'"
-    if "{'probe_key'" not in shown:
+        shown = "{'probe_argument'"
+    if "{'probe_argument'" not in shown:
         return False
     try:
-        return "probe_key" in template._render([_with_text_arguments(message) for message in asked], False)
+        return "probe_argument" in template._render(
+            [_with_text_arguments(message) for message in asked], False
+        )
     except TemplateRefused:
         return False
 

@@ -54,10 +54,9 @@ class AnswerReader:
             read += [item if isinstance(item, Token) else self._call(item) for item in rest]
         return read
 
-    def close(self) -> None:
-        """The block of reasoning was ended for the model; what comes now is the answer."""
-        if self._parser:
-            self._parser.close()
+    def close(self) -> Sequence[Read]:
+        """The block of reasoning is ended for the model: gives what was held of it; then comes the answer."""
+        return [item for part in self._parser.close() for item in self._part(part)] if self._parser else []
 
     def _part(self, part: Part | CallEvent) -> Sequence[Read]:
         if not isinstance(part, tuple):

@@ -75,6 +75,13 @@ FAMILIES = (
         channels=True,
     ),
     Family(name="gemma", start="<|channel>thought", end="<channel|>", answer="\n"),
+    Family(
+        name="apriel",
+        start="Here are my reasoning steps:",
+        end="[BEGIN FINAL RESPONSE]",
+        answer="\n",
+        drops=("[END FINAL RESPONSE]",),
+    ),
     Family(name="magistral", start="[THINK]", end="[/THINK]"),
     Family(
         name="command",

@@ -44,9 +44,11 @@ class HarmonyParser:
         length = len(self._tape.text) if complete else self._solid()
         return [*parts, *self._body(length), *_parts("mark", self._tape.rest())]
 
-    def close(self) -> None:
-        """The header of the answer has been written for the model."""
+    def close(self) -> list[Part | CallEvent]:
+        """The header of the answer is written for the model."""
+        held = _parts("reasoning", self._tape.rest())
         self._in_header, self.thinks, self._channel = False, False, "text"
+        return held
 
     def _advance(self) -> list[Part | CallEvent]:
         parts: list[Part | CallEvent] = []

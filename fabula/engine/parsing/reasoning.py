@@ -28,8 +28,8 @@ class Parser(Protocol):
         """All that is left. Of a stream that was cut short, half a tag at its end is no text."""
         ...
 
-    def close(self) -> None:
-        """The block of reasoning has been ended for the model: what comes now is the answer."""
+    def close(self) -> list[Part]:
+        """The block of reasoning is ended for the model: what was held is reasoning, what comes now is not."""
         ...
 
 
@@ -64,8 +64,10 @@ class TagParser:
         length = len(self._tape.text) if complete else self._solid(marks)
         return [*parts, *self._take("text", length), *self._marks()]
 
-    def close(self) -> None:
+    def close(self) -> list[Part]:
+        held = self._take("reasoning", len(self._tape.text))
         self._enter(self._gap)
+        return held
 
     # ── states: each gives parts, or None when it needs more ────────────────────────────────────────
 

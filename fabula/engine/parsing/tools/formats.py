@@ -141,6 +141,12 @@ FORMATS = (
         shown=("<|tool_call_end|>",),
     ),
     Format(
+        name="lfm2",
+        begins={"<|tool_call_start|>": tagged.pythonic},
+        hints=("<|tool_list_start|>",),
+        shown=("<|tool_call_end|>",),
+    ),
+    Format(
         name="minimax",
         begins={"<minimax:tool_call>": tagged.minimax},
         hints=("minimax:tool_call",),
