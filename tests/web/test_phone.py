@@ -9,8 +9,10 @@ from playwright.async_api import expect
 WIDTHS = [360, 390, 430]
 
 
-async def fits(page) -> bool:
-    return bool(await page.evaluate("document.documentElement.scrollWidth <= innerWidth"))
+TOO_WIDE = """() => [...document.querySelectorAll('main, main *')]
+    .filter((node) => node.checkVisibility() && !node.closest('pre, table, .sr-only'))
+    .filter((node) => node.getBoundingClientRect().right > innerWidth + 0.5)
+    .map((node) => node.outerHTML.slice(0, 80))"""
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -18,11 +20,11 @@ async def test_nothing_scrolls_sideways(open_page, chat, width):
     phone = PHONE | {"viewport": {"width": width, "height": 800}}
     page = await open_page(f"#/chat/{chat.id}", **phone)
     await said(page, "Tell me a story")
-    assert await fits(page)
+    assert await page.evaluate(TOO_WIDE) == []
     for where in ("Home", "Settings"):
         await page.get_by_role("link", name=where).tap()
         await expect(page.get_by_role("heading", level=1)).to_be_visible()
-        assert await fits(page)
+        assert await page.evaluate(TOO_WIDE) == []
 
 
 async def test_targets_are_wide_enough_for_a_thumb(open_page, chat):
