@@ -38,9 +38,17 @@ def hear(messages: Sequence[Message]) -> tuple[Scene, Frame]:
     """The scene after all messages, and the frame that the last one sets for its answer. Raises Blocked."""
     scene, frame = Scene(), Frame()
     for message in messages:
-        reading = read(message.text)
+        reading = read(_written(message))
         if scene.hear(reading, message.role, frame if message.role == "assistant" else Frame()):
             raise Blocked(POLICY)
         if message.role == "user":
             frame = reading.frame if is_clear(reading.frame) and not reading.lured else Frame()
     return scene, frame
+
+
+def _written(message: Message) -> str:
+    """All that a message says: its text, its reasoning, what it calls tools with."""
+    calls = [call.arguments for call in message.tool_calls]
+    if not (message.reasoning or calls):
+        return message.text
+    return "\n".join([message.reasoning, message.text, *calls])

@@ -31,6 +31,7 @@ class Lexicon:
     tree: dict[str, Any]
     words: frozenset[str]  # every Latin word that stands in a list
     arming: frozenset[str]  # the endings of phrases that make a scene live
+    alerting: frozenset[str]  # words of such phrases whose ending is too common to look at each time
     noted: frozenset[str]  # the endings of phrases that change how a scene is read
 
     def find(self, atoms: list[re.Match[str]]) -> list[Hit]:
@@ -65,18 +66,31 @@ ARMING = ("minor3", "minor2", "minor1", "school3", "school2", "act", "depict", "
 def lexicon() -> Lexicon:
     tree: dict[str, Any] = {}
     words: set[str] = set()
-    last: dict[str, set[str]] = {}
+    endings: dict[str, set[str]] = {"arming": set(), "alerting": set(), "noted": set()}
     for category, phrases in _lists().items():
-        for phrase in phrases:
+        for phrase in phrases if category != "common" else ():
             atoms = ATOM.findall(phrase)
             words |= {atom for atom in atoms if atom[0].isascii() and len(atom) > 2}
-            last.setdefault(category, set()).add(_ending(atoms))
+            _sort_in(endings, category, atoms)
             node = tree
             for atom in atoms:
                 node = node.setdefault(atom, {})
             node[_END] = node.get(_END, frozenset()) | {category}
-    arming, noted = (frozenset().union(*(last[name] for name in names)) for names in (ARMING, NOTED))
-    return Lexicon(tree, frozenset(words), arming, noted)
+    sets = (frozenset(endings[kind]) for kind in ("arming", "alerting", "noted"))
+    return Lexicon(tree, frozenset(words), *sets)
+
+
+def _sort_in(endings: dict[str, set[str]], category: str, atoms: list[str]) -> None:
+    """By what a stream can tell that a phrase may have come: its ending, or its least common word."""
+    if category not in (*ARMING, *NOTED):
+        return
+    ending = _ending(atoms)
+    common = frozenset(_lists()["common"])
+    if ending in common:
+        ending = max(atoms, key=lambda atom: (atom not in common, len(atom)))
+        endings["alerting" if category in ARMING else "noted"].add(ending)
+    else:
+        endings["arming" if category in ARMING else "noted"].add(ending)
 
 
 def _ending(atoms: list[str]) -> str:

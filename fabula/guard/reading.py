@@ -16,6 +16,9 @@ from fabula.guard.young import Minor, ages_of, minors_of, years_passed
 LONGEST = 320  # characters after which a sentence counts as ended
 _CLOSERS = "”’」』\"')\\]"
 BOUNDARY = re.compile(rf"[。!?;…!?;\n]+[{_CLOSERS}]*(?=[^。!?;…!?;\n{_CLOSERS}])|\.+[{_CLOSERS}]*(?=\s)")
+_NAMING = re.compile(r"\byou|char|name|play|你|姓名|名字|角色")
+_SIGNALS = frozenset({"minor1", "minor2", "minor3", "school2", "school3"})
+_MERE = frozenset({"first", "second", "third", "now", "object", "pair", "negator", "void", "recall", "elder"})
 _OWNED = re.compile(
     r"\b(?:my|our|your|his|her|their) (?:[\w-]+ ){0,2}"
     r"(?:sons?|daughters?|child|children|kids?|toddler|baby|twins)\b"
@@ -133,11 +136,11 @@ def read_sentence(raw: str, position: int) -> Sentence:
     atoms = list(ATOM.finditer(text))
     hits = lists.find(atoms)
     words = frozenset(category for hit in hits for category in hit.categories)
-    if _OWNED.search(text):
-        words |= {"possessive"}
     ages = ages_of(raw, text, atoms)
-    if not (hits or ages):
-        return Sentence(text, position)
+    if not (words - _MERE or ages or "you" in text or ":" in text):
+        return Sentence(text, position, words=words)
+    if (words & _SIGNALS or ages) and _OWNED.search(text):
+        words |= {"possessive"}
     grown = tuple(age.who for age in ages if age.is_adult)
     minors = minors_of(text, hits, ages, words)
     heat, depicts = heat_of(hits, words)
@@ -153,7 +156,7 @@ def read_sentence(raw: str, position: int) -> Sentence:
         people=words & {"first", "second", "third"},
         words=words,
         later=years_passed(text, words),
-        aliases=tuple(_ALIAS.findall(text)),
+        aliases=tuple(_ALIAS.findall(text)) if _NAMING.search(text) else (),
         apart=bool(heat and minors and "absent" in words and are_apart(text, hits, minors)),
         denied=bool(heat and minors and not ages and is_forbidden(text, hits)),
     )

@@ -13,7 +13,8 @@ from fabula.guard.lexicon import lexicon
 from fabula.guard.normalise import spellings
 from fabula.guard.numerals import CARDINALS, TENS
 
-QUIET, NOTED, STIRS, ODD = range(4)
+QUIET, NOTED, ALERTS, STIRS, ODD = range(5)
+ALERT_SPAN = 40  # characters that the rest of a phrase may take
 ATOMS = re.compile(r"[A-Za-zÀ-ɏ']+|\d+|[^\sA-Za-zÀ-ɏ\d']")
 END = re.compile(r"[。!?;…!?;\n.]")
 _BEFORE = 6  # characters that may stand between two characters set apart
@@ -33,6 +34,7 @@ def _kinds() -> dict[str, int]:
     lists = lexicon()
     numbers = set(TENS) | {word for word, value in CARDINALS.items() if value > 2}
     kinds = {form: NOTED for ending in lists.noted for form in _spelled(ending)}
+    kinds |= dict.fromkeys(lists.alerting, ALERTS)
     kinds |= {form: STIRS for ending in lists.arming for form in _spelled(ending)}
     return kinds | dict.fromkeys(numbers | _AGE_WORDS, STIRS) | dict.fromkeys(("岁", "歲", "嵗"), STIRS)
 
@@ -44,7 +46,8 @@ def _spelled(ending: str) -> list[str]:
 
 
 def kind(atom: str, before: str) -> int:
-    """QUIET, NOTED (read the sentence at its end), STIRS (read it now) or ODD (it may be a disguise)."""
+    """QUIET, NOTED (read the sentence at its end), ALERTS (and after each of the next atoms), STIRS (read it
+    now) or ODD (it may be a disguise: after every atom from here on)."""
     kinds = _kinds()
     if atom.isascii():
         if atom.isdigit():
@@ -64,22 +67,23 @@ def kind(atom: str, before: str) -> int:
 
 
 @functools.lru_cache(maxsize=1 << 16)
-def quiet(piece: str) -> tuple[str, bool] | None:
-    """None for a piece that must be looked at; else what the next piece has to be seen with, and whether
-    the sentence is worth reading at its end."""
+def quiet(piece: str) -> str | None:
+    """None for a piece that must be looked at; else what of it the next piece has to be seen with."""
     if END.search(piece):
         return None
-    worth = False
     for match in ATOMS.finditer(piece):
         atom, start = match[0], match.start()
         if match.end() == len(piece) and may_go_on(atom):
             break
-        found = kind(atom, piece[max(0, start - _BEFORE) : start])
-        if found > NOTED:
+        if kind(atom, piece[max(0, start - _BEFORE) : start]) != QUIET:
             return None
-        worth |= found == NOTED
-    tail = _TAIL.search(piece)
-    return (tail[0] if tail else ""), worth
+    return tail_of(piece)
+
+
+def tail_of(text: str) -> str:
+    """An open word, or a Han character with what may stand between it and the next one."""
+    tail = _TAIL.search(text, max(0, len(text) - 40))
+    return tail[0] if tail else ""
 
 
 def may_go_on(atom: str) -> bool:

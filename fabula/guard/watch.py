@@ -5,12 +5,26 @@ What is shown depends on the text alone, not on how it was cut into pieces. Know
 
 from __future__ import annotations
 
+import math
+
 from fabula.core.errors import Blocked
 from fabula.core.seams import Watch
 from fabula.guard.purpose import Frame
 from fabula.guard.reading import LONGEST, Sentence, next_end, read_sentence
 from fabula.guard.scene import Scene
-from fabula.guard.stir import ATOMS, END, NOTED, ODD, STIRS, kind, may_go_on, quiet
+from fabula.guard.stir import (
+    ALERT_SPAN,
+    ALERTS,
+    ATOMS,
+    END,
+    NOTED,
+    ODD,
+    STIRS,
+    kind,
+    may_go_on,
+    quiet,
+    tail_of,
+)
 
 POLICY = "floor"
 
@@ -27,7 +41,7 @@ class FloorWatch:
     _hold_from: int  # from where on it is held
     _held: bool
     _worth: bool  # reading at its end
-    _odd: bool  # signs of disguise: every atom may complete a word
+    _alert: float  # up to here every atom may complete a phrase; without end after signs of disguise
     _easy: bool  # nothing in it calls for a closer look so far
     _tail: str  # of it, what the next piece is seen with
 
@@ -41,15 +55,16 @@ class FloorWatch:
         self._begin("")
 
     def feed(self, text: str) -> str:
+        if self._easy:
+            tail = quiet(self._tail + text)
+            if tail is not None and len(self._open) + len(text) <= LONGEST:
+                self._tail = tail
+                self._open += text
+                return self._further.feed(text)
+            self._catch_up()
         if self._blocked:
             raise Blocked(POLICY)
         self._open += text
-        if self._easy and len(self._open) <= LONGEST and (found := quiet(self._tail + text)) is not None:
-            self._tail, worth = found
-            self._shown = len(self._open)
-            self._looked = self._shown - len(self._tail)
-            self._worth |= worth
-            return self._further.feed(text)
         if self._held and not self._ripe and len(self._open) <= LONGEST and not END.search(text):
             return self._further.feed("")
         out = self._take(text)
@@ -59,10 +74,17 @@ class FloorWatch:
 
     def finish(self) -> str:
         """What was held back, when it may be shown. Raises Blocked."""
+        self._catch_up()
         out = "" if self._blocked or not self._open else self._close(len(self._open))
         if self._blocked:
             raise Blocked(POLICY)
         return (self._further.feed(out) if out else "") + self._further.finish()
+
+    def _catch_up(self) -> None:
+        """Note what was shown while it was easy."""
+        if self._easy:
+            self._shown, self._easy = len(self._open), False
+            self._looked = max(self._looked, self._shown - len(self._tail))
 
     # ── one sentence after the other ────────────────────────────────────────────────────────────────
 
@@ -71,7 +93,7 @@ class FloorWatch:
         self._shown = self._looked = self._hold_from = 0
         self._held = self._scene.live
         self._worth = self._held or bool(self._scene.minors)
-        self._odd = self._easy = False
+        self._alert, self._easy = 0.0, False
 
     def _take(self, text: str) -> str:
         out = ""
@@ -87,8 +109,8 @@ class FloorWatch:
             return ""
         self._look(len(self._open), closed=False)
         start, self._shown = self._shown, self._hold_from if self._held else len(self._open)
-        self._easy = not (self._held or self._odd or self._ripe or self._scene.minors)
-        self._tail = self._open[max(0, self._looked - 6) :]
+        self._easy = not (self._held or self._ripe or self._scene.minors or self._alert > self._looked)
+        self._tail = tail_of(self._open)
         return self._open[start : self._shown]
 
     def _close(self, end: int) -> str:
@@ -118,8 +140,9 @@ class FloorWatch:
             if match.end() == end and not closed and may_go_on(atom):
                 return
             self._looked = match.end()
-            found = STIRS if self._odd else kind(atom, self._open[max(0, start - 6) : start])
-            self._odd |= found == ODD
+            found = STIRS if start < self._alert else kind(atom, self._open[max(0, start - 6) : start])
+            if found in (ALERTS, ODD):
+                self._alert = math.inf if found == ODD else start + ALERT_SPAN
             self._worth |= found >= NOTED
             if (found >= STIRS or self._scene.minors) and self._is_live(self._open[: self._looked]):
                 self._held, self._hold_from = True, self._looked

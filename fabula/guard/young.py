@@ -100,8 +100,8 @@ def _adult_near(text: str, hit: Hit, adult: list[Age]) -> bool:
 
 
 def years_passed(text: str, words: frozenset[str]) -> int | None:
-    if match := LATER.search(text):
+    if "year" in text and (match := LATER.search(text)):
         return english(match["n"])
-    if (years := chinese_later(text)) is not None:
+    if not text.isascii() and (years := chinese_later(text)) is not None:
         return years
     return ADULT if "later" in words else None
