@@ -40,11 +40,13 @@ def edit(connection: Connection, owner: str, id: str, revision: int, message_id:
     message = rows.find_message(connection, chat, message_id)
     if message.hidden:
         raise MessageNotFound(message_id)
-    old = connection.scalar(select(versions.c.text).where(versions.c.id == message.version_id))
-    if text == old:
+    old = connection.execute(
+        select(versions.c.text, versions.c.reasoning).where(versions.c.id == message.version_id)
+    ).one()
+    if text == old.text:
         return record(connection, chat, "edit", Step((), message.parent_id), message_id)
     version_id = new_id()
-    rows.insert_version(connection, owner, message_id, version_id, text, "edited")
+    rows.insert_version(connection, owner, message_id, version_id, text, "edited", reasoning=old.reasoning)
     return record(connection, chat, "edit", point_at(message, version_id), message_id)
 
 

@@ -76,4 +76,6 @@ def _insert_version(connection: Connection, outcome: TurnOutcome, message_id: st
         outcome.token_ids,
         outcome.tokenizer,
         outcome.facts,
+        outcome.reasoning,
+        outcome.reasoning_ids,
     )

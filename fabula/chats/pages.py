@@ -54,6 +54,8 @@ def path(connection: Connection, owner: str, id: str, upto: str | None) -> list[
             text=row.text,
             tokenizer=row.tokenizer,
             token_ids=rows.unpack(row.token_ids),
+            reasoning=row.reasoning,
+            reasoning_ids=rows.unpack(row.reasoning_ids),
         )
         for row in connection.execute(_PATH, {**_from(chat, start, 0), "last": last})
     ]
@@ -63,7 +65,8 @@ def versions_of(connection: Connection, owner: str, id: str, message_id: str) ->
     chat = rows.find_chat(connection, owner, id)
     rows.find_message(connection, chat, message_id)
     columns = versions.c
-    query = select(columns.id, columns.text, columns.reason, columns.created_at, columns.facts)
+    shown = columns.id, columns.text, columns.reason, columns.created_at, columns.facts, columns.reasoning
+    query = select(*shown)
     query = query.where(columns.message_id == message_id, columns.owner_id == owner)
     return [Version(*row) for row in connection.execute(query.order_by(columns.created_at, columns.id))]
 
@@ -122,8 +125,11 @@ def _shown(*columns: Any) -> Select[Any]:
     return query.where(walk.c.depth <= bindparam("last")).order_by(walk.c.depth)
 
 
-_PAGE = _shown(versions.c.text, versions.c.reason, versions.c.facts)
-_PATH = _shown(versions.c.text, versions.c.tokenizer, versions.c.token_ids)
+_PAGE = _shown(versions.c.text, versions.c.reason, versions.c.facts, versions.c.reasoning)
+_PATH = _shown(
+    *(versions.c.text, versions.c.tokenizer, versions.c.token_ids),
+    *(versions.c.reasoning, versions.c.reasoning_ids),
+)
 
 
 def _dress(connection: Connection, chat: Row[Any], found: list[Row[Any]]) -> list[ChatMessage]:
@@ -143,6 +149,7 @@ def _dress(connection: Connection, chat: Row[Any], found: list[Row[Any]]) -> lis
             created_at=row.created_at,
             swipe=_swipe(row.id, swipes.get(row.parent_id, ())),
             facts=row.facts,
+            reasoning=row.reasoning,
         )
         for row in found
     ]

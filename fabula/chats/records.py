@@ -56,6 +56,7 @@ class ChatMessage:
     created_at: float
     swipe: Swipe
     facts: dict[str, Any] | None = None
+    reasoning: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,7 @@ class Version:
     reason: Reason
     created_at: float
     facts: dict[str, Any] | None
+    reasoning: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +99,9 @@ class PathMessage(Message):
 class TurnOutcome:
     """What a turn brought, to be put into the tree.
 
-    `text` and `token_ids` are the whole of the new version, also for `continue`. The head moves to the new
-    message only if it is where the turn found it: at `head_id`, or, when that is not given, at the parent
-    (for a swipe, at one of its children).
+    `text` and `reasoning`, with their ids, are the whole of the new version, also for `continue`. The head
+    moves to the new message only if it is where the turn found it: at `head_id`, or, when that is not given,
+    at the parent (for a swipe, at one of its children).
     """
 
     owner_id: str
@@ -117,3 +119,5 @@ class TurnOutcome:
     token_ids: tuple[int, ...] = ()
     tokenizer: str = ""
     facts: dict[str, Any] = field(default_factory=dict)
+    reasoning: str = ""
+    reasoning_ids: tuple[int, ...] = ()

@@ -110,6 +110,8 @@ def insert_version(
     token_ids: Sequence[int] = (),
     tokenizer: str = "",
     facts: dict[str, Any] | None = None,
+    reasoning: str = "",
+    reasoning_ids: Sequence[int] = (),
 ) -> None:
     connection.execute(
         insert(versions).values(
@@ -123,6 +125,8 @@ def insert_version(
             facts=facts,
             created_at=time.time(),
             token_ids=pack(token_ids),
+            reasoning=reasoning,
+            reasoning_ids=pack(reasoning_ids),
         )
     )
 

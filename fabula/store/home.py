@@ -50,6 +50,11 @@ class Home:
         return self.path / "kv"
 
     @property
+    def engines(self) -> Path:
+        """Builds of the engine that were installed; made when the first one is."""
+        return self.path / "engines"
+
+    @property
     def media(self) -> Path:
         return self.path / "media"
 

@@ -2,6 +2,8 @@
 
 Knows nothing of what the settings do. Names are dotted (`engine.context`); in Python the dot is an underscore
 (`settings.engine_context`), in the environment so is it, behind FABULA_ (`FABULA_ENGINE_CONTEXT`).
+
+How one model is loaded stands in the file under `[models."NAME"]`, with the names of `core.load.LoadOptions`.
 """
 
 from __future__ import annotations
@@ -14,10 +16,11 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
 from fabula.core import texts
-from fabula.core.errors import SettingInvalid, SettingUnknown, StoreUnwritable
+from fabula.core.errors import BadParameter, SettingInvalid, SettingUnknown, StoreUnwritable
+from fabula.core.load import KV_TYPES, LoadOptions
 from fabula.store.files import write_atomic
 from fabula.store.home import Home
-from fabula.store.toml_lines import render, replace
+from fabula.store.toml_lines import literal, render, replace, with_table
 
 Value = str | int | float | bool
 Origin = Literal["default", "file", "environment", "flag"]
@@ -103,8 +106,6 @@ _WORDS = {
     "off": False,
 }
 
-KV_TYPES = ("f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl")
-
 SETTINGS = (
     Setting("host", "127.0.0.1"),
     Setting("port", 7341, 0, 65_535),  # 0 = any free port
@@ -115,9 +116,12 @@ SETTINGS = (
     Setting("engine.threads", 0, 0, 1024),  # 0 = cores − 1, at least 1
     Setting("engine.kv_type", "f16", choices=KV_TYPES),
     Setting("engine.gpu_layers", -1, -1, 10_000),  # −1 = by the memory plan
+    Setting("engine.build", ""),  # a build of `fabula engine list`, or the path of a llama-server; "" = ours
+    Setting("engine.memory_limit", 0.0, 0, 1_000_000),  # GiB that all models may take; 0 = what is free
     Setting("engine.start_timeout", 120.0, 1, 86_400),  # seconds
     Setting("engine.keep_alive", 900.0, -1, 31_536_000),  # seconds without use; −1 = for ever
     Setting("engine.queue_limit", 256, 0, 1_000_000),  # requests that wait
+    Setting("engine.kv_budget", 4 << 30, 0, 1 << 50),  # bytes of kv/; 0 = nothing is saved
     Setting("model.default", ""),
 )
 BY_NAME = {setting.name: setting for setting in SETTINGS}
@@ -136,11 +140,15 @@ class Settings:
     engine_threads: int
     engine_kv_type: str
     engine_gpu_layers: int
+    engine_build: str
+    engine_memory_limit: float
     engine_start_timeout: float
     engine_keep_alive: float
     engine_queue_limit: int
+    engine_kv_budget: int
     model_default: str
     origins: Mapping[str, Origin] = field(default_factory=dict, repr=False)
+    models: Mapping[str, LoadOptions] = field(default_factory=dict)  # by the model's name
 
     def __getitem__(self, name: str) -> Any:
         """By dotted name. Raises SettingUnknown."""
@@ -170,7 +178,7 @@ def load(home: Home, flags: Mapping[str, object] | None = None) -> Settings:
         for name, value in layer.items():
             values[BY_NAME[name].attribute] = value
             origins[name] = origin
-    return Settings(**values, origins=origins)
+    return Settings(**values, origins=origins, models=_models(_tree(_read(home), home), home))
 
 
 def save(home: Home, changes: Mapping[str, object]) -> None:
@@ -183,10 +191,23 @@ def save(home: Home, changes: Mapping[str, object]) -> None:
         setting = find(name, "the request")
         checked[name] = None if value is None else setting.check(value)
     wanted = {name: value for name, value in (_from_file(home) | checked).items() if value is not None}
-    text = replace(_read(home), checked)
+    before = _read(home)
+    text = replace(before, checked)
     if not _reads_as(text, wanted, home):  # the file is in a form that lines cannot be replaced in
         text = render(wanted)
+        for name, options in _models(_tree(before, home), home).items():
+            text = with_table(text, _table(name), options.said())
     write_atomic(home.config, text.encode())
+
+
+def save_model(home: Home, name: str, options: LoadOptions) -> None:
+    """How one model is loaded, from its next load on; its table in config.toml is written anew."""
+    text = with_table(_read(home), _table(name), options.said())
+    write_atomic(home.config, text.encode())
+
+
+def _table(name: str) -> str:
+    return f"models.{literal(name)}"
 
 
 def _reads_as(text: str, wanted: dict[str, Value], home: Home) -> bool:
@@ -226,11 +247,34 @@ def _from_file(home: Home) -> dict[str, Value]:
 
 def _parse(text: str, home: Home) -> dict[str, Value]:
     where = str(home.config)
-    try:
-        tree = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise SettingInvalid(where, str(error), texts.phrase("expected.toml")) from error
+    tree = {name: value for name, value in _tree(text, home).items() if name != "models"}
     return {name: find(name, where).check(value) for name, value in _flatten(tree)}
+
+
+def _tree(text: str, home: Home) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingInvalid(str(home.config), str(error), texts.phrase("expected.toml")) from error
+
+
+def _models(tree: dict[str, Any], home: Home) -> dict[str, LoadOptions]:
+    tables = tree.get("models", {})
+    if not isinstance(tables, dict):
+        raise SettingInvalid("models", f"{tables}", texts.phrase("expected.object"))
+    return {name: _options(name, values, home) for name, values in tables.items()}
+
+
+def _options(model: str, values: Any, home: Home) -> LoadOptions:
+    if not isinstance(values, dict):
+        raise SettingUnknown(_table(model), str(home.config))
+    try:
+        return LoadOptions.of(values)
+    except BadParameter as wrong:
+        name = f"{_table(model)}.{wrong.name}"
+        if wrong.name not in LoadOptions.__slots__:
+            raise SettingUnknown(name, str(home.config)) from wrong
+        raise SettingInvalid(name, wrong.value, wrong.expected) from wrong
 
 
 def _flatten(tree: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:

@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 Value = str | int | float | bool
 
-_TABLE = re.compile(r"\s*\[([\w.-]+)\]\s*(#.*)?$")
+_TABLE = re.compile(r"""\s*\[((?:[\w.-]|"(?:[^"\\]|\\.)*")+)\]\s*(#.*)?$""")
 _LINE = re.compile(
     r"""(?P<key>\s*[\w.-]+)\s*=\s*(?:"(?:[^"\\]|\\.)*"|'[^']*'|[^#"']*?)(?P<rest>\s*(?:\#.*)?)$"""
 )
 
 
-def literal(value: Value) -> str:
+def literal(value: Value | Sequence[Value]) -> str:
     """A value as TOML writes it. JSON's strings are valid TOML strings, once DEL is escaped."""
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(literal(item) for item in value)}]"
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
@@ -39,6 +41,21 @@ def replace(text: str, changes: Mapping[str, Value | None]) -> str:
         if value is not None:
             _add(lines, name, value)
     return "\n".join(lines).strip("\n") + "\n" if lines else ""
+
+
+def with_table(text: str, header: str, values: Mapping[str, Value | Sequence[Value]]) -> str:
+    """`text` with the whole table of that header written anew, at the end; gone when it has no values."""
+    kept, inside = [], False
+    for line in text.splitlines():
+        if found := _TABLE.match(line):
+            inside = found[1] == header
+        if not inside:
+            kept.append(line)
+    while kept and not kept[-1].strip():
+        kept.pop()
+    if values:
+        kept += ["", f"[{header}]", *(f"{name} = {literal(value)}" for name, value in values.items())]
+    return "\n".join(kept).strip("\n") + "\n" if kept else ""
 
 
 def _rewrite(lines: list[str], changes: dict[str, Value | None]) -> tuple[list[str], dict[str, Value | None]]:

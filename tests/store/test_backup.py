@@ -17,6 +17,7 @@ from fabula.store.backup import MANIFEST, backup, is_expected, restore
 from fabula.store.database import Database
 from fabula.store.events import MemoryEvents
 from fabula.store.home import Home
+from fabula.store.migrations import HEAD
 from fabula.store.studio import claim
 
 
@@ -200,7 +201,7 @@ async def test_a_backup_of_a_newer_program_is_refused(home: Home) -> None:
     database = Database(home.database)
     database.write_sync(lambda c: c.execute(text("UPDATE alembic_version SET version_num = '9999'")))
     newer = backup(home)
-    database.write_sync(lambda c: c.execute(text("UPDATE alembic_version SET version_num = '0001'")))
+    database.write_sync(lambda c: c.execute(text(f"UPDATE alembic_version SET version_num = '{HEAD}'")))
     database.close()
     with pytest.raises(DatabaseTooNew):
         restore(home, newer)

@@ -31,6 +31,11 @@ def test_the_migrated_database_is_what_the_tables_say(database: Database) -> Non
     assert differences == []
 
 
+COLUMNS_OF_VERSIONS = (
+    "(id, owner_id, message_id, turn_id, text, reason, tokenizer, facts, created_at, token_ids)"
+)
+
+
 def fill_0001(connection: Connection) -> None:
     """A chat of two messages with two versions of the first, as the first schema keeps them."""
     rows = {
@@ -42,7 +47,8 @@ def fill_0001(connection: Connection) -> None:
         "('v3', 'ann', 'm2', 't1', 'Hi.', 'generated', 'hash', '{\"model\": \"bot\"}', 2.0, x'01000000')",
     }
     for table, values in rows.items():
-        connection.execute(text(f"INSERT INTO {table} VALUES {values}"))
+        columns = COLUMNS_OF_VERSIONS if table == "versions" else ""
+        connection.execute(text(f"INSERT INTO {table} {columns} VALUES {values}"))
     connection.execute(
         text(
             "INSERT INTO jobs VALUES ('j', 'ann', 'pull', 'P', '{}', 'done', '{}', '{}',"
@@ -51,7 +57,14 @@ def fill_0001(connection: Connection) -> None:
     )
 
 
-FILLED: dict[str, Callable[[Connection], None]] = {"0001": fill_0001}
+def fill_0002(connection: Connection) -> None:
+    """The same, where the reply was thought about."""
+    fill_0001(connection)
+    thought = "UPDATE versions SET reasoning = 'A greeting.', reasoning_ids = x'02000000' WHERE id = 'v3'"
+    connection.execute(text(thought))
+
+
+FILLED: dict[str, Callable[[Connection], None]] = {"0001": fill_0001, "0002": fill_0002}
 """For each step a database of that time with data in it. A new step adds its own."""
 
 
@@ -72,6 +85,8 @@ async def test_an_old_database_is_brought_up_to_date_with_all_its_data(tmp_path:
         ("assistant", "Hi.", 1),
     ]
     assert [m.token_ids for m in await chats.path("ann", "c")] == [(), (1,)]
+    thought = ("", "A greeting.") if step >= "0002" else ("", "")
+    assert tuple(m.reasoning for m in page.messages) == thought
     database.close()
     backups = list((tmp_path / "backups").glob("before-migration-*")) if step != HEAD else [None]
     assert len(backups) == 1

@@ -20,6 +20,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 from fabula.store.schema.base import metadata
@@ -71,7 +72,9 @@ versions = Table(
     Column("tokenizer", String(64), nullable=False),
     Column("facts", JSON),
     Column("created_at", Double, nullable=False),
-    Column("token_ids", LargeBinary, nullable=False),  # int32, little-endian; last, as it may be long
+    Column("token_ids", LargeBinary, nullable=False),  # int32, little-endian; late, as it may be long
+    Column("reasoning", Text, nullable=False, server_default=""),  # what was thought before the text
+    Column("reasoning_ids", LargeBinary, nullable=False, server_default=text("x''")),  # as token_ids
     Index(None, "message_id"),
 )
 
