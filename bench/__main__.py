@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib
 import signal
 import sys
+import traceback
 
 NAMES = ("startup", "proxy", "cache", "faults", "web_long_chat")
 
@@ -21,9 +22,20 @@ def main(arguments: list[str]) -> None:
     if not names and set(options) - {"--quick"}:
         sys.exit(f"{__doc__}\nNames: {', '.join(NAMES)}")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # homes and studios are cleared away then too
-    for name in names or NAMES:
+    broken = [name for name in names or NAMES if not _runs(name, options)]
+    if broken:
+        sys.exit(f"could not measure: {', '.join(broken)}")
+
+
+def _runs(name: str, options: list[str]) -> bool:
+    """One that breaks is told, and does not keep the others from being measured."""
+    try:
         importlib.import_module(f"bench.{name}").main(options)
-        print()
+    except Exception:  # noqa: BLE001
+        traceback.print_exc()
+        return False
+    print()
+    return True
 
 
 if __name__ == "__main__":
