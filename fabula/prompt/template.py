@@ -54,7 +54,7 @@ class _Budget:
     """What one rendering may still build, in characters and items."""
 
     def __init__(self) -> None:
-        self._left = MAX_BUILT
+        self._left: float = MAX_BUILT
 
     def spend(self, size: float) -> None:
         self._left -= size
@@ -164,7 +164,6 @@ class ChatTemplate:
     """One model's template with its special tokens, and what every rendering of it is given.
 
     `now` is the time that `strftime_now` tells; `tools` and `variables` are for templates that know them.
-    `suffix` follows the generation prompt.
     """
 
     def __init__(
@@ -176,12 +175,17 @@ class ChatTemplate:
         now: datetime.datetime | None = None,
         tools: Sequence[Tool] = (),
         variables: Mapping[str, Any] | None = None,
-        suffix: str = "",
     ):
         self.source = source or PLAIN
         self._bos, self._eos, self._now = bos, eos, now
-        self._suffix = suffix
+        self._suffix = ""
         self._given = {**(variables or {}), **({"tools": list(tools)} if tools else {})}
+
+    def ending(self, suffix: str) -> ChatTemplate:
+        """The same, with `suffix` after the generation prompt."""
+        other = copy.copy(self)
+        other._suffix = suffix
+        return other
 
     def knows(self, variable: str) -> bool:
         return variable in names(self.source)

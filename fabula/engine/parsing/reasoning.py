@@ -29,7 +29,7 @@ class Parser(Protocol):
         ...
 
     def close(self) -> list[Part]:
-        """The block of reasoning is ended for the model: what was held is reasoning, what comes now is not."""
+        """The block of reasoning is ended for the model: gives what was held of it."""
         ...
 
 
