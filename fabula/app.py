@@ -16,14 +16,19 @@ from fabula.chats.book import Chats
 from fabula.chats.counting import RememberedCounts
 from fabula.chats.replies import Replies
 from fabula.core.errors import ModelNotFound
+from fabula.core.load import NOTHING, LoadOptions
 from fabula.core.model import LocalModel
-from fabula.core.plan import Plan
+from fabula.core.plan import Held, Plan
 from fabula.core.request import LOCAL_OWNER
 from fabula.core.worker import Worker
+from fabula.engine.cache.shelf import Shelf
+from fabula.engine.builds import builds
+from fabula.engine.builds.builds import Build
+from fabula.engine.choice import Choice, choose
 from fabula.engine.llamacpp.worker import LlamaCppWorker
 from fabula.engine.supervisor import Supervisor
 from fabula.guard.policy import OpenPolicy
-from fabula.models import fit, hardware
+from fabula.models import fit, gpus, hardware
 from fabula.models.catalog import Catalog
 from fabula.models.suggestions import Suggestion, suggest
 from fabula.store import backup, settings
@@ -58,15 +63,18 @@ class Studio:
         self.database = Database(home.database, home.backups)
         self.journal = FileJournal(home.journal)
         self.catalog = Catalog(home.models)
-        self.chats = Chats(self.database, self.events, self.journal)
+        self.states = Shelf(home.kv, self.settings.engine_kv_budget)
+        self.chats = Chats(self.database, self.events, self.journal, self.states.forget)
         self.jobs = Jobs(self.database)
         self.job_runner = JobRunner(self.jobs, self.events, home)
         self.supervisor = Supervisor(
             self.catalog.find,
             self.plan,
-            make_worker or self._llamacpp,
+            make_worker or self._worker,
+            options=self.load_options,
             keep_alive_s=self.settings.engine_keep_alive,
             queue_limit=self.settings.engine_queue_limit,
+            gpus=gpus,
             on_change=self._models_changed,
         )
         self.turns = Turns(self.supervisor, OpenPolicy(), RememberedCounts(self.chats))
@@ -103,15 +111,39 @@ class Studio:
             raise ModelNotFound("", "")
         return usable[0]
 
-    def plan(self, model: LocalModel) -> Plan:
-        wanted = fit.Wanted(
-            context=self.settings.engine_context,
-            slots=self.settings.engine_slots,
-            threads=self.settings.engine_threads,
+    def load_options(self, model: LocalModel) -> LoadOptions:
+        """What is set for this model, over what is set for all."""
+        common = LoadOptions(
+            context=self.settings.engine_context or None,
+            slots=self.settings.engine_slots or None,
+            threads=self.settings.engine_threads or None,
             kv_type=self.settings.engine_kv_type,
             gpu_layers=self.settings.engine_gpu_layers,
         )
-        return fit.plan(model, self.machine(), wanted)
+        return self.settings.models.get(model.name, NOTHING).over(common)
+
+    def plan(self, model: LocalModel, options: LoadOptions | None = None, held: Held | None = None) -> Plan:
+        """How the model would be loaded now, beside those that `held` speaks for."""
+        wanted = fit.Wanted.of(self.load_options(model) if options is None else options)
+        limit = int(self.settings.engine_memory_limit * (1 << 30))
+        machine = fit.left(self.machine(), held or Held(), limit)
+        return fit.plan(model, machine, wanted, gpu=self.build.uses_gpus)
+
+    def engine_of(self, model: LocalModel) -> Choice:
+        """Raises BadParameter when no engine can run it."""
+        return choose(model, self.settings.models.get(model.name, NOTHING))
+
+    def set_model(self, model: LocalModel, options: LoadOptions) -> None:
+        """Written to config.toml, for the model's next load. Raises BadParameter for an impossible engine."""
+        choose(model, options)
+        settings.save_model(self.home, model.name, options)
+        self.settings = settings.load(self.home, self._flags)
+        self.events.publish("studio", "settings", {})
+
+    @property
+    def build(self) -> Build:
+        """The build of the engine that models are loaded with from now on. Raises BuildMissing."""
+        return builds.in_use(self.home.engines, self.settings.engine_build)
 
     def machine(self) -> hardware.Machine:
         return hardware.machine()
@@ -124,8 +156,11 @@ class Studio:
         await asyncio.to_thread(self.catalog.remove, name)
         self._models_changed()
 
-    def _llamacpp(self, model: LocalModel) -> Worker:
-        return LlamaCppWorker(logs=self.home.logs, start_timeout_s=self.settings.engine_start_timeout)
+    def _worker(self, model: LocalModel) -> Worker:
+        self.engine_of(model)  # llama.cpp is the only one so far; what it cannot run is refused here
+        return LlamaCppWorker(
+            logs=self.home.logs, start_timeout_s=self.settings.engine_start_timeout, shelf=self.states
+        )
 
     def _models_changed(self) -> None:
         self.events.publish("studio", "models", {})

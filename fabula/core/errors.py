@@ -7,7 +7,7 @@
     ├── Forbidden (403)         ForeignHost, ForeignOrigin, Blocked
     ├── Conflict (409)          StaleRevision, ChatBusy, NothingToUndo, StudioRunning, PortInUse, ModelBusy
     ├── EngineFailure (502)     ModelLoadFailed, ModelBroken, EngineDied, EngineTimeout,
-    │                           EngineRefused
+    │                           EngineRefused, BuildMissing, BuildUnavailable, BuildBroken
     ├── NoRoom (507, 503)       DoesNotFit, QueueFull, NoDiskSpace
     ├── DownloadFailure (502)   Offline, DownloadBroken, ChecksumMismatch, SourceMissing,
     │                          QuantizationMissing, AccessDenied, NotAModel, PipMissing
@@ -251,6 +251,31 @@ class EngineDied(EngineFailure):
 class EngineTimeout(EngineFailure):
     name: str
     seconds: float
+
+
+@dataclass(eq=False)
+class BuildMissing(EngineFailure):
+    """The build of the engine that is set is not on this machine."""
+
+    name: str
+
+
+@dataclass(eq=False)
+class BuildUnavailable(EngineFailure):
+    """There is none for this system; `able` lists the kinds that there are."""
+
+    status = 400
+    name: str
+    system: str
+    able: str
+
+
+@dataclass(eq=False)
+class BuildBroken(EngineFailure):
+    """It was installed, or is the user's own, and does not run here."""
+
+    name: str
+    reason: str
 
 
 @dataclass(eq=False)

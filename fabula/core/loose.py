@@ -45,6 +45,10 @@ def _list_of(kind: type) -> Callable[[Any], bool]:
     return lambda value: isinstance(value, list | tuple) and all(type(item) is kind for item in value)
 
 
+def _is_shares(value: Any) -> bool:
+    return isinstance(value, list | tuple) and all(_is_number(item) and item >= 0 for item in value)
+
+
 def _is_bias(value: Any) -> bool:
     try:
         return not any(math.isnan(amount) for _, amount in _bias(value))
@@ -69,6 +73,7 @@ _BY_ANNOTATION = {
     "str": _Kind(lambda value: isinstance(value, str), str, phrase("expected.text")),
     "tuple[str, ...]": _Kind(_list_of(str), tuple, phrase("expected.texts")),
     "tuple[int, ...]": _Kind(_list_of(int), tuple, phrase("expected.ids")),
+    "tuple[float, ...]": _Kind(_is_shares, tuple, phrase("expected.shares")),
 }
 _BY_NAME = {
     "logit_bias": _Kind(_is_bias, _bias, phrase("expected.bias")),

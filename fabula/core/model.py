@@ -26,6 +26,7 @@ class LocalModel:
     key_length: int = 0
     value_length: int = 0
     vocabulary: int = 0
+    experts: int = 0  # of each layer of a mixture of experts
     chat_template: str = ""
     bos_token: str = ""
     eos_token: str = ""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from fabula.core import texts
+from fabula.core.load import NOTHING, LoadOptions
 
 Verdict = Literal["fits", "tight", "partial", "no"]
 
@@ -51,6 +53,7 @@ class Plan:
     largest_context: int = 0  # tokens that would still fit
     reasons: tuple[Note, ...] = ()
     warnings: tuple[Note, ...] = ()
+    options: LoadOptions = NOTHING  # what else the engine is told; decided, no longer wished
 
     @property
     def total(self) -> int:
@@ -59,3 +62,19 @@ class Plan:
     @property
     def available(self) -> int:
         return sum(device.available for device in self.devices)
+
+
+HOST = "memory"
+"""The name of the machine's own memory among the devices of a plan."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What loaded models make of the free memory that a machine tells, in bytes.
+
+    `claimed` was promised to them and is not in use yet, by device: weights that are mapped, caches that were
+    never touched. It is negative for what they would give back. `taken` is all that they have of the host.
+    """
+
+    claimed: Mapping[str, int] = field(default_factory=dict)
+    taken: int = 0

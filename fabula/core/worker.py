@@ -11,10 +11,13 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
+from fabula.core.load import Wish
 from fabula.core.model import LocalModel
 from fabula.core.plan import Plan
+from fabula.core.request import ANYONE, Context
 from fabula.core.sampling import Sampling
-from fabula.core.stream import Delta
+from fabula.core.stream import Delta, Loading, Queued
+from fabula.core.texts import Phrase
 
 Pieces = tuple[str | tuple[int, ...], ...]
 """A prompt as text (tokenized by the engine, special tokens understood) mixed with ready token ids."""
@@ -26,20 +29,23 @@ class Prompt:
 
     `add_special` lets the engine put its own BOS in front of leading text. `shown` are special tokens whose
     text is wanted in the answer: engines print none of it otherwise. With `triggers`, the sampling's grammar
-    holds only from where the model writes one of them.
+    holds only from where the model writes one of them. `openings` are what the template writes between a reply
+    and the next message of the user: engines that cannot take their memory back keep a checkpoint there.
     """
 
     pieces: Pieces
     add_special: bool = True
     shown: tuple[str, ...] = ()
     triggers: tuple[str, ...] = ()
+    openings: tuple[str, ...] = ()
 
 
 class Worker(Protocol):
     """One loaded model.
 
     `load` raises an EngineFailure with the engine's inner reason. `stream` yields deltas and ends with
-    `Finished`; closing the generator stops the engine; it raises EngineDied, EngineRefused or
+    `Finished`; `context` says who asks, so that what was read for a chat is kept for it. Closing the
+    generator stops the engine; it raises EngineDied, EngineRefused or
     ContextExceeded. `close` frees all memory and may be called in any state, more than once.
     """
 
@@ -48,7 +54,9 @@ class Worker(Protocol):
     engine: str  # name and version, as people know it
 
     async def load(self, model: LocalModel, plan: Plan) -> None: ...
-    def stream(self, prompt: Prompt, sampling: Sampling) -> AsyncGenerator[Delta, None]: ...
+    def stream(
+        self, prompt: Prompt, sampling: Sampling, context: Context = ANYONE
+    ) -> AsyncGenerator[Delta, None]: ...
     async def close(self) -> None: ...
 
     def honours(self, sampling: Sampling) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -104,15 +112,26 @@ class Sees(Protocol):
     sees_images: bool
 
 
+class Place(Protocol):
+    """A request's place in the line of one model.
+
+    `steps` ends when it is the request's turn; what it yields meanwhile says what is waited for. `worker`
+    may be used from then on. `steps` raises DoesNotFit or an EngineFailure.
+    """
+
+    def steps(self) -> AsyncGenerator[Loading | Queued, None]: ...
+    @property
+    def worker(self) -> Worker: ...
+
+
 class Workers(Protocol):
     """Where `turn` gets a loaded worker from.
 
-    `lease` loads the model if need be and keeps it from being unloaded while the block runs. Raises
-    ModelNotFound, DoesNotFit, QueueFull or an EngineFailure.
+    Requests for one model are served in the order in which they came, as many at a time as it has slots; it
+    is loaded if need be, and not unloaded while the block runs. Entering raises ModelNotFound or QueueFull.
     """
 
-    def lease(self, model: str) -> AbstractAsyncContextManager[Worker]: ...
-    def is_loaded(self, model: str) -> bool: ...
+    def place(self, model: str, wish: Wish = ...) -> AbstractAsyncContextManager[Place]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,3 +146,7 @@ class Running:
     expires_at: float
     memory: int  # resident bytes, measured
     facts: dict[str, Any] = field(default_factory=dict)
+    waiting: int = 0  # requests in its line
+    engine: str = ""
+    measured: Mapping[str, int] = field(default_factory=dict)  # bytes by device of the plan, where known
+    why: Phrase | None = None  # it was loaded again, and this is the reason

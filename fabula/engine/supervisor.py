@@ -1,37 +1,49 @@
 """Which models are loaded: on demand, one load at a time, never more than fits, never longer than needed.
 
+Each model has a line of requests, served in the order in which they came. When memory is short, idle models
+make room, the one used longest ago first. A busy one is never touched: the load waits until it is idle, and
+after `patience_s` nobody new is let in to it, so that a model that many want cannot starve another.
+
 Knows workers only by their seam: no engine, no memory formula and no HTTP.
 """
 
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import time
-from collections import Counter
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Protocol, runtime_checkable
-
-import psutil
 
 from fabula.core import texts
 from fabula.core.errors import (
     DoesNotFit,
     EngineDied,
     EngineFailure,
+    FabulaError,
     ModelBroken,
     ModelBusy,
     ModelNotFound,
-    QueueFull,
+    Unexpected,
 )
+from fabula.core.load import FOREVER, NO_WISH, NOTHING, LoadOptions, Wish, seconds_of
 from fabula.core.model import LocalModel
-from fabula.core.plan import Plan
+from fabula.core.plan import HOST, Held, Plan
+from fabula.core.texts import Phrase
 from fabula.core.worker import Running, Worker
+from fabula.engine import memory
+from fabula.engine.line import Line, Loaded, Seat, Trouble
+from fabula.engine.reload import beyond, reload_reason, together
 
-PATIENCE_S = 1.0  # after two failed loads in a row; doubles with each further one
-LONGEST_PATIENCE_S = 60.0
+RETRY_S = 1.0  # after two failures in a row; doubles with each further one
+LONGEST_RETRY_S = 60.0
+PATIENCE_S = 10.0  # how long a load waits for a busy model before that is closed to newcomers
+MEMORY_BACK_S = 5.0  # a GPU's driver tells freed memory late
+MEMORY_BACK_SHARE = 0.75
+LOOK_S = 0.1
+
+Planner = Callable[[LocalModel, LoadOptions, Held], Plan]
+"""How a model would be loaded into the memory that is free now, less what `Held` keeps."""
 
 
 @runtime_checkable
@@ -45,232 +57,378 @@ class LivesInProcess(Protocol):
     async def gone(self) -> None: ...
 
 
-@dataclass(eq=False)
-class _Loaded:
-    """One loaded worker and who uses it. Times on the monotonic clock, except `loaded_at`."""
-
-    worker: Worker
-    loaded_at: float = field(default_factory=time.time)  # Unix seconds
-    used_at: float = field(default_factory=time.monotonic)
-    busy: int = 0
-    expiry: asyncio.TimerHandle | None = None
-
-    @property
-    def alive(self) -> bool:
-        return not isinstance(self.worker, LivesInProcess) or self.worker.alive
+@runtime_checkable
+class TellsDeath(Protocol):
+    async def death(self) -> EngineDied: ...
 
 
-@dataclass
-class _Trouble:
-    """Loads of one model that failed in a row."""
+class Gpus(Protocol):
+    """What drivers tell, in bytes by device. Both may take a second."""
 
-    error: EngineFailure
-    times: int
-    until: float  # monotonic; before it, `error` is told again instead of another try
+    def free(self) -> Mapping[str, int]: ...
+    def used(self, pid: int) -> Mapping[str, int]: ...
+
+
+class NoGpus:
+    def free(self) -> Mapping[str, int]:
+        return {}
+
+    def used(self, pid: int) -> Mapping[str, int]:
+        return {}
 
 
 class Supervisor:
     """The loaded models of this studio; implements `core.worker.Workers`.
 
-    `find` raises ModelNotFound; `plan` looks at the memory that is free now; `make` builds a worker that is
-    not loaded yet. `keep_alive_s` < 0 never unloads. `queue_limit` bounds the requests per model that
-    wait beyond its slots. `on_change` is called after a model was loaded, unloaded or lost.
+    `find` raises ModelNotFound; `plan` runs in a thread; `make` builds a worker that is not loaded yet;
+    `options` are what is set for a model. `keep_alive_s` < 0 never unloads. `queue_limit` bounds the requests
+    per model that wait beyond its slots. `on_change` is called after a model was loaded, unloaded or lost.
     """
 
     def __init__(
         self,
         find: Callable[[str], LocalModel],
-        plan: Callable[[LocalModel], Plan],
+        plan: Planner,
         make: Callable[[LocalModel], Worker],
         *,
+        options: Callable[[LocalModel], LoadOptions] = lambda model: NOTHING,
         keep_alive_s: float = 300.0,
         queue_limit: int = 256,
+        patience_s: float = PATIENCE_S,
+        gpus: Gpus | None = None,
         on_change: Callable[[], None] = lambda: None,
     ) -> None:
-        self._find, self._plan, self._make = find, plan, make
-        self._keep_alive_s, self._queue_limit, self._on_change = keep_alive_s, queue_limit, on_change
-        self._loaded: dict[str, _Loaded] = {}
-        self._loading: dict[str, asyncio.Task[_Loaded]] = {}
-        self._asking: Counter[str] = Counter()
-        self._trouble: dict[str, _Trouble] = {}
+        self._find, self._plan, self._make, self._options = find, plan, make, options
+        self._keep_alive_s, self._queue_limit, self._patience_s = keep_alive_s, queue_limit, patience_s
+        self._gpus, self._on_change = gpus or NoGpus(), on_change
+        self._lines: dict[str, Line] = {}
         self._one_load = asyncio.Lock()
+        self._freed = asyncio.Event()
+        self._background: set[asyncio.Task[None]] = set()
         self._closing: set[asyncio.Task[None]] = set()
-        self._watching: set[asyncio.Task[None]] = set()
+        self._over = False
 
     # ── what turn asks ──────────────────────────────────────────────────────────────────────────────
 
     @asynccontextmanager
-    async def lease(self, model: str) -> AsyncIterator[Worker]:
-        found = self._find(model)
-        self._take_place(found.name)
+    async def place(self, model: str, wish: Wish = NO_WISH) -> AsyncIterator[Seat]:
+        """A place in the model's line; leaving the block gives it up. Raises ModelNotFound, QueueFull."""
+        line = self._line(self._find(model))
+        seat = line.join(wish, self._queue_limit)
+        self._serve(line)
         try:
-            loaded = await self._ready(found, patient=True)
-            self._begin(loaded)
-            try:
-                yield loaded.worker
-            finally:
-                self._end(loaded)
+            yield seat
         finally:
-            self._asking[found.name] -= 1
+            self._leave(line, seat)
+
+    @asynccontextmanager
+    async def lease(self, model: str, wish: Wish = NO_WISH) -> AsyncIterator[Worker]:
+        """A place whose waiting nobody watches."""
+        async with self.place(model, wish) as seat:
+            async for _ in seat.steps():
+                pass
+            yield seat.worker
 
     def is_loaded(self, model: str) -> bool:
         try:
-            return self._alive(self._find(model).name) is not None
+            line = self._lines.get(self._find(model).name)
         except ModelNotFound:
             return False
+        return line is not None and _alive(line.loaded)
 
     # ── what a person asks ──────────────────────────────────────────────────────────────────────────
 
-    async def load(self, model: str) -> Running:
-        """Loads it now, even if it failed a moment ago."""
-        loaded = await self._ready(self._find(model), patient=False)
-        return self._describe(loaded)
+    async def load(self, model: str, wish: Wish = NO_WISH) -> Running:
+        """Loads it now, even if it failed a moment ago; again where a wish needs that. Raises ModelBusy."""
+        line = self._line(self._find(model))
+        if line.model.problem:
+            raise _broken(line.model)
+        if line.loading:
+            await _awaited(line.loading, line.name)
+        why = self._reason(line, wish.options, by_hand=True)
+        if why and (line.busy or line.waiting):
+            raise ModelBusy(line.name)
+        loaded = line.loaded
+        if loaded is None or why or not _alive(loaded):
+            line.trouble = None
+            loaded = await _awaited(self._start_load(line, wish.options, why), line.name)
+        self._keep(loaded, line, wish)
+        return self._describe(line, loaded)
 
     async def unload(self, model: str) -> None:
         """Frees its memory; nothing happens when it is not loaded. Raises ModelBusy."""
-        name = self._find(model).name
-        if name in self._loading or self._asking[name] > 0:
-            raise ModelBusy(name)
-        if loaded := self._loaded.get(name):
-            await self._drop(loaded)
+        line = self._line(self._find(model))
+        if line.loading or line.waiting or line.busy:
+            raise ModelBusy(line.name)
+        await self._drop(line)
 
     def running(self) -> list[Running]:
-        return [self._describe(loaded) for loaded in self._loaded.values() if loaded.alive]
+        return [
+            self._describe(line, line.loaded)
+            for line in self._lines.values()
+            if line.loaded and _alive(line.loaded)
+        ]
+
+    def loading(self) -> list[str]:
+        return [line.name for line in self._lines.values() if line.loading]
 
     async def close(self) -> None:
-        """Ends all loads and all workers, busy or not."""
-        for load in list(self._loading.values()):
+        """Ends all loads and all workers, busy or not; those who wait are told."""
+        self._over = True
+        loads = [line.loading for line in self._lines.values() if line.loading]
+        for load in loads:
             load.cancel()
-        await asyncio.gather(*self._loading.values(), return_exceptions=True)
-        for loaded in list(self._loaded.values()):
-            self._forget(loaded)
-        await asyncio.gather(*self._closing, *self._watching)
+        await asyncio.gather(*loads, return_exceptions=True)
+        for line in self._lines.values():
+            line.refuse_all(EngineDied(line.name, "the studio is closing"))
+            self._forget(line)
+        await asyncio.gather(*self._closing, *self._background)
+
+    # ── the line of a model ─────────────────────────────────────────────────────────────────────────
+
+    def _line(self, model: LocalModel) -> Line:
+        line = self._lines.setdefault(model.name, Line(model))
+        line.model = model
+        return line
+
+    def _serve(self, line: Line) -> None:
+        """Free slots go to those who wait longest; a load begins where one is needed."""
+        if line.model.problem:
+            line.refuse_all(_broken(line.model))
+        if line.loaded is None and line.waiting:
+            self._begin_load(line)
+        elif line.loaded and _alive(line.loaded):  # one that has died is looked after by its watch
+            self._fill(line, line.loaded)
+        line.tell()
+
+    def _fill(self, line: Line, loaded: Loaded) -> None:
+        while line.waiting and not line.closed and not line.loading and line.busy < line.slots:
+            if why := self._reason(line, line.waiting[0].wish.options):
+                if not line.busy:
+                    self._begin_load(line, why)
+                return
+            self._stop_expiry(loaded)
+            line.waiting.pop(0).serve(loaded)
+
+    def _leave(self, line: Line, seat: Seat) -> None:
+        if seat in line.waiting:
+            line.waiting.remove(seat)
+        if seat.loaded:
+            line.ended(seat)
+            if seat.loaded is line.loaded:
+                self._served(line, seat.loaded, seat.wish)
+        self._serve(line)
+        if line.idle:
+            self._freed.set()
+
+    def _served(self, line: Line, loaded: Loaded, wish: Wish) -> None:
+        if _alive(loaded):
+            line.trouble = None
+        if not loaded.busy:
+            self._keep(loaded, line, wish)
+
+    def _reason(self, line: Line, wished: LoadOptions, *, by_hand: bool = False) -> Phrase | None:
+        if not line.loaded or not _alive(line.loaded):
+            return None
+        fresh = beyond(wished, line.loaded.asked)
+        return reload_reason(line.loaded.worker.plan, fresh, by_hand=by_hand)
 
     # ── loading ─────────────────────────────────────────────────────────────────────────────────────
 
-    def _take_place(self, name: str) -> None:
-        loaded = self._alive(name)
-        waiting = self._asking[name] - (loaded.worker.plan.slots if loaded else 0)
-        if waiting >= self._queue_limit:
-            raise QueueFull(waiting)
-        self._asking[name] += 1
-
-    def _alive(self, name: str) -> _Loaded | None:
-        loaded = self._loaded.get(name)
-        return loaded if loaded and loaded.alive else None
-
-    async def _ready(self, model: LocalModel, *, patient: bool) -> _Loaded:
-        """The worker of the model, from the load that everyone who asks meanwhile shares."""
-        if loaded := self._alive(model.name):
-            return loaded
-        if model.problem:
-            raise _broken(model)
-        load = self._loading.get(model.name)
-        if load is None:
-            if patient:
-                self._refuse_in_trouble(model.name)
-            load = asyncio.create_task(self._load(model))
-            self._loading[model.name] = load
-            load.add_done_callback(lambda done: self._load_ended(model.name, done))
-        return await _awaited(load, model.name)
-
-    def _load_ended(self, name: str, load: asyncio.Task[_Loaded]) -> None:
-        self._loading.pop(name, None)
-        if load.cancelled() or not isinstance(error := load.exception(), EngineFailure):
+    def _begin_load(self, line: Line, why: Phrase | None = None) -> None:
+        """A load for those who wait; all who come meanwhile share it."""
+        if self._over:
+            line.refuse_all(EngineDied(line.name, "the studio is closing"))
+        if line.loading or not line.waiting:
             return
-        times = self._trouble[name].times + 1 if name in self._trouble else 1
-        patience = min(PATIENCE_S * 2 ** (times - 2), LONGEST_PATIENCE_S) if times > 1 else 0.0
-        self._trouble[name] = _Trouble(error, times, time.monotonic() + patience)
+        if line.trouble and time.monotonic() < line.trouble.until:
+            line.refuse_all(line.trouble.error)
+            return
+        self._start_load(line, together([seat.wish.options for seat in line.waiting]), why)
 
-    def _refuse_in_trouble(self, name: str) -> None:
-        trouble = self._trouble.get(name)
-        if trouble and time.monotonic() < trouble.until:
-            raise dataclasses.replace(trouble.error)
+    def _start_load(self, line: Line, wished: LoadOptions, why: Phrase | None = None) -> asyncio.Task[Loaded]:
+        line.why = why
+        line.loading = asyncio.create_task(self._load(line, wished))
+        line.loading.add_done_callback(lambda done: self._load_ended(line, done))
+        return line.loading
 
-    async def _load(self, model: LocalModel) -> _Loaded:
+    def _load_ended(self, line: Line, load: asyncio.Task[Loaded]) -> None:
+        line.loading, line.behind, line.why = None, "", None
+        if load.cancelled():
+            line.refuse_all(EngineDied(line.name, "the studio is closing"))
+        elif error := load.exception():
+            if isinstance(error, EngineFailure):
+                self._note_trouble(line, error)
+            known = isinstance(error, FabulaError)
+            line.refuse_all(error if known else Unexpected(f"{type(error).__name__}: {error}"))  # type: ignore[arg-type]
+        for other in list(self._lines.values()):
+            self._serve(other)
+
+    def _note_trouble(self, line: Line, error: EngineFailure) -> None:
+        times = line.trouble.times + 1 if line.trouble else 1
+        patience = min(RETRY_S * 2 ** (times - 2), LONGEST_RETRY_S) if times > 1 else 0.0
+        line.trouble = Trouble(error, times, time.monotonic() + patience)
+
+    async def _load(self, line: Line, wished: LoadOptions) -> Loaded:
         async with self._one_load:
-            if dead := self._loaded.get(model.name):
-                self._forget(dead)
-            plan = await self._make_room(model)
-            worker = self._make(model)
+            await self._drop(line)  # dead, or loaded in another way
             try:
-                await worker.load(model, plan)
-            except BaseException:
-                await worker.close()
-                raise
-            return self._keep(worker)
+                plan = await self._make_room(line, wished.over(self._options(line.model)))
+                worker = await self._started(line.model, plan)
+            finally:
+                self._open_all()
+            return await self._loaded(line, worker, wished)
 
-    async def _make_room(self, model: LocalModel) -> Plan:
-        """A plan that fits, after unloading idle models if need be, the one used longest ago first."""
-        if self._closing:
-            await asyncio.gather(*self._closing)
-        plan = self._plan(model)
-        while plan.verdict in ("partial", "no") and (idle := self._longest_idle()):
-            await self._drop(idle)
-            plan = self._plan(model)
-        if plan.verdict == "no":
-            raise DoesNotFit(model.name, plan.total, plan.available, plan.context)
-        return plan
+    async def _started(self, model: LocalModel, plan: Plan) -> Worker:
+        worker = self._make(model)
+        try:
+            await worker.load(model, plan)
+        except BaseException:
+            await worker.close()
+            raise
+        return worker
 
-    def _longest_idle(self) -> _Loaded | None:
-        idle = [loaded for name, loaded in self._loaded.items() if not self._asking[name]]
-        return min(idle, key=lambda loaded: loaded.used_at, default=None)
+    def _open_all(self) -> None:
+        for line in self._lines.values():
+            line.closed = False
 
-    def _keep(self, worker: Worker) -> _Loaded:
-        loaded = self._loaded[worker.model.name] = _Loaded(worker)
-        self._trouble.pop(worker.model.name, None)
+    async def _loaded(self, line: Line, worker: Worker, wished: LoadOptions) -> Loaded:
+        loaded = line.loaded = Loaded(worker, wished, self._keep_alive_s, line.why)
+        line.slots = max(worker.plan.slots, 1)
         if isinstance(worker, LivesInProcess):
-            _in_background(self._watch(loaded, worker), self._watching)
-        self._await_expiry(loaded)
+            _in_background(self._watch(line, loaded, worker), self._background)
+            if _gpu_devices(worker.plan):
+                loaded.on_gpus = dict(await asyncio.to_thread(self._gpus.used, worker.pid))
+        self._keep(loaded, line, NO_WISH)
         self._on_change()
         return loaded
 
-    # ── use, idleness, death ────────────────────────────────────────────────────────────────────────
+    # ── room ────────────────────────────────────────────────────────────────────────────────────────
 
-    def _begin(self, loaded: _Loaded) -> None:
-        loaded.busy += 1
+    async def _make_room(self, line: Line, options: LoadOptions) -> Plan:
+        """A plan that fits, after other models have made room if need be. Raises DoesNotFit."""
+        if self._closing:
+            await asyncio.gather(*self._closing)
+        waited_since = time.monotonic()
+        while True:
+            self._freed.clear()
+            plan = await self._planned(line, options, memory.held(self._in_use()))
+            best = await self._planned(line, options, memory.given_back(self._in_use()))
+            if best.verdict == "no" or not _is_worse(plan, best):
+                line.behind = ""
+                return _fitting(plan if plan.verdict != "no" else best)
+            if not await self._evict_idle():
+                if plan.verdict in ("fits", "tight"):  # less context now is better than more of it later
+                    return plan
+                await self._wait_for_idle(line, waited_since)
+
+    async def _planned(self, line: Line, options: LoadOptions, held: Held) -> Plan:
+        return await asyncio.to_thread(self._plan, line.model, options, held)
+
+    def _others(self) -> list[Line]:
+        return [line for line in self._lines.values() if line.loaded]
+
+    def _in_use(self) -> list[tuple[Plan, int]]:
+        return [(line.loaded.worker.plan, _pid(line.loaded.worker)) for line in self._others() if line.loaded]
+
+    async def _evict_idle(self) -> bool:
+        """Unloads the idle model that was used longest ago."""
+        idle = [line for line in self._others() if line.idle]
+        if not idle:
+            return False
+        await self._drop(min(idle, key=_used_at))
+        return True
+
+    async def _wait_for_idle(self, line: Line, since: float) -> None:
+        """Until a model has nothing to do any more; once patience is over, one takes in nobody new."""
+        others = self._others()
+        victim = min((other for other in others if other.closed), default=None, key=_used_at)
+        victim = victim or min(others, key=_used_at)
+        line.behind = victim.name
+        line.tell()
+        left = since + self._patience_s - time.monotonic()
+        if left <= 0:
+            victim.closed = True
+            if victim.idle:
+                return
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._freed.wait(), left if left > 0 else None)
+
+    # ── idleness, death, unloading ──────────────────────────────────────────────────────────────────
+
+    def _keep(self, loaded: Loaded, line: Line, wish: Wish) -> None:
+        """Counts from now how long the model stays without use."""
+        self._stop_expiry(loaded)
+        stored = self._options(line.model).keep_alive
+        usual = self._keep_alive_s if stored is None else seconds_of(stored)
+        loaded.keep_alive_s = usual if wish.keep_alive_s is None else wish.keep_alive_s
+        if not loaded.busy and loaded.keep_alive_s >= 0:
+            loop = asyncio.get_running_loop()
+            loaded.expiry = loop.call_later(loaded.keep_alive_s, self._expire, line, loaded)
+
+    def _stop_expiry(self, loaded: Loaded) -> None:
         if loaded.expiry:
             loaded.expiry.cancel()
             loaded.expiry = None
 
-    def _end(self, loaded: _Loaded) -> None:
-        loaded.busy -= 1
-        loaded.used_at = time.monotonic()
-        if not loaded.busy:
-            self._await_expiry(loaded)
+    def _expire(self, line: Line, loaded: Loaded) -> None:
+        if line.loaded is loaded and not line.busy and not line.waiting:
+            self._forget(line)
 
-    def _await_expiry(self, loaded: _Loaded) -> None:
-        if self._keep_alive_s >= 0:
-            loop = asyncio.get_running_loop()
-            loaded.expiry = loop.call_later(self._keep_alive_s, self._expire, loaded)
-
-    def _expire(self, loaded: _Loaded) -> None:
-        if not self._asking[loaded.worker.model.name]:
-            self._forget(loaded)
-
-    async def _watch(self, loaded: _Loaded, worker: LivesInProcess) -> None:
+    async def _watch(self, line: Line, loaded: Loaded, worker: LivesInProcess) -> None:
         await worker.gone()
-        self._forget(loaded)
+        if line.loaded is not loaded:
+            return
+        death = await worker.death() if isinstance(worker, TellsDeath) else EngineDied(line.name, "it ended")
+        if line.loaded is loaded:  # nobody has noticed before
+            self._lost(line, loaded, death)
 
-    def _forget(self, loaded: _Loaded) -> asyncio.Task[None] | None:
+    def _lost(self, line: Line, loaded: Loaded, death: EngineDied) -> None:
+        """Those who wait, and a model that stays for ever, get a new worker; soon, or after a back-off."""
+        self._note_trouble(line, death)
+        self._forget(line)
+        if loaded.keep_alive_s <= FOREVER and line.trouble:
+            delay = line.trouble.until - time.monotonic()
+            asyncio.get_running_loop().call_later(max(delay, 0.0), self._revive, line)
+        self._serve(line)
+
+    def _revive(self, line: Line) -> None:
+        if not line.loaded and not line.loading and not self._over:
+            self._start_load(line, NOTHING)
+
+    def _forget(self, line: Line) -> asyncio.Task[None] | None:
         """Takes the worker out of use at once; its memory is back when the task has ended."""
-        name = loaded.worker.model.name
-        if self._loaded.get(name) is not loaded:
+        loaded, line.loaded = line.loaded, None
+        if loaded is None:
             return None
-        del self._loaded[name]
-        if loaded.expiry:
-            loaded.expiry.cancel()
-        closing = _in_background(loaded.worker.close(), self._closing)
+        self._stop_expiry(loaded)
+        closing = _in_background(self._end(loaded.worker), self._closing)
+        self._freed.set()
         self._on_change()
         return closing
 
-    async def _drop(self, loaded: _Loaded) -> None:
-        if closing := self._forget(loaded):
+    async def _end(self, worker: Worker) -> None:
+        """The host's memory is back when the process is gone; a GPU's driver needs longer to tell."""
+        devices = _gpu_devices(worker.plan)
+        before = await asyncio.to_thread(self._gpus.free) if devices and not self._over else {}
+        await worker.close()
+        until = time.monotonic() + MEMORY_BACK_S
+        while before and not self._over and time.monotonic() < until:
+            now = await asyncio.to_thread(self._gpus.free)
+            if _is_back(before, now, devices):
+                return
+            await asyncio.sleep(LOOK_S)
+
+    async def _drop(self, line: Line) -> None:
+        if closing := self._forget(line):
             await asyncio.shield(closing)
 
-    def _describe(self, loaded: _Loaded) -> Running:
+    # ── what is shown ───────────────────────────────────────────────────────────────────────────────
+
+    def _describe(self, line: Line, loaded: Loaded) -> Running:
         worker = loaded.worker
-        pid = worker.pid if isinstance(worker, LivesInProcess) else 0
+        pid = _pid(worker)
+        resident = memory.resident(pid)
         left = loaded.expiry.when() - asyncio.get_running_loop().time() if loaded.expiry else 0.0
         return Running(
             model=worker.model.name,
@@ -279,8 +437,57 @@ class Supervisor:
             busy=loaded.busy,
             loaded_at=loaded.loaded_at,
             expires_at=time.time() + left if loaded.expiry else 0.0,
-            memory=_resident(pid),
+            memory=resident,
+            waiting=len(line.waiting),
+            engine=worker.engine,
+            measured={HOST: resident, **loaded.on_gpus} if pid else {},
+            why=loaded.why,
         )
+
+
+# ── what plans say ──────────────────────────────────────────────────────────────────────────────────
+
+_RANK = {"fits": 0, "tight": 0, "partial": 1, "no": 2}
+
+
+def _is_worse(plan: Plan, best: Plan) -> bool:
+    """Whether other models cost this one its place, layers on the GPU, or context."""
+    if _RANK[plan.verdict] != _RANK[best.verdict]:
+        return _RANK[plan.verdict] > _RANK[best.verdict]
+    return plan.verdict != "no" and (plan.gpu_layers, plan.context) < (best.gpu_layers, best.context)
+
+
+def _fitting(plan: Plan) -> Plan:
+    if plan.verdict == "no":
+        raise DoesNotFit(plan.model, plan.total, plan.available, plan.context)
+    return plan
+
+
+def _gpu_devices(plan: Plan) -> dict[str, int]:
+    return {part.name: part.total for part in plan.devices if part.name != HOST}
+
+
+def _is_back(before: Mapping[str, int], now: Mapping[str, int], devices: Mapping[str, int]) -> bool:
+    return all(
+        now.get(name, 0) - before.get(name, 0) >= MEMORY_BACK_SHARE * size for name, size in devices.items()
+    )
+
+
+# ── small parts ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def _alive(loaded: Loaded | None) -> bool:
+    if loaded is None:
+        return False
+    return not isinstance(loaded.worker, LivesInProcess) or loaded.worker.alive
+
+
+def _used_at(line: Line) -> float:
+    return line.loaded.used_at if line.loaded else 0.0
+
+
+def _pid(worker: Worker) -> int:
+    return worker.pid if isinstance(worker, LivesInProcess) else 0
 
 
 def _broken(model: LocalModel) -> ModelBroken:
@@ -289,7 +496,7 @@ def _broken(model: LocalModel) -> ModelBroken:
     return ModelBroken(model.name, reason, model.problem, file)
 
 
-async def _awaited(load: asyncio.Task[_Loaded], name: str) -> _Loaded:
+async def _awaited(load: asyncio.Task[Loaded], name: str) -> Loaded:
     """One who stops waiting does not stop the load for the others."""
     try:
         return await asyncio.shield(load)
@@ -306,10 +513,3 @@ def _in_background(work: Coroutine[Any, Any, None], kept: set[asyncio.Task[None]
     kept.add(task)
     task.add_done_callback(kept.discard)
     return task
-
-
-def _resident(pid: int) -> int:
-    try:
-        return int(psutil.Process(pid).memory_info().rss) if pid else 0
-    except psutil.Error:
-        return 0

@@ -20,11 +20,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import Self
 
+from fabula.core.load import NOTHING, LoadOptions
 from fabula.core.model import LocalModel
-from fabula.core.plan import DevicePlan, Note, Plan, Verdict
+from fabula.core.plan import HOST, DevicePlan, Held, Note, Plan, Verdict
 from fabula.models.formats.types import KV_BYTES
-from fabula.models.gpus import Gpu
+from fabula.models.gpus import Gpu, named
 from fabula.models.hardware import Machine
 
 CELL_PADDING = 256
@@ -54,7 +56,7 @@ UPPER_BOUND = (
 )
 """Architectures whose cache is smaller than that of full attention in every layer."""
 
-_HOST = "memory"
+EXPERTS_SHARE = 0.9  # of the weights of a model that has experts; a rough figure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +68,33 @@ class Wanted:
     threads: int = 0
     kv_type: str = "f16"
     gpu_layers: int = -1
+    options: LoadOptions = NOTHING  # of these, `slots` to `gpu_layers` are overruled by the fields above
+
+    @classmethod
+    def of(cls, options: LoadOptions) -> Self:
+        """What load options say; what they leave open is left to the plan."""
+        return cls(
+            context=options.context or 0,
+            slots=options.slots or 0,
+            threads=options.threads or 0,
+            kv_type=options.kv_type or "f16",
+            gpu_layers=-1 if options.gpu_layers is None else options.gpu_layers,
+            options=options,
+        )
+
+    @property
+    def batch(self) -> int:
+        return self.options.batch or MICRO_BATCH
+
+    @property
+    def kv_types(self) -> str:
+        """As `kv_bytes` takes them."""
+        values = self.options.kv_type_v
+        return f"{self.kv_type}/{values}" if values else self.kv_type
+
+    @property
+    def kv_offload(self) -> bool:
+        return self.options.kv_offload is not False
 
 
 def plan(model: LocalModel, machine: Machine, wanted: Wanted | None = None, gpu: bool = False) -> Plan:
@@ -74,12 +103,12 @@ def plan(model: LocalModel, machine: Machine, wanted: Wanted | None = None, gpu:
     Never raises: what cannot work has the verdict "no" and the reason beside it.
     """
     wanted = wanted or Wanted()
-    cards = machine.gpus if gpu and wanted.gpu_layers != 0 else ()
+    cards = _cards(machine, wanted.options) if gpu and wanted.gpu_layers != 0 else ()
     available = _room(machine, cards)
     context, reasons = _context(model, wanted, available)
-    slots = wanted.slots or _slots(model, context, wanted.kv_type, available)
+    slots = wanted.slots or _slots(model, context, wanted.kv_types, available)
     layers = _gpu_layers(model, wanted, cards, context, slots)
-    devices = _devices(model, machine, cards, layers, context, slots, wanted.kv_type)
+    devices = _devices(model, machine, cards, layers, context, slots, wanted)
     verdict = _verdict(model, devices, layers)
     used = sum(device.total for device in devices)
     return Plan(
@@ -93,28 +122,42 @@ def plan(model: LocalModel, machine: Machine, wanted: Wanted | None = None, gpu:
         threads=wanted.threads or max(1, machine.cores - 1),
         kv_type=wanted.kv_type,
         prompt_cache=_prompt_cache(machine.memory_available, devices[0].total),
-        largest_context=_largest(model, wanted.kv_type, slots, available),
+        largest_context=_largest(model, wanted.kv_types, slots, available),
         reasons=(*reasons, *_why(verdict, used, available, model, layers, cards)),
-        warnings=tuple(_warnings(model, machine, gpu)),
+        warnings=(*_rope_warnings(model, context), *_warnings(model, machine, gpu)),
+        options=_decided(model, wanted.options, context),
     )
+
+
+def left(machine: Machine, held: Held, limit: int = 0) -> Machine:
+    """The machine as a further model finds it. `limit` bounds what all models take of its memory; 0 = all."""
+    free = machine.memory_available - held.claimed.get(HOST, 0)
+    if limit:
+        free = min(free, limit - held.taken)
+    gpus = (
+        replace(gpu, memory_free=min(gpu.memory_free - held.claimed.get(name, 0), gpu.memory))
+        for name, gpu in named(machine.gpus)
+    )
+    return replace(machine, memory_available=max(free, 0), gpus=tuple(gpus))
 
 
 # ── the parts of the sum ────────────────────────────────────────────────────────────────────────────
 
 
 def kv_bytes(model: LocalModel, context: int, slots: int = 1, kv_type: str = "f16") -> int:
-    """The KV cache of `slots` slots of `context` tokens each."""
+    """The KV cache of `slots` slots of `context` tokens each; "q8_0/q4_0" = of keys and of values."""
     cells = slots * _padded(context)
     if not _shape_known(model):
         return math.ceil(cells * model.size * UNKNOWN_KV)
-    per_cell = model.kv_heads * (model.key_length + model.value_length) * KV_BYTES[kv_type] * model.layers
-    return math.ceil(cells * per_cell)
+    keys, _, values = kv_type.partition("/")
+    width = model.key_length * KV_BYTES[keys] + model.value_length * KV_BYTES[values or keys]
+    return math.ceil(cells * model.kv_heads * width * model.layers)
 
 
-def compute_bytes(model: LocalModel, context: int, slots: int = 1) -> int:
+def compute_bytes(model: LocalModel, context: int, slots: int = 1, batch: int = MICRO_BATCH) -> int:
     """The working memory of one batch."""
-    mask = 2 * MICRO_BATCH * slots * _padded(context)
-    return mask + 4 * MICRO_BATCH * 16 * model.embedding
+    mask = 2 * batch * slots * _padded(context)
+    return mask + 4 * batch * 16 * model.embedding
 
 
 def needed_bytes(model: LocalModel, context: int, slots: int = 1, kv_type: str = "f16") -> int:
@@ -145,14 +188,17 @@ def _room(machine: Machine, cards: tuple[Gpu, ...]) -> int:
 
 
 def _context(model: LocalModel, wanted: Wanted, available: int) -> tuple[int, list[Note]]:
-    """Tokens per slot. A wish is lowered only to the trained length; a default also to what fits."""
+    """Tokens per slot. A wish is lowered only where it needs YaRN and may not have it; a default to what fits.
+
+    Linear scaling is no help: the engine's server cuts each slot to the trained length with it.
+    """
     trained = model.trained_context or wanted.context or DEFAULT_CONTEXT
     if wanted.context:
-        if wanted.context <= trained:
+        if wanted.context <= trained or wanted.options.rope_scaling in (None, "yarn"):
             return max(wanted.context, CELL_PADDING), []  # the engine pads to that anyway
         return trained, [Note("models.fit.context_trained", {"wanted": wanted.context, "context": trained})]
     usual = min(trained, DEFAULT_CONTEXT)
-    fitting = _largest(model, wanted.kv_type, 1, int(available * TIGHT))
+    fitting = _largest(model, wanted.kv_types, 1, int(available * TIGHT))
     if fitting >= usual:
         return usual, []
     context = max(fitting, min(SMALLEST_CONTEXT, usual))
@@ -185,8 +231,34 @@ def _gpu_layers(model: LocalModel, wanted: Wanted, cards: tuple[Gpu, ...], conte
         return min(wanted.gpu_layers, everything)
     compute = compute_bytes(model, context, slots) + _output(model, slots)
     free = sum(max(card.memory_free - GPU_RESERVE - compute, 0) for card in cards)
-    per_layer = (model.size + kv_bytes(model, context, slots, wanted.kv_type)) / everything
+    kv = kv_bytes(model, context, slots, wanted.kv_types) if wanted.kv_offload else 0
+    per_layer = (model.size * (1 - _experts_kept(model, wanted)) + kv) / everything
     return min(everything, int(free / per_layer)) if per_layer else 0
+
+
+def _experts_kept(model: LocalModel, wanted: Wanted) -> float:
+    """The share of the weights that stays in the machine's memory as experts."""
+    kept = wanted.options.moe_cpu or 0
+    if not model.experts or not kept:
+        return 0.0
+    return EXPERTS_SHARE * (1.0 if kept < 0 else min(kept / max(model.layers, 1), 1.0))
+
+
+def _cards(machine: Machine, options: LoadOptions) -> tuple[Gpu, ...]:
+    """The GPUs that take part, each under a name of its own."""
+    cards = tuple(replace(gpu, name=name) for name, gpu in named(machine.gpus))
+    if options.split_mode == "none":
+        return cards[options.main_gpu or 0 :][:1]
+    return cards
+
+
+def _shares(cards: tuple[Gpu, ...], options: LoadOptions) -> list[float]:
+    """Each card's part of what the cards hold: as it was wished, else by free memory."""
+    wished = options.tensor_split or ()
+    if len(wished) == len(cards) and sum(wished):
+        return [part / sum(wished) for part in wished]
+    free = sum(card.memory_free for card in cards) or 1
+    return [card.memory_free / free for card in cards]
 
 
 def _prompt_cache(available: int, used: int) -> int:
@@ -203,14 +275,14 @@ def _devices(
     layers: int,
     context: int,
     slots: int,
-    kv_type: str,
+    wanted: Wanted,
 ) -> tuple[DevicePlan, ...]:
     """The host's memory first, then each GPU with its share by free memory."""
     whole = DevicePlan(
-        name=_HOST,
+        name=HOST,
         weights=model.size,
-        kv=kv_bytes(model, context, slots, kv_type),
-        compute=compute_bytes(model, context, slots),
+        kv=kv_bytes(model, context, slots, wanted.kv_types),
+        compute=compute_bytes(model, context, slots, wanted.batch),
         output=_output(model, slots),
         reserve=RESERVE,
         available=machine.memory_available,
@@ -218,8 +290,13 @@ def _devices(
     moved = layers / (model.layers + 1)
     if not moved:
         return (whole,)
-    free = sum(card.memory_free for card in cards) or 1
-    on_cards = tuple(_on_card(whole, card, moved * card.memory_free / free) for card in cards)
+    portable = replace(
+        whole,
+        weights=int(whole.weights * (1 - _experts_kept(model, wanted))),
+        kv=whole.kv if wanted.kv_offload else 0,
+    )
+    shares = zip(cards, _shares(cards, wanted.options), strict=True)
+    on_cards = tuple(_on_card(portable, card, moved * share) for card, share in shares)
     taken = sum(device.total for device in on_cards if cards[0].unified)
     host = replace(
         whole,
@@ -268,6 +345,31 @@ def _why(
         split = {"layers": layers, "all": model.layers + 1, "gpu": cards[0].name}
         return [Note("models.fit.partial", split)]
     return []
+
+
+def _decided(model: LocalModel, options: LoadOptions, context: int) -> LoadOptions:
+    """What the engine is told beside the plan's own fields: YaRN is set where the context needs it."""
+    if not _stretched(model, context):
+        return options
+    return replace(
+        options,
+        rope_scaling="yarn",
+        rope_scale=options.rope_scale or context / model.trained_context,
+        rope_original=options.rope_original or model.trained_context,
+    )
+
+
+def _stretched(model: LocalModel, context: int) -> bool:
+    return 0 < model.trained_context < context and context > CELL_PADDING
+
+
+def _rope_warnings(model: LocalModel, context: int) -> list[Note]:
+    if not _stretched(model, context):
+        return []
+    trained = model.trained_context
+    return [
+        Note("models.fit.stretched", {"context": context, "trained": trained, "times": context / trained})
+    ]
 
 
 def _warnings(model: LocalModel, machine: Machine, gpu: bool) -> list[Note]:

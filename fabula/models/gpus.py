@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,15 +58,62 @@ def gpus() -> tuple[Gpu, ...]:
         return _cache.found
 
 
+def gpus_now() -> tuple[Gpu, ...]:
+    """All GPUs as they are at this moment."""
+    with _cache.lock:
+        _cache.at = 0.0
+    return gpus()
+
+
+def named(cards: tuple[Gpu, ...]) -> list[tuple[str, Gpu]]:
+    """Two cards of one make get names of their own: "RTX" and "RTX #2"."""
+    seen: Counter[str] = Counter()
+    rows = []
+    for card in cards:
+        seen[card.name] += 1
+        rows.append((card.name if seen[card.name] == 1 else f"{card.name} #{seen[card.name]}", card))
+    return rows
+
+
+def free() -> dict[str, int]:
+    """Bytes that are free on each GPU, by its name."""
+    return {name: card.memory_free for name, card in named(gpus_now())}
+
+
+def used(pid: int) -> dict[str, int]:
+    """Bytes that one process has on each GPU, as far as its driver tells (NVIDIA's does)."""
+    return read_used(_ask_nvidia("--query-gpu=uuid,name"), _ask_nvidia(APPS), pid)
+
+
+APPS = "--query-compute-apps=pid,gpu_uuid,used_memory"
+
+
+def read_used(cards: str, apps: str, pid: int) -> dict[str, int]:
+    """From the driver's two lists: cards by their id, and processes with MiB on each card."""
+    rows = [[part.strip() for part in line.split(",")] for line in cards.splitlines() if "," in line]
+    plain = tuple(Gpu(name, 0, 0, "cuda") for _, name in rows)
+    names = {uuid: name for (uuid, _), (name, _) in zip(rows, named(plain), strict=True)}
+    found: Counter[str] = Counter()
+    for line in apps.splitlines():
+        with suppress(ValueError):
+            owner, uuid, mib = (part.strip() for part in line.split(","))
+            if int(owner) == pid and uuid in names:
+                found[names[uuid]] += int(mib) << 20
+    return dict(found)
+
+
 def _nvidia() -> list[Gpu]:
+    return read_nvidia(_ask_nvidia("--query-gpu=name,memory.total,memory.free"))
+
+
+def _ask_nvidia(question: str) -> str:
     program = shutil.which("nvidia-smi")
     if program is None:
-        return []
-    question = ["--query-gpu=name,memory.total,memory.free", "--format=csv,noheader,nounits"]
+        return ""
+    command = [program, question, "--format=csv,noheader,nounits"]
     with suppress(OSError, subprocess.SubprocessError):
-        answer = subprocess.run([program, *question], capture_output=True, text=True, timeout=TIME_LIMIT)
-        return read_nvidia(answer.stdout)
-    return []
+        return subprocess.run(command, capture_output=True, text=True, timeout=TIME_LIMIT).stdout
+    return ""
 
 
 def read_nvidia(output: str) -> list[Gpu]:

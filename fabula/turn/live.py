@@ -17,7 +17,7 @@ from typing import Any
 
 from fabula.core.errors import FabulaError, TurnNotFound, Unexpected
 from fabula.core.seams import Event, Journal, Record
-from fabula.core.stream import Delta, Finished, FinishReason, Loading, Prefill, Prepared, Token
+from fabula.core.stream import Delta, Finished, FinishReason, Loading, Prefill, Prepared, Queued, Thought, Token
 
 GRACE_S = 600.0
 log = logging.getLogger(__name__)
@@ -28,12 +28,16 @@ class Outcome:
     """What a turn has brought so far; complete when `reason` is set.
 
     `token_ids` stand for exactly `text` while `has_ids` holds: not when a guard changed the text, and not
-    when a stop string was cut off, whose tokens reach into what is shown.
+    when a stop string was cut off, whose tokens reach into what is shown. `reasoning_ids` are those of the
+    reasoning and its tags.
     """
 
     text: str = ""
     has_ids: bool = True
     token_ids: list[int] = field(default_factory=list)
+    reasoning: str = ""
+    has_reasoning_ids: bool = True
+    reasoning_ids: list[int] = field(default_factory=list)
     reason: FinishReason | None = None
     prepared: Prepared | None = None
     prefill: Prefill | None = None
@@ -47,6 +51,10 @@ class Outcome:
             self.text += delta.text
             self.token_ids += delta.ids
             self.has_ids &= bool(delta.ids) or not delta.text
+        elif isinstance(delta, Thought):
+            self.reasoning += delta.text
+            self.reasoning_ids += delta.ids
+            self.has_reasoning_ids &= bool(delta.ids) or not delta.text
         elif isinstance(delta, Prefill):
             self.prefill = delta
         elif isinstance(delta, Prepared):
@@ -70,10 +78,17 @@ def as_event(delta: Delta) -> tuple[str, dict[str, Any]] | None:
     match delta:
         case Token(text=text, ids=ids):
             return "text", {"text": text, "ids": list(ids)}
+        case Thought(text=text, ids=ids):
+            return "reasoning", {"text": text, "ids": list(ids)}
         case Prefill(processed=processed, total=total, reused=reused):
             return "prefill", {"processed": processed, "total": total, "reused": reused}
-        case Loading(model=model):
-            return "loading", {"model": model}
+        case Loading(model=model, why=why):
+            return "loading", {
+                "model": model,
+                "why": {"key": why.key, "fields": dict(why.fields)} if why else None,
+            }
+        case Queued(position=position, behind=behind):
+            return "queued", {"position": position, "behind": behind}
         case _:
             return None
 
@@ -84,6 +99,8 @@ def replay(events: list[Event]) -> Outcome:
     for event in events:
         if event.kind == "text":
             outcome.take(Token(event.data["text"], tuple(event.data["ids"])))
+        elif event.kind == "reasoning":
+            outcome.take(Thought(event.data["text"], tuple(event.data["ids"])))
         elif event.kind == "prefill":
             outcome.take(Prefill(**event.data))
     return outcome
@@ -103,9 +120,13 @@ class Live:
         start: dict[str, Any],
         deltas: AsyncGenerator[Delta, None],
         settle: Settle,
+        hurry: Callable[[], None] = lambda: None,
     ) -> None:
-        """Begin a turn. `header` is journaled, to store the text by after a crash; readers see `start`."""
-        turn = _Turn(id, self._journal.begin(id, header))
+        """Begin a turn. `header` is journaled, to store the text by after a crash; readers see `start`.
+
+        `hurry` is called when the person wants the answer now.
+        """
+        turn = _Turn(id, self._journal.begin(id, header), hurry)
         turn.emit("start", start)
         self._turns[id] = turn
         outcome = Outcome()
@@ -125,6 +146,12 @@ class Live:
         turn = self._find(id)
         if not turn.ended and turn.work is not None:
             turn.work.cancel()
+
+    def answer_now(self, id: str) -> None:
+        """End a turn's reasoning; what it has thought is kept. Raises TurnNotFound."""
+        turn = self._find(id)
+        if not turn.ended:
+            turn.hurry()
 
     async def follow(self, id: str, after: int = 0) -> AsyncIterator[Event]:
         """Every event of a turn after the given number, to its end. Raises TurnNotFound."""
@@ -191,7 +218,7 @@ async def _write(turn: _Turn, deltas: AsyncGenerator[Delta, None], outcome: Outc
     async with aclosing(deltas):
         async for delta in deltas:
             outcome.take(delta)
-            if isinstance(delta, Token):
+            if isinstance(delta, Token | Thought) and delta.text:
                 outcome.tick((time.perf_counter() - began) * 1000)
             event = as_event(delta)
             if event is not None:
@@ -201,8 +228,9 @@ async def _write(turn: _Turn, deltas: AsyncGenerator[Delta, None], outcome: Outc
 class _Turn:
     """One running turn: its journal record, its events, and a bell for those who wait for more."""
 
-    def __init__(self, id: str, record: Record):
+    def __init__(self, id: str, record: Record, hurry: Callable[[], None]):
         self.id = id
+        self.hurry = hurry
         self.record = record
         self.events: list[Event] = []
         self.changed = asyncio.Event()

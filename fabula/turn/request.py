@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
-from fabula.core.messages import Message
+from fabula.core.load import NO_WISH, Wish
+from fabula.core.messages import Message, Tool
 from fabula.core.request import Context
 from fabula.core.sampling import Sampling
 from fabula.core.worker import Pieces
+
+
+class Hurry:
+    """A wish that comes while a turn runs: answer now, whatever was not thought yet."""
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def ask(self) -> None:
+        self.asked = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +30,10 @@ class TurnRequest:
     `continues` leaves the last message open, so that the model lengthens it. `overflow` says what happens
     to a conversation that is longer than the context: refuse it with the numbers, or cut the oldest messages
     and say how many. `ignored` names parameters that the caller asked for and nobody can honour.
+
+    `tools` are shown to the model where its template can; with `tool_choice` "required" it has to call one of
+    them, or `only_tool`. `reasoning_format` names a family of think tags where the template does not tell it
+    ("none" leaves tags in the text); `variables` are for the template. `hurry` ends reasoning while it runs.
     """
 
     model: str
@@ -28,3 +44,11 @@ class TurnRequest:
     continues: bool = False
     overflow: Literal["refuse", "cut"] = "refuse"
     ignored: tuple[str, ...] = ()
+    wish: Wish = NO_WISH
+    tools: tuple[Tool, ...] = ()
+    tool_choice: Literal["auto", "none", "required"] = "auto"
+    only_tool: str = ""
+    several_calls: bool = True
+    reasoning_format: str = ""
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    hurry: Hurry = field(default_factory=Hurry)

@@ -12,12 +12,17 @@ from typing import Protocol
 
 from fabula.core.errors import ContextExceeded
 from fabula.core.messages import Message
+from fabula.core.sampling import Sampling
 from fabula.core.seams import Guard, Watch
-from fabula.core.stream import Delta, Finished, Loading, Prepared, Token
+from fabula.core.stream import Delta, Finished, Prepared, Thought, Token, ToolCallPart
 from fabula.core.worker import Counts, Pieces, Prompt, Worker, Workers
 from fabula.prompt.assemble import assemble, render
+from fabula.prompt.openings import openings
 from fabula.prompt.plan import NeedCounts
-from fabula.prompt.template import ChatTemplate
+from fabula.turn import structure
+from fabula.turn.answers import read, sampled
+from fabula.turn.endings import ended
+from fabula.turn.manner import Manner, manner_of
 from fabula.turn.request import TurnRequest
 
 REPLY_SHARE = 4  # without a limit, a reply is promised this part of the context (and never more than half)
@@ -46,48 +51,47 @@ class Turns:
         Raises Blocked, ContextExceeded, TemplateRefused, ModelNotFound, NoRoom or an EngineFailure.
         """
         started = time.perf_counter()
+        structure.check(request.sampling)
         said = _said(request)
         self._guard.judge(said, request.context)
-        if not self._workers.is_loaded(request.model):
-            yield Loading(request.model)
-        async with self._workers.lease(request.model) as worker:
-            prompt, cut = await self._prompt(request, worker)
+        async with self._workers.place(request.model, request.wish) as place:
+            async for news in place.steps():
+                yield news
+            worker = place.worker
+            manner = manner_of(request, worker.model, datetime.datetime.now().astimezone())
+            prompt, cut = await self._prompt(request, worker, manner)
             watch = self._guard.watch(said, request.context)
-            known = _known(request, worker, cut)
+            known = _known(request, worker, manner, cut)
             yield known
-            deltas = _facts(worker.stream(prompt, request.sampling), known, started)
+
+            def ask(prompt: Prompt, sampling: Sampling) -> AsyncGenerator[Delta, None]:
+                return ended(worker.stream(prompt, sampling, request.context), sampling)
+
+            deltas = _facts(read(ask, worker, prompt, request, manner), known, started)
             async with aclosing(deltas):
                 async for delta in _watched(deltas, watch):
                     yield delta
 
-    async def _prompt(self, request: TurnRequest, worker: Worker) -> tuple[Prompt, int]:
+    async def _prompt(self, request: TurnRequest, worker: Worker, manner: Manner) -> tuple[Prompt, int]:
         """The prompt and the number of messages that were cut to make it fit."""
         if request.prompt:
             return Prompt(request.prompt), 0
-        model = worker.model
-        template = ChatTemplate(
-            model.chat_template,
-            bos=model.bos_token,
-            eos=model.eos_token,
-            now=datetime.datetime.now().astimezone(),
-        )
+        template, tokenizer = manner.template, worker.model.tokenizer
         if request.overflow == "refuse" or not isinstance(worker, Counts):
-            pieces = render(
-                request.messages, template, tokenizer=model.tokenizer, continues=request.continues
-            )
-            return Prompt(_without_bos(pieces, worker)), 0
-        return await self._fitted(request, worker, worker, template)
+            pieces = render(manner.messages, template, tokenizer=tokenizer, continues=request.continues)
+            return Prompt(_without_bos(pieces, worker), openings=openings(template)), 0
+        return await self._fitted(request, worker, worker, manner)
 
     async def _fitted(
-        self, request: TurnRequest, worker: Worker, counter: Counts, template: ChatTemplate
+        self, request: TurnRequest, worker: Worker, counter: Counts, manner: Manner
     ) -> tuple[Prompt, int]:
         """Cut to the context; the whole is tokenized at the end and checked once more."""
-        context, tokenizer = worker.plan.context, worker.model.tokenizer
+        context, tokenizer, template = worker.plan.context, worker.model.tokenizer, manner.template
         room = min(request.sampling.max_tokens or context // REPLY_SHARE, context // 2)
         table = await self._counts.recall(tokenizer, request.messages)
         while True:
             plan = assemble(
-                request.messages,
+                manner.messages,
                 template,
                 table,
                 context=context,
@@ -103,15 +107,16 @@ class Turns:
         ids = await counter.tokenize(Prompt(_without_bos(plan.pieces, worker)))
         if len(ids) >= context:
             raise ContextExceeded(prompt_tokens=len(ids), context=context)
-        return Prompt((tuple(ids),), add_special=False), plan.cut_messages
+        prompt = Prompt((tuple(ids),), add_special=False, openings=openings(template))
+        return prompt, plan.cut_messages
 
 
-def _known(request: TurnRequest, worker: Worker, cut: int) -> Prepared:
-    effective, ignored = worker.honours(request.sampling)
+def _known(request: TurnRequest, worker: Worker, manner: Manner, cut: int) -> Prepared:
+    effective, ignored = worker.honours(sampled(request.sampling, manner))
     return Prepared(
         engine=worker.engine,
         effective=effective | {"seed": request.sampling.seed},  # a random one is told at the end
-        ignored=(*ignored, *request.ignored),
+        ignored=(*ignored, *manner.ignored, *request.ignored),
         cut_messages=cut,
     )
 
@@ -123,7 +128,7 @@ async def _facts(
     first = 0.0
     async with aclosing(deltas):
         async for delta in deltas:
-            if isinstance(delta, Token) and not first:
+            if not first and isinstance(delta, Token | Thought) and delta.text:
                 first = (time.perf_counter() - started) * 1000
             if isinstance(delta, Finished):
                 delta = replace(
@@ -143,25 +148,32 @@ def _said(request: TurnRequest) -> tuple[Message, ...]:
     return (*request.messages, Message(role="user", text=text)) if text else request.messages
 
 
+Written = Token | Thought | ToolCallPart
+
+
 async def _watched(deltas: AsyncIterator[Delta], watch: Watch) -> AsyncIterator[Delta]:
-    """Only what the guard lets through, when it lets it through. Raises Blocked."""
-    held: deque[Token] = deque()
+    """Only what the guard lets through, when it does; thoughts and tool calls too. Raises Blocked."""
+    held: deque[Written] = deque()
     shown = ""  # let through, but not yet a whole token
     async for delta in deltas:
-        if isinstance(delta, Token):
+        if isinstance(delta, Written):
             held.append(delta)
-            shown += watch.feed(delta.text)
+            shown += watch.feed(_text_of(delta))
         elif isinstance(delta, Finished):
             shown += watch.finish()
-        while held and shown.startswith(held[0].text):
-            shown = shown[len(held[0].text) :]
+        while held and shown.startswith(text := _text_of(held[0])):
+            shown = shown[len(text) :]
             yield held.popleft()
-        if shown and not (held and held[0].text.startswith(shown)):  # the guard's own words
+        if shown and not (held and _text_of(held[0]).startswith(shown)):  # the guard's own words
             yield Token(shown)
             held.clear()
             shown = ""
-        if not isinstance(delta, Token):
+        if not isinstance(delta, Written):
             yield delta
+
+
+def _text_of(delta: Written) -> str:
+    return delta.arguments if isinstance(delta, ToolCallPart) else delta.text
 
 
 def _without_bos(pieces: Pieces, worker: Worker) -> Pieces:

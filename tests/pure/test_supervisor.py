@@ -17,9 +17,11 @@ from fabula.core.errors import (
     ModelLoadFailed,
     QueueFull,
 )
+from fabula.core.load import LoadOptions, Wish
 from fabula.core.model import LocalModel
-from fabula.core.plan import DevicePlan, Plan
+from fabula.core.plan import DevicePlan, Held, Plan
 from fabula.core.sampling import Sampling
+from fabula.core.stream import Loading, Queued
 from fabula.core.worker import Prompt, Worker
 from fabula.engine.scripted import Reply, ScriptedWorker
 from fabula.engine.supervisor import Supervisor
@@ -37,18 +39,18 @@ class Machine:
         self.load_error: FabulaError | None = None
         self.load_delay_s = 0.0
         self.supervisor = Supervisor(find, self.plan, self.make, on_change=self.changed, **options)
+        self.most_context = 100_000
 
     def changed(self) -> None:
         self.changes += 1
 
-    def plan(self, model: LocalModel) -> Plan:
-        used = sum(int(running.model) for running in self.supervisor.running())
-        needed = int(model.name)
-        memory = DevicePlan(name="memory", weights=needed, kv=0, compute=0, available=MEMORY - used)
-        verdict = "fits" if needed <= MEMORY - used else "no"
+    def plan(self, model: LocalModel, options: LoadOptions, held: Held) -> Plan:
+        needed, free = int(model.name), MEMORY - held.taken
+        memory = DevicePlan(name="memory", weights=needed, kv=0, compute=0, available=free)
         return Plan(
-            model=model.name, tier="rough", verdict=verdict, devices=(memory,), context=512, slots=SLOTS,
-            gpu_layers=0, threads=1,
+            model=model.name, tier="rough", verdict="fits" if needed <= free else "no", devices=(memory,),
+            context=min(options.context or 512, self.most_context), slots=options.slots or SLOTS, gpu_layers=0, threads=1,
+            kv_type=options.kv_type or "f16", options=options,
         )  # fmt: skip
 
     def make(self, model: LocalModel) -> Worker:
@@ -120,13 +122,24 @@ async def test_the_model_used_longest_ago_makes_room() -> None:
     await machine.supervisor.close()
 
 
-async def test_a_busy_model_never_makes_room() -> None:
+async def test_a_busy_model_never_makes_room_but_is_waited_for() -> None:
+    machine = Machine()
+    async with machine.supervisor.lease("60"):
+        other = asyncio.create_task(machine.use("50"))
+        await until(lambda: machine.supervisor.loading() == ["50"])
+        await asyncio.sleep(0.02)
+        assert machine.loaded() == ["60"]
+    await other
+    assert machine.loaded() == ["50"]
+    await machine.supervisor.close()
+
+
+async def test_what_never_fits_is_refused_at_once_even_while_others_are_busy() -> None:
     machine = Machine()
     async with machine.supervisor.lease("60"):
         with pytest.raises(DoesNotFit) as refused:
-            await machine.use("50")
-        assert machine.loaded() == ["60"]
-    assert (refused.value.needed, refused.value.available) == (50, 40)
+            await machine.use("101")
+    assert (refused.value.needed, refused.value.available) == (101, 100)
     await machine.supervisor.close()
 
 
@@ -191,11 +204,157 @@ async def test_a_file_that_is_no_model_is_not_even_tried() -> None:
 async def test_the_queue_has_an_end() -> None:
     machine = Machine(queue_limit=1)
     async with machine.supervisor.lease("10"), machine.supervisor.lease("10"):
-        async with machine.supervisor.lease("10"):
-            with pytest.raises(QueueFull):
-                await machine.use("10")
-        await machine.use("10")
+        third = asyncio.create_task(machine.use("10"))
+        await asyncio.sleep(0)
+        with pytest.raises(QueueFull) as refused:
+            await machine.use("10")
+    assert (refused.value.waiting, refused.value.seconds) == (1, 1)
+    await third
+    await machine.use("10")
     await machine.supervisor.close()
+
+
+async def test_requests_are_served_in_the_order_in_which_they_came() -> None:
+    machine, served = Machine(), []
+
+    async def ask(number: int) -> None:
+        async with machine.supervisor.lease("10"):
+            served.append(number)
+            await asyncio.sleep(0.001)
+
+    await asyncio.gather(*(ask(number) for number in range(20)))
+    assert served == list(range(20))
+    await machine.supervisor.close()
+
+
+async def test_those_who_wait_hear_their_position() -> None:
+    machine = Machine()
+    async with machine.supervisor.lease("10"), machine.supervisor.lease("10"):
+        asked = [asyncio.create_task(news(machine, "10")) for _ in range(2)]
+        await asyncio.sleep(0.01)
+    assert [await heard for heard in asked] == [[Queued(1)], [Queued(2)]]
+    assert await news(machine, "20") == [Loading("20")]
+    await machine.supervisor.close()
+
+
+async def test_one_who_waits_can_leave_and_the_next_moves_up() -> None:
+    machine = Machine()
+    async with machine.supervisor.lease("10"), machine.supervisor.lease("10"):
+        impatient = asyncio.create_task(machine.use("10"))
+        patient = asyncio.create_task(news(machine, "10"))
+        await asyncio.sleep(0.01)
+        impatient.cancel()
+        await asyncio.sleep(0.01)
+        assert machine.supervisor.running()[0].waiting == 1
+    assert await patient == [Queued(2), Queued(1)]
+    await machine.supervisor.close()
+
+
+async def test_a_model_that_many_want_cannot_starve_another() -> None:
+    machine = Machine(patience_s=0.02)
+    over = asyncio.Event()
+
+    async def keep_busy() -> None:
+        while not over.is_set():
+            async with machine.supervisor.lease("60"):
+                await asyncio.sleep(0.005)
+
+    crowd = [asyncio.create_task(keep_busy()) for _ in range(6)]
+    await until(lambda: machine.loaded() == ["60"])
+    heard = await news(machine, "50")
+    assert heard[-1] in (Loading("50"), Queued(1, behind="60"))
+    over.set()
+    await asyncio.gather(*crowd)
+    await machine.supervisor.close()
+
+
+async def test_after_two_crashes_in_a_row_there_is_a_pause_in_which_the_error_is_told() -> None:
+    machine = Machine()
+    for _ in range(2):
+        async with machine.supervisor.lease("10"):
+            machine.workers[-1].die()
+    with pytest.raises(EngineDied, match="it ended"):
+        await machine.use("10")
+    assert len(machine.workers) == 2
+    await machine.supervisor.load("10")  # a person may insist
+    await machine.use("10")
+    await machine.supervisor.close()
+
+
+async def test_a_model_that_stays_for_ever_comes_back_by_itself_after_a_crash() -> None:
+    machine = Machine(keep_alive_s=-1)
+    await machine.use("10")
+    machine.workers[0].die()
+    await until(lambda: len(machine.workers) == 2 and machine.loaded() == ["10"])
+    await machine.supervisor.close()
+
+
+async def test_a_request_can_say_how_long_the_model_stays() -> None:
+    machine = Machine(keep_alive_s=-1)
+    async with machine.supervisor.lease("10", Wish(keep_alive_s=0)):
+        pass
+    await until(lambda: not machine.loaded())
+    async with machine.supervisor.lease("10", Wish(keep_alive_s=60)):
+        assert machine.supervisor.running()[0].expires_at == 0
+    assert machine.supervisor.running()[0].expires_at > 0
+    await machine.supervisor.close()
+
+
+def wish(**options: object) -> Wish:
+    return Wish(LoadOptions(**options))
+
+
+async def test_wishes_that_what_is_loaded_can_serve_load_nothing() -> None:
+    machine = Machine()
+    await machine.supervisor.load("10", wish(context=2048))
+    for options in ({}, {"context": 1024}, {"slots": 1}, {"threads": 8}, {"chat_template": "x"}):
+        async with machine.supervisor.lease("10", wish(**options)):
+            pass
+    assert len(machine.workers) == 1
+    await machine.supervisor.close()
+
+
+async def test_a_wish_that_needs_another_load_waits_for_the_running_requests_and_says_why() -> None:
+    machine = Machine()
+    async with machine.supervisor.lease("10"):
+        larger = asyncio.create_task(news(machine, "10", wish(context=4096)))
+        await asyncio.sleep(0.01)
+        assert len(machine.workers) == 1
+    loading = (await larger)[-1]
+    assert isinstance(loading, Loading)
+    assert str(loading.why) == "It is loaded again because context is 512, and 4096 was asked for."
+    assert machine.supervisor.running()[0].why == loading.why
+    await machine.use("10")
+    assert len(machine.workers) == 2
+    await machine.supervisor.close()
+
+
+async def test_what_could_not_be_had_once_is_not_tried_again_and_again() -> None:
+    machine = Machine()
+    machine.most_context = 1024
+    for context in (4096, 4096, 2048):
+        async with machine.supervisor.lease("10", wish(context=context)):
+            pass
+    assert len(machine.workers) == 2 - 1
+    await machine.supervisor.close()
+
+
+async def test_a_person_who_loads_by_hand_gets_every_wish_but_never_from_a_busy_model() -> None:
+    machine = Machine()
+    await machine.supervisor.load("10")
+    async with machine.supervisor.lease("10"):
+        with pytest.raises(ModelBusy):
+            await machine.supervisor.load("10", wish(kv_type="q8_0"))
+    running = await machine.supervisor.load("10", wish(kv_type="q8_0"))
+    assert running.plan.kv_type == "q8_0"
+    assert str(running.why).startswith("It is loaded again because kv_type is f16")
+    await machine.supervisor.close()
+
+
+async def news(machine: Machine, name: str, asked: Wish = Wish()) -> list[Loading | Queued]:
+    """What one who asks hears until it is served."""
+    async with machine.supervisor.place(name, asked) as place:
+        return [heard async for heard in place.steps()]
 
 
 async def test_a_model_can_be_loaded_and_unloaded_by_hand() -> None:

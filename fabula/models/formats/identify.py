@@ -142,6 +142,7 @@ def _describe(path: Path, headers: Sequence[Header]) -> LocalModel:
         key_length=number("attention.key_length", head_length),
         value_length=number("attention.value_length", head_length),
         vocabulary=header.length("tokenizer.ggml.tokens") or number("vocab_size"),
+        experts=number("expert_count"),
         chat_template=header.text("tokenizer.chat_template"),
         bos_token=_token(header, "tokenizer.ggml.bos_token_id"),
         eos_token=_token(header, "tokenizer.ggml.eos_token_id"),

@@ -1,0 +1,1 @@
+"""Builds of the engine: which there are, which is in use, and how another one is installed."""

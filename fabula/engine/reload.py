@@ -1,0 +1,91 @@
+"""Whether a loaded model can serve other wishes than it was loaded with, and if not, why. Pure.
+
+Knows no engine. Most wishes never need a reload: those that change only the speed, those that the prompt
+sees (a chat template), and room that is there already.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from fabula.core.load import NOTHING, LoadOptions
+from fabula.core.plan import Plan
+from fabula.core.texts import Phrase, phrase
+
+ROOM = ("context", "slots")
+"""Enough is enough: a smaller wish is served by what is loaded."""
+
+EXACT = (
+    *("engine", "kv_type", "kv_type_v", "flash_attention", "gpu_layers", "split_mode", "tensor_split"),
+    *("main_gpu", "kv_offload", "moe_cpu", "rope_scaling", "rope_base", "rope_scale", "rope_original"),
+)
+"""What changes the memory or the text."""
+
+SPEED = ("threads", "batch", "mmap", "mlock")
+"""Worth a reload only when a person asks for the load itself."""
+
+
+def reload_reason(plan: Plan, wished: LoadOptions, *, by_hand: bool = False) -> Phrase | None:
+    """Which wish the loaded model cannot serve; None when it can serve them all."""
+    for name, wish in wished.said().items():
+        loaded = in_force(plan, name)
+        if _differs(name, wish, loaded, by_hand):
+            return phrase("models.reload", name=name, loaded=_shown(loaded), wanted=_shown(wish))
+    return None
+
+
+def _differs(name: str, wish: object, loaded: object, by_hand: bool) -> bool:
+    if name in ROOM:
+        assert isinstance(wish, int)
+        assert isinstance(loaded, int)
+        return wish > loaded
+    if name == "gpu_layers" and wish == -1:
+        return False  # the plan decided, and that is what was wished
+    return (name in EXACT or (by_hand and name in SPEED)) and wish != loaded
+
+
+def in_force(plan: Plan, name: str) -> object:
+    """What the model is loaded with, under the name of the wish."""
+    if name in ("context", "slots", "threads", "kv_type", "gpu_layers"):
+        return getattr(plan, name)
+    value = getattr(plan.options, name)
+    if value is None:
+        return plan.kv_type if name == "kv_type_v" else _NEUTRAL.get(name)
+    return value
+
+
+_NEUTRAL = {
+    "flash_attention": "auto",
+    "split_mode": "layer",
+    "main_gpu": 0,
+    "kv_offload": True,
+    "moe_cpu": 0,
+    "rope_scaling": "none",
+    "rope_scale": 1.0,
+    "mmap": True,
+    "mlock": False,
+}
+"""What not saying anything comes to."""
+
+
+def _shown(value: object) -> str:
+    return "–" if value is None else f"{value}"
+
+
+def together(wishes: Sequence[LoadOptions]) -> LoadOptions:
+    """The first one's wishes, with room for the others too: they need no load of their own then."""
+    if not wishes:
+        return NOTHING
+    most = {name: max((getattr(wish, name) or 0 for wish in wishes), default=0) for name in ROOM}
+    return dataclasses.replace(wishes[0], **{name: value or None for name, value in most.items()})
+
+
+def beyond(wished: LoadOptions, asked: LoadOptions) -> LoadOptions:
+    """What is wished and was not asked for at the load already: what could not be had then is not now."""
+    news = {
+        name: value
+        for name, value in wished.said().items()
+        if value != getattr(asked, name) and not (name in ROOM and value <= (getattr(asked, name) or 0))
+    }
+    return LoadOptions(**news)
