@@ -24,7 +24,8 @@ export interface ListedChat extends Chat { preview: string }
 export interface Facts {
   model: string; finish_reason: "stop" | "length" | "stopped" | "interrupted" | "error"; completion_tokens: number;
   engine?: string; effective?: Record<string, any>; ignored?: string[]; prompt_tokens?: number; reused_tokens?: number;
-  processed_tokens?: number; first_token_ms?: number; tokens_per_second?: number; cut_messages?: number;
+  processed_tokens?: number; first_token_ms?: number; tokens_per_second?: number; cut_messages?: number; cache?: "slot" | "disk" | "none" | "";
+  cache_reason?: "" | "first" | "changed" | "no_way_back" | "damaged";
 }
 export interface Message {
   id: string; parent_id: string; role: "system" | "user" | "assistant"; author: string; text: string; version_id: string;

@@ -1,8 +1,7 @@
-"""The whole way once: browser, server, llama.cpp, the starter model. Also takes the README's picture."""
+"""The whole way once: browser, server, llama.cpp, the starter model."""
 
 from __future__ import annotations
 
-import os
 import queue
 import shutil
 import threading
@@ -17,7 +16,6 @@ from talking import Client
 from fabula.server.run import serve
 from fabula.store.home import Home
 
-PICTURE = Path(__file__).parent.parent.parent / "docs" / "screenshot.png"
 SAMPLING = {"temperature": 0, "seed": 1, "max_tokens": 160}
 QUESTION = "Write two short paragraphs about a lighthouse keeper who counts the ships at night."
 LONG_MS = 120_000  # a slow machine loads and writes
@@ -52,5 +50,3 @@ async def test_a_real_model_talks_and_reuses_its_prompt(open_page, real_client):
     assert facts["reused_tokens"] > facts["prompt_tokens"] / 2
     await expect(message(page, 4)).to_contain_text(f"reused {facts['reused_tokens']}")
     assert [text.strip() for text in chat.texts[::2]] == (await texts(page))[::2]
-    if os.environ.get("FABULA_SCREENSHOT"):
-        await page.screenshot(path=PICTURE)

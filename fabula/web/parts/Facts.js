@@ -4,6 +4,7 @@
 import { useState } from "preact/hooks";
 import { asDuration, hasText, t } from "../texts.js";
 import { html } from "./html.js";
+import { sentences } from "./words.js";
 
 /** @import { Facts as FactsOf } from "../types.d.ts" */
 
@@ -31,6 +32,7 @@ function Details({ facts }) {
     [t("web.facts.model"), facts.model],
     [t("web.facts.engine"), facts.engine],
     [t("web.facts.prompt"), prompt !== undefined && t("web.facts.prompt_value", { prompt, reused, read })],
+    [t("web.facts.cache"), cacheWords(facts)],
     [t("web.facts.written"), rate === undefined ? t("web.facts.tokens", { tokens }) : t("web.facts.written_value", { tokens, rate })],
     [t("web.facts.first"), first !== undefined && asDuration(first / 1000)],
     [t("web.facts.sampling"), html`<${Effective} sampling=${facts.effective ?? {}} />`],
@@ -38,6 +40,11 @@ function Details({ facts }) {
   return html`<dl class="facts-details">
     ${rows.filter(([, value]) => value).map(([name, value]) => html`<dt>${name}</dt><dd>${value}</dd>`)}
   </dl>`;
+}
+
+/** Where the reused part came from, and why the rest was read. @param {FactsOf} facts */
+function cacheWords({ cache, cache_reason: reason }) {
+  return sentences([cache ? t(`web.facts.cache_${cache}`) : "", reason ? t(`web.facts.cache_${reason}`) : ""]);
 }
 
 const EVERYDAY = ["temperature", "top_k", "top_p", "min_p", "repetition_penalty", "max_tokens", "seed"];

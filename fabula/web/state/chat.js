@@ -25,6 +25,7 @@ export const atEnd = computed(() => page.value.start + page.value.messages.lengt
 let wanted = "";
 let changes = 0; // own changes under way
 let heard = 0; // the newest revision that another window announced
+let missed = false; // something was announced while the chat was still being read
 let queue = Promise.resolve(/** @type {any} */ (null));
 
 /** @param {string} to */
@@ -40,6 +41,7 @@ export async function open(id) {
     editing.value = null;
   });
   heard = 0;
+  missed = false;
   await reload();
 }
 
@@ -61,6 +63,7 @@ export async function reload() {
       page.value = { start: tail.total - tail.messages.length, messages: tail.messages, total: tail.total };
       failure.value = null;
     });
+    if (missed) await catchUp(true);
   } catch (error) {
     if (id === wanted) failure.value = /** @type {Error} */ (error);
   }
@@ -244,6 +247,7 @@ export function chatChanged(news) {
 /** Read the chat again if another window has changed it. @param {boolean} [announced] */
 export async function catchUp(announced = false) {
   const now = chat.value;
+  missed = !now;
   if (changes || isWriting() || !now) return;
   if (!announced && heard <= now.revision) return;
   const fresh = await api.get(`/chats/${wanted}`).catch(() => null);

@@ -26,10 +26,12 @@ function take({ kind, data }) {
   }
 }
 
+/** Also at the first time: what happened between the first reading and this moment was announced to nobody. */
 function opened() {
-  if (!unreachable.value) return;
+  const wasAway = unreachable.value;
   unreachable.value = false;
-  refresh();
+  if (wasAway) refresh();
+  else catchUp(true);
 }
 
 /** Whatever happened while nobody listened. */
