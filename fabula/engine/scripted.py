@@ -19,6 +19,7 @@ from typing import Any
 from fabula.core.errors import ContextExceeded, EngineDied, FabulaError
 from fabula.core.model import LocalModel
 from fabula.core.plan import Plan
+from fabula.core.request import ANYONE, Context
 from fabula.core.sampling import Sampling
 from fabula.core.stream import Choice, Delta, Finished, FinishReason, Prefill, Token
 from fabula.core.worker import Prompt
@@ -105,7 +106,9 @@ class ScriptedWorker:
     def ids(self, text: str) -> list[int]:
         return [self._ids.setdefault(piece, len(self._ids) + 1) for piece in PIECE.findall(text)]
 
-    async def stream(self, prompt: Prompt, sampling: Sampling) -> AsyncGenerator[Delta, None]:
+    async def stream(
+        self, prompt: Prompt, sampling: Sampling, context: Context = ANYONE
+    ) -> AsyncGenerator[Delta, None]:
         self.prompts.append(prompt)
         self.samplings.append(sampling)
         try:
@@ -140,6 +143,7 @@ class ScriptedWorker:
             prompt_tokens=len(asked),
             reused_tokens=reused,
             processed_tokens=len(asked) - reused,
+            cache="slot" if reused else "none",
             completion_tokens=min(len(pieces), room),
             prompt_ms=1.0,
             predicted_ms=(time.monotonic() - started) * 1000,

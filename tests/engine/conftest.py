@@ -11,6 +11,7 @@ import pytest_asyncio
 from asking import plan_for
 
 from fabula.core.model import LocalModel
+from fabula.engine.cache.shelf import Shelf
 from fabula.engine.llamacpp.worker import LlamaCppWorker
 
 
@@ -25,7 +26,7 @@ async def worker(
 ) -> AsyncIterator[LlamaCppWorker]:
     """Loaded once for all tests of a file; one slot, which keeps what earlier tests asked."""
     folder = tmp_path_factory.mktemp("engine")
-    worker = LlamaCppWorker(folder / "logs", slots_folder=folder)
+    worker = LlamaCppWorker(folder / "logs", shelf=Shelf(folder / "kv", 1 << 30))
     await worker.load(model, plan_for(model))
     yield worker
     await worker.close()

@@ -104,15 +104,16 @@ def body(prompt: Prompt, sampling: Sampling, used: dict[str, Any]) -> dict[str, 
 
 
 def _markers(prompt: Prompt) -> dict[str, Any]:
-    """Special tokens that are printed, words from which the grammar holds, and where messages begin."""
+    """Special tokens that are printed, and words from which the grammar holds."""
     shown = {"preserved_tokens": [*prompt.shown, *prompt.triggers]} if prompt.shown or prompt.triggers else {}
     triggers = [{"type": TRIGGER_WORD, "value": word} for word in prompt.triggers]
-    opened = [{"role": "user", "delimiter": opening} for opening in prompt.openings]
-    return (
-        shown
-        | ({"grammar_lazy": True, "grammar_triggers": triggers} if triggers else {})
-        | ({"message_delimiters": opened} if opened else {})
-    )
+    return shown | ({"grammar_lazy": True, "grammar_triggers": triggers} if triggers else {})
+
+
+def reading(ids: tuple[int, ...], slot: int) -> dict[str, Any]:
+    """A request that only reads: the engine keeps what it has read in the slot."""
+    kept = {"cache_prompt": True, "stream": True, "return_progress": True, "return_tokens": True}
+    return {"prompt": list(ids), "n_predict": 0, "id_slot": slot, **kept}
 
 
 def _steps(sampling: Sampling) -> list[str]:

@@ -5,8 +5,10 @@ Knows no chat and no HTTP API; how requests look is `wire`, how answers look `re
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import json
+import os
 import re
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
@@ -17,14 +19,21 @@ from typing import Any
 from fabula.core.errors import EngineDied
 from fabula.core.model import LocalModel
 from fabula.core.plan import Plan
+from fabula.core.request import ANYONE, Context
 from fabula.core.sampling import SEED_LIMIT, Sampling
-from fabula.core.stream import Delta, Finished
+from fabula.core.stream import Delta, Finished, Prefill
 from fabula.core.worker import Prompt
+from fabula.engine.cache.seats import Seat, Seats
+from fabula.engine.cache.shelf import Shelf
+from fabula.engine.cache.steps import Steps, cannot_go_back, steps
 from fabula.engine.llamacpp import wire
 from fabula.engine.llamacpp.connection import Answer, request
+from fabula.engine.llamacpp.forms import Forms
+from fabula.engine.llamacpp.identity import checkpoints, fingerprint
 from fabula.engine.llamacpp.process import EngineProcess
 from fabula.engine.llamacpp.reading import Events, Gap, Reader, Unsaid, refusal
 
+KEEP_S = 20.0  # for saving slots when the worker is closed; a state of 1 GB takes about a second
 START_TIMEOUT_S = 600.0  # a large model from a slow disk takes minutes
 BETWEEN_TEXTS = -1  # no token has this id; the engine's tokenizer passes it through
 ANCHOR = "\n"  # put before a fragment, so that no tokenizer adds a space to it
@@ -33,9 +42,10 @@ _UNSAFE = re.compile(r"[^\w.-]+")
 
 
 class LlamaCppWorker:
-    """One GGUF in one child process. Also Counts and, with a `slots_folder`, KeepsSlots.
+    """One GGUF in one child process. Also Counts and, with a `shelf`, KeepsSlots.
 
-    `logs` is the folder for the engine's log files.
+    `logs` is the folder for the engine's log files. States of chats are saved on the shelf when they lose
+    their slot and when the worker is closed, and come back from it.
     """
 
     model: LocalModel
@@ -43,11 +53,15 @@ class LlamaCppWorker:
     engine = "llama.cpp"
 
     def __init__(
-        self, logs: Path, *, start_timeout_s: float = START_TIMEOUT_S, slots_folder: Path | None = None
+        self, logs: Path, *, start_timeout_s: float = START_TIMEOUT_S, shelf: Shelf | None = None
     ) -> None:
         self._logs = logs
         self._start_timeout_s = start_timeout_s
-        self._slots_folder = slots_folder
+        self._shelf = shelf
+        self._seats: Seats | None = None
+        self._one_way = False
+        self._apart = 0  # tokens between two checkpoints
+        self._openings: dict[str, tuple[int, ...]] = {}
         self._process: EngineProcess | None = None
         self._gaps: dict[tuple[str, int, int], tuple[int, ...]] = {}
 
@@ -63,13 +77,22 @@ class LlamaCppWorker:
             "gpu_layers": plan.gpu_layers,
             "kv_type": plan.kv_type,
             "prompt_cache_mib": plan.prompt_cache >> 20,
-            "slots_folder": str(self._slots_folder or ""),
+            "slots_folder": f"{self._shelf.folder}{os.sep}" if self._shelf else "",  # a prefix of file names
+            **checkpoints(model, plan),
         }
         log = self._logs / f"engine-{_UNSAFE.sub('_', model.name)}.log"
         self._process = await EngineProcess.start(model.name, config, log, self._start_timeout_s)
+        self._forms = Forms(self._process.lines_since)
         self.engine = f"llama.cpp (xllamacpp {self._process.version})"
+        name = await asyncio.to_thread(fingerprint, model, plan, self.engine)
+        self._one_way = await asyncio.to_thread(cannot_go_back, model)
+        self._apart = checkpoints(model, plan)["checkpoint_step"]
+        self._seats = Seats(self, plan.slots, self._shelf, name)
 
     async def close(self) -> None:
+        """Saves what chats may come back to, as far as `KEEP_S` allows, and ends the process."""
+        if self._seats and self.alive:
+            await self._seats.keep_all(KEEP_S)
         if self._process:
             await self._process.stop()
 
@@ -92,17 +115,65 @@ class LlamaCppWorker:
         seed = secrets.randbelow(SEED_LIMIT)
         return wire.effective(sampling, context=self.plan.context, seed=seed), wire.ignored(sampling)
 
-    async def stream(self, prompt: Prompt, sampling: Sampling) -> AsyncGenerator[Delta, None]:
+    async def stream(
+        self, prompt: Prompt, sampling: Sampling, context: Context = ANYONE
+    ) -> AsyncGenerator[Delta, None]:
+        if self._seats is None:
+            raise EngineDied(self.model.name, "it is not loaded")
+        exact = await self._exact(prompt)
+        async with (
+            self._seats.seat(context, wire.trace(exact)) as seat,
+            aclosing(self._answered(exact, sampling, seat)) as deltas,
+        ):
+            async for delta in deltas:
+                seat.follow(delta)
+                yield delta
+
+    async def _answered(self, prompt: Prompt, sampling: Sampling, seat: Seat) -> AsyncGenerator[Delta, None]:
+        """The whole prompt is read as one, or step by step; what is told of it is the same."""
+        told = Steps()
+        async with aclosing(self._stepped(prompt, seat)) as deltas:
+            async for delta in deltas:
+                if isinstance(told_now := told.step(delta, len(seat.asked)), Prefill):
+                    yield told_now
+        async with aclosing(self._written(prompt, sampling, seat)) as deltas:
+            async for delta in deltas:
+                delta = told.last(delta)
+                yield self._told(delta, seat) if isinstance(delta, Finished) else delta
+
+    async def _stepped(self, prompt: Prompt, seat: Seat) -> AsyncGenerator[Delta, None]:
+        """Reads a long prompt up to each message, where the model could not go back to; see `cache.steps`."""
+        ids = seat.asked
+        if not self._one_way or isinstance(ids, str):
+            return
+        openings = [await self._opening(text) for text in prompt.openings]
+        for end in steps(ids, openings, start=seat.expected, apart=self._apart):
+            async with aclosing(
+                self._read(wire.reading(ids[:end], seat.number), Reader(self.model.name))
+            ) as deltas:
+                async for delta in deltas:
+                    yield delta
+
+    async def _opening(self, text: str) -> tuple[int, ...]:
+        if text not in self._openings:
+            self._openings[text] = tuple(await self.tokenize(Prompt((text,), add_special=False)))
+        return self._openings[text]
+
+    async def _written(self, prompt: Prompt, sampling: Sampling, seat: Seat) -> AsyncGenerator[Delta, None]:
         effective, _ = self.honours(sampling)
-        body = wire.body(await self._exact(prompt), sampling, effective)
+        body = wire.body(prompt, sampling, effective) | {"id_slot": seat.number}
         reader = Reader(self.model.name, logprobs=sampling.logprobs, stops=bool(sampling.stop))
-        async with aclosing(self._read(body, reader)) as deltas:
+        async with aclosing(self._forms.watched(self._read(body, reader), sampling)) as deltas:
             async for delta in deltas:
                 if isinstance(delta, Finished):
                     used = wire.settled(effective, delta.effective or {})
                     yield dataclasses.replace(delta, engine=self.engine, effective=used)
                 else:
                     yield delta
+
+    def _told(self, finished: Finished, seat: Seat) -> Finished:
+        cache, reason = seat.verdict(finished)
+        return dataclasses.replace(finished, cache=cache, cache_reason=reason)
 
     async def _read(self, body: dict[str, Any], reader: Reader) -> AsyncGenerator[Delta, None]:
         events = Events()
