@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bench.paired import Interval, median, ratio
 from bench.report import Report, at_most, reported
-from bench.studio import START_S, Studio, answers, fresh_home, product, wait_for
+from bench.studio import START_S, Studio, answers, environment, fresh_home, product, wait_for
 from fabula.core.errors import FabulaError
 from fabula.models.starter import STARTER
 
@@ -57,7 +57,7 @@ def help_text(report: Report, rounds: int) -> None:
 
 def _seconds(command: list[str]) -> float:
     started = time.perf_counter()
-    subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
+    subprocess.run(command, env=environment(), stdout=subprocess.DEVNULL, check=True)
     return time.perf_counter() - started
 
 

@@ -120,15 +120,20 @@ def hosted(
 
 @contextlib.contextmanager
 def _running(command: list[str], home: Path, port: int, variables: dict[str, str]) -> Iterator[Studio]:
-    environment = os.environ | {"FABULA_HOME": str(home), "FABULA_LANGUAGE": "en"} | variables
+    told = environment() | {"FABULA_HOME": str(home), "FABULA_LANGUAGE": "en"} | variables
     started = time.perf_counter()
     log = (home / "bench-output.log").open("ab")
-    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
+    process = subprocess.Popen(command, cwd=ROOT, env=told, stdout=log, stderr=log)
     try:
         yield Studio(process, home, port, started)
     finally:
         end(process)
         log.close()
+
+
+def environment() -> dict[str, str]:
+    """As on a person's machine: Python keeps what it has compiled, whatever this shell forbids it."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
