@@ -109,7 +109,7 @@ def _age(form: str, match: re.Match[str]) -> Age | None:
 
 def _plain(match: re.Match[str]) -> int:
     groups = match.groupdict()
-    years = english(groups.get("n") or groups["n2"])
+    years = english(groups.get("n") or groups.get("n2") or groups["n3"])
     almost = any(word in (groups.get("adv") or "") for word in _ALMOST)
     return years - (almost or groups.get("cut") not in (None, "of"))
 
@@ -121,6 +121,7 @@ def _in_future(match: re.Match[str]) -> int:
 
 _YEARS: dict[str, Callable[[re.Match[str]], int]] = {
     "will": _in_future,
+    "dozen": lambda match: 12,
     "young": lambda match: 0,  # weeks and months
     "birthday": lambda match: ordinal(match["o"]) - bool(match["early"]),
     "short": lambda match: english(match["n"]) - english(match["less"]),

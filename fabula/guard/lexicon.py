@@ -59,7 +59,7 @@ class Lexicon:
 
 
 NOTED = ("later", "break", "frame", "frame_weak", "condemn", "lure", "elder", "adult")
-ARMING = ("minor3", "minor2", "minor1", "school3", "school2", "act", "depict", "hint", "body")
+ARMING = ("minor3", "minor2", "minor1", "grade", "school3", "school2", "act", "depict", "hint", "body")
 
 
 @functools.cache

@@ -22,7 +22,7 @@ def heat_of(hits: list[Hit], words: frozenset[str]) -> tuple[int, bool]:
     """How sexual, and whether it depicts rather than names."""
     hints = {hit.phrase for hit in hits if "hint" in hit.categories}
     body = {hit.phrase for hit in hits if "body" in hit.categories}
-    depicts = "depict" in words or len(hints) > 1 or bool(hints and "act" in words)
+    depicts = "depict" in words or len(hints) > 1 or bool(hints and {"act", "explicit"} & words)
     if depicts or "act" in words or (hints and body):
         return 2, depicts or bool(hints and body)
     return (1, False) if hints or body else (0, False)

@@ -140,7 +140,7 @@ class Scene:
             name = self._name(minor.who, role, sentence)
             fresh.append(name)
             if not minor.passing:
-                owned = "possessive" in sentence.words and name[0] == "<"
+                owned = bool({"possessive", "absent"} & sentence.words) and name[0] == "<"
                 self.minors[name] = Person(minor.years, self.at, role == "system", owned)
         return fresh
 
@@ -210,11 +210,10 @@ class Scene:
 
     def _joins_warm(self, sentence: Sentence, fresh: list[str]) -> bool:
         """Whether someone in what was sexual just before now turns out to be a minor."""
-        if (
-            not fresh
-            or self.at - self.warm_at > WARM
-            or ("possessive" in sentence.words and (self.warm_pair or "absent" in sentence.words))
-        ):
+        if not fresh or self.at - self.warm_at > WARM:
+            return False
+        aside = {"possessive", "absent"} & sentence.words
+        if len(aside) == 2 or (aside and self.warm_pair):
             return False
         named = [name for name in fresh if name[0] != "<"]
         if named and not any(_names(name, self.warm_text) for name in named):

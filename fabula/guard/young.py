@@ -13,7 +13,7 @@ from fabula.guard.lexicon import Hit
 from fabula.guard.numerals import CARDINALS, ORDINALS, TENS, english
 from fabula.guard.people import PRONOUNS
 
-_NUMBERED = frozenset([*CARDINALS, *ORDINALS, *TENS]) - {"one", "two", "first", "second"}
+_NUMBERED = frozenset([*CARDINALS, *ORDINALS, *TENS, "dozen"]) - {"one", "two", "first", "second"}
 _CHINESE_AGE = re.compile(r"岁|年仅|年方|芳龄|今年|才|只有|年龄|一半|出生|\d")
 
 
@@ -63,10 +63,10 @@ _AT_SCHOOL = re.compile(
     r"(?:\b(?:in|at|to|attends?|starts?|enter(?:s|ed)|joins?)(?: the| her| his| my| an?)? |[在上读念进])$"
 )
 _WORKS_AT = re.compile(
-    r"\b(?:teach\w*|taught|teachers?|staff|principal|nurse|works?|working|job)\b[^,.;]{0,12}$"
+    r"\b(?:teach\w*|taught|teachers?|staff|principal|nurse|works?|working|job)\b[^,.;]{0,16}$"
 )
 _TEACHES = re.compile(r"的?(?:老师|教师|校长|任教|教书)| (?:teacher|principal|nurse|staff)")
-_PUPIL = re.compile("的?(?:妹妹|弟弟|女儿|儿子|女孩|男孩|女生|男生|校花|她|他)")
+_PUPIL = re.compile("的?(?:妹妹|弟弟|女儿|儿子|女孩|男孩|女生|男生|校花|她|他|制服|校服)")
 _MINOR_NOUN = re.compile(
     r" (?!is|was|has|and|or|who|with|in|to|having|on|by|for|under|at|engag|from|without|that)[a-z]"
 )
@@ -79,6 +79,8 @@ def _strength(text: str, hit: Hit, words: frozenset[str]) -> int:
         return 0 if hit.phrase == "minor" and _MINOR_NOUN.match(after) else 3
     if "minor2" in hit.categories:
         return 2
+    if "grade" in hit.categories:
+        return 0 if "recall" in words or _WORKS_AT.search(before) or _TEACHES.match(after) else 3
     school = 3 if "school3" in hit.categories else 2 if "school2" in hit.categories else 0
     if school and _PUPIL.match(after):
         return school
