@@ -72,11 +72,14 @@ class _Place:
     base_version_id: str = ""
     base: str = ""
     base_ids: tuple[int, ...] = ()
+    base_reasoning: str = ""
+    base_reasoning_ids: tuple[int, ...] = ()
     sampling: dict[str, Any] = field(default_factory=dict)
 
     def start_event(self) -> dict[str, Any]:
         shown = ("turn_id", "chat_id", "message_id", "parent_id", "kind", "model")
-        return {name: getattr(self, name) for name in shown} | {"text": self.base}
+        base = {"text": self.base, "reasoning": self.base_reasoning}
+        return {name: getattr(self, name) for name in shown} | base
 
 
 class Replies:
@@ -157,6 +160,7 @@ class Replies:
             place.start_event(),
             deltas,
             lambda end: self._settle(place, end),
+            request.hurry.ask,
         )
         self._chats.announce(change.chat)
         return Started(turn_id, place.message_id, change)
@@ -218,8 +222,8 @@ class Replies:
         """Put the text into the tree; the data of the turn's last event. Repeating it changes nothing."""
         facts = _facts(place, outcome)
         change = None
-        if outcome.text:
-            ids = _whole_ids(place, outcome)
+        if outcome.text or outcome.reasoning:
+            ids, thought_ids = _whole_ids(place, outcome), _whole_reasoning_ids(place, outcome)
             change = await self._chats.finish_turn(
                 TurnOutcome(
                     owner_id=place.owner_id,
@@ -233,7 +237,9 @@ class Replies:
                     author=place.model,
                     text=place.base + outcome.text,
                     token_ids=ids,
-                    tokenizer=place.tokenizer if ids else "",
+                    tokenizer=place.tokenizer if ids or thought_ids else "",
+                    reasoning=place.base_reasoning + outcome.reasoning,
+                    reasoning_ids=thought_ids,
                     facts=facts,
                     reason=_reason(place, outcome),
                 )
@@ -258,6 +264,8 @@ def _lengthened(place: _Place, target: PathMessage) -> _Place:
         base_version_id=target.version_id,
         base=target.text,
         base_ids=target.token_ids if target.tokenizer == place.tokenizer else (),
+        base_reasoning=target.reasoning,
+        base_reasoning_ids=target.reasoning_ids if target.tokenizer == place.tokenizer else (),
     )
 
 
@@ -274,7 +282,8 @@ def _unfinished(place: _Place, outcome: Outcome) -> Finished:
         prompt_tokens=prefill.total,
         reused_tokens=prefill.reused,
         processed_tokens=prefill.processed - prefill.reused,
-        completion_tokens=len(outcome.token_ids),
+        completion_tokens=len(outcome.token_ids) + len(outcome.reasoning_ids),
+        reasoning_tokens=len(outcome.reasoning_ids),
         prompt_ms=0.0,
         predicted_ms=outcome.last_token_ms - outcome.first_token_ms,
         first_token_ms=outcome.first_token_ms,
@@ -290,6 +299,12 @@ def _whole_ids(place: _Place, outcome: Outcome) -> tuple[int, ...]:
     if not outcome.has_ids or (place.base and not place.base_ids):
         return ()
     return (*place.base_ids, *outcome.token_ids)
+
+
+def _whole_reasoning_ids(place: _Place, outcome: Outcome) -> tuple[int, ...]:
+    if not outcome.has_reasoning_ids or (place.base_reasoning and not place.base_reasoning_ids):
+        return ()
+    return (*place.base_reasoning_ids, *outcome.reasoning_ids)
 
 
 def _reason(place: _Place, outcome: Outcome) -> Reason:

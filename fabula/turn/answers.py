@@ -88,8 +88,6 @@ class _Reply:
         self._spent_ms = 0.0
 
     async def deltas(self) -> AsyncGenerator[Delta, None]:
-        if self._manner.opened and not self._request.continues:
-            yield Thought("", await self._ids(self._opening()))
         enough = False
         async with aclosing(self._part(self._prompt, self._sampling)) as deltas:
             async for delta in deltas:
@@ -107,6 +105,8 @@ class _Reply:
                 if isinstance(delta, Token):
                     self._spent_ms += (time.perf_counter() - started) * 1000
                     started = time.perf_counter()
+                    if not self._tokens and self._manner.opened and not self._request.continues:
+                        yield Thought("", await self._ids(self._opening()))
                     for read in self._taken(delta):
                         yield read
                 elif isinstance(delta, Finished):

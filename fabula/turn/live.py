@@ -17,7 +17,17 @@ from typing import Any
 
 from fabula.core.errors import FabulaError, TurnNotFound, Unexpected
 from fabula.core.seams import Event, Journal, Record
-from fabula.core.stream import Delta, Finished, FinishReason, Loading, Prefill, Prepared, Queued, Thought, Token
+from fabula.core.stream import (
+    Delta,
+    Finished,
+    FinishReason,
+    Loading,
+    Prefill,
+    Prepared,
+    Queued,
+    Thought,
+    Token,
+)
 
 GRACE_S = 600.0
 log = logging.getLogger(__name__)

@@ -37,8 +37,8 @@ def test_text_parts_are_joined_and_developer_means_system():
 
 
 def test_what_nobody_can_honour_is_listed():
-    asked = HELLO | {"tools": [{"type": "function"}], "user": "me", "min_p": 0.1}
-    assert parse.chat(asked).ignored == ("tools", "user")
+    asked = HELLO | {"modalities": ["audio"], "user": "me", "min_p": 0.1}
+    assert parse.chat(asked).ignored == ("modalities", "user")
 
 
 def test_values_that_ask_for_nothing_are_not_listed():
@@ -119,6 +119,7 @@ def test_usage_counts_a_shared_prompt_once_and_tells_what_was_reused():
         "completion_tokens": 6,
         "total_tokens": 16,
         "prompt_tokens_details": {"cached_tokens": 4},
+        "completion_tokens_details": {"reasoning_tokens": 0},
     }
 
 

@@ -12,6 +12,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from fabula.core.texts import Phrase, phrase
+
 SPACE = "space"
 PRIMITIVES = {
     "space": '| " " | "\\n" [ \\t]{0,20}',
@@ -41,7 +43,7 @@ DEPTH = 64  # schemas inside schemas
 class BadSchema(Exception):
     """`where` is the path inside the schema, `expected` what is accepted there."""
 
-    def __init__(self, where: str, found: Any, expected: str) -> None:
+    def __init__(self, where: str, found: Any, expected: Phrase) -> None:
         super().__init__(where)
         self.where, self.found, self.expected = where, found, expected
 
@@ -117,11 +119,11 @@ class _Writer:
 
     def rule(self, schema: Any, name: str, where: str, depth: int) -> str:
         if depth > DEPTH:
-            raise BadSchema(where, "…", f"no more than {DEPTH} schemas inside each other")
+            raise BadSchema(where, "…", phrase("expected.shallower", most=DEPTH))
         if schema is True or schema == {}:
             return self._grammar.primitive("value")
         if not isinstance(schema, Mapping):
-            raise BadSchema(where, schema, "an object")
+            raise BadSchema(where, schema, phrase("expected.object"))
         if "$ref" in schema:
             return self._reference(schema["$ref"], where, depth)
         for word in ("enum", "const"):
@@ -135,7 +137,7 @@ class _Writer:
     def _constants(self, schema: Mapping[str, Any], word: str, name: str, where: str) -> str:
         values = schema[word] if word == "enum" else [schema[word]]
         if not isinstance(values, list) or not values:
-            raise BadSchema(f"{where}.{word}", values, "a list with at least one value")
+            raise BadSchema(f"{where}.{word}", values, phrase("expected.values"))
         return self._grammar.add(
             name, " | ".join(literal(json.dumps(item, ensure_ascii=False)) for item in values)
         )
@@ -143,7 +145,7 @@ class _Writer:
     def _combined(self, schema: Mapping[str, Any], word: str, name: str, where: str, depth: int) -> str:
         parts = schema[word]
         if not isinstance(parts, list) or not parts:
-            raise BadSchema(f"{where}.{word}", parts, "a list of schemas")
+            raise BadSchema(f"{where}.{word}", parts, phrase("expected.schemas"))
         if word == "allOf":
             return self.rule(_merged(schema, parts, where), name, where, depth + 1)
         rules = [
@@ -162,7 +164,7 @@ class _Writer:
         if kind == "value":
             return self._grammar.primitive("value")
         if not isinstance(kind, str) or kind not in TYPES:
-            raise BadSchema(f"{where}.type", kind, "one of " + ", ".join(TYPES))
+            raise BadSchema(f"{where}.type", kind, phrase("expected.one_of", names=", ".join(TYPES)))
         if kind == "object":
             return self._object(schema, name, where, depth)
         if kind == "array":
@@ -185,9 +187,9 @@ class _Writer:
     def _object(self, schema: Mapping[str, Any], name: str, where: str, depth: int) -> str:
         properties, required = schema.get("properties", {}), schema.get("required", [])
         if not isinstance(properties, Mapping):
-            raise BadSchema(f"{where}.properties", properties, "an object")
+            raise BadSchema(f"{where}.properties", properties, phrase("expected.object"))
         if not isinstance(required, list) or not all(isinstance(key, str) for key in required):
-            raise BadSchema(f"{where}.required", required, "a list of names")
+            raise BadSchema(f"{where}.required", required, phrase("expected.texts"))
         self._grammar.primitive(SPACE)
         if not properties:
             closed = schema.get("additionalProperties", True) is False
@@ -216,12 +218,12 @@ class _Writer:
         if reference in self._names:
             return self._names[reference]
         if not isinstance(reference, str) or not reference.startswith("#"):
-            raise BadSchema(f"{where}.$ref", reference, "a reference inside the schema, like #/$defs/name")
+            raise BadSchema(f"{where}.$ref", reference, phrase("expected.schema_reference"))
         target: Any = self._root
         for step in reference.removeprefix("#").split("/")[1:]:
             key = step.replace("~1", "/").replace("~0", "~")
             if not isinstance(target, Mapping) or key not in target:
-                raise BadSchema(f"{where}.$ref", reference, "a reference to something that exists")
+                raise BadSchema(f"{where}.$ref", reference, phrase("expected.schema_reference"))
             target = target[key]
         name = f"ref-{_rule_name(reference)}"
         while name in self._grammar.rules:
@@ -237,7 +239,7 @@ def _merged(schema: Mapping[str, Any], parts: Sequence[Any], where: str) -> dict
     merged: dict[str, Any] = {key: value for key, value in schema.items() if key != "allOf"}
     for part in parts:
         if not isinstance(part, Mapping):
-            raise BadSchema(f"{where}.allOf", part, "a list of schemas")
+            raise BadSchema(f"{where}.allOf", part, phrase("expected.schemas"))
         for key, value in part.items():
             if key == "properties":
                 merged[key] = {**merged.get(key, {}), **value}
@@ -252,9 +254,9 @@ def _bounds(schema: Mapping[str, Any], low: str, high: str, where: str) -> tuple
     least, most = schema.get(low, 0), schema.get(high)
     for word, number in ((low, least), (high, most)):
         if number is not None and (not isinstance(number, int) or isinstance(number, bool) or number < 0):
-            raise BadSchema(f"{where}.{word}", number, "a whole number from 0")
+            raise BadSchema(f"{where}.{word}", number, phrase("expected.whole_from", low=0))
     if most is not None and most < least:
-        raise BadSchema(f"{where}.{high}", most, f"no less than {low}")
+        raise BadSchema(f"{where}.{high}", most, phrase("expected.no_less", name=low))
     return least, most
 
 

@@ -8,15 +8,16 @@ neither is listed as ignored, never dropped in silence.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from fabula.core.errors import BadParameter
 from fabula.core.messages import Message, Role
 from fabula.core.sampling import Sampling
 from fabula.core.texts import Phrase, phrase
 from fabula.core.worker import Pieces
+from fabula.server.openai import tools
 
 MAX_CHOICES = 16
 SAMPLING_FIELDS = frozenset(field.name for field in dataclasses.fields(Sampling))
@@ -26,7 +27,8 @@ ALIASES = {
     "repeat_last_n": "repetition_window",
     "top_logprobs": "logprobs",
 }
-ROLES: dict[str, Role] = {
+ROLES: dict[str, Role | Literal["tool"]] = {
+    "tool": "tool",
     "system": "system",
     "developer": "system",
     "user": "user",
@@ -39,6 +41,7 @@ NEUTRAL: dict[str, tuple[Any, ...]] = {
     # values of unsupported fields that ask for nothing, so that ignoring them ignores nothing
     "tools": ([],),
     "tool_choice": ("none", "auto"),
+    "reasoning_format": ("auto", "none", "deepseek"),
     "best_of": (1,),
     "suffix": ("",),
     "store": (False,),
@@ -60,6 +63,7 @@ class Wish:
     echo: bool = False
     wants_logprobs: bool = False
     ignored: tuple[str, ...] = ()
+    turn: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # more of the turn request
 
 
 def chat(body: dict[str, Any]) -> Wish:
@@ -73,7 +77,22 @@ def chat(body: dict[str, Any]) -> Wish:
     if not messages:
         raise BadParameter("messages", f"{messages}", phrase("expected.messages"))
     conversation = tuple(_message(row, f"messages[{index}]") for index, row in enumerate(messages))
-    return _wish(body, conversations=(conversation,), wants_logprobs=wants_logprobs)
+    body = body | tools.thinking(body)
+    wish = _wish(
+        {name: value for name, value in body.items() if name not in tools.HANDLED},
+        conversations=(conversation,),
+        wants_logprobs=wants_logprobs,
+        turn=tools.asked(body),
+    )
+    return _without_reasoning(wish)
+
+
+def _without_reasoning(wish: Wish) -> Wish:
+    """Reasoning in the history is sent only where that is asked for; else it is told that it is not."""
+    has_some = any(message.reasoning for messages in wish.conversations for message in messages)
+    if not has_some or wish.sampling.keep_reasoning:
+        return wish
+    return dataclasses.replace(wish, ignored=(*wish.ignored, "messages.reasoning_content"))
 
 
 def completion(body: dict[str, Any]) -> Wish:
@@ -166,7 +185,14 @@ def _message(row: Any, where: str) -> Message:
     if role not in ROLES:
         raise BadParameter(f"{where}.role", f"{role}", phrase("expected.one_of", names=", ".join(ROLES)))
     name = _get(row, "name", str, "")
-    return Message(role=ROLES[role], text=_content(row.get("content"), f"{where}.content"), name=name)
+    return Message(
+        role=ROLES[role],
+        text=_content(row.get("content"), f"{where}.content"),
+        name=name,
+        reasoning=_get(row, "reasoning_content", str, "") or _get(row, "reasoning", str, ""),
+        tool_calls=tools.calls(row.get("tool_calls"), f"{where}.tool_calls"),
+        tool_call_id=_get(row, "tool_call_id", str, ""),
+    )
 
 
 def _content(content: Any, where: str) -> str:

@@ -9,14 +9,17 @@ import json
 import time
 import uuid
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from fabula.core.errors import ContextExceeded, FabulaError
-from fabula.core.stream import Choice, Finished, FinishReason, Token
+from fabula.core.stream import Choice, Delta, Finished, FinishReason, Thought, Token, ToolCallPart
 
 DONE = b"data: [DONE]\n\n"
-FINISH: dict[FinishReason, str] = {"length": "length"}  # everything else is "stop" in this dialect
+FINISH: dict[FinishReason, str] = {
+    "length": "length",
+    "tool_calls": "tool_calls",
+}  # everything else is "stop" in this dialect
 CODES: dict[type[FabulaError], str] = {ContextExceeded: "context_length_exceeded"}
 
 
@@ -53,6 +56,7 @@ def usage(ends: Iterable[Finished], prompts: int = 1) -> dict[str, Any]:
         "completion_tokens": written,
         "total_tokens": prompt + written,
         "prompt_tokens_details": {"cached_tokens": cached},
+        "completion_tokens_details": {"reasoning_tokens": sum(end.reasoning_tokens for end in ends)},
     }
 
 
@@ -71,7 +75,24 @@ class Written:
 
     text: str = ""
     tokens: list[Token] = field(default_factory=list)
+    reasoning: str = ""
+    calls: list[ToolCallPart] = field(default_factory=list)  # whole ones
     end: Finished | None = None
+
+    def take(self, delta: Delta) -> None:
+        if isinstance(delta, Token):
+            self.text += delta.text
+            self.tokens.append(delta)
+        elif isinstance(delta, Thought):
+            self.reasoning += delta.text
+        elif isinstance(delta, ToolCallPart):
+            if delta.name:
+                self.calls.append(delta)
+            else:
+                last = self.calls[delta.index]
+                self.calls[delta.index] = replace(last, arguments=last.arguments + delta.arguments)
+        elif isinstance(delta, Finished):
+            self.end = delta
 
     @property
     def finish_reason(self) -> str:
@@ -103,8 +124,14 @@ class ChatShape:
         return {"delta": {}, "logprobs": None, "finish_reason": finish_reason}
 
     def whole(self, written: Written, echo: str, wants_logprobs: bool) -> dict[str, Any]:
+        message: dict[str, Any] = {"role": "assistant", "content": echo + written.text, "refusal": None}
+        if written.reasoning:
+            message["reasoning_content"] = written.reasoning
+        if written.calls:
+            message["content"] = message["content"] or None
+            message["tool_calls"] = [_call(part) for part in written.calls]
         return {
-            "message": {"role": "assistant", "content": echo + written.text, "refusal": None},
+            "message": message,
             "logprobs": self.logprobs(written.tokens) if wants_logprobs else None,
             "finish_reason": written.finish_reason,
         }
@@ -116,6 +143,27 @@ class ChatShape:
             if token.chosen is not None
         ]
         return {"content": rows, "refusal": None}
+
+
+def beside(piece: Delta) -> dict[str, Any] | None:
+    """A chunk's choice for reasoning and tool calls, which stand beside the answer; None for all else.
+
+    Reasoning has the name that DeepSeek and llama.cpp gave it. The first piece of a call has its id and name,
+    the others text to append to its arguments.
+    """
+    if isinstance(piece, ToolCallPart):
+        call = _call(piece) if piece.name else {"function": {"arguments": piece.arguments}}
+        delta: dict[str, Any] = {"tool_calls": [{"index": piece.index, **call}]}
+    elif isinstance(piece, Thought) and piece.text:
+        delta = {"reasoning_content": piece.text}
+    else:
+        return None
+    return {"delta": delta, "logprobs": None, "finish_reason": None}
+
+
+def _call(part: ToolCallPart) -> dict[str, Any]:
+    function = {"name": part.name, "arguments": part.arguments}
+    return {"id": part.id, "type": "function", "function": function}
 
 
 class TextShape:

@@ -16,6 +16,7 @@ from fastapi.responses import JSONResponse, Response
 
 from fabula.app import Studio
 from fabula.core.errors import BadParameter, FabulaError, Unexpected
+from fabula.core.messages import Message
 from fabula.core.model import LocalModel
 from fabula.core.request import Context
 from fabula.core.stream import Delta, Finished, Loading, Prepared, Token
@@ -116,10 +117,15 @@ def _turns(
         "ignored": wish.ignored,
     }
     asked = [
-        TurnRequest(messages=messages, continues=messages[-1].role == "assistant", **common)
+        TurnRequest(messages=messages, continues=_is_open(messages[-1]), **common, **wish.turn)
         for messages in wish.conversations
     ] + [TurnRequest(prompt=prompt, **common) for prompt in wish.prompts]
     return [studio.turns.stream(_nth(turn, wish, choice)) for turn in asked for choice in range(wish.choices)]
+
+
+def _is_open(last: Message) -> bool:
+    """An assistant's last message is lengthened, unless it waits for the answers of tools."""
+    return last.role == "assistant" and not last.tool_calls
 
 
 def _nth(turn: TurnRequest, wish: parse.Wish, choice: int) -> TurnRequest:
@@ -163,11 +169,7 @@ async def _whole(turn: AsyncGenerator[Delta, None]) -> render.Written:
     written = render.Written()
     async with aclosing(turn):
         async for delta in turn:
-            if isinstance(delta, Token):
-                written.text += delta.text
-                written.tokens.append(delta)
-            elif isinstance(delta, Finished):
-                written.end = delta
+            written.take(delta)
     return written
 
 
@@ -235,6 +237,8 @@ async def _answered(
                 if chunk := _token(answer, index, delta, wish.wants_logprobs, offsets[index]):
                     yield chunk
                 offsets[index] += len(delta.text)
+            elif beside := render.beside(delta):
+                yield answer.chunk(index, beside)
             elif isinstance(delta, Finished):
                 ends[index] = delta
                 yield answer.last_chunk(index, render.FINISH.get(delta.reason, "stop"), delta)
