@@ -62,6 +62,7 @@ class Steps:
 
     _reused: int | None = None
     _total: int = 0
+    _read: int = 0
     _ms: float = 0.0
 
     def step(self, delta: Delta, total: int) -> Delta:
@@ -86,4 +87,5 @@ class Steps:
             return delta
         if self._reused is None:
             self._reused = delta.reused
-        return Prefill(delta.processed, self._total, self._reused)
+        self._read = max(self._read, delta.processed)  # a reading may begin before the last one ended
+        return Prefill(self._read, self._total, self._reused)
