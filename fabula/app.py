@@ -21,12 +21,13 @@ from fabula.core.model import LocalModel
 from fabula.core.plan import Held, Plan
 from fabula.core.request import LOCAL_OWNER
 from fabula.core.worker import Worker
-from fabula.engine.cache.shelf import Shelf
 from fabula.engine.builds import builds
 from fabula.engine.builds.builds import Build
+from fabula.engine.cache.shelf import Shelf
 from fabula.engine.choice import Choice, choose
 from fabula.engine.llamacpp.worker import LlamaCppWorker
 from fabula.engine.supervisor import Supervisor
+from fabula.guard.floor import FloorGuard
 from fabula.guard.policy import OpenPolicy
 from fabula.models import fit, gpus, hardware
 from fabula.models.catalog import Catalog
@@ -77,7 +78,7 @@ class Studio:
             gpus=gpus,
             on_change=self._models_changed,
         )
-        self.turns = Turns(self.supervisor, OpenPolicy(), RememberedCounts(self.chats))
+        self.turns = Turns(self.supervisor, FloorGuard(OpenPolicy()), RememberedCounts(self.chats))
         self.live = Live(self.journal)
         self.replies = Replies(self.chats, self.turns, self.live, self.journal, self.find_model)
 
@@ -159,6 +160,7 @@ class Studio:
     def _worker(self, model: LocalModel) -> Worker:
         self.engine_of(model)  # llama.cpp is the only one so far; what it cannot run is refused here
         return LlamaCppWorker(
+            build=self.build,
             logs=self.home.logs, start_timeout_s=self.settings.engine_start_timeout, shelf=self.states
         )
 

@@ -31,10 +31,23 @@ class Settings:
     threads: int
     gpu_layers: int
     kv_type: str  # as ggml names it, in lower case: f16, q8_0 …
+    kv_type_v: str  # of the values; the other is then that of the keys
     prompt_cache_mib: int
     slots_folder: str  # "" = slots are not saved
     checkpoints: int  # per slot; only models that cannot go back in their memory make any
     checkpoint_step: int  # tokens between two of them
+    batch: int = 0  # tokens; 0 = the engine's own
+    flash_attention: str = "auto"
+    split_mode: str = "layer"
+    tensor_split: tuple[float, ...] = ()  # each GPU's share
+    main_gpu: int = 0
+    kv_offload: bool = True
+    overrides: str = ""  # which tensors lie where, as llama.cpp writes it
+    rope_scaling: str = ""  # "" = as the model says
+    rope_base: float = 0.0  # 0 = the model's
+    rope_scale: float = 0.0  # how many times longer; 0 = the model's
+    rope_original: int = 0
+    load_mode: str = "AUTO"
 
 
 def main() -> None:
@@ -59,8 +72,10 @@ def _params(settings: Settings, xllamacpp):  # type: ignore[no-untyped-def]  # t
     params.n_parallel = settings.slots
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = settings.threads
     params.n_gpu_layers = settings.gpu_layers
-    kv_type = xllamacpp.ggml_type[f"GGML_TYPE_{settings.kv_type.upper()}"]
-    params.cache_type_k = params.cache_type_v = kv_type
+    params.cache_type_k = xllamacpp.ggml_type[f"GGML_TYPE_{settings.kv_type.upper()}"]
+    params.cache_type_v = xllamacpp.ggml_type[f"GGML_TYPE_{settings.kv_type_v.upper()}"]
+    _place(params, settings, xllamacpp)
+    _stretch(params, settings, xllamacpp)
     params.cache_ram_mib = settings.prompt_cache_mib
     params.slot_save_path = settings.slots_folder
     params.n_ctx_checkpoints, params.checkpoint_min_step = settings.checkpoints, settings.checkpoint_step
@@ -71,9 +86,34 @@ def _params(settings: Settings, xllamacpp):  # type: ignore[no-untyped-def]  # t
     params.cors_origins, params.cors_credentials = "", False  # the default reflects every origin
     params.ui = False
     params.endpoint_slots = True
+    params.n_ubatch = settings.batch or params.n_ubatch
     params.n_batch = params.n_ubatch  # progress is told, and a reader's leaving noticed, once per batch
     params.verbosity = 4  # tells buffer sizes; 5 would write 600 KB at each start
     return params
+
+
+def _place(params, settings: Settings, xllamacpp) -> None:  # type: ignore[no-untyped-def]
+    """What lies where."""
+    attention = {"auto": "AUTO", "on": "ENABLED", "off": "DISABLED"}[settings.flash_attention]
+    params.flash_attn_type = xllamacpp.llama_flash_attn_type[f"LLAMA_FLASH_ATTN_TYPE_{attention}"]
+    params.split_mode = xllamacpp.llama_split_mode[f"LLAMA_SPLIT_MODE_{settings.split_mode.upper()}"]
+    params.main_gpu = settings.main_gpu
+    if settings.tensor_split:
+        shares = [*settings.tensor_split, *[0.0] * len(params.tensor_split)]
+        params.tensor_split = shares[: len(params.tensor_split)]
+    params.no_kv_offload = not settings.kv_offload
+    params.tensor_buft_overrides = settings.overrides
+    params.load_mode = xllamacpp.llama_load_mode[f"LLAMA_LOAD_MODE_{settings.load_mode}"]
+
+
+def _stretch(params, settings: Settings, xllamacpp) -> None:  # type: ignore[no-untyped-def]
+    """Rotary positions past what the model was trained for."""
+    params.rope_freq_base = settings.rope_base
+    params.rope_freq_scale = 1 / settings.rope_scale if settings.rope_scale else 0.0
+    params.yarn_orig_ctx = settings.rope_original
+    if settings.rope_scaling:
+        scaling = f"LLAMA_ROPE_SCALING_TYPE_{settings.rope_scaling.upper()}"
+        params.rope_scaling_type = xllamacpp.llama_rope_scaling_type[scaling]
 
 
 def _die_with_the_studio() -> None:

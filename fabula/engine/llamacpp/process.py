@@ -45,15 +45,24 @@ class EngineProcess:
         self._unloaded = False
         self.address = ("", 0)
         self.version = ""
+        self._engine_pid = 0  # where the child is only the one that started the engine
         self.key = secrets.token_urlsafe(32)
 
     @classmethod
-    async def start(cls, name: str, config: dict[str, Any], log: Path, timeout_s: float) -> Self:
+    async def start(
+        cls,
+        name: str,
+        config: dict[str, Any],
+        log: Path,
+        timeout_s: float,
+        python: str = "",
+        program: Path | None = None,
+    ) -> Self:
         """A child that is ready. Raises ModelLoadFailed or EngineTimeout; then nothing is left of it."""
         process = await asyncio.create_subprocess_exec(
-            sys.executable,
+            python or sys.executable,
             "-P",  # the program's own folder must not shadow modules
-            str(PROGRAM),
+            str(program or PROGRAM),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
@@ -70,7 +79,7 @@ class EngineProcess:
 
     @property
     def pid(self) -> int:
-        return self._process.pid
+        return self._engine_pid or self._process.pid
 
     @property
     def alive(self) -> bool:
@@ -118,10 +127,11 @@ class EngineProcess:
             raise ModelLoadFailed(self._name, self._cause())
         self._understand(json.loads(handshake))
 
-    def _understand(self, handshake: dict[str, str]) -> None:
+    def _understand(self, handshake: dict[str, Any]) -> None:
         host, _, port = handshake["address"].removeprefix("http://").rpartition(":")
         self.address = (host, int(port))
         self.version = handshake["version"]
+        self._engine_pid = handshake.get("pid", 0)
 
     def _tell(self, config: dict[str, Any]) -> None:
         assert self._process.stdin

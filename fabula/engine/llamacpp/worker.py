@@ -23,16 +23,18 @@ from fabula.core.request import ANYONE, Context
 from fabula.core.sampling import SEED_LIMIT, Sampling
 from fabula.core.stream import Delta, Finished, Prefill
 from fabula.core.worker import Prompt
+from fabula.engine.builds.builds import Build, ours
 from fabula.engine.cache.seats import Seat, Seats
 from fabula.engine.cache.shelf import Shelf
 from fabula.engine.cache.steps import Steps, cannot_go_back, steps
-from fabula.engine.llamacpp import wire
+from fabula.engine.llamacpp import loading, wire
 from fabula.engine.llamacpp.connection import Answer, request
 from fabula.engine.llamacpp.forms import Forms
 from fabula.engine.llamacpp.identity import checkpoints, fingerprint
 from fabula.engine.llamacpp.process import EngineProcess
 from fabula.engine.llamacpp.reading import Events, Gap, Reader, Unsaid, refusal
 
+EXTERNAL = Path(__file__).with_name("external.py")
 KEEP_S = 20.0  # for saving slots when the worker is closed; a state of 1 GB takes about a second
 START_TIMEOUT_S = 600.0  # a large model from a slow disk takes minutes
 BETWEEN_TEXTS = -1  # no token has this id; the engine's tokenizer passes it through
@@ -53,9 +55,15 @@ class LlamaCppWorker:
     engine = "llama.cpp"
 
     def __init__(
-        self, logs: Path, *, start_timeout_s: float = START_TIMEOUT_S, shelf: Shelf | None = None
+        self,
+        logs: Path,
+        *,
+        start_timeout_s: float = START_TIMEOUT_S,
+        shelf: Shelf | None = None,
+        build: Build | None = None,
     ) -> None:
         self._logs = logs
+        self._build = build or ours()
         self._start_timeout_s = start_timeout_s
         self._shelf = shelf
         self._seats: Seats | None = None
@@ -69,25 +77,31 @@ class LlamaCppWorker:
 
     async def load(self, model: LocalModel, plan: Plan) -> None:
         self.model, self.plan = model, plan
-        config = {
-            "model": str(model.path),
-            "context": plan.context,
-            "slots": plan.slots,
-            "threads": plan.threads,
-            "gpu_layers": plan.gpu_layers,
-            "kv_type": plan.kv_type,
-            "prompt_cache_mib": plan.prompt_cache >> 20,
-            "slots_folder": f"{self._shelf.folder}{os.sep}" if self._shelf else "",  # a prefix of file names
-            **checkpoints(model, plan),
-        }
-        log = self._logs / f"engine-{_UNSAFE.sub('_', model.name)}.log"
-        self._process = await EngineProcess.start(model.name, config, log, self._start_timeout_s)
+        folder = f"{self._shelf.folder}{os.sep}" if self._shelf else ""  # a prefix of file names
+        config = loading.config(model, plan, folder, checkpoints(model, plan))
+        self._process = await self._started(config)
         self._forms = Forms(self._process.lines_since)
-        self.engine = f"llama.cpp (xllamacpp {self._process.version})"
+        self.engine = loading.engine_name(self._build, self._process.version)
         name = await asyncio.to_thread(fingerprint, model, plan, self.engine)
         self._one_way = await asyncio.to_thread(cannot_go_back, model)
         self._apart = checkpoints(model, plan)["checkpoint_step"]
         self._seats = Seats(self, plan.slots, self._shelf, name)
+
+    async def _started(self, config: dict[str, Any]) -> EngineProcess:
+        """The child of the build that is in use, ready. Raises ModelLoadFailed or EngineTimeout."""
+        name, program = self.model.name, None
+        log = self._logs / f"engine-{_UNSAFE.sub('_', name)}.log"
+        if self._build.program:
+            program = EXTERNAL
+            config = {"program": self._build.program, "arguments": loading.arguments(config)}
+        python = self._build.python
+        return await EngineProcess.start(name, config, log, self._start_timeout_s, python, program)
+
+    async def death(self) -> EngineDied:
+        """Why the process has ended."""
+        if self._process is None:
+            return EngineDied(self.model.name, "it is not loaded")
+        return await self._process.death()
 
     async def close(self) -> None:
         """Saves what chats may come back to, as far as `KEEP_S` allows, and ends the process."""

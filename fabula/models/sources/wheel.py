@@ -95,7 +95,7 @@ def pip_command() -> list[str]:
     return []
 
 
-def _progress_mode() -> str:
+def progress_mode() -> str:
     with contextlib.suppress(importlib.metadata.PackageNotFoundError):
         numbers = re.findall(r"\d+", importlib.metadata.version("pip"))[:2]
         return "raw" if tuple(map(int, numbers)) >= RAW_PROGRESS_SINCE else "off"
@@ -110,7 +110,7 @@ def _download(source: Source, errand: Errand, work: Path) -> Path:
     errand.check_space(2 * source.size)
     with tempfile.TemporaryDirectory(dir=work, prefix="run-", ignore_cleanup_errors=True) as run:
         run_folder = Path(run)
-        call = _PipCall(source, errand, run_folder)
+        call = PipCall(source, errand, run_folder)
         call.run([*command, *_arguments(source, run_folder)])
         wheels = list(run_folder.glob("*.whl"))
         if len(wheels) != 1:
@@ -126,14 +126,14 @@ def _arguments(source: Source, folder: Path) -> list[str]:
         "--no-input",
         "--disable-pip-version-check",
         "-vv",  # only then pip tells why an index gave it no versions
-        f"--progress-bar={_progress_mode()}",
+        f"--progress-bar={progress_mode()}",
         "--dest",
         str(folder),
         f"{source.target}=={source.version}",
     ]
 
 
-class _PipCall:
+class PipCall:
     """One run of pip: its output read line by line, the growing file watched."""
 
     def __init__(self, source: Source, errand: Errand, folder: Path) -> None:

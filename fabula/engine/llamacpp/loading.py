@@ -1,0 +1,112 @@
+"""A plan as the child program's settings, and as the arguments of a llama-server. Pure.
+
+Knows no process; the program inside the child is `child`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fabula.core.load import LoadOptions
+from fabula.core.model import LocalModel
+from fabula.core.plan import Plan
+from fabula.engine.builds.builds import Build
+
+
+def engine_name(build: Build, version: str) -> str:
+    """As people know it."""
+    if build.program:
+        return f"llama.cpp ({build.program} {version})".replace(" )", ")")
+    return f"llama.cpp (xllamacpp {version}{', ' if build.name else ''}{build.name})"
+
+
+EXPERTS = r"ffn_(up|down|gate|gate_up)_(ch|)exps"
+"""How llama.cpp names the tensors of experts."""
+
+
+def config(model: LocalModel, plan: Plan, slots_folder: str, checkpoints: dict[str, int]) -> dict[str, Any]:
+    """The child's settings, but for the key."""
+    options = plan.options
+    return {
+        "model": str(model.path),
+        "context": plan.context,
+        "slots": plan.slots,
+        "threads": plan.threads,
+        "gpu_layers": plan.gpu_layers,
+        "kv_type": plan.kv_type,
+        "kv_type_v": options.kv_type_v or plan.kv_type,
+        "prompt_cache_mib": plan.prompt_cache >> 20,
+        "slots_folder": slots_folder,
+        **checkpoints,
+        "batch": options.batch or 0,
+        "flash_attention": options.flash_attention or "auto",
+        "split_mode": options.split_mode or "layer",
+        "tensor_split": list(options.tensor_split or ()),
+        "main_gpu": options.main_gpu or 0,
+        "kv_offload": options.kv_offload is not False,
+        "overrides": overrides(options),
+        "rope_scaling": options.rope_scaling or "",
+        "rope_base": options.rope_base or 0.0,
+        "rope_scale": options.rope_scale or 0.0,
+        "rope_original": options.rope_original or 0,
+        "load_mode": load_mode(options),
+    }
+
+
+def overrides(options: LoadOptions) -> str:
+    """Keeps the experts of the first layers, or of all, in the machine's memory."""
+    layers = options.moe_cpu or 0
+    if layers < 0:
+        return f"{EXPERTS}=CPU"
+    return ",".join(rf"blk\.{layer}\.{EXPERTS}=CPU" for layer in range(layers))
+
+
+def load_mode(options: LoadOptions) -> str:
+    if options.mmap is None and options.mlock is None:
+        return "AUTO"
+    mapped, locked = options.mmap is not False, options.mlock is True
+    return {(True, True): "MMAP_MLOCK", (True, False): "MMAP", (False, True): "MLOCK"}.get(
+        (mapped, locked), "NONE"
+    )
+
+
+def arguments(config: dict[str, Any]) -> list[str]:
+    """A llama-server's command line. The key is none of it: other users of the machine can read it."""
+    pairs = {
+        "--model": config["model"],
+        "--ctx-size": config["context"] * config["slots"],
+        "--parallel": config["slots"],
+        "--threads": config["threads"],
+        "--threads-batch": config["threads"],
+        "--n-gpu-layers": config["gpu_layers"],
+        "--cache-type-k": config["kv_type"],
+        "--cache-type-v": config["kv_type_v"],
+        "--cache-ram": config["prompt_cache_mib"],
+        "--ctx-checkpoints": config["checkpoints"],
+        "--flash-attn": config["flash_attention"],
+        "--split-mode": config["split_mode"],
+        "--main-gpu": config["main_gpu"],
+        "--slot-save-path": config["slots_folder"],
+        "--ubatch-size": config["batch"] or "",
+        "--batch-size": config["batch"] or "",
+        "--tensor-split": ",".join(f"{share:g}" for share in config["tensor_split"]),
+        "--override-tensor": config["overrides"],
+        "--rope-scaling": config["rope_scaling"],
+        "--rope-freq-base": config["rope_base"] or "",
+        "--rope-freq-scale": 1 / config["rope_scale"] if config["rope_scale"] else "",
+        "--yarn-orig-ctx": config["rope_original"] or "",
+    }
+    told = [f"{part}" for name, value in pairs.items() if value != "" for part in (name, value)]
+    return [*told, *FLAGS, *_switches(config)]
+
+
+FLAGS = ("--no-webui", "--slots", "--jinja")
+
+
+def _switches(config: dict[str, Any]) -> list[str]:
+    """The load mode is only told when it was wished: older servers have other words for it."""
+    mode = config["load_mode"].lower().replace("_", "+")
+    return [
+        *(["--no-kv-offload"] if not config["kv_offload"] else []),
+        *(["--load-mode", mode] if mode != "auto" else []),
+    ]
