@@ -2,7 +2,7 @@
 // Knows no view.
 // @ts-check
 import { batch, signal } from "@preact/signals";
-import { texts } from "./api.js";
+import { get, texts } from "./api.js";
 
 export const LANGUAGES = /** @type {const} */ (["en", "zh-Hant", "zh-Hans"]);
 /** Each language in its own words: these three are the same in every language. */
@@ -30,9 +30,9 @@ export function chooseLanguage(wanted) {
   return "en";
 }
 
-/** Switch the language, live. "" follows the browser. @param {string} name */
+/** Switch the language, live. "" follows the studio's setting, else the browser. @param {string} name */
 export async function setLanguage(name) {
-  const next = chooseLanguage(name ? [name] : navigator.languages);
+  const next = chooseLanguage([name || (await studioLanguage()), ...navigator.languages].filter(Boolean));
   const tree = await texts(next);
   if (name) localStorage.setItem(STORED, name);
   else localStorage.removeItem(STORED);
@@ -42,6 +42,12 @@ export async function setLanguage(name) {
     catalogue.value = flatten(tree);
   });
   document.documentElement.lang = next;
+}
+
+/** What the studio's own setting says, "" when it leaves it to the browser. @returns {Promise<string>} */
+async function studioLanguage() {
+  const answer = await get("/settings").catch(() => ({ settings: [] }));
+  return answer.settings.find((/** @type {{name: string}} */ setting) => setting.name === "language")?.value ?? "";
 }
 
 /** @param {Record<string, any>} tree @param {string} prefix @returns {Record<string, string>} */

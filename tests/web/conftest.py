@@ -40,7 +40,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-REFUSED = re.compile(r"Failed to load resource: the server responded with a status of 4\d\d")
+REFUSED = re.compile(r"Failed to load resource: (the server responded with a status of 4\d\d|net::ERR_)")
 
 OpenPage = Callable[..., Coroutine[Any, Any, Any]]
 
@@ -108,7 +108,7 @@ async def open_page(browser: Any, client: Client) -> AsyncIterator[OpenPage]:
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("console", lambda message: complaints.extend([message.text] * (message.type == "error")))
         await page.goto(where)
-        await page.get_by_role("navigation", name=re.compile("Rooms|主要")).wait_for()
+        await page.get_by_role("navigation", name=re.compile("Rooms|主要页面|主要頁面")).wait_for()
         return page
 
     yield open_page

@@ -59,6 +59,13 @@ async def test_the_browser_chooses_the_language(open_page):
         await expect(page.get_by_role("heading", name=word, exact=True)).to_be_visible()
 
 
+async def test_the_setting_of_the_studio_goes_before_the_browser(open_page, client):
+    client.call("PATCH", "/settings", json={"language": "zh-Hans"})
+    page = await open_page(SETTINGS, locale="en-GB")
+    await expect(page.get_by_role("heading", name="设置", exact=True)).to_be_visible()
+    client.call("PATCH", "/settings", json={"language": None})
+
+
 async def test_dark_can_be_chosen(open_page):
     page = await open_page(SETTINGS, color_scheme="light")
     light = await page.evaluate("getComputedStyle(document.body).backgroundColor")

@@ -255,7 +255,7 @@ export async function catchUp(announced = false) {
   const moved = fresh.revision !== chat.value?.revision || fresh.turn_id !== chat.value?.turn_id;
   if (!moved) return;
   const told = editing.value && fresh.head_id !== chat.value?.head_id;
-  await refresh(fresh);
+  await refresh(fresh).catch(() => (missed = true)); // the studio went away: read again when it is back
   if (told) tell(t("web.chat.changed_elsewhere"));
 }
 

@@ -45,7 +45,8 @@ export async function loadSystem() {
 /** A model was loaded, unloaded or appeared. @param {Running[]} now */
 export async function modelsChanged(now) {
   running.value = now;
-  models.value = (await api.get("/models")).models;
+  const list = await api.get("/models").catch(() => null); // a studio that went away is read again when it is back
+  if (list) models.value = list.models;
 }
 
 /** @param {Job} job */

@@ -206,7 +206,7 @@ function flush(turn) {
 /** @param {Live} turn @param {string} kind @param {any} data */
 async function finish(turn, kind, data) {
   flush(turn);
-  if (data.change) await apply(data.change);
+  if (data.change) await apply(data.change).catch(tellError);
   else await reload();
   announcement.value = turn.text.value;
   drop(turn);
