@@ -80,6 +80,7 @@ class GenerateMessage(Body):
     role: Role
     text: str = Field(max_length=MAX_TEXT)
     name: str = ""
+    reasoning: str = Field("", max_length=MAX_TEXT)
 
 
 class Generate(Body):
@@ -88,6 +89,7 @@ class Generate(Body):
     prompt: str = Field("", max_length=MAX_TEXT)
     sampling: Values = {}
     continues: bool = Field(False, alias="continue")
+    reasoning_format: str = ""
 
 
 class Pull(Body):

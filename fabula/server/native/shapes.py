@@ -11,9 +11,11 @@ from fabula.core import texts
 from fabula.core.model import LocalModel
 from fabula.core.plan import Plan
 from fabula.core.worker import Running
+from fabula.engine.parsing import families
 from fabula.models.formats.identify import problem_sentence
 from fabula.models.starter import STARTER
 from fabula.models.suggestions import Suggestion
+from fabula.prompt.template import takes_tools
 from fabula.server.native.errors import retold
 from fabula.store.jobs import Job, as_data
 
@@ -43,6 +45,8 @@ def model(studio: Studio, row: LocalModel, language: str) -> Json:
     more = ("trained_context", "licence", "languages")
     return {name: getattr(row, name) for name in (*shown, *more)} | {
         "has_chat_template": bool(row.chat_template),
+        "thinks": families.detect(row.chat_template) is not None,
+        "takes_tools": bool(row.chat_template) and takes_tools(row.chat_template),
         "is_starter": row.name == STARTER.name,
         "loaded": row.name in loaded,
         "busy": loaded[row.name].busy if row.name in loaded else 0,

@@ -55,6 +55,12 @@ def router(studio: Studio) -> APIRouter:
         studio.live.stop(turn_id)
         return {"turn_id": turn_id}
 
+    @routes.post("/turns/{turn_id}/answer_now", status_code=202)
+    async def answer_now(turn_id: str) -> dict[str, Any]:
+        """End a turn's reasoning: the model answers with what it has thought so far."""
+        studio.live.answer_now(turn_id)
+        return {"turn_id": turn_id}
+
     @routes.post("/generate", response_model=None)
     async def generate(body: bodies.Generate, request: Request) -> Response:
         """A turn outside any chat: nothing is stored, and going away stops it."""
@@ -68,6 +74,7 @@ def router(studio: Studio) -> APIRouter:
             messages=tuple(Message(**row.model_dump()) for row in body.messages),
             prompt=(body.prompt,) if body.prompt else (),
             continues=body.continues,
+            reasoning_format=body.reasoning_format,
         )
         return EventStream(_generated(studio.turns.stream(asked), model.name, caller_of(request).language))
 
