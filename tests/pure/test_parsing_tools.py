@@ -1,0 +1,191 @@
+"""Tool calls are read in the formats that models write them in, whatever the pieces of the stream."""
+
+from __future__ import annotations
+
+import itertools
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fabula.core.stream import Token
+from fabula.engine.parsing.events import Called
+from fabula.engine.parsing.tools.formats import BY_NAME, FORMATS, detect
+from fabula.engine.parsing.tools.parser import ToolParser
+
+SCHEMAS = {"get": {"city": {"type": "string"}, "n": {"type": "integer"}}}
+PARIS, THREE = {"city": "Paris"}, {"city": "Paris", "n": 3}
+Calls = list[tuple[str, dict[str, object]]]
+
+CASES: list[tuple[str, str, Calls]] = [
+    (
+        "hermes",
+        '<tool_call>\n{"name": "get", "arguments": {"city": "Paris"}}\n</tool_call>',
+        [("get", PARIS)],
+    ),
+    (
+        "hermes",
+        '<tool_call>{"arguments": {"n": 3, "city": "Paris"}, "name": "get"}</tool_call>\n'
+        '<tool_call>{"name": "get", "arguments": "{\\"city\\": \\"Paris\\"}"}</tool_call>',
+        [("get", THREE), ("get", PARIS)],
+    ),
+    ("hermes", '<tool_call>{"name": "get"}</tool_call>', [("get", {})]),
+    (
+        "qwen-coder",
+        "<tool_call>\n<function=get>\n<parameter=city>\nParis\n</parameter>\n<parameter=n>\n3\n</parameter>\n"
+        "</function>\n</tool_call>",
+        [("get", THREE)],
+    ),
+    (
+        "glm",
+        "<tool_call>get\n<arg_key>city</arg_key>\n<arg_value>Paris</arg_value>\n<arg_key>n</arg_key>\n"
+        "<arg_value>3</arg_value>\n</tool_call>",
+        [("get", THREE)],
+    ),
+    (
+        "mistral",
+        '[TOOL_CALLS]get[ARGS]{"city": "Paris"}[TOOL_CALLS]get[ARGS]{}',
+        [("get", PARIS), ("get", {})],
+    ),
+    ("mistral", '[TOOL_CALLS]get[CALL_ID]abc[ARGS]{"city": "Paris"}', [("get", PARIS)]),
+    (
+        "mistral-list",
+        '[TOOL_CALLS][{"name": "get", "arguments": {"city": "Paris"}, "id": "abcdefghi"}]',
+        [("get", PARIS)],
+    ),
+    ("llama", '{"name": "get", "parameters": {"city": "Paris"}}', [("get", PARIS)]),
+    ("llama", '<|python_tag|>{"type": "function", "name": "get", "parameters": {}}', [("get", {})]),
+    ("llama", '<function=get>{"city": "Paris"}</function>', [("get", PARIS)]),
+    (
+        "deepseek",
+        '<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>get<｜tool▁sep｜>{"city": "Paris"}<｜tool▁call▁end｜>'
+        "<｜tool▁calls▁end｜>",
+        [("get", PARIS)],
+    ),
+    (
+        "deepseek",
+        "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>"
+        'get\n```json\n{"city": "Paris"}\n```'
+        "<｜tool▁call▁end｜><｜tool▁calls▁end｜>",
+        [("get", PARIS)],
+    ),
+    (
+        "kimi",
+        "<|tool_calls_section_begin|><|tool_call_begin|>functions.get:0<|tool_call_argument_begin|>"
+        '{"city": "Paris"}<|tool_call_end|><|tool_calls_section_end|>',
+        [("get", PARIS)],
+    ),
+    (
+        "gemma",
+        '<|tool_call>call:get{city:<|"|>Paris<|"|>,n:3}<tool_call|>',
+        [("get", THREE)],
+    ),
+    ("phi", '<|tool_call|>{"name": "get", "arguments": {"city": "Paris"}}<|/tool_call|>', [("get", PARIS)]),
+    ("granite", '<|tool_call|>[{"name": "get", "arguments": {"city": "Paris"}}]', [("get", PARIS)]),
+    (
+        "command",
+        '<|START_ACTION|>[\n {"tool_call_id": "0", "tool_name": "get", "parameters": {"city": "Paris"}}\n]'
+        "<|END_ACTION|>",
+        [("get", PARIS)],
+    ),
+    (
+        "lfm2",
+        "<|tool_call_start|>[get(city='Paris', n=3), get()]<|tool_call_end|>",
+        [("get", THREE), ("get", {})],
+    ),
+    (
+        "minimax",
+        '<minimax:tool_call>\n<invoke name="get">\n<parameter name="city">Paris</parameter>\n</invoke>\n'
+        "</minimax:tool_call>",
+        [("get", PARIS)],
+    ),
+    (
+        "seed",
+        "<seed:tool_call>\n<function=get>\n<parameter=city>Paris</parameter>\n</function>\n</seed:tool_call>",
+        [("get", PARIS)],
+    ),
+    (
+        "jamba",
+        '<tool_calls>[\n{"name": "get", "arguments": {"city": "Paris"}}\n]</tool_calls>',
+        [("get", PARIS)],
+    ),
+]
+
+
+def read(name: str, pieces: list[str], complete: bool = True) -> tuple[str, list[tuple[str, str]]]:
+    """The text, and names with the text of their arguments."""
+    parser = ToolParser(BY_NAME[name], SCHEMAS)
+    parts = [part for piece in pieces for part in parser.feed(Token(piece, (1,)))]
+    text, calls = "", []
+    for part in [*parts, *parser.finish(complete=complete)]:
+        if isinstance(part, Token):
+            text += part.text
+        elif isinstance(part, Called):
+            calls.append((part.name, ""))
+        else:
+            calls[-1] = (calls[-1][0], calls[-1][1] + part.text)
+    return text, calls
+
+
+def divided(text: str, cuts: list[int]) -> list[str]:
+    edges = [0, *sorted({cut % (len(text) + 1) for cut in cuts}), len(text)]
+    return [text[start:end] for start, end in itertools.pairwise(edges)]
+
+
+@pytest.mark.parametrize(("name", "written", "expected"), CASES)
+@given(cuts=st.lists(st.integers(0, 10_000), max_size=40))
+def test_a_call_is_read_from_any_pieces(name: str, written: str, expected: Calls, cuts: list[int]):
+    text, calls = read(name, divided(written, cuts))
+    assert [(called, json.loads(arguments)) for called, arguments in calls] == expected
+    assert text == ""
+
+
+@given(cuts=st.lists(st.integers(0, 10_000), max_size=40))
+def test_text_around_calls_is_the_answer(cuts: list[int]):
+    written = 'Let me see, 2 < 3.<tool_call>{"name": "get", "arguments": {}}</tool_call>\nDone.'
+    assert read("hermes", divided(written, cuts)) == ("Let me see, 2 < 3.\nDone.", [("get", "{}")])
+
+
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [
+        ("hermes", "<tool_call>no JSON</tool_call> and more"),
+        ("hermes", "a <tool"),
+        ("llama", '{"answer": 42}'),
+        ("llama", '{"name": "Bob", "age": 5}'),
+        ("lfm2", "<|tool_call_start|>[1 + ]<|tool_call_end|>"),
+        ("general", 'Say {"name": "get"}'),
+        ("mistral", "[TOOL_CALLS]"),
+    ],
+)
+@given(cuts=st.lists(st.integers(0, 10_000), max_size=20))
+def test_what_only_looks_like_a_call_is_text_again(name: str, written: str, cuts: list[int]):
+    assert read(name, divided(written, cuts)) == (written, [])
+
+
+def test_arguments_are_told_as_they_come():
+    parser = ToolParser(BY_NAME["hermes"], SCHEMAS)
+    told = parser.feed(Token('<tool_call>{"name": "get", "arguments": {"city": "Pa', (1,)))
+    assert [part for part in told if isinstance(part, Called)] == [Called("get")]
+    assert "".join(part.text for part in told if not isinstance(part, Called)) == '{"city": "Pa'
+
+
+def test_a_call_that_was_cut_off_is_told_as_far_as_it_came():
+    assert read("hermes", ['<tool_call>{"name": "get", "arguments": {"ci'], complete=False) == (
+        "",
+        [("get", '{"ci')],
+    )
+    assert read("hermes", ["Well <tool_c"], complete=False) == ("Well ", [])
+
+
+@pytest.mark.parametrize("each", FORMATS, ids=lambda each: each.name)
+def test_the_format_is_found_by_its_hints(each):
+    assert detect(" ".join(each.hints)).hints == each.hints
+
+
+@given(st.text(alphabet='{}[]":,<>|abc \\\n', max_size=60), st.sampled_from(sorted(BY_NAME)))
+def test_nonsense_never_fails(junk: str, name: str):
+    begin = next(iter(BY_NAME[name].begins), "")
+    for written in (junk, begin + junk, f'{begin}{{"name": "get", "arguments": {junk}'):
+        read(name, list(written))
