@@ -3,9 +3,10 @@
     FabulaError
     ├── BadRequest (400)        BadParameter, ContextExceeded, UnknownSource, TemplateRefused, BodyTooLarge
     ├── NotFound (404)          ModelNotFound, ChatNotFound, MessageNotFound, TurnNotFound, JobNotFound,
-    │                           NoSuchRoute
+    │                           NoSuchRoute, PresetNotFound
     ├── Forbidden (403)         ForeignHost, ForeignOrigin, Blocked
-    ├── Conflict (409)          StaleRevision, ChatBusy, NothingToUndo, StudioRunning, PortInUse, ModelBusy
+    ├── Conflict (409)          StaleRevision, ChatBusy, NothingToUndo, StudioRunning, PortInUse, ModelBusy,
+    │                           PresetExists, PresetBuiltIn
     ├── EngineFailure (502)     ModelLoadFailed, ModelBroken, EngineDied, EngineTimeout,
     │                           EngineRefused, BuildMissing, BuildUnavailable, BuildBroken
     ├── NoRoom (507, 503)       DoesNotFit, QueueFull, NoDiskSpace
@@ -141,6 +142,14 @@ class NoSuchRoute(NotFound):
     path: str
 
 
+@dataclass(eq=False)
+class PresetNotFound(NotFound):
+    """`known` lists the presets that exist, separated by commas."""
+
+    name: str
+    known: str
+
+
 # ── what is not allowed ─────────────────────────────────────────────────────────────────────────────
 
 
@@ -211,6 +220,18 @@ class PortInUse(Conflict):
 
 @dataclass(eq=False)
 class ModelBusy(Conflict):
+    name: str
+
+
+@dataclass(eq=False)
+class PresetExists(Conflict):
+    name: str
+
+
+@dataclass(eq=False)
+class PresetBuiltIn(Conflict):
+    """It comes with Fabula, and can neither be replaced nor removed."""
+
     name: str
 
 

@@ -64,7 +64,17 @@ def fill_0002(connection: Connection) -> None:
     connection.execute(text(thought))
 
 
-FILLED: dict[str, Callable[[Connection], None]] = {"0001": fill_0001, "0002": fill_0002}
+def fill_0003(connection: Connection) -> None:
+    """And a preset."""
+    fill_0002(connection)
+    connection.execute(text("INSERT INTO presets VALUES ('ann', 'calm', '', '{\"min_p\": 0.1}', 1.0, 2.0)"))
+
+
+FILLED: dict[str, Callable[[Connection], None]] = {
+    "0001": fill_0001,
+    "0002": fill_0002,
+    "0003": fill_0003,
+}
 """For each step a database of that time with data in it. A new step adds its own."""
 
 
