@@ -63,7 +63,7 @@ class Seat:
         if isinstance(self.asked, str):
             return ("slot" if finished.reused_tokens else "none"), ""
         source: CacheSource = self.source if finished.reused_tokens else "none"
-        if finished.reused_tokens < self.expected - SLACK:
+        if self.reason != "first" and finished.reused_tokens < self.expected - SLACK:
             return source, "no_way_back"
         return source, self.reason
 

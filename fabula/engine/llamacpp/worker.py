@@ -27,6 +27,7 @@ from fabula.engine.builds.builds import Build, ours
 from fabula.engine.cache.seats import Seat, Seats
 from fabula.engine.cache.shelf import Shelf
 from fabula.engine.cache.steps import Steps, cannot_go_back, steps
+from fabula.engine.cache.table import chat_of
 from fabula.engine.llamacpp import loading, wire
 from fabula.engine.llamacpp.connection import Answer, request
 from fabula.engine.llamacpp.forms import Forms
@@ -134,7 +135,7 @@ class LlamaCppWorker:
     ) -> AsyncGenerator[Delta, None]:
         if self._seats is None:
             raise EngineDied(self.model.name, "it is not loaded")
-        exact = await self._exact(prompt)
+        exact = await self._exact(prompt, as_ids=bool(chat_of(context)))
         async with (
             self._seats.seat(context, wire.trace(exact)) as seat,
             aclosing(self._answered(exact, sampling, seat)) as deltas,
@@ -201,9 +202,10 @@ class LlamaCppWorker:
                         else:
                             yield read
 
-    async def _exact(self, prompt: Prompt) -> Prompt:
-        """Without text that the engine would put a BOS in front of, when none is wanted."""
-        if prompt.add_special or not isinstance(prompt.pieces[0], str):
+    async def _exact(self, prompt: Prompt, *, as_ids: bool) -> Prompt:
+        """Without text that the engine would put a BOS in front of, when none is wanted; or all of it as ids."""
+        is_text = [isinstance(piece, str) for piece in prompt.pieces]
+        if not any(is_text) or not (as_ids or (is_text[0] and not prompt.add_special)):
             return prompt
         ids = tuple(await self.tokenize(prompt))
         return dataclasses.replace(prompt, pieces=(ids,), add_special=False)
