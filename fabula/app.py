@@ -21,16 +21,18 @@ from fabula.core.model import LocalModel
 from fabula.core.plan import Held, Plan
 from fabula.core.request import LOCAL_OWNER
 from fabula.core.worker import Worker
-from fabula.engine.builds import builds
+from fabula.engine.builds import builds, install
 from fabula.engine.builds.builds import Build
 from fabula.engine.cache.shelf import Shelf
 from fabula.engine.choice import Choice, choose
 from fabula.engine.llamacpp.worker import LlamaCppWorker
+from fabula.engine.presets.shelf import Presets
 from fabula.engine.supervisor import Supervisor
 from fabula.guard.floor import FloorGuard
 from fabula.guard.policy import OpenPolicy
 from fabula.models import fit, gpus, hardware
 from fabula.models.catalog import Catalog
+from fabula.models.sources.words import Progress
 from fabula.models.suggestions import Suggestion, suggest
 from fabula.store import backup, settings
 from fabula.store.database import Database
@@ -66,6 +68,7 @@ class Studio:
         self.catalog = Catalog(home.models)
         self.states = Shelf(home.kv, self.settings.engine_kv_budget)
         self.chats = Chats(self.database, self.events, self.journal, self.states.forget)
+        self.presets = Presets(self.database)
         self.jobs = Jobs(self.database)
         self.job_runner = JobRunner(self.jobs, self.events, home)
         self.supervisor = Supervisor(
@@ -80,7 +83,9 @@ class Studio:
         )
         self.turns = Turns(self.supervisor, FloorGuard(OpenPolicy()), RememberedCounts(self.chats))
         self.live = Live(self.journal)
-        self.replies = Replies(self.chats, self.turns, self.live, self.journal, self.find_model)
+        self.replies = Replies(
+            self.chats, self.turns, self.live, self.journal, self.find_model, self.presets
+        )
 
     async def open(self) -> None:
         """Bring the database up to date and store what a killed studio left in the journal."""
@@ -146,6 +151,23 @@ class Studio:
         """The build of the engine that models are loaded with from now on. Raises BuildMissing."""
         return builds.in_use(self.home.engines, self.settings.engine_build)
 
+    async def use_build(self, name: str) -> None:
+        """A kind that is installed, a llama-server's path, "" = Fabula's own; for loads from now on."""
+        if name and Path(name).is_absolute():
+            await asyncio.to_thread(install.adopt, name, self.home.engines)
+        builds.in_use(self.home.engines, name)
+        self.change_settings({"engine.build": name or None})
+
+    async def remove_build(self, name: str) -> None:
+        """Raises BuildMissing."""
+        await asyncio.to_thread(install.remove, name, self.home.engines)
+        if self.settings.engine_build == name:
+            self.change_settings({"engine.build": None})
+
+    def require_kind(self, name: str) -> None:
+        """Raises BuildUnavailable, before a job is made of it."""
+        builds.table(self.home.engines).kind(name)
+
     def machine(self) -> hardware.Machine:
         return hardware.machine()
 
@@ -161,7 +183,9 @@ class Studio:
         self.engine_of(model)  # llama.cpp is the only one so far; what it cannot run is refused here
         return LlamaCppWorker(
             build=self.build,
-            logs=self.home.logs, start_timeout_s=self.settings.engine_start_timeout, shelf=self.states
+            logs=self.home.logs,
+            start_timeout_s=self.settings.engine_start_timeout,
+            shelf=self.states,
         )
 
     def _models_changed(self) -> None:
@@ -176,6 +200,8 @@ class Studio:
         """Written to config.toml; what the engine was loaded with stays until its next load."""
         settings.save(self.home, changes)
         self.settings = settings.load(self.home, self._flags)
+        self.supervisor.keep_alive_s = self.settings.engine_keep_alive
+        self.supervisor.queue_limit = self.settings.engine_queue_limit
         self.events.publish("studio", "settings", {})
 
     async def start_job(self, kind: str, title: str, arguments: dict[str, Any]) -> Job:
@@ -190,17 +216,29 @@ def pull(home: Home, arguments: dict[str, Any], report: Report) -> dict[str, Any
     from fabula.models.formats.identify import identify
     from fabula.models.sources import fetch
 
-    def tell(progress: Any) -> None:
+    path = fetch(arguments["source"], home.models, *_told(report))
+    return {"name": identify(path).name}
+
+
+def install_engine(home: Home, arguments: dict[str, Any], report: Report) -> dict[str, Any]:
+    """The job kind `engine`: install a build of the engine."""
+    build = install.install(arguments["kind"], home.engines, *_told(report))
+    return {"name": build.name, "devices": list(build.devices)}
+
+
+def _told(report: Report) -> tuple[Callable[[Progress], None], Callable[[], bool]]:
+    """How a fetch tells a job where it is, and hears that it is to stop."""
+
+    def tell(progress: Progress) -> None:
         report.progress(progress.done, progress.total, progress.unit, progress.note)
 
     def stopped() -> bool:
         report.check()  # raises the job's own Cancelled, so that it does not end as a failure
         return False
 
-    path = fetch(arguments["source"], home.models, tell, stopped)
-    return {"name": identify(path).name}
+    return tell, stopped
 
 
 def job_entries(home: Home) -> dict[str, Entry]:
     """What each job kind runs, in its own process."""
-    return {"pull": functools.partial(pull, home)}
+    return {"pull": functools.partial(pull, home), "engine": functools.partial(install_engine, home)}

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -21,6 +22,7 @@ from fabula import __version__
 from fabula.cli.words import language, say
 from fabula.core.errors import FabulaError, SettingInvalid, SettingUnknown
 from fabula.core.texts import as_bytes
+from fabula.engine.builds import builds
 from fabula.store import settings
 from fabula.store.home import Home
 from fabula.store.studio import running
@@ -118,15 +120,16 @@ def studio(home: Home, host: str, port: int) -> Finding:
 def engine(home: Home) -> Iterator[Finding]:
     """In another process: native code can end the one that it runs in."""
     try:
-        told = ask_engine()
+        told = ask_engine(python_in_use(home))
     except (OSError, ValueError, subprocess.SubprocessError) as error:
         yield Finding("engine", "bad", reason_of(error), say("cli.doctor.reinstall"))
         return
     value = f"xllamacpp {told['version']} ({', '.join(told['devices'])})"
     from fabula.models import hardware
 
-    if hardware.machine().gpus and not told["has_gpu"]:
-        yield Finding("engine", "warn", value, say("cli.doctor.engine_is_cpu"))
+    gpus = hardware.machine().gpus
+    if gpus and not told["has_gpu"]:
+        yield Finding("engine", "warn", value, say("cli.doctor.engine_is_cpu", kind=gpus[0].kind))
     else:
         yield Finding("engine", "ok", value)
 
@@ -142,8 +145,15 @@ print(json.dumps({
 """
 
 
-def ask_engine() -> dict[str, Any]:
-    command = [sys.executable, "-c", ASK_ENGINE]
+def python_in_use(home: Home) -> str:
+    """Of the build that models are loaded with; Fabula's own where a llama-server is used or it is lost."""
+    with suppress(FabulaError):
+        return builds.in_use(home.engines, settings.load(home).engine_build).python or sys.executable
+    return sys.executable
+
+
+def ask_engine(python: str) -> dict[str, Any]:
+    command = [python, "-c", ASK_ENGINE]
     done = subprocess.run(command, capture_output=True, text=True, timeout=ENGINE_TIME_LIMIT, check=True)
     told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return told

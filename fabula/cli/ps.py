@@ -18,8 +18,8 @@ def ps(home: HomeOption = None, json: JsonOption = False) -> None:
     if json:
         screen.json_lines(loaded)
     elif loaded:
-        titles = ("name", "memory", "context", "process", "state")
-        sides: dict[str, screen.Side] = {"memory": "right", "context": "right", "process": "right"}
+        titles = ("name", "memory", "context", "slots", "process", "state")
+        sides: dict[str, screen.Side] = dict.fromkeys(("context", "slots", "process"), "right")
         screen.table(
             [(say(f"cli.columns.{title}"), sides.get(title, "left")) for title in titles],
             [row(model, time.time()) for model in loaded],
@@ -31,14 +31,27 @@ def ps(home: HomeOption = None, json: JsonOption = False) -> None:
 def row(running: dict[str, Any], now: float) -> tuple[str, ...]:
     return (
         running["model"],
-        as_bytes(running["memory"]),
+        memory(running),
         f"{running['plan']['context']:,}",
+        f"{running['busy']}/{running['plan']['slots']}",
         str(running["pid"]),
         state(running, now),
     )
 
 
+def memory(running: dict[str, Any]) -> str:
+    """Each device with what is used there, and what was planned: "193.0 MiB (410.2 MiB)"."""
+    parts = []
+    for device in running["plan"]["devices"]:
+        measured = running["measured"].get(device["name"], 0)
+        name = "" if device["name"] == "memory" else f"{device['name']}: "
+        parts.append(f"{name}{as_bytes(measured) if measured else '–'} ({as_bytes(device['total'])})")
+    return ", ".join(parts)
+
+
 def state(running: dict[str, Any], now: float) -> str:
+    if running["waiting"]:
+        return say("cli.ps.waiting", count=running["waiting"])
     if running["busy"]:
         return say("cli.list.writing")
     if running["expires_at"]:

@@ -40,6 +40,8 @@ def about(model: dict[str, Any]) -> list[tuple[str, str]]:
         "languages": ", ".join(model["languages"]),
         "licence": model["licence"],
         "file": model["path"],
+        "engine": model["engine"]["reason"],
+        "options": ", ".join(f"{name} = {value}" for name, value in model["options"].items()),
     }
     return [(say(f"cli.columns.{name}"), value) for name, value in rows.items() if value]
 

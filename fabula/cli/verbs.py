@@ -18,7 +18,22 @@ from fabula.cli import pages
 from fabula.cli.mistakes import NoSuchVerb
 from fabula.cli.words import say
 
-VERBS = ("run", "serve", "pull", "list", "show", "rm", "ps", "stop", "job", "backup", "restore", "doctor")
+VERBS = (
+    "run",
+    "serve",
+    "pull",
+    "list",
+    "show",
+    "rm",
+    "ps",
+    "stop",
+    "engine",
+    "preset",
+    "job",
+    "backup",
+    "restore",
+    "doctor",
+)
 
 
 class Verb(TyperCommand):

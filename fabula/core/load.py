@@ -65,6 +65,7 @@ class LoadOptions:
     rope_original: int | None = None  # the context that the model was trained for
     mmap: bool | None = None
     mlock: bool | None = None
+    adapters: tuple[tuple[str, float], ...] | None = None  # attached, each with its usual scale
     chat_template: str | None = None  # Jinja; None = the model's own
     keep_alive: str | float | None = None
 
@@ -146,3 +147,10 @@ def _seconds(value: str | float) -> float | None:
         return None
     total = sum(float(number) * _SECONDS[unit] for number, unit in _PART.findall(text))
     return -total if text.startswith("-") else total
+
+
+def wish_of(options: Mapping[str, Any], keep_alive: str | float | None) -> Wish:
+    """From the fields of a request. Raises BadParameter."""
+    wished = LoadOptions.of(options)
+    said = keep_alive if keep_alive is not None else wished.keep_alive
+    return Wish(wished, None if said is None else seconds_of(said))

@@ -19,6 +19,7 @@ ROOM = ("context", "slots")
 EXACT = (
     *("engine", "kv_type", "kv_type_v", "flash_attention", "gpu_layers", "split_mode", "tensor_split"),
     *("main_gpu", "kv_offload", "moe_cpu", "rope_scaling", "rope_base", "rope_scale", "rope_original"),
+    "adapters",
 )
 """What changes the memory or the text."""
 
@@ -30,6 +31,8 @@ def reload_reason(plan: Plan, wished: LoadOptions, *, by_hand: bool = False) -> 
     """Which wish the loaded model cannot serve; None when it can serve them all."""
     for name, wish in wished.said().items():
         loaded = in_force(plan, name)
+        if name == "adapters":  # their scales are each request's, and need no reload
+            wish, loaded = _names(wish), _names(loaded)
         if _differs(name, wish, loaded, by_hand):
             return phrase("models.reload", name=name, loaded=_shown(loaded), wanted=_shown(wish))
     return None
@@ -65,20 +68,29 @@ _NEUTRAL = {
     "rope_scale": 1.0,
     "mmap": True,
     "mlock": False,
+    "adapters": (),
 }
 """What not saying anything comes to."""
 
 
 def _shown(value: object) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(f"{item}" for item in value) or "–"
     return "–" if value is None else f"{value}"
+
+
+def _names(adapters: object) -> tuple[str, ...]:
+    assert isinstance(adapters, tuple)
+    return tuple(sorted(name for name, _ in adapters))
 
 
 def together(wishes: Sequence[LoadOptions]) -> LoadOptions:
     """The first one's wishes, with room for the others too: they need no load of their own then."""
     if not wishes:
         return NOTHING
-    most = {name: max((getattr(wish, name) or 0 for wish in wishes), default=0) for name in ROOM}
-    return dataclasses.replace(wishes[0], **{name: value or None for name, value in most.items()})
+    context = max(wish.context or 0 for wish in wishes)
+    slots = max(wish.slots or 0 for wish in wishes)
+    return dataclasses.replace(wishes[0], context=context or None, slots=slots or None)
 
 
 def beyond(wished: LoadOptions, asked: LoadOptions) -> LoadOptions:

@@ -13,6 +13,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from typing import Any, Protocol, runtime_checkable
 
 from fabula.core import texts
@@ -99,7 +100,7 @@ class Supervisor:
         on_change: Callable[[], None] = lambda: None,
     ) -> None:
         self._find, self._plan, self._make, self._options = find, plan, make, options
-        self._keep_alive_s, self._queue_limit, self._patience_s = keep_alive_s, queue_limit, patience_s
+        self.keep_alive_s, self.queue_limit, self._patience_s = keep_alive_s, queue_limit, patience_s
         self._gpus, self._on_change = gpus or NoGpus(), on_change
         self._lines: dict[str, Line] = {}
         self._one_load = asyncio.Lock()
@@ -114,7 +115,7 @@ class Supervisor:
     async def place(self, model: str, wish: Wish = NO_WISH) -> AsyncIterator[Seat]:
         """A place in the model's line; leaving the block gives it up. Raises ModelNotFound, QueueFull."""
         line = self._line(self._find(model))
-        seat = line.join(wish, self._queue_limit)
+        seat = line.join(self._with_adapters(wish, line.model), self.queue_limit)
         self._serve(line)
         try:
             yield seat
@@ -183,6 +184,13 @@ class Supervisor:
             line.refuse_all(EngineDied(line.name, "the studio is closing"))
             self._forget(line)
         await asyncio.gather(*self._closing, *self._background)
+
+    def _with_adapters(self, wish: Wish, model: LocalModel) -> Wish:
+        """What is attached may have changed since the load, and every request needs it as it is now."""
+        attached = self._options(model).adapters
+        if attached is None or wish.options.adapters is not None:
+            return wish
+        return replace(wish, options=replace(wish.options, adapters=attached))
 
     # ── the line of a model ─────────────────────────────────────────────────────────────────────────
 
@@ -293,7 +301,7 @@ class Supervisor:
             line.closed = False
 
     async def _loaded(self, line: Line, worker: Worker, wished: LoadOptions) -> Loaded:
-        loaded = line.loaded = Loaded(worker, wished, self._keep_alive_s, line.why)
+        loaded = line.loaded = Loaded(worker, wished, self.keep_alive_s, line.why)
         line.slots = max(worker.plan.slots, 1)
         if isinstance(worker, LivesInProcess):
             _in_background(self._watch(line, loaded, worker), self._background)
@@ -360,7 +368,7 @@ class Supervisor:
         """Counts from now how long the model stays without use."""
         self._stop_expiry(loaded)
         stored = self._options(line.model).keep_alive
-        usual = self._keep_alive_s if stored is None else seconds_of(stored)
+        usual = self.keep_alive_s if stored is None else seconds_of(stored)
         loaded.keep_alive_s = usual if wish.keep_alive_s is None else wish.keep_alive_s
         if not loaded.busy and loaded.keep_alive_s >= 0:
             loop = asyncio.get_running_loop()

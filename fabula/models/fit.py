@@ -188,7 +188,7 @@ def _room(machine: Machine, cards: tuple[Gpu, ...]) -> int:
 
 
 def _context(model: LocalModel, wanted: Wanted, available: int) -> tuple[int, list[Note]]:
-    """Tokens per slot. A wish is lowered only where it needs YaRN and may not have it; a default to what fits.
+    """Tokens per slot. A wish is lowered where it needs YaRN and may not have it, a default to what fits.
 
     Linear scaling is no help: the engine's server cuts each slot to the trained length with it.
     """
@@ -254,9 +254,10 @@ def _cards(machine: Machine, options: LoadOptions) -> tuple[Gpu, ...]:
 
 def _shares(cards: tuple[Gpu, ...], options: LoadOptions) -> list[float]:
     """Each card's part of what the cards hold: as it was wished, else by free memory."""
-    wished = options.tensor_split or ()
-    if len(wished) == len(cards) and sum(wished):
-        return [part / sum(wished) for part in wished]
+    wished = list(options.tensor_split or ())
+    total = sum(wished)
+    if len(wished) == len(cards) and total:
+        return [part / total for part in wished]
     free = sum(card.memory_free for card in cards) or 1
     return [card.memory_free / free for card in cards]
 

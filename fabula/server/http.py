@@ -14,10 +14,17 @@ from starlette.types import ASGIApp
 
 from fabula import __version__
 from fabula.app import Studio
-from fabula.core.errors import BadParameter, BodyTooLarge, FabulaError, NoSuchRoute, Unexpected
+from fabula.core.errors import (
+    BadParameter,
+    BodyTooLarge,
+    FabulaError,
+    NoSuchRoute,
+    QueueFull,
+    Unexpected,
+)
 from fabula.core.texts import phrase
 from fabula.server.caller import caller_of
-from fabula.server.native import chats, jobs, models, system, turns
+from fabula.server.native import chats, engines, jobs, models, presets, system, turns
 from fabula.server.native import errors as native_errors
 from fabula.server.openai import render as openai_render
 from fabula.server.openai import routes as openai_routes
@@ -39,7 +46,7 @@ def create(studio: Studio) -> ASGIApp:
         redoc_url=None,
         max_body_size=MAX_BODY,
     )
-    for room in (system, models, chats, turns, jobs):
+    for room in (system, models, engines, chats, turns, jobs, presets):
         app.include_router(room.router(studio), prefix=NATIVE)
     app.include_router(openai_routes.router(studio))
     app.include_router(web_routes())
@@ -90,4 +97,6 @@ def _answer(
     shape = openai_render.error if request.url.path.startswith("/v1/") else native_errors.body
     # What was asked is told back, also where it is half a character that UTF-8 cannot hold.
     body = json.dumps(shape(failure, language), ensure_ascii=False).encode(errors="backslashreplace")
+    if isinstance(failure, QueueFull):
+        headers = {**(headers or {}), "Retry-After": f"{failure.seconds}"}
     return Response(body, status or failure.status, headers, "application/json")

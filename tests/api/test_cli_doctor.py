@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 from pathlib import Path
 
 import pytest
@@ -89,7 +90,7 @@ def test_a_port_in_use_is_a_note_with_another_way(home: Home, monkeypatch: pytes
 
 
 def test_the_engine_tells_its_version_and_its_devices(home: Home) -> None:
-    told = checks.ask_engine()
+    told = checks.ask_engine(sys.executable)
     assert told["version"]
     assert told["devices"]
 

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from fabula.core import texts
+from fabula.core.load import LoadOptions
 from fabula.core.model import LocalModel
-from fabula.models.fit import RESERVE, Wanted, kv_bytes, needed_bytes, plan
+from fabula.core.plan import Held
+from fabula.models.fit import RESERVE, Wanted, kv_bytes, left, needed_bytes, plan
 from fabula.models.gpus import Gpu
 from fabula.models.hardware import Machine
 
@@ -124,9 +126,61 @@ def test_a_context_that_was_asked_for_is_not_lowered_in_silence() -> None:
     assert 0 < planned.largest_context < 8192
 
 
-def test_a_context_beyond_the_training_is_lowered_and_told() -> None:
+def test_a_context_beyond_the_training_is_stretched_with_a_warning() -> None:
     planned = plan(STARTER, LAPTOP, Wanted(context=32_768))
+    rope = planned.options
+    assert (planned.context, rope.rope_scaling, rope.rope_scale, rope.rope_original) == (
+        32_768,
+        "yarn",
+        4,
+        8192,
+    )
+    assert planned.warnings[0].say("en").startswith("A context of 32,768 tokens is 4.0 times what the model")
+
+
+@pytest.mark.parametrize("scaling", ["none", "linear"])
+def test_without_yarn_a_context_beyond_the_training_is_lowered_and_told(scaling: str) -> None:
+    wanted = Wanted.of(LoadOptions(context=32_768, rope_scaling=scaling))
+    planned = plan(STARTER, LAPTOP, wanted)
     assert (planned.context, planned.reasons[0].key) == (8192, "models.fit.context_trained")
+
+
+def test_the_cache_of_keys_and_of_values_can_have_types_of_their_own() -> None:
+    assert kv_bytes(STARTER, 1024, 1, "q8_0/q4_0") == (
+        (kv_bytes(STARTER, 1024, 1, "q8_0") + kv_bytes(STARTER, 1024, 1, "q4_0")) / 2
+    )
+
+
+TWO = replace(LAPTOP, gpus=(RTX, RTX))
+
+
+def test_cards_of_one_make_are_told_apart_and_shared_as_wished() -> None:
+    planned = plan(LLAMA_8B, TWO, Wanted.of(LoadOptions(tensor_split=(3, 1))), gpu=True)
+    names = [device.name for device in planned.devices]
+    assert names == ["memory", "RTX", "RTX #2"]
+    assert planned.devices[1].weights == pytest.approx(3 * planned.devices[2].weights)
+
+
+def test_without_a_split_one_card_takes_it_all() -> None:
+    planned = plan(LLAMA_8B, TWO, Wanted.of(LoadOptions(split_mode="none", main_gpu=1)), gpu=True)
+    assert [device.name for device in planned.devices] == ["memory", "RTX #2"]
+
+
+def test_the_cache_and_the_experts_can_stay_in_the_machines_memory() -> None:
+    mixture = replace(LLAMA_8B, experts=8)
+    options = LoadOptions(kv_offload=False, moe_cpu=-1)
+    planned = plan(mixture, replace(LAPTOP, gpus=(RTX,)), Wanted.of(options), gpu=True)
+    host, card = planned.devices
+    assert (card.kv, host.kv) == (0, kv_bytes(mixture, planned.context, planned.slots))
+    assert card.weights == pytest.approx(0.1 * mixture.size, rel=0.01)
+
+
+def test_what_others_were_promised_comes_off_what_is_free() -> None:
+    machine = replace(LAPTOP, gpus=(RTX,))
+    less = left(machine, Held({"memory": 2 * GIB}, taken=4 * GIB))
+    assert (less.memory_available, less.gpus[0].memory_free) == (10 * GIB, 7 * GIB)
+    assert left(machine, Held({"memory": 2 * GIB}, taken=4 * GIB), limit=6 * GIB).memory_available == 2 * GIB
+    assert left(machine, Held({"memory": -GIB, "RTX": -3 * GIB})).gpus[0].memory_free == 8 * GIB
 
 
 def test_the_largest_context_fits_and_the_next_does_not() -> None:

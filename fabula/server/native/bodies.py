@@ -89,8 +89,44 @@ class Generate(Body):
     prompt: str = Field("", max_length=MAX_TEXT)
     sampling: Values = {}
     continues: bool = Field(False, alias="continue")
+    load: Values = {}
+    keep_alive: str | float | None = None
     reasoning_format: str = ""
+
+
+class NewPreset(Body):
+    name: str
+    sampling: Values
+    about: str = ""
+    replace: bool = False
+
+
+class PresetFile(Body):
+    """`content` is the file: its text, or what its JSON says."""
+
+    name: str = ""
+    content: str | Values
+    replace: bool = False
 
 
 class Pull(Body):
     source: str
+
+
+class Load(Body):
+    """How a model is loaded, and how long it stays; what is not given stays as it is set."""
+
+    options: Values = {}
+    keep_alive: str | float | None = None
+
+
+class ModelOptions(Body):
+    options: Values
+
+
+class Install(Body):
+    kind: str
+
+
+class Use(Body):
+    name: str

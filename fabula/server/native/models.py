@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from fabula.app import Studio
+from fabula.core.load import NO_WISH, NOTHING, LoadOptions, wish_of
 from fabula.server.caller import caller_of
 from fabula.server.native import bodies, shapes
 
@@ -31,7 +32,18 @@ def router(studio: Studio) -> APIRouter:
     async def get(name: str, request: Request) -> dict[str, Any]:
         """A model with its memory plan for this machine."""
         model, language = studio.find_model(name), caller_of(request).language
-        return shapes.model(studio, model, language) | {"plan": shapes.plan(studio.plan(model), language)}
+        return shapes.model(studio, model, language) | {
+            "plan": shapes.plan(studio.plan(model), language),
+            "engine": shapes.engine(studio, model, language),
+            "options": studio.settings.models.get(model.name, NOTHING).said(),
+        }
+
+    @routes.put("/{name:path}/options")
+    async def set_options(name: str, body: bodies.ModelOptions) -> dict[str, Any]:
+        """How this model is loaded from its next load on, over what is set for all models."""
+        model = studio.find_model(name)
+        studio.set_model(model, LoadOptions.of(body.options))
+        return {"options": studio.settings.models.get(model.name, NOTHING).said()}
 
     @routes.delete("/{name:path}", status_code=204)
     async def remove(name: str) -> Response:
@@ -40,9 +52,10 @@ def router(studio: Studio) -> APIRouter:
         return Response(status_code=204)
 
     @routes.post("/{name:path}/load")
-    async def load(name: str, request: Request) -> dict[str, Any]:
-        """Load a model; answers when it is ready."""
-        return shapes.running(await studio.supervisor.load(name), caller_of(request).language)
+    async def load(name: str, request: Request, body: bodies.Load | None = None) -> dict[str, Any]:
+        """Load a model, again where other options need that; answers when it is ready."""
+        wish = wish_of(body.options, body.keep_alive) if body else NO_WISH
+        return shapes.running(await studio.supervisor.load(name, wish), caller_of(request).language)
 
     @routes.post("/{name:path}/unload", status_code=204)
     async def unload(name: str) -> Response:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from typing import Any
 
 from fabula.app import Studio
 from fabula.chats.records import Change, Chat, Page
 from fabula.core import texts
+from fabula.core.errors import BadParameter
 from fabula.core.model import LocalModel
 from fabula.core.plan import Plan
 from fabula.core.worker import Running
+from fabula.engine.builds.builds import Build, installed, ours
+from fabula.engine.builds.builds import table as build_table
+from fabula.engine.choice import ENGINES
 from fabula.engine.parsing import families
 from fabula.models.formats.identify import problem_sentence
 from fabula.models.starter import STARTER
@@ -67,8 +72,34 @@ def plan(row: Plan, language: str) -> Json:
 
 
 def running(row: Running, language: str) -> Json:
-    shown = ("model", "pid", "busy", "loaded_at", "expires_at", "memory")
-    return {name: getattr(row, name) for name in shown} | {"plan": plan(row.plan, language)}
+    shown = ("model", "pid", "busy", "waiting", "loaded_at", "expires_at", "memory", "engine")
+    return {name: getattr(row, name) for name in shown} | {
+        "plan": plan(row.plan, language),
+        "measured": dict(row.measured),
+        "why": row.why.say(language) if row.why else "",
+    }
+
+
+def engine(studio: Studio, row: LocalModel, language: str) -> Json:
+    """Which engine would run a model, and why; or why none can."""
+    names = [each.name for each in ENGINES]
+    try:
+        choice = studio.engine_of(row)
+    except BadParameter as impossible:
+        return {"name": "", "reason": impossible.sentence(language), "choices": names}
+    return {"name": choice.engine, "reason": choice.reason.say(language), "choices": names}
+
+
+def engines(studio: Studio) -> Json:
+    """Fabula's own build first, then those that are installed, then those that can be."""
+    used = studio.settings.engine_build
+    here = [ours(), *installed(studio.home.engines)]
+    names = {build.name for build in here}
+    table = build_table(studio.home.engines)
+    absent = [kind.name for kind in table.kinds.values() if sys.platform in kind.systems]
+    rows = [plain(build) | {"installed": True, "in_use": build.name == used} for build in here]
+    more = [plain(Build(name=name, version=table.version)) for name in absent if name not in names]
+    return {"builds": rows + [row | {"installed": False, "in_use": False} for row in more], "in_use": used}
 
 
 def job(row: Job, language: str) -> Json:

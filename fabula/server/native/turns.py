@@ -13,9 +13,9 @@ from fabula.app import Studio
 from fabula.chats.replies import Ask
 from fabula.core import texts
 from fabula.core.errors import BadParameter, FabulaError, Unexpected
+from fabula.core.load import wish_of
 from fabula.core.messages import Message
 from fabula.core.request import Context
-from fabula.core.sampling import Sampling
 from fabula.core.seams import Event
 from fabula.core.stream import Delta, Finished, Token
 from fabula.server.caller import caller_of
@@ -69,11 +69,12 @@ def router(studio: Studio) -> APIRouter:
         model = studio.find_model(body.model)
         asked = TurnRequest(
             model=model.name,
-            sampling=Sampling.of(body.sampling),
+            sampling=await studio.presets.sampling(caller_of(request).owner_id, body.sampling),
             context=Context(caller_of(request)),
             messages=tuple(Message(**row.model_dump()) for row in body.messages),
             prompt=(body.prompt,) if body.prompt else (),
             continues=body.continues,
+            wish=wish_of(body.load, body.keep_alive),
             reasoning_format=body.reasoning_format,
         )
         return EventStream(_generated(studio.turns.stream(asked), model.name, caller_of(request).language))
@@ -89,6 +90,8 @@ async def _told(events: AsyncIterator[Event], language: str) -> AsyncGenerator[b
             data = errors.retold(data, language)
         elif item.kind == "text":
             data = {"text": data["text"]}  # the token ids are the journal's
+        elif item.kind == "loading":
+            data = _why(data, language)
         yield event(item.id, item.kind, data)
 
 
@@ -113,13 +116,20 @@ async def _kinds(
             elif isinstance(delta, Token):
                 yield "text", {"text": delta.text}
             elif shown := as_event(delta):
-                yield shown
+                kind, data = shown
+                yield kind, _why(data, language) if kind == "loading" else data
     except FabulaError as failure:
         yield "error", _failure(failure, language)
     except Exception as failure:  # noqa: BLE001  # a stream that just ends would look like a short answer
         yield "error", _failure(Unexpected(f"{type(failure).__name__}: {failure}"), language)
     finally:
         await deltas.aclose()
+
+
+def _why(data: dict[str, Any], language: str) -> dict[str, Any]:
+    """The reason of a reload as a sentence; "" for a first load."""
+    why = data.get("why")
+    return data | {"why": texts.say(why["key"], language, **why["fields"]) if why else ""}
 
 
 def _failure(failure: FabulaError, language: str) -> dict[str, Any]:
