@@ -1,0 +1,108 @@
+"""How a model is asked: what its template can, and what is written where the template cannot."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fabula.core.errors import BadParameter
+from fabula.core.messages import Message
+from fabula.core.model import LocalModel
+from fabula.core.sampling import Sampling
+from fabula.prompt.assemble import render
+from fabula.turn.manner import Manner, manner_of
+from fabula.turn.request import TurnRequest
+
+PLAIN = (
+    "{% for m in messages %}[{{ m.role }}]{{ m.content }}{% endfor %}"
+    "{% if add_generation_prompt %}[assistant]{% endif %}{# <think> #}"
+)
+OPENED = PLAIN.replace("[assistant]{%", "[assistant]<think>\n{%")
+HARMONY = PLAIN.replace("<think>", "<|channel|><|message|>")
+NOW = datetime.datetime(2026, 11, 21, tzinfo=datetime.UTC)
+HI = Message(role="user", text="Hi")
+
+
+def manner(template: str, **request: Any) -> Manner:
+    sampling = Sampling(**request.pop("sampling", {}))
+    asked = TurnRequest(model="m", sampling=sampling, **({"messages": (HI,)} | request))
+    return manner_of(asked, LocalModel(name="m", path=Path(), size=0, chat_template=template), NOW)
+
+
+def prompt(found: Manner, continues: bool = False) -> str:
+    pieces = render(found.messages, found.template, continues=continues)
+    return "".join(f"{piece}" for piece in pieces)
+
+
+@pytest.mark.parametrize(
+    ("template", "think", "expected", "opened"),
+    [
+        (PLAIN, None, "[user]Hi[assistant]", False),
+        (PLAIN, True, "[user]Hi[assistant]<think>\n", True),
+        (PLAIN, False, "[user]Hi[assistant]<think>\n\n</think>\n\n", False),
+        (OPENED, None, "[user]Hi[assistant]<think>\n", True),
+        (OPENED, False, "[user]Hi[assistant]<think>\n</think>\n\n", False),
+        (HARMONY, False, "[user]Hi[assistant]<|channel|>final<|message|>", False),
+    ],
+)
+def test_where_a_template_has_no_switch_the_block_is_written_for_the_model(
+    template: str, think: bool | None, expected: str, opened: bool
+) -> None:
+    found = manner(template, sampling={"think": think})
+    assert (prompt(found), found.opened, found.ignored) == (expected, opened, ())
+
+
+def test_no_budget_is_no_thinking() -> None:
+    assert prompt(manner(OPENED, sampling={"think_budget": 0})).endswith("<think>\n</think>\n\n")
+
+
+def test_a_form_leaves_no_room_for_thinking() -> None:
+    found = manner(OPENED, sampling={"json_schema": "{}", "think": True})
+    assert prompt(found).endswith("</think>\n\n")
+    assert found.ignored == ("think",)
+
+
+@pytest.mark.parametrize(
+    ("template", "reasoning", "text", "expected"),
+    [
+        (PLAIN, "", "Hello", "[assistant]Hello"),
+        (OPENED, "", "Hello", "[assistant]<think>\n</think>\n\nHello"),
+        (OPENED, "Hm.", "Hello", "[assistant]<think>\nHm.\n</think>\n\nHello"),
+        (PLAIN, "Hm.", "Hello", "[assistant]<think>\nHm.\n</think>\n\nHello"),
+        (PLAIN, "Hm", "", "[assistant]<think>\nHm"),
+        (HARMONY, "", "Hello", "[assistant]<|channel|>final<|message|>Hello"),
+    ],
+)
+def test_a_continued_reply_stands_where_it_was_written(
+    template: str, reasoning: str, text: str, expected: str
+) -> None:
+    reply = Message(role="assistant", text=text, reasoning=reasoning)
+    found = manner(template, messages=(HI, reply), continues=True)
+    assert prompt(found, continues=True) == f"[user]Hi{expected}"
+    assert found.opened == (not text)
+
+
+def test_a_template_that_shows_reasoning_is_given_it_where_it_is_kept() -> None:
+    shows = "{% for m in messages %}{{ m.reasoning_content }}|{{ m.content }};{% endfor %}{# </think> #}"
+    reply = Message(role="assistant", text="Hello", reasoning="Hm.")
+    asked = (HI, reply, HI)
+    assert prompt(manner(shows, messages=asked)) == "|Hi;|Hello;|Hi;"
+    assert prompt(manner(shows, messages=asked, sampling={"keep_reasoning": True})) == "|Hi;Hm.|Hello;|Hi;"
+
+
+def test_a_raw_prompt_is_not_taken_apart() -> None:
+    found = manner(PLAIN, messages=(), prompt=("Once",), sampling={"think": True})
+    assert (found.reads, found.ignored) == (False, ("think",))
+
+
+def test_a_family_can_be_named() -> None:
+    bare = "{% for m in messages %}{{ m.content }}{% endfor %}"
+    assert manner(bare).family is None
+    named = manner(bare, reasoning_format="magistral").family
+    assert named
+    assert named.start == "[THINK]"
+    with pytest.raises(BadParameter):
+        manner(bare, reasoning_format="klingon")
