@@ -27,13 +27,13 @@ TOKENS, ROUNDS = 500, 40
 GOAL_MS = 2.0
 TEXTS = {
     "plain English": "The harbour was quiet in the morning. Gulls sat on the wall and watched the boats go "
-    "out, and the keeper wrote the names into a book, one after the other. He had done so for many years. ",
+    "out, and the keeper wrote the names into a book, one by one. He had done so for many years. ",
     "plain Chinese": "清晨的港口很安靜。海鷗停在牆上,看著船一艘一艘出海,"
     "老人把名字寫進簿子裡。他這樣做了很多年。",
-    "family scene (held by the sentence)": "The six-year-old daughter asked her mother for a story. The "
-    "children sat by the fire and listened to the rain, and nobody spoke of the war. ",
-    "adult scene (held by the sentence)": "They had sex in the warm room, and afterwards she made coffee. The "
-    "rain did not stop. He laughed and told her about the harbour. ",
+    "family scene (held by the sentence)": "The six-year-old daughter asked her mother for a story. "
+    "The children sat by the fire and listened to the rain, and nobody spoke of the war. ",
+    "adult scene (held by the sentence)": "They had sex in the warm room, and afterwards she made coffee. "
+    "The rain did not stop. He laughed and told her about the harbour. ",
 }
 
 
@@ -77,15 +77,13 @@ def _line(name: str, count: Counter[tuple[str, str]]) -> str:
     return f"| {name} | {hit} | {missed} | {right} | {wrong} | {precision} | {recall} |"
 
 
+SETS = ("heldout", "development", "afterwards", "last")
+
+
 def tables() -> list[str]:
     """What docs/guard.md publishes; a test compares."""
-    found = []
-    for half, title in (("heldout", "held out"), ("development", "development")):
-        rows = load(half)
-        found += [table(rows, lambda case: case["language"], f"{title}, by language")]
-        if half == "heldout":
-            found += [table(rows, lambda case: case["category"], f"{title}, by category")]
-    return found
+    found = [table(load(name), lambda case: case["language"], f"{name}, by language") for name in SETS]
+    return [*found, table(load("heldout"), lambda case: case["category"], "heldout, by category")]
 
 
 def stream_ms(text: str) -> list[float]:

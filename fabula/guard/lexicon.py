@@ -58,6 +58,8 @@ class Lexicon:
         return hits
 
 
+HAN_ENDING = 3
+COUNTED = ("minor3", "minor2", "minor1", "void")  # of whose phrases there may be several
 NOTED = ("later", "break", "frame", "frame_weak", "condemn", "lure", "elder", "adult")
 ARMING = ("minor3", "minor2", "minor1", "grade", "school3", "school2", "act", "depict", "hint", "body")
 
@@ -94,8 +96,8 @@ def _sort_in(endings: dict[str, set[str]], category: str, atoms: list[str]) -> N
 
 
 def _ending(atoms: list[str]) -> str:
-    """A Latin word, or the last two characters of a Chinese phrase: single ones are everywhere."""
-    return atoms[-1] if atoms[-1].isascii() else "".join(atoms[-2:])
+    """A Latin word, or the last characters of a Chinese phrase: single ones are everywhere."""
+    return atoms[-1] if atoms[-1].isascii() else "".join(atoms[-HAN_ENDING:])
 
 
 def phrases(category: str) -> frozenset[str]:
@@ -109,5 +111,6 @@ def _lists() -> dict[str, list[str]]:
     for language in LANGUAGES:
         file = Path(__file__).parent / f"words_{language}.json"
         for category, phrases in json.loads(file.read_text(encoding="utf-8")).items():
-            lists.setdefault(category, []).extend(phrases)
+            many = [f"{phrase}s" for phrase in phrases if phrase.isascii()] if category in COUNTED else []
+            lists.setdefault(category, []).extend([*phrases, *many])
     return lists

@@ -67,7 +67,7 @@ def normalise(text: str, words: frozenset[str] = frozenset()) -> str:
     for _ in range(ROUNDS):
         before = text
         text = _joined(text.lower() if text.isascii() else fold(text), words)
-        if text == before:
+        if text == before or (text.isascii() and not _DISGUISE.search(text)):
             break
     return text
 

@@ -23,7 +23,7 @@ _PLAIN = frozenset(',.!?:;()[]{}<>"#%&+=/\\*_-~`^“”‘’「」『』《》�
 _HAN = "㐀-䶿一-鿿"
 _APART = re.compile(rf"[{_HAN}][ *._~|/\-+·•]{{1,4}}$")
 _TAIL = re.compile(
-    rf"[{_HAN}][ *._~|/\-+·•]{{0,4}}$|[A-Za-zÀ-ɏ']+$|\d+$|[\u2600-\u27bf\U0001f000-\U0001faff]$"
+    rf"[{_HAN}]{{1,2}}[ *._~|/\-+·•]{{0,4}}$|[A-Za-zÀ-ɏ']+$|\d+$|[\u2600-\u27bf\U0001f000-\U0001faff]$"
 )
 _BARE = re.compile("[三四五六七八九十]")
 
@@ -60,7 +60,8 @@ def kind(atom: str, before: str) -> int:
     if "㐀" <= atom <= "鿿":
         if atom in kinds or _APART.search(before):
             return STIRS
-        return max(kinds.get(before[-1:] + atom, QUIET), NOTED if _BARE.match(atom) else QUIET)
+        pair, three = kinds.get(before[-1:] + atom, QUIET), kinds.get(before[-2:] + atom, QUIET)
+        return max(pair, three, NOTED if _BARE.match(atom) else QUIET)
     if atom in _PLAIN or "\u3000" <= atom <= "\u30ff" or "\u2600" <= atom <= "\u27bf" or atom >= "\U0001f000":
         return QUIET
     return QUIET if atom in "\ufe0f\u200d" and before[-1:] >= "\u2600" else ODD
