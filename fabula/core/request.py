@@ -21,9 +21,12 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Context:
+    """`siblings` requests with this prompt come together: an engine may read it once for all of them."""
+
     caller: Caller = Caller()
     chat_id: str = ""
     purpose: Purpose = "generate"
+    siblings: int = 1
 
 
 ANYONE = Context()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
@@ -153,6 +154,18 @@ async def test_an_engine_killed_while_it_writes_leaves_the_saved_states(
     async with loaded(model, Shelf(shelf.folder, 1 << 30)) as worker:
         _, back = await ask(worker, A, (*a, 100))
     assert back.cache == "disk"
+
+
+async def test_choices_of_one_prompt_read_it_once(model: LocalModel, shelf: Shelf) -> None:
+    together = Context(siblings=3)
+    async with loaded(model, shelf, slots=3) as worker:
+        asked = [ask(worker, together, STORY["Ada"], temperature=1, seed=seed) for seed in range(3)]
+        texts, facts = zip(*await asyncio.gather(*asked), strict=True)
+        await ask(worker, ANYONE, STORY["Bea"])
+    assert sum(each.processed_tokens for each in facts) <= facts[0].prompt_tokens + 4
+    assert sorted(each.cache for each in facts) == ["disk", "disk", "none"]
+    assert len(set(texts)) > 1
+    assert not list(shelf.folder.glob("*.kv"))
 
 
 async def test_chats_without_kept_states_still_run(model: LocalModel, tmp_path: Path) -> None:

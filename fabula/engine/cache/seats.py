@@ -11,13 +11,15 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from fabula.core.errors import EngineDied, FabulaError
 from fabula.core.request import Context
 from fabula.core.stream import CacheReason, CacheSource, Finished, Prefill, Token
 from fabula.core.worker import KeepsSlots
+from fabula.engine.cache.family import Families, Family
 from fabula.engine.cache.shelf import Shelf, State
-from fabula.engine.cache.table import Slot, Table, Trace, chat_of, common
+from fabula.engine.cache.table import PLAIN, Slot, Table, Trace, Variant, chat_of, common
 
 log = logging.getLogger(__name__)
 WORTH_KEEPING = 128  # tokens that a state must hold, or that would be lost, before it is saved
@@ -68,28 +70,65 @@ class Seat:
         return source, self.reason
 
 
+class Engine(KeepsSlots, Protocol):
+    async def turn_to(self, slot: int, variant: Variant) -> None:
+        """The slot's next request will be of that variant: what is restored before it is not thrown away."""
+        ...
+
+
 class Seats:
     """All slots of one loaded model. Without a `shelf`, nothing is saved."""
 
-    def __init__(self, engine: KeepsSlots, count: int, shelf: Shelf | None, fingerprint: str) -> None:
+    def __init__(self, engine: Engine, count: int, shelf: Shelf | None, fingerprint: str) -> None:
         self._engine, self._shelf, self._fingerprint = engine, shelf, fingerprint
         self.table = Table(count)
         self._free = asyncio.Semaphore(count)
+        self._families = Families(self._discard)
         self._token_bytes = 0.0  # as measured at the last save
 
     @asynccontextmanager
-    async def seat(self, context: Context, asked: Trace) -> AsyncIterator[Seat]:
+    async def seat(self, context: Context, asked: Trace, variant: Variant = PLAIN) -> AsyncIterator[Seat]:
         """Waits for a free slot, in the order of asking, and makes it as ready as it can be."""
         async with self._free:
-            slot = self.table.take(chat_of(context), asked)
+            slot = self.table.take(chat_of(context), asked, variant)
             try:
-                seat = await self._prepared(slot, context, asked)
+                seat = await self._prepared(slot, context, asked, variant)
                 try:
                     yield seat
                 finally:
                     slot.trace = seat.holds()
             finally:
                 self.table.give_back(slot)
+
+    @asynccontextmanager
+    async def sibling(
+        self, context: Context, asked: Trace, variant: Variant = PLAIN
+    ) -> AsyncIterator[Family | None]:
+        """The family that a request reads its prompt for; None when that was done, or it stands alone."""
+        alone = context.siblings < 2 or self.table.count < 2 or isinstance(asked, str) or not self._shelf
+        if alone or len(asked) < WORTH_RESTORING:
+            yield None
+            return
+        async with self._families.member((asked, variant), context.siblings) as family:
+            yield family
+
+    async def lend(self, seat: Seat, family: Family) -> None:
+        """What the seat has read is there for the rest of its family from now on."""
+        slot = seat.slot
+        if self._shelf and not isinstance(seat.asked, str):
+            fingerprint = self._key(slot.variant)
+            state = State(fingerprint=fingerprint, owner=slot.owner, chat="", trace=seat.asked)
+            if await self._saved(slot, state):
+                family.state = state
+        family.read.set()
+
+    def _discard(self, state: State) -> None:
+        if self._shelf:
+            self._shelf.discard(state)
+
+    def _key(self, variant: Variant) -> str:
+        """What a saved state must have been made with."""
+        return f"{self._fingerprint}-{variant.key}" if variant.key else self._fingerprint
 
     async def keep_all(self, limit_s: float) -> None:
         """Saves every chat that no one writes in, those used last first, as far as the time goes."""
@@ -100,36 +139,42 @@ class Seats:
 
     # ── before a request ────────────────────────────────────────────────────────────────────────────
 
-    async def _prepared(self, slot: Slot, context: Context, asked: Trace) -> Seat:
+    async def _prepared(self, slot: Slot, context: Context, asked: Trace, variant: Variant) -> Seat:
         chat, owner = chat_of(context), context.caller.owner_id
         own = bool(slot.trace) and slot.chat == chat
-        there = common(slot.trace, asked)
-        seat = Seat(slot, asked, there, "slot" if there else "none", _why(own, slot.trace, there, asked))
+        there = common(slot.trace, asked) if slot.variant == variant else 0
+        why: CacheReason = "rescaled" if own and slot.variant != variant else ""
+        why = why or _why(own, slot.trace, there, asked)
+        seat = Seat(slot, asked, there, "slot" if there else "none", why)
         if len(slot.trace) - there >= WORTH_KEEPING:
             await self._keep(slot)
-        await self._restore(seat, owner)
+        if slot.variant != variant:
+            slot.saved = ()
+        await self._restore(seat, owner, variant)
         if slot.chat != chat:
             slot.saved = ()
-        slot.chat, slot.owner, slot.trace = chat, owner, ()
+        slot.chat, slot.owner, slot.trace, slot.variant = chat, owner, (), variant
         return seat
 
-    async def _restore(self, seat: Seat, owner: str) -> None:
+    async def _restore(self, seat: Seat, owner: str, variant: Variant) -> None:
         """Puts a saved state into the slot, if one holds clearly more; a damaged one is thrown away."""
         while self._shelf and not isinstance(seat.asked, str):
-            found = self._shelf.best(self._fingerprint, owner, seat.asked)
+            found = self._shelf.best(self._key(variant), owner, seat.asked)
             if not found or found[1] < seat.expected + WORTH_RESTORING:
                 return
             state, there = found
-            if await self._restored(seat.slot, state):
+            if await self._restored(seat.slot, state, variant):
                 seat.expected, seat.source = there, "disk"
                 seat.reason = _why(True, state.trace, there, seat.asked)
                 return
             seat.reason = "damaged"
 
-    async def _restored(self, slot: Slot, state: State) -> bool:
+    async def _restored(self, slot: Slot, state: State, variant: Variant) -> bool:
         assert self._shelf
         try:
             if await asyncio.to_thread(self._shelf.is_whole, state):
+                if slot.variant != variant:
+                    await self._engine.turn_to(slot.number, variant)
                 await self._engine.restore_slot(slot.number, self._shelf.file(state).name)
                 self._shelf.used(state)
                 slot.saved = state.trace
@@ -151,20 +196,29 @@ class Seats:
             return
         if len(trace) - common(slot.saved, trace) < NEWS:
             return
-        state = State(fingerprint=self._fingerprint, owner=slot.owner, chat=slot.chat, trace=trace)
+        fingerprint = self._key(slot.variant)
+        state = State(fingerprint=fingerprint, owner=slot.owner, chat=slot.chat, trace=trace)
+        if await self._saved(slot, state):
+            slot.saved = trace
+
+    async def _saved(self, slot: Slot, state: State) -> bool:
+        trace = state.trace
+        assert self._shelf
         if not self._shelf.wants(state) or not self._shelf.has_room(int(self._token_bytes * len(trace))):
-            return
+            return False
         try:
             await self._engine.save_slot(slot.number, self._shelf.part(state).name)
             size = self._shelf.part(state).stat().st_size
             await asyncio.to_thread(self._shelf.commit, state)
-            self._token_bytes, slot.saved = size / len(trace), trace
+            self._token_bytes = size / len(trace)
+            return True
         except EngineDied:
             self._shelf.discard(state)
             raise
         except (FabulaError, OSError) as error:
             self._shelf.discard(state)
-            log.warning("a chat's state could not be saved: %s", error)
+            log.warning("the state of a slot could not be saved: %s", error)
+            return False
 
 
 def _why(own: bool, held: Trace, there: int, asked: Trace) -> CacheReason:

@@ -109,7 +109,8 @@ class Shelf:
         self._states[state.name] = state
         if not self.wants(state):  # the chat was deleted meanwhile
             self.discard(state)
-        self._drop_what_it_replaces(state)
+        if state.chat:
+            self._drop_what_it_replaces(state)
         self._trim()
 
     def used(self, state: State) -> None:
@@ -151,13 +152,18 @@ class Shelf:
         self.folder.mkdir(parents=True, exist_ok=True)
         for about in sorted(self.folder.glob("*.json"), key=_used_at):
             state = _read(about)
-            if state is not None and state.name == about.stem and _size(self.file(state)) == state.size:
+            if state is not None and self._is_kept(state, about):
                 self._states[state.name] = state
         for path in self.folder.iterdir():
             if path.suffix == ".part" or (path.suffix in (".kv", ".json") and path.stem not in self._states):
                 log.info("removed an incomplete state: %s", path.name)
                 path.unlink(missing_ok=True)
         self._trim()
+
+    def _is_kept(self, state: State, about: Path) -> bool:
+        """States of no chat are for requests of the moment only."""
+        whole = state.name == about.stem and _size(self.file(state)) == state.size
+        return whole and bool(state.chat)
 
 
 def _measure(file: Path) -> tuple[int, int]:

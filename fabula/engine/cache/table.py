@@ -36,9 +36,23 @@ def chat_of(context: Context) -> str:
     return context.chat_id if context.purpose in PINNED else ""
 
 
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """How a prompt is read beside its ids: equal keys read alike. `scales` are those of all adapters."""
+
+    key: str = ""
+    scales: tuple[float, ...] = field(default=(), compare=False)
+
+
+PLAIN = Variant()
+
+
 @dataclass(eq=False, slots=True)
 class Slot:
-    """One sequence in the engine's memory. `saved` is what of it lies in kv/."""
+    """One sequence in the engine's memory. `saved` is what of it lies in kv/.
+
+    What was read as one `variant` is worth nothing to another.
+    """
 
     number: int
     reserved: bool = False
@@ -46,6 +60,7 @@ class Slot:
     chat: str = ""
     trace: Trace = ()
     saved: Trace = ()
+    variant: Variant = PLAIN
     used: int = 0  # turn of the table's clock
     busy: bool = False
 
@@ -62,13 +77,13 @@ class Table:
         last = self.count - 1
         self.slots = [Slot(number, reserved=0 < number == last) for number in range(self.count)]
 
-    def take(self, chat: str, trace: Trace) -> Slot:
+    def take(self, chat: str, trace: Trace, variant: Variant = PLAIN) -> Slot:
         """The best idle slot, busy from now on. Raises LookupError when none is idle."""
         idle = [slot for slot in self.slots if not slot.busy]
         if not idle:
             raise LookupError("no slot is idle")
         rank = _for_chat if chat else _for_others
-        slot = min(idle, key=lambda slot: rank(slot, chat, trace))
+        slot = min(idle, key=lambda slot: rank(slot, chat, trace if slot.variant == variant else ()))
         slot.busy = True
         return slot
 

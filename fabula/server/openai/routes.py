@@ -21,6 +21,7 @@ from fabula.core.model import LocalModel
 from fabula.core.request import Context
 from fabula.core.stream import Delta, Finished, Loading, Prepared, Token
 from fabula.core.texts import phrase
+from fabula.engine.presets.shelf import KEY
 from fabula.server.caller import caller_of
 from fabula.server.openai import parse, render
 from fabula.server.sse import EventStream
@@ -67,7 +68,7 @@ async def _complete(
     read: Callable[[dict[str, Any]], parse.Wish],
     shape: render.ChatShape | render.TextShape,
 ) -> Response:
-    wish = read(await _body(request))
+    wish = read(await _over_preset(studio, request, await _body(request)))
     model = studio.find_model(wish.model)
     answer = render.Answer(shape, model.name, len(wish.conversations or wish.prompts))
     turns = _turns(studio, request, wish, model.name)
@@ -103,6 +104,15 @@ async def _body(request: Request) -> dict[str, Any]:
     return body
 
 
+async def _over_preset(studio: Studio, request: Request, body: dict[str, Any]) -> dict[str, Any]:
+    """The body, over the preset that its field `preset` names."""
+    if KEY not in body:
+        return body
+    named = await studio.presets.laid(caller_of(request).owner_id, {KEY: body[KEY] or ""})
+    asked = {name: value for name, value in body.items() if name != KEY}
+    return {name: value for name, value in named.items() if name not in parse.HANDLED} | asked
+
+
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is no JSON")
 
@@ -113,7 +123,7 @@ def _turns(
     """One stream per choice, in the order of their index."""
     common: dict[str, Any] = {
         "model": model,
-        "context": Context(caller_of(request)),
+        "context": Context(caller_of(request), siblings=wish.choices),
         "ignored": wish.ignored,
     }
     asked = [
