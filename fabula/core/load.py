@@ -26,6 +26,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "flash_attention": ("auto", "on", "off"),
     "split_mode": ("layer", "row", "none"),
     "rope_scaling": ("none", "linear", "yarn"),
+    "speculation": ("none", "ngram"),
 }
 RANGES: dict[str, tuple[float, float]] = {
     "context": (1, 100_000_000),
@@ -53,6 +54,7 @@ class LoadOptions:
     kv_type: str | None = None
     kv_type_v: str | None = None  # of the values alone; None = as the keys
     flash_attention: str | None = None
+    speculation: str | None = None  # "ngram": what was written before is guessed to come again
     gpu_layers: int | None = None  # the output layer counts as one; −1 = by the memory plan
     split_mode: str | None = None  # how several GPUs share a model
     tensor_split: tuple[float, ...] | None = None  # each GPU's share

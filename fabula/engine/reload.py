@@ -23,7 +23,7 @@ EXACT = (
 )
 """What changes the memory or the text."""
 
-SPEED = ("threads", "batch", "mmap", "mlock")
+SPEED = ("threads", "batch", "speculation", "mmap", "mlock")
 """Worth a reload only when a person asks for the load itself."""
 
 
@@ -66,6 +66,7 @@ _NEUTRAL = {
     "moe_cpu": 0,
     "rope_scaling": "none",
     "rope_scale": 1.0,
+    "speculation": "none",
     "mmap": True,
     "mlock": False,
     "adapters": (),

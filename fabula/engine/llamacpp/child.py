@@ -48,6 +48,7 @@ class Settings:
     rope_scale: float = 0.0  # how many times longer; 0 = the model's
     rope_original: int = 0
     load_mode: str = "AUTO"
+    speculation: str = "none"
 
 
 def main() -> None:
@@ -88,6 +89,8 @@ def _params(settings: Settings, xllamacpp):  # type: ignore[no-untyped-def]  # t
     params.endpoint_slots = True
     params.n_ubatch = settings.batch or params.n_ubatch
     params.n_batch = params.n_ubatch  # progress is told, and a reader's leaving noticed, once per batch
+    if settings.speculation == "ngram":
+        _guess(params, xllamacpp)
     params.verbosity = 4  # tells buffer sizes; 5 would write 600 KB at each start
     return params
 
@@ -114,6 +117,12 @@ def _stretch(params, settings: Settings, xllamacpp) -> None:  # type: ignore[no-
     if settings.rope_scaling:
         scaling = f"LLAMA_ROPE_SCALING_TYPE_{settings.rope_scaling.upper()}"
         params.rope_scaling_type = xllamacpp.llama_rope_scaling_type[scaling]
+
+
+def _guess(params, xllamacpp) -> None:  # type: ignore[no-untyped-def]
+    """After 4 tokens that stood in the text before, the 16 that followed them are guessed and checked at once."""
+    params.speculative.types = [xllamacpp.common_speculative_type.COMMON_SPECULATIVE_TYPE_NGRAM_SIMPLE]
+    params.speculative.ngram_simple.size_n, params.speculative.ngram_simple.size_m = 4, 16
 
 
 def _die_with_the_studio() -> None:

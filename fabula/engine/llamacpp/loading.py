@@ -50,6 +50,7 @@ def config(model: LocalModel, plan: Plan, slots_folder: str, checkpoints: dict[s
         "rope_scale": options.rope_scale or 0.0,
         "rope_original": options.rope_original or 0,
         "load_mode": load_mode(options),
+        "speculation": options.speculation or "none",
     }
 
 
@@ -101,12 +102,17 @@ def arguments(config: dict[str, Any]) -> list[str]:
 
 
 FLAGS = ("--no-webui", "--slots", "--jinja")
+NGRAM = (
+    *("--spec-type", "ngram-simple"),
+    *("--spec-ngram-simple-size-n", "4", "--spec-ngram-simple-size-m", "16"),
+)
 
 
 def _switches(config: dict[str, Any]) -> list[str]:
     """The load mode is only told when it was wished: older servers have other words for it."""
     mode = config["load_mode"].lower().replace("_", "+")
     return [
+        *(NGRAM if config["speculation"] == "ngram" else ()),
         *(["--no-kv-offload"] if not config["kv_offload"] else []),
         *(["--load-mode", mode] if mode != "auto" else []),
     ]

@@ -1,0 +1,1 @@
+"""Measure how a model runs fastest on this machine, and remember it."""
