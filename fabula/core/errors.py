@@ -1,9 +1,10 @@
 """Every error a person can meet, as one tree. Knows no language: sentences live in `core/texts`.
 
     FabulaError
-    ├── BadRequest (400)        BadParameter, ContextExceeded, UnknownSource, TemplateRefused, BodyTooLarge
+    ├── BadRequest (400)        BadParameter, ContextExceeded, UnknownSource, TemplateRefused, BodyTooLarge,
+    │                           AdapterUnfit, AdapterUnusable
     ├── NotFound (404)          ModelNotFound, ChatNotFound, MessageNotFound, TurnNotFound, JobNotFound,
-    │                           NoSuchRoute, PresetNotFound
+    │                           NoSuchRoute, AdapterNotFound, PresetNotFound
     ├── Forbidden (403)         ForeignHost, ForeignOrigin, Blocked
     ├── Conflict (409)          StaleRevision, ChatBusy, NothingToUndo, StudioRunning, PortInUse, ModelBusy,
     │                           PresetExists, PresetBuiltIn
@@ -96,6 +97,23 @@ class TemplateRefused(BadRequest):
 
 
 @dataclass(eq=False)
+class AdapterUnfit(BadRequest):
+    """The adapter was made for another model."""
+
+    adapter: str
+    model: str
+    reason: Phrase | str
+
+
+@dataclass(eq=False)
+class AdapterUnusable(BadRequest):
+    """The file or folder is no adapter that can be used here, whatever the model."""
+
+    adapter: str
+    reason: Phrase | str
+
+
+@dataclass(eq=False)
 class BodyTooLarge(BadRequest):
     status = 413
     limit: int  # bytes
@@ -111,6 +129,14 @@ class NotFound(FabulaError):
 @dataclass(eq=False)
 class ModelNotFound(NotFound):
     """`known` lists the names that exist, separated by commas ("" when there is none)."""
+
+    name: str
+    known: str
+
+
+@dataclass(eq=False)
+class AdapterNotFound(NotFound):
+    """`known` lists the adapters that exist, separated by commas ("–" when there is none)."""
 
     name: str
     known: str

@@ -62,6 +62,29 @@ def _bias(value: Any) -> tuple[tuple[int, float], ...]:
     return tuple((int(token), float(amount)) for token, amount in pairs)
 
 
+SCALE_LIMIT = 100.0
+"""Of an adapter, both ways. Past 3 or so most only write nonsense."""
+
+
+def _is_scales(value: Any) -> bool:
+    try:
+        return all(
+            isinstance(name, str) and name and _is_number(scale) and abs(scale) <= SCALE_LIMIT
+            for name, scale in _pairs(value)
+        )
+    except (TypeError, ValueError):
+        return False
+
+
+def _scales(value: Any) -> tuple[tuple[str, float], ...]:
+    """Pairs of name and scale, from pairs or from an object; the last one said of a name holds."""
+    return tuple((name, float(scale)) for name, scale in dict(_pairs(value)).items())
+
+
+def _pairs(value: Any) -> Any:
+    return value.items() if isinstance(value, dict) else value
+
+
 def _schema(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
@@ -77,6 +100,9 @@ _BY_ANNOTATION = {
 }
 _BY_NAME = {
     "logit_bias": _Kind(_is_bias, _bias, phrase("expected.bias")),
+    "adapters": _Kind(
+        _is_scales, _scales, phrase("expected.adapters", low=f"{-SCALE_LIMIT:g}", high=f"{SCALE_LIMIT:g}")
+    ),
     "json_schema": _Kind(
         lambda value: isinstance(value, str | dict | bool), _schema, phrase("expected.schema")
     ),

@@ -80,6 +80,7 @@ class Sampling:
         None  # tokens of reasoning after which the model has to answer; None = no limit
     )
     keep_reasoning: bool = False  # earlier replies are sent with their reasoning
+    adapters: tuple[tuple[str, float], ...] = ()  # (LoRA adapter, scale); others have their usual one
 
     def __post_init__(self) -> None:
         if unknown := [name for name in self.sampler_order if name not in SAMPLERS]:

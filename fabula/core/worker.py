@@ -104,7 +104,12 @@ class KeepsSlots(Protocol):
 
 @runtime_checkable
 class TakesAdapters(Protocol):
-    async def set_adapters(self, scales: Mapping[str, float]) -> None: ...
+    """Runs a model with LoRA adapters; their scales are part of each request's sampling."""
+
+    @property
+    def adapters(self) -> tuple[str, ...]:
+        """Those that it has loaded."""
+        ...
 
 
 @runtime_checkable

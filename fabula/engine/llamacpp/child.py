@@ -49,6 +49,7 @@ class Settings:
     rope_original: int = 0
     load_mode: str = "AUTO"
     speculation: str = "none"
+    adapters: tuple[str, ...] = ()  # paths; requests say how strong each is
 
 
 def main() -> None:
@@ -78,6 +79,8 @@ def _params(settings: Settings, xllamacpp):  # type: ignore[no-untyped-def]  # t
     _place(params, settings, xllamacpp)
     _stretch(params, settings, xllamacpp)
     params.cache_ram_mib = settings.prompt_cache_mib
+    params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(path, 0.0) for path in settings.adapters]
+    params.lora_init_without_apply = True
     params.slot_save_path = settings.slots_folder
     params.n_ctx_checkpoints, params.checkpoint_min_step = settings.checkpoints, settings.checkpoint_step
     params.cache_idle_slots = False  # it would copy every chat's slot at every request of another

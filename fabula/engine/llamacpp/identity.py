@@ -27,7 +27,7 @@ def fingerprint(model: LocalModel, plan: Plan, engine: str) -> str:
     about = {
         "format": FORMAT,
         "engine": engine,
-        "model": _weights(model.path),
+        "model": weights(model.path),
         "context": plan.context,
         "kv_type": plan.kv_type,
         "options": [getattr(plan.options, name) for name in OPTIONS],
@@ -35,7 +35,7 @@ def fingerprint(model: LocalModel, plan: Plan, engine: str) -> str:
     return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
 
 
-def _weights(path: Path) -> str:
+def weights(path: Path) -> str:
     """Size, time of change and samples of the file: hashing all of it would take longer than loading."""
     facts = path.stat()
     digest = hashlib.sha256(f"{facts.st_size} {facts.st_mtime_ns}".encode())

@@ -5,6 +5,8 @@ Knows no process; the program inside the child is `child`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from fabula.core.load import LoadOptions
@@ -24,7 +26,13 @@ EXPERTS = r"ffn_(up|down|gate|gate_up)_(ch|)exps"
 """How llama.cpp names the tensors of experts."""
 
 
-def config(model: LocalModel, plan: Plan, slots_folder: str, checkpoints: dict[str, int]) -> dict[str, Any]:
+def config(
+    model: LocalModel,
+    plan: Plan,
+    slots_folder: str,
+    checkpoints: dict[str, int],
+    adapters: Sequence[Path] = (),
+) -> dict[str, Any]:
     """The child's settings, but for the key."""
     options = plan.options
     return {
@@ -35,7 +43,9 @@ def config(model: LocalModel, plan: Plan, slots_folder: str, checkpoints: dict[s
         "gpu_layers": plan.gpu_layers,
         "kv_type": plan.kv_type,
         "kv_type_v": options.kv_type_v or plan.kv_type,
-        "prompt_cache_mib": plan.prompt_cache >> 20,
+        # The engine's memory of prompts does not know with which scales of adapters they were read.
+        "prompt_cache_mib": 0 if adapters else plan.prompt_cache >> 20,
+        "adapters": [str(path) for path in adapters],
         "slots_folder": slots_folder,
         **checkpoints,
         "batch": options.batch or 0,
@@ -98,7 +108,7 @@ def arguments(config: dict[str, Any]) -> list[str]:
         "--yarn-orig-ctx": config["rope_original"] or "",
     }
     told = [f"{part}" for name, value in pairs.items() if value != "" for part in (name, value)]
-    return [*told, *FLAGS, *_switches(config)]
+    return [*told, *FLAGS, *_switches(config), *_adapters(config)]
 
 
 FLAGS = ("--no-webui", "--slots", "--jinja")
@@ -106,6 +116,11 @@ NGRAM = (
     *("--spec-type", "ngram-simple"),
     *("--spec-ngram-simple-size-n", "4", "--spec-ngram-simple-size-m", "16"),
 )
+
+
+def _adapters(config: dict[str, Any]) -> list[str]:
+    loaded = [part for path in config["adapters"] for part in ("--lora", path)]
+    return [*loaded, "--lora-init-without-apply"] if loaded else []
 
 
 def _switches(config: dict[str, Any]) -> list[str]:

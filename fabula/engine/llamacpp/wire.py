@@ -46,6 +46,7 @@ HONOURED = (
     | {
         *("dry_sequence_breakers", "logit_bias", "banned_tokens", "logprobs", "max_tokens", "stop"),
         *("grammar", "json_schema", "regex", "adaptive_target", "adaptive_decay", "sampler_order"),
+        "adapters",
     }
 )
 """Every other parameter is told as ignored."""

@@ -13,6 +13,7 @@ import re
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +25,16 @@ from fabula.core.sampling import SEED_LIMIT, Sampling
 from fabula.core.stream import Delta, Finished, Prefill
 from fabula.core.worker import Prompt
 from fabula.engine.builds.builds import Build, ours
+from fabula.engine.cache.family import Family
 from fabula.engine.cache.seats import Seat, Seats
 from fabula.engine.cache.shelf import Shelf
 from fabula.engine.cache.steps import Steps, cannot_go_back, steps
-from fabula.engine.cache.table import chat_of
+from fabula.engine.cache.table import Variant, chat_of
 from fabula.engine.llamacpp import loading, wire
+from fabula.engine.llamacpp.adapters import Attached, Loras, NothingAttached, numbered
 from fabula.engine.llamacpp.connection import Answer, request
 from fabula.engine.llamacpp.forms import Forms
-from fabula.engine.llamacpp.identity import checkpoints, fingerprint
+from fabula.engine.llamacpp.identity import checkpoints, fingerprint, weights
 from fabula.engine.llamacpp.process import EngineProcess
 from fabula.engine.llamacpp.reading import Events, Gap, Reader, Unsaid, refusal
 
@@ -45,10 +48,10 @@ _UNSAFE = re.compile(r"[^\w.-]+")
 
 
 class LlamaCppWorker:
-    """One GGUF in one child process. Also Counts and, with a `shelf`, KeepsSlots.
+    """One GGUF in one child process. Also Counts, TakesAdapters and, with a `shelf`, KeepsSlots.
 
-    `logs` is the folder for the engine's log files. States of chats are saved on the shelf when they lose
-    their slot and when the worker is closed, and come back from it.
+    `logs` is the folder for the engine's log files; `attached` knows where adapters lie. States of chats are
+    saved on the shelf when they lose their slot and when the worker is closed, and come back from it.
     """
 
     model: LocalModel
@@ -62,11 +65,14 @@ class LlamaCppWorker:
         start_timeout_s: float = START_TIMEOUT_S,
         shelf: Shelf | None = None,
         build: Build | None = None,
+        attached: Attached | None = None,
     ) -> None:
         self._logs = logs
         self._build = build or ours()
         self._start_timeout_s = start_timeout_s
         self._shelf = shelf
+        self._attached = attached or NothingAttached()
+        self._loras = Loras()
         self._seats: Seats | None = None
         self._one_way = False
         self._apart = 0  # tokens between two checkpoints
@@ -79,7 +85,8 @@ class LlamaCppWorker:
     async def load(self, model: LocalModel, plan: Plan) -> None:
         self.model, self.plan = model, plan
         folder = f"{self._shelf.folder}{os.sep}" if self._shelf else ""  # a prefix of file names
-        config = loading.config(model, plan, folder, checkpoints(model, plan))
+        adapters = await asyncio.to_thread(self._find_adapters)
+        config = loading.config(model, plan, folder, checkpoints(model, plan), adapters)
         self._process = await self._started(config)
         self._forms = Forms(self._process.lines_since)
         self.engine = loading.engine_name(self._build, self._process.version)
@@ -87,6 +94,18 @@ class LlamaCppWorker:
         self._one_way = await asyncio.to_thread(cannot_go_back, model)
         self._apart = checkpoints(model, plan)["checkpoint_step"]
         self._seats = Seats(self, plan.slots, self._shelf, name)
+
+    def _find_adapters(self) -> Sequence[Path]:
+        """The files of the adapters that the plan names. Raises AdapterUnfit or AdapterUnusable."""
+        names = tuple(name for name, _ in self.plan.options.adapters or ())
+        files = self._attached.files(self.model, names)
+        prints = tuple(weights(path) for path in files)
+        self._loras = Loras(names, prints, partial(self._attached.usual, self.model))
+        return files
+
+    @property
+    def adapters(self) -> tuple[str, ...]:
+        return self._loras.names
 
     async def _started(self, config: dict[str, Any]) -> EngineProcess:
         """The child of the build that is in use, ready. Raises ModelLoadFailed or EngineTimeout."""
@@ -128,26 +147,34 @@ class LlamaCppWorker:
 
     def honours(self, sampling: Sampling) -> tuple[dict[str, Any], tuple[str, ...]]:
         seed = secrets.randbelow(SEED_LIMIT)
-        return wire.effective(sampling, context=self.plan.context, seed=seed), wire.ignored(sampling)
+        used = wire.effective(sampling, context=self.plan.context, seed=seed)
+        used |= {"adapters": dict(self._loras.settle(sampling).adapters)}
+        return used, (*wire.ignored(sampling), *self._loras.ignored(sampling))
 
     async def stream(
         self, prompt: Prompt, sampling: Sampling, context: Context = ANYONE
     ) -> AsyncGenerator[Delta, None]:
         if self._seats is None:
             raise EngineDied(self.model.name, "it is not loaded")
-        exact = await self._exact(prompt, as_ids=bool(chat_of(context)))
+        exact = await self._exact(prompt, as_ids=bool(chat_of(context)) or context.siblings > 1)
+        asked = wire.trace(exact)
+        sampling = self._loras.settle(sampling)
+        variant = self._loras.variant(sampling)
         async with (
-            self._seats.seat(context, wire.trace(exact)) as seat,
-            aclosing(self._answered(exact, sampling, seat)) as deltas,
+            self._seats.sibling(context, asked, variant) as family,
+            self._seats.seat(context, asked, variant) as seat,
+            aclosing(self._answered(exact, sampling, seat, family)) as deltas,
         ):
             async for delta in deltas:
                 seat.follow(delta)
                 yield delta
 
-    async def _answered(self, prompt: Prompt, sampling: Sampling, seat: Seat) -> AsyncGenerator[Delta, None]:
+    async def _answered(
+        self, prompt: Prompt, sampling: Sampling, seat: Seat, family: Family | None
+    ) -> AsyncGenerator[Delta, None]:
         """The whole prompt is read as one, or step by step; what is told of it is the same."""
         told = Steps()
-        async with aclosing(self._stepped(prompt, seat)) as deltas:
+        async with aclosing(self._stepped(prompt, seat, family)) as deltas:
             async for delta in deltas:
                 if isinstance(told_now := told.step(delta, len(seat.asked)), Prefill):
                     yield told_now
@@ -156,18 +183,25 @@ class LlamaCppWorker:
                 delta = told.last(delta)
                 yield self._told(delta, seat) if isinstance(delta, Finished) else delta
 
-    async def _stepped(self, prompt: Prompt, seat: Seat) -> AsyncGenerator[Delta, None]:
-        """Reads a long prompt up to each message, where the model could not go back to; see `cache.steps`."""
+    async def _stepped(
+        self, prompt: Prompt, seat: Seat, family: Family | None
+    ) -> AsyncGenerator[Delta, None]:
+        """What is read before the reply is asked for: a prompt up to each message, where the model could not
+        go back to (see `cache.steps`), and all of it for the others who ask the same."""
         ids = seat.asked
-        if not self._one_way or isinstance(ids, str):
+        if isinstance(ids, str) or not (self._one_way or family):
             return
-        openings = [await self._opening(text) for text in prompt.openings]
-        for end in steps(ids, openings, start=seat.expected, apart=self._apart):
-            async with aclosing(
-                self._read(wire.reading(ids[:end], seat.number), Reader(self.model.name))
-            ) as deltas:
+        openings = [await self._opening(text) for text in prompt.openings] if self._one_way else []
+        ends = steps(ids, openings, start=seat.expected, apart=self._apart)
+        for end in (*ends, len(ids)) if family else ends:
+            async with aclosing(self._reading(ids[:end], seat.number, seat.slot.variant)) as deltas:
                 async for delta in deltas:
                     yield delta
+        if family and self._seats:
+            await self._seats.lend(seat, family)
+
+    def _reading(self, ids: tuple[int, ...], slot: int, variant: Variant) -> AsyncGenerator[Delta, None]:
+        return self._read(wire.reading(ids, slot) | numbered(variant.scales), Reader(self.model.name))
 
     async def _opening(self, text: str) -> tuple[int, ...]:
         if text not in self._openings:
@@ -177,6 +211,7 @@ class LlamaCppWorker:
     async def _written(self, prompt: Prompt, sampling: Sampling, seat: Seat) -> AsyncGenerator[Delta, None]:
         effective, _ = self.honours(sampling)
         body = wire.body(prompt, sampling, effective) | {"id_slot": seat.number}
+        body |= numbered(seat.slot.variant.scales)
         reader = Reader(self.model.name, logprobs=sampling.logprobs, stops=bool(sampling.stop))
         async with aclosing(self._forms.watched(self._read(body, reader), sampling)) as deltas:
             async for delta in deltas:
@@ -203,7 +238,7 @@ class LlamaCppWorker:
                             yield read
 
     async def _exact(self, prompt: Prompt, *, as_ids: bool) -> Prompt:
-        """Without text that the engine would put a BOS in front of, when none is wanted; or all of it as ids."""
+        """Without text before which the engine would put an unwanted BOS; or all of it as ids."""
         is_text = [isinstance(piece, str) for piece in prompt.pieces]
         if not any(is_text) or not (as_ids or (is_text[0] and not prompt.add_special)):
             return prompt
@@ -257,6 +292,12 @@ class LlamaCppWorker:
 
     async def restore_slot(self, slot: int, file: str) -> int:
         return int((await self._post(f"/slots/{slot}?action=restore", {"filename": file}))["n_restored"])
+
+    async def turn_to(self, slot: int, variant: Variant) -> None:
+        """One token is read with other scales: with them, the engine empties the slot before it reads."""
+        async with aclosing(self._reading((0,), slot, variant)) as deltas:
+            async for _ in deltas:
+                pass
 
     # ── requests ────────────────────────────────────────────────────────────────────────────────────
 

@@ -82,6 +82,20 @@ def _downloads(model: HubModel, source: Source, revision: str, errand: Errand) -
     return downloads
 
 
+def fetch_files(source: Source, names: Sequence[str], folder: Path, errand: Errand) -> None:
+    """Named files of a repository, whatever their format, under their own names in `folder`.
+
+    Raises SourceMissing when the first of them is not there.
+    """
+    revision = quote(source.version or "main", safe="")
+    for name in names:
+        address = f"{_endpoint()}/{source.target}/resolve/{revision}/{quote(name)}"
+        download = Download(Remote(address, name, source.text, headers=_headers()), errand)
+        with landing.one_at_a_time(errand, download.remote.id):
+            landing.land(download.run(), folder / name)
+            download.forget()
+
+
 def _run(download: Download, source: Source) -> None:
     part = download.run()
     try:

@@ -1,0 +1,29 @@
+"""Which adapters are attached to which model, as the load options say. Knows no engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from fabula.core.errors import AdapterNotFound
+from fabula.core.load import LoadOptions
+from fabula.core.model import LocalModel
+from fabula.models.adapters.shelf import Adapters, gone
+
+
+class Attached:
+    """`options` are what is set for a model now."""
+
+    def __init__(self, shelf: Adapters, options: Callable[[LocalModel], LoadOptions]) -> None:
+        self._shelf, self._options = shelf, options
+
+    def files(self, model: LocalModel, names: Sequence[str]) -> Sequence[Path]:
+        """In the order of `names`. Raises AdapterUnfit or AdapterUnusable."""
+        try:
+            return [self._shelf.fitting(name, model).path for name in names]
+        except AdapterNotFound as missing:
+            raise gone(missing.name, model) from missing
+
+    def usual(self, model: LocalModel) -> Mapping[str, float]:
+        """The scale of each where a request says none."""
+        return dict(self._options(model).adapters or ())
