@@ -25,6 +25,7 @@ from fabula.core.sampling import Sampling
 from fabula.core.seams import Journal
 from fabula.core.stream import Finished, Prefill
 from fabula.core.texts import phrase
+from fabula.engine.presets.shelf import Presets
 from fabula.turn.live import Live, Outcome, replay
 from fabula.turn.request import TurnRequest
 from fabula.turn.stream import Turns
@@ -85,12 +86,21 @@ class _Place:
 class Replies:
     """All turns that belong to chats, one at a time in each."""
 
-    def __init__(self, chats: Chats, turns: Turns, live: Live, journal: Journal, find: FindModel):
+    def __init__(
+        self,
+        chats: Chats,
+        turns: Turns,
+        live: Live,
+        journal: Journal,
+        find: FindModel,
+        presets: Presets,
+    ):
         self._chats = chats
         self._turns = turns
         self._live = live
         self._journal = journal
         self._find = find
+        self._presets = presets
         self._active: dict[str, str] = {}  # chat → turn
 
     def turn_of(self, chat_id: str) -> str:
@@ -104,7 +114,7 @@ class Replies:
 
     async def start(self, caller: Caller, ask: Ask) -> Started:
         """Add the person's text, if there is one, and begin to write. Nothing is changed when this raises
-        ChatBusy, StaleRevision, ModelNotFound, ChatNotFound, MessageNotFound or BadParameter."""
+        ChatBusy, StaleRevision, BadParameter, or that a model, chat, message or preset does not exist."""
         self.require_idle(ask.chat_id)
         turn_id = self._active[ask.chat_id] = uuid.uuid4().hex
         try:
@@ -141,7 +151,7 @@ class Replies:
         if chat.revision != ask.revision:
             raise StaleRevision(ask.chat_id, ask.revision, chat.revision)
         model = self._find(ask.model or chat.model)
-        sampling = Sampling.of(chat.sampling | ask.sampling)
+        sampling = await self._presets.sampling(caller.owner_id, chat.sampling, ask.sampling)
         change = await self._said(caller, ask) or Change(chat, None, chat.head_id)
         place, messages = await self._place(caller, ask, change, model, turn_id)
         place = dataclasses.replace(place, sampling=_journaled(sampling))

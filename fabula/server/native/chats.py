@@ -8,7 +8,6 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from fabula.app import Studio
-from fabula.core.sampling import Sampling
 from fabula.server.caller import caller_of
 from fabula.server.native import bodies, shapes
 
@@ -29,8 +28,9 @@ def router(studio: Studio) -> APIRouter:
     @routes.post("", status_code=201)
     async def create(body: bodies.NewChat, request: Request) -> dict[str, Any]:
         """A new, empty chat."""
-        Sampling.of(body.sampling)  # refused now rather than at the first reply
-        chat = await chats.create(caller_of(request).owner_id, **body.model_dump())
+        owner = caller_of(request).owner_id
+        await studio.presets.sampling(owner, body.sampling)  # refused now rather than at the first reply
+        chat = await chats.create(owner, **body.model_dump())
         return shapes.chat(studio, chat)
 
     @routes.get("/{chat_id}")
@@ -41,8 +41,9 @@ def router(studio: Studio) -> APIRouter:
     async def update(chat_id: str, body: bodies.ChatChanges, request: Request) -> dict[str, Any]:
         """Change title, model, system prompt or sampling."""
         changes = body.model_dump(exclude={"revision"}, exclude_none=True)
-        Sampling.of(changes.get("sampling", {}))
-        chat = await chats.update(caller_of(request).owner_id, chat_id, body.revision, **changes)
+        owner = caller_of(request).owner_id
+        await studio.presets.sampling(owner, changes.get("sampling", {}))
+        chat = await chats.update(owner, chat_id, body.revision, **changes)
         return shapes.chat(studio, chat)
 
     @routes.delete("/{chat_id}", status_code=204)
