@@ -70,10 +70,18 @@ def fill_0003(connection: Connection) -> None:
     connection.execute(text("INSERT INTO presets VALUES ('ann', 'calm', '', '{\"min_p\": 0.1}', 1.0, 2.0)"))
 
 
+def fill_0004(connection: Connection) -> None:
+    """And a measurement."""
+    fill_0003(connection)
+    values = "('m', 'llama.cpp 1', 'pc', '{\"threads\": 2}', '{}', 1.0)"
+    connection.execute(text(f"INSERT INTO tunings VALUES {values}"))
+
+
 FILLED: dict[str, Callable[[Connection], None]] = {
     "0001": fill_0001,
     "0002": fill_0002,
     "0003": fill_0003,
+    "0004": fill_0004,
 }
 """For each step a database of that time with data in it. A new step adds its own."""
 
