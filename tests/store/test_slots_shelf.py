@@ -74,6 +74,14 @@ def test_the_one_used_longest_ago_goes_when_the_budget_is_spent(tmp_path: Path) 
     assert sum(path.stat().st_size for path in tmp_path.glob("*.kv")) <= 2500
 
 
+def test_another_budget_holds_at_once(shelf: Shelf) -> None:
+    a, b = (keep(shelf, state((n,), chat=f"{n}"), bytes(1000)) for n in (1, 2))
+    shelf.allow(1500)
+    assert [shelf.holds(kept) for kept in (a, b)] == [False, True]
+    shelf.allow(0)
+    assert names(shelf) == set()
+
+
 def test_what_was_used_last_is_known_after_a_restart(tmp_path: Path) -> None:
     shelf = Shelf(tmp_path, 10_000)
     a, b = (keep(shelf, state((n,), chat=f"{n}"), bytes(1000)) for n in (1, 2))
@@ -129,6 +137,11 @@ def test_a_damaged_description_is_cleared_away(shelf: Shelf, text: str) -> None:
 def test_a_file_of_the_wrong_length_is_cleared_away_at_the_start(shelf: Shelf) -> None:
     kept = keep(shelf, state())
     shelf.file(kept).write_bytes(b"sta")
+    assert names(Shelf(shelf.folder, 10 * MB)) == set()
+
+
+def test_states_of_no_chat_are_gone_after_a_restart(shelf: Shelf) -> None:
+    keep(shelf, state((1, 2), chat=""))
     assert names(Shelf(shelf.folder, 10 * MB)) == set()
 
 

@@ -90,6 +90,11 @@ class Shelf:
         """Whether a state of this size may be written at all."""
         return 0 < self._budget >= size and shutil.disk_usage(self.folder).free - size >= LEFT_FREE
 
+    def allow(self, budget: int) -> None:
+        """Another budget, from now on."""
+        self._budget = budget
+        self._trim()
+
     def wants(self, state: State) -> bool:
         return state.chat not in self._forgotten
 
