@@ -202,6 +202,7 @@ class Studio:
         self.settings = settings.load(self.home, self._flags)
         self.supervisor.keep_alive_s = self.settings.engine_keep_alive
         self.supervisor.queue_limit = self.settings.engine_queue_limit
+        self.states.allow(self.settings.engine_kv_budget)
         self.events.publish("studio", "settings", {})
 
     async def start_job(self, kind: str, title: str, arguments: dict[str, Any]) -> Job:
