@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from fabula.core import texts
@@ -270,10 +270,18 @@ class EngineFailure(FabulaError):
 
 @dataclass(eq=False)
 class ModelLoadFailed(EngineFailure):
-    """`reason` is the engine's own inner error line."""
+    """`reason` is the engine's own inner error line, `advice` the text key of what to do about it."""
 
     name: str
     reason: str
+    advice: str = field(default="", kw_only=True)
+
+    def sentence(self, language: str = "en") -> str:
+        said = texts.say(self.key, language, name=self.name, reason=self.reason)
+        if not self.advice:
+            return said
+        end = ". " if language == "en" else "。"
+        return f"{said.rstrip('.。 ')}{end}{texts.say(self.advice, language)}"
 
 
 @dataclass(eq=False)

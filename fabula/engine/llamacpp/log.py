@@ -80,5 +80,32 @@ def reason(lines: list[str]) -> str:
     return ""
 
 
+_ADVICE = (
+    ("missing", r"No such file|cannot find the (file|path)"),
+    ("unreadable", r"Permission denied|Is a directory"),
+    ("template", r"chat template|jinja|failed to parse.*template|Expected .*(block|token|endfor|statement)"),
+    ("memory", r"alloc|out of memory|OutOfMemory|OutOfDeviceMemory|vector::|length_error|buffer of size"),
+    ("flash", r"flash"),
+    ("adapter", r"lora|adapter"),
+    ("newer", r"unknown (model )?architecture|unknown pre-tokenizer|unknown model|not supported"),
+    ("options", r"n_seq_max|n_parallel|n_u?batch|n_ctx|cache.type|KV.type|GGML_TYPE"),
+    (
+        "damaged",
+        r"magic|failed to read|file bounds|corrupted|incomplete|invalid|wrong|missing tensor|not found"
+        r"|exceeds maximum|duplicate|tensor|n_head|hparams|vocab|key|ftell|fseek",
+    ),
+    ("crashed", r"^the engine (aborted|crashed)"),
+)
+"""What to do about a failed load, by what its reason says; the first that matches."""
+
+
+def advice(reason: str) -> str:
+    """A text key; there is always one."""
+    for name, pattern in _ADVICE:
+        if re.search(pattern, reason, re.IGNORECASE):
+            return f"models.advice.{name}"
+    return "models.advice.other"
+
+
 def _plain(text: str) -> str:
     return _PREFIX.sub("", _ORIGIN.sub("", text.strip(), count=1))

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from fabula.core.errors import EngineDied, EngineTimeout, ModelLoadFailed
-from fabula.engine.llamacpp.log import EngineLog
+from fabula.engine.llamacpp.log import EngineLog, advice
 
 PROGRAM = Path(__file__).with_name("child.py")
 READY = b"FABULA-READY "
@@ -124,7 +124,8 @@ class EngineProcess:
             raise EngineTimeout(self._name, timeout_s) from None
         if not handshake:
             await self._last_words()
-            raise ModelLoadFailed(self._name, self._cause())
+            reason = self._cause()
+            raise ModelLoadFailed(self._name, reason, advice=advice(reason))
         self._understand(json.loads(handshake))
 
     def _understand(self, handshake: dict[str, Any]) -> None:

@@ -1,0 +1,146 @@
+"""Load options: wished, laid over each other, and what of them needs another load."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from fabula.core.errors import BadParameter
+from fabula.core.load import FOREVER, LoadOptions, seconds_of
+from fabula.core.model import LocalModel
+from fabula.core.plan import Plan
+from fabula.engine.choice import choose
+from fabula.engine.llamacpp.loading import arguments, config, load_mode, overrides
+from fabula.engine.reload import beyond, reload_reason, together
+
+PLAN = Plan(
+    model="m", tier="rough", verdict="fits", devices=(), context=8192, slots=4, gpu_layers=12, threads=3
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [
+        (90, 90.0), ("90", 90.0), ("5m", 300.0), ("1h30m", 5400.0), ("1.5h", 5400.0), ("250ms", 0.25),
+        (0, 0.0), ("0", 0.0), (-1, FOREVER), ("-1", FOREVER), ("-5m", FOREVER), (" 2M ", 120.0),
+        (float("inf"), FOREVER),
+    ],
+)  # fmt: skip
+def test_how_long_a_model_stays_can_be_said_in_many_ways(said: str | float, seconds: float) -> None:
+    assert seconds_of(said) == seconds
+
+
+@pytest.mark.parametrize("said", ["", "soon", "5 minutes", "m5", True, None, [], float("nan"), "5m!"])
+def test_what_is_no_time_is_refused(said: object) -> None:
+    with pytest.raises(BadParameter, match="5m"):
+        seconds_of(said)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"colour": "red"}, {"context": "big"}, {"context": 0}, {"slots": 0}, {"batch": 0}, {"kv_type": "q9"},
+        {"rope_scale": float("nan")}, {"tensor_split": [1, "x"]}, {"keep_alive": "soon"}, {"mmap": 1},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_wishes_are_checked(values: dict[str, object]) -> None:
+    with pytest.raises(BadParameter):
+        LoadOptions.of(values)
+
+
+def test_a_wish_is_laid_over_what_is_set() -> None:
+    stored = LoadOptions(context=4096, kv_type="q8_0")
+    assert LoadOptions(context=8192).over(stored) == LoadOptions(context=8192, kv_type="q8_0")
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [
+        {}, {"context": 8192}, {"context": 100}, {"slots": 1}, {"threads": 8}, {"batch": 64}, {"mmap": False},
+        {"chat_template": "x"}, {"keep_alive": "5m"}, {"gpu_layers": -1}, {"gpu_layers": 12},
+        {"kv_type": "f16"}, {"kv_type_v": "f16"}, {"flash_attention": "auto"}, {"kv_offload": True},
+        {"main_gpu": 0}, {"moe_cpu": 0}, {"rope_scaling": "none"}, {"split_mode": "layer"},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_changes_nothing_needs_no_load(wish: dict[str, object]) -> None:
+    assert reload_reason(PLAN, LoadOptions(**wish)) is None
+
+
+@pytest.mark.parametrize(
+    ("wish", "told"),
+    [
+        ({"context": 8193}, "context is 8192, and 8193"),
+        ({"slots": 5}, "slots is 4, and 5"),
+        ({"kv_type": "q8_0"}, "kv_type is f16, and q8_0"),
+        ({"kv_type_v": "q4_0"}, "kv_type_v is f16, and q4_0"),
+        ({"gpu_layers": 0}, "gpu_layers is 12, and 0"),
+        ({"rope_base": 1e6}, "rope_base is –, and 1000000.0"),
+        ({"flash_attention": "off"}, "flash_attention is auto, and off"),
+    ],
+)
+def test_what_does_is_named(wish: dict[str, object], told: str) -> None:
+    reason = reload_reason(PLAN, LoadOptions(**wish))
+    assert reason
+    assert told in str(reason)
+
+
+def test_by_hand_the_speed_counts_too() -> None:
+    assert reload_reason(PLAN, LoadOptions(threads=2), by_hand=True)
+    assert not reload_reason(PLAN, LoadOptions(threads=3), by_hand=True)
+
+
+def test_those_who_wait_together_get_room_for_all() -> None:
+    wishes = [LoadOptions(context=100, kv_type="q8_0"), LoadOptions(context=900, slots=2)]
+    assert together(wishes) == LoadOptions(context=900, slots=2, kv_type="q8_0")
+
+
+def test_what_was_asked_for_at_the_load_is_not_asked_again() -> None:
+    asked = LoadOptions(context=9000, main_gpu=1)
+    assert beyond(LoadOptions(context=8500, main_gpu=1, slots=9), asked) == LoadOptions(slots=9)
+
+
+# ── what the engine is told ─────────────────────────────────────────────────────────────────────────
+
+MODEL = LocalModel(name="m", path=Path("/models/m.gguf"), size=1)
+
+
+def test_experts_of_some_layers_or_of_all_stay_with_the_processor() -> None:
+    assert overrides(LoadOptions()) == ""
+    assert overrides(LoadOptions(moe_cpu=-1)) == r"ffn_(up|down|gate|gate_up)_(ch|)exps=CPU"
+    assert overrides(LoadOptions(moe_cpu=2)).count(r"blk\.") == 2
+
+
+@pytest.mark.parametrize(
+    ("mmap", "mlock", "mode"),
+    [(None, None, "AUTO"), (True, None, "MMAP"), (False, None, "NONE"), (None, True, "MMAP_MLOCK"), (False, True, "MLOCK")],
+)  # fmt: skip
+def test_how_a_file_is_read(mmap: bool | None, mlock: bool | None, mode: str) -> None:
+    assert load_mode(LoadOptions(mmap=mmap, mlock=mlock)) == mode
+
+
+def test_a_llama_server_gets_its_command_line_without_what_was_not_wished() -> None:
+    plain = arguments(config(MODEL, PLAN, "", {"checkpoints": 4, "checkpoint_step": 64}))
+    assert plain[:4] == ["--model", "/models/m.gguf", "--ctx-size", "32768"]
+    assert not {"--tensor-split", "--rope-scaling", "--batch-size", "--load-mode"} & set(plain)
+
+
+# ── the engine ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_the_engine_follows_from_what_the_model_is() -> None:
+    choice = choose(MODEL, LoadOptions())
+    assert (choice.engine, str(choice.reason)) == (
+        "llama.cpp",
+        "llama.cpp runs it, because the file is gguf.",
+    )
+
+
+def test_a_person_can_choose_but_not_the_impossible() -> None:
+    assert "was chosen" in str(choose(MODEL, LoadOptions(engine="llama.cpp")).reason)
+    for options in (LoadOptions(engine="steam"), LoadOptions()):
+        other = LocalModel(name="m", path=Path("m"), size=1, format="safetensors")
+        with pytest.raises(BadParameter, match=r"llama\.cpp"):
+            choose(other, options)
