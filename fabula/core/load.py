@@ -26,6 +26,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "flash_attention": ("auto", "on", "off"),
     "split_mode": ("layer", "row", "none"),
     "rope_scaling": ("none", "linear", "yarn"),
+    "pooling": ("mean", "cls", "last", "rank"),
     "speculation": ("none", "ngram"),
 }
 RANGES: dict[str, tuple[float, float]] = {
@@ -65,6 +66,7 @@ class LoadOptions:
     rope_base: float | None = None
     rope_scale: float | None = None  # how many times longer the context gets
     rope_original: int | None = None  # the context that the model was trained for
+    pooling: str | None = None  # how embeddings are made; None = as the model's header says
     mmap: bool | None = None
     mlock: bool | None = None
     adapters: tuple[tuple[str, float], ...] | None = None  # attached, each with its usual scale

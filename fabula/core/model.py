@@ -32,6 +32,8 @@ class LocalModel:
     eos_token: str = ""
     adds_bos: bool = False
     tokenizer: str = ""  # hash of vocabulary and merges: equal hashes tokenize alike
+    pooling: str = ""  # how it makes embeddings, "rank" where it judges pairs; "" = it writes text
+    infill: tuple[int, ...] = ()  # its tokens before, behind and for the middle of a gap; () = it has none
     licence: str = ""
     languages: tuple[str, ...] = ()
     problem: str = ""  # why it cannot be loaded, "" when it can

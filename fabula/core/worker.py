@@ -75,13 +75,36 @@ class Counts(Protocol):
 
 
 @runtime_checkable
+class Spells(Protocol):
+    async def detokenize(self, ids: Sequence[int]) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """A vector of length 1 for each text, and the tokens that were read for them."""
+
+    vectors: tuple[tuple[float, ...], ...]
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """How well each document answers the query, the higher the better, and the tokens that were read."""
+
+    scores: tuple[float, ...]
+    tokens: int
+
+
+@runtime_checkable
 class Embeds(Protocol):
-    async def embed(self, texts: Sequence[str]) -> list[list[float]]: ...
+    async def embed(self, texts: Sequence[str | tuple[int, ...]]) -> Embedded:
+        """Texts, or their token ids. Raises ContextExceeded for one that is too long."""
+        ...
 
 
 @runtime_checkable
 class Reranks(Protocol):
-    async def rerank(self, query: str, documents: Sequence[str]) -> list[float]: ...
+    async def rerank(self, query: str, documents: Sequence[str]) -> Judged: ...
 
 
 @runtime_checkable

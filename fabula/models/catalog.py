@@ -21,7 +21,7 @@ from fabula.models.formats.identify import identify, model_name, parts_of
 from fabula.models.starter import STARTER
 
 INDEX = ".index.json"
-INDEX_VERSION = 2  # raise it when `identify` learns to say more
+INDEX_VERSION = 3  # raise it when `identify` learns to say more
 ALIASES = {"smollm2": STARTER.name, "starter": STARTER.name}
 
 _Stamp = list[list[int]]
@@ -169,5 +169,6 @@ def _to_row(stamp: _Stamp, model: LocalModel, folder: Path) -> dict[str, Any]:
 
 def _from_row(row: dict[str, Any], folder: Path) -> _Known:
     values = {field.name: row[field.name] for field in dataclasses.fields(LocalModel)}
-    values |= {"path": folder / row["path"], "languages": tuple(row["languages"])}
+    values |= {name: tuple(row[name]) for name in ("languages", "infill")}
+    values |= {"path": folder / row["path"]}
     return row["stamp"], LocalModel(**values)

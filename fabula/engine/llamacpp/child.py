@@ -49,6 +49,7 @@ class Settings:
     rope_original: int = 0
     load_mode: str = "AUTO"
     speculation: str = "none"
+    pooling: str = ""  # how embeddings are made; "" = none are
     adapters: tuple[str, ...] = ()  # paths; requests say how strong each is
 
 
@@ -78,6 +79,10 @@ def _params(settings: Settings, xllamacpp):  # type: ignore[no-untyped-def]  # t
     params.cache_type_v = xllamacpp.ggml_type[f"GGML_TYPE_{settings.kv_type_v.upper()}"]
     _place(params, settings, xllamacpp)
     _stretch(params, settings, xllamacpp)
+    if settings.pooling:
+        params.embedding = True
+        pooling = f"LLAMA_POOLING_TYPE_{settings.pooling.upper()}"
+        params.pooling_type = xllamacpp.llama_pooling_type[pooling]
     params.cache_ram_mib = settings.prompt_cache_mib
     params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(path, 0.0) for path in settings.adapters]
     params.lora_init_without_apply = True

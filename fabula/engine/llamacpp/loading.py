@@ -22,6 +22,7 @@ def engine_name(build: Build, version: str) -> str:
     return f"llama.cpp (xllamacpp {version}{', ' if build.name else ''}{build.name})"
 
 
+LONGEST_TEXT = 2048  # tokens; a larger batch takes more memory than the plan knows of
 EXPERTS = r"ffn_(up|down|gate|gate_up)_(ch|)exps"
 """How llama.cpp names the tensors of experts."""
 
@@ -48,7 +49,8 @@ def config(
         "adapters": [str(path) for path in adapters],
         "slots_folder": slots_folder,
         **checkpoints,
-        "batch": options.batch or 0,
+        "batch": options.batch or _batch(model, plan),
+        "pooling": pooling(model, options),
         "flash_attention": options.flash_attention or "auto",
         "split_mode": options.split_mode or "layer",
         "tensor_split": list(options.tensor_split or ()),
@@ -62,6 +64,16 @@ def config(
         "load_mode": load_mode(options),
         "speculation": options.speculation or "none",
     }
+
+
+def pooling(model: LocalModel, options: LoadOptions) -> str:
+    """How the model makes embeddings; "" = it makes none."""
+    return options.pooling or model.pooling
+
+
+def _batch(model: LocalModel, plan: Plan) -> int:
+    """A text whose embedding is wanted has to fit into one batch. 0 = the engine's own."""
+    return min(plan.context, LONGEST_TEXT) if pooling(model, plan.options) else 0
 
 
 def overrides(options: LoadOptions) -> str:
@@ -128,6 +140,13 @@ def _switches(config: dict[str, Any]) -> list[str]:
     mode = config["load_mode"].lower().replace("_", "+")
     return [
         *(NGRAM if config["speculation"] == "ngram" else ()),
+        *_pooled(config["pooling"]),
         *(["--no-kv-offload"] if not config["kv_offload"] else []),
         *(["--load-mode", mode] if mode != "auto" else []),
     ]
+
+
+def _pooled(how: str) -> list[str]:
+    if how == "rank":
+        return ["--reranking"]
+    return ["--embeddings", "--pooling", how] if how else []

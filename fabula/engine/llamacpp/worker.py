@@ -35,6 +35,7 @@ from fabula.engine.llamacpp.adapters import Attached, Loras, NothingAttached, nu
 from fabula.engine.llamacpp.connection import Answer, request
 from fabula.engine.llamacpp.forms import Forms
 from fabula.engine.llamacpp.identity import checkpoints, fingerprint, weights
+from fabula.engine.llamacpp.pooling import Pooled
 from fabula.engine.llamacpp.process import EngineProcess
 from fabula.engine.llamacpp.reading import Events, Gap, Reader, Unsaid, refusal
 
@@ -48,7 +49,8 @@ _UNSAFE = re.compile(r"[^\w.-]+")
 
 
 class LlamaCppWorker:
-    """One GGUF in one child process. Also Counts, TakesAdapters and, with a `shelf`, KeepsSlots.
+    """One GGUF in one child process. Also Counts, Spells, TakesAdapters and, with a `shelf`, KeepsSlots; when
+    it is loaded, Embeds or Reranks where the model can do that.
 
     `logs` is the folder for the engine's log files; `attached` knows where adapters lie. States of chats are
     saved on the shelf when they lose their slot and when the worker is closed, and come back from it.
@@ -94,6 +96,11 @@ class LlamaCppWorker:
         self._one_way = await asyncio.to_thread(cannot_go_back, model)
         self._apart = checkpoints(model, plan)["checkpoint_step"]
         self._seats = Seats(self, plan.slots, self._shelf, name)
+        pooled = Pooled(self._post)
+        if (how := loading.pooling(model, plan.options)) == "rank":
+            self.rerank = pooled.rerank
+        elif how:
+            self.embed = pooled.embed
 
     def _find_adapters(self) -> Sequence[Path]:
         """The files of the adapters that the plan names. Raises AdapterUnfit or AdapterUnusable."""
@@ -249,7 +256,7 @@ class LlamaCppWorker:
         """With what only the tokenizer knows."""
         if isinstance(read, Gap):
             return (read.filled(await self._canonical(read)),)
-        return read.said((await self._post("/detokenize", {"tokens": read.ids}))["content"])
+        return read.said(await self.detokenize(read.ids))
 
     async def _canonical(self, gap: Gap) -> tuple[int, ...]:
         """The ids that the tokenizer gives for the text in the middle of a reply; remembered."""
@@ -283,6 +290,10 @@ class LlamaCppWorker:
         asked = {"content": content, "add_special": add_special, "parse_special": True}
         tokens: list[int] = (await self._post("/tokenize", asked))["tokens"] if content else []
         return tokens
+
+    async def detokenize(self, ids: Sequence[int]) -> str:
+        text: str = (await self._post("/detokenize", {"tokens": list(ids)}))["content"]
+        return text
 
     # ── KeepsSlots ──────────────────────────────────────────────────────────────────────────────────
 

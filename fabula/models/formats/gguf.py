@@ -11,7 +11,7 @@ import hashlib
 import io
 import math
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -321,6 +321,26 @@ def string_at(header: Header, key: str, index: int) -> str:
         at += 8 + _U64.unpack_from(data, at)[0]
     length = _U64.unpack_from(data, at)[0]
     return data[at + 8 : at + 8 + length].decode("utf-8", "replace")
+
+
+def positions(header: Header, key: str, wanted: Sequence[str]) -> tuple[int, ...]:
+    """Where texts stand in an array of strings, −1 for those that it has not."""
+    value = header.metadata.get(key)
+    if isinstance(value, tuple):
+        return tuple(value.index(text) if text in value else -1 for text in wanted)
+    if not isinstance(value, Span) or value.kind != STRING:
+        return (-1,) * len(wanted)
+    data = _bytes_of(header, value)
+    if not all(text.encode() in data for text in wanted):  # most have none, and a walk takes 50 ms
+        return (-1,) * len(wanted)
+    found = dict.fromkeys((text.encode() for text in wanted), -1)
+    at = 0
+    for index in range(value.count):
+        end = at + 8 + int(_U64.unpack_from(data, at)[0])
+        if data[at + 8 : end] in found:
+            found[data[at + 8 : end]] = index
+        at = end
+    return tuple(found.values())
 
 
 def hashed(header: Header, keys: Iterable[str]) -> str:

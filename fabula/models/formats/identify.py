@@ -14,7 +14,7 @@ from pathlib import Path
 
 from fabula.core import texts
 from fabula.core.model import LocalModel
-from fabula.models.formats.gguf import BadHeader, Header, hashed, read_header, string_at
+from fabula.models.formats.gguf import BadHeader, Header, hashed, positions, read_header, string_at
 from fabula.models.formats.types import FILE_TYPES, GUESSED, TENSOR_TYPES
 
 _SPLIT = re.compile(r"^(?P<stem>.+)-(?P<part>\d{5})-of-(?P<parts>\d{5})$")
@@ -33,6 +33,29 @@ TOKENIZER_KEYS = (
 # What the engine does where a header does not say whether a BOS token comes first.
 _BOS_MODELS = ("llama", "bert")
 _BOS_PRE = ("llama3", "llama-v3", "llama-bpe", "falcon3", "falcon-h1", "pixtral", "tekken")
+
+
+POOLINGS = {1: "mean", 2: "cls", 3: "last", 4: "rank"}
+ENCODERS = (
+    *("bert", "nomic-bert", "nomic-bert-moe", "neo-bert", "jina-bert-v2", "jina-bert-v3", "modern-bert"),
+    *("eurobert", "gemma-embedding", "llama-embed"),
+)
+"""Architectures that write no text; where their header does not say how, embeddings are means."""
+
+INFILL_KEYS = (
+    ("tokenizer.ggml.fim_pre_token_id", "tokenizer.ggml.prefix_token_id"),
+    ("tokenizer.ggml.fim_suf_token_id", "tokenizer.ggml.suffix_token_id"),
+    ("tokenizer.ggml.fim_mid_token_id", "tokenizer.ggml.middle_token_id"),
+)
+INFILL_NAMES = (
+    ("<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"),
+    ("<fim_prefix>", "<fim_suffix>", "<fim_middle>"),
+    ("<fim-prefix>", "<fim-suffix>", "<fim-middle>"),
+    ("<｜fim▁begin｜>", "<｜fim▁hole｜>", "<｜fim▁end｜>"),
+    ("▁<PRE>", "▁<SUF>", "▁<MID>"),
+    ("<|code_prefix|>", "<|code_suffix|>", "<|code_middle|>"),
+)
+"""Of tokens before, behind and for the middle of a gap, by family, where the header names none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,9 +171,28 @@ def _describe(path: Path, headers: Sequence[Header]) -> LocalModel:
         eos_token=_token(header, "tokenizer.ggml.eos_token_id"),
         adds_bos=_adds_bos(header),
         tokenizer=hashed(header, TOKENIZER_KEYS),
+        pooling=_pooling(header, architecture),
+        infill=_infill(header),
         licence=header.text("general.license"),
         languages=header.texts("general.languages"),
     )
+
+
+def _pooling(header: Header, architecture: str) -> str:
+    """What is not said of a model that writes text is that it makes no embeddings."""
+    said = POOLINGS.get(header.number(f"{architecture}.pooling_type"), "")
+    return said or ("mean" if architecture in ENCODERS else "")
+
+
+def _infill(header: Header) -> tuple[int, ...]:
+    said = [max(header.number(key, -1) for key in keys) for keys in INFILL_KEYS]
+    if min(said) >= 0:
+        return tuple(said)
+    for names in INFILL_NAMES:
+        found = positions(header, "tokenizer.ggml.tokens", names)
+        if min(found) >= 0:
+            return found
+    return ()
 
 
 def _token(header: Header, key: str) -> str:
