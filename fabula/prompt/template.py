@@ -58,7 +58,7 @@ class _Budget:
 
     def spend(self, size: float) -> None:
         self._left -= size
-        if self._left < 0:
+        if self._left < 0 or size > MAX_OUTPUT:
             raise jinja2.TemplateRuntimeError("the template builds too much text")
 
 

@@ -7,7 +7,7 @@ import datetime
 import pytest
 
 from fabula.core.errors import TemplateRefused
-from fabula.prompt.template import ChatTemplate
+from fabula.prompt.template import ChatTemplate, takes_tools
 
 HELLO = [{"role": "user", "content": "Hello"}]
 
@@ -50,10 +50,98 @@ def test_the_templates_own_refusal_is_told():
         template.render(HELLO, add_generation_prompt=True)
 
 
+TOOLS = [{"type": "function", "function": {"name": "get", "description": "", "parameters": {"a": ["b"]}}}]
+CALL = {"id": "1", "type": "function", "function": {"name": "get", "arguments": {"city": "霧"}}}
+CALLED = [*HELLO, {"role": "assistant", "content": "", "tool_calls": [CALL]}]
+
+
+def test_tools_and_variables_are_given_to_templates_that_know_them():
+    template = ChatTemplate(
+        "{{ tools[0].function.name }} {{ enable_thinking }}",
+        tools=TOOLS,
+        variables={"enable_thinking": False},
+    )
+    assert template.render(HELLO, add_generation_prompt=True) == "get False"
+    assert (template.knows("tools"), template.knows("documents")) == (True, False)
+
+
+def test_whether_a_template_takes_tools_is_found_by_asking_it():
+    assert takes_tools("{% for tool in tools or [] %}{{ tool.function.name }}{% endfor %}")
+    assert not takes_tools("{{ tools | length if tools else 0 }}")
+    assert not takes_tools("{% for %}")
+
+
+@pytest.mark.parametrize(
+    "shown",
+    ["{{ call.function.arguments | tojson }}", "{{ 'with: ' + call.function.arguments }}"],
+)
+def test_arguments_come_as_the_template_wants_them(shown: str):
+    source = (
+        "{% for m in messages %}{% for call in m.tool_calls or [] %}" + shown + "{% endfor %}{% endfor %}"
+    )
+    text = ChatTemplate(source).render(CALLED, add_generation_prompt=False)
+    assert text.removeprefix("with: ") == '{"city": "霧"}'
+
+
+def test_where_a_template_knows_no_system_prompt_it_comes_before_the_first_message():
+    source = (
+        "{% if messages[0].role == 'system' %}{{ raise_exception('no system') }}{% endif %}"
+        "{% for m in messages %}[{{ m.content }}]{% endfor %}"
+    )
+    asked = [{"role": "system", "content": "Be kind."}, *HELLO]
+    assert ChatTemplate(source).render(asked, add_generation_prompt=True) == "[Be kind.\nHello]"
+
+
+def test_a_template_may_change_its_lists_but_not_ours():
+    source = (
+        "{% set _ = tools[0].function.parameters.a.append('c') %}{{ tools[0].function.parameters.a.pop() }}"
+    )
+    template = ChatTemplate(source, tools=TOOLS)
+    assert template.render(HELLO, add_generation_prompt=True) == "c"
+    assert TOOLS[0]["function"]["parameters"] == {"a": ["b"]}
+
+
+def test_marks_for_training_are_passed_over():
+    source = "{% generation %}{{ messages[0].content }}{% endgeneration %}"
+    assert ChatTemplate(source).render(HELLO, add_generation_prompt=True) == "Hello"
+
+
+def test_a_prompt_is_no_html():
+    source = "{{ '<a>' | safe + messages[0].content }}{{ messages | map(attribute='role') | tojson }}"
+    asked = [{"role": "user", "content": "<b>"}]
+    assert ChatTemplate(source).render(asked, add_generation_prompt=True) == '<a><b>["user"]'
+
+
+def test_the_generation_prompt_can_be_lengthened():
+    template = ChatTemplate("").ending("<think>\n")
+    assert template.render(HELLO, add_generation_prompt=True).endswith("assistant\n<think>\n")
+    assert "<think>" not in template.render(HELLO, add_generation_prompt=False)
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("{{ messages[0].content[1:3] }}{{ messages[0].content | length }}", "你好4"),
+        ("{{ 7 // 2 }} {{ 2 ** 5 }} {{ '%s-%d' % ('a', 5) }} {{ 1 < 2 <= 2 }}", "3 32 a-5 True"),
+        ("{% raw %}{{ raw }}{% endraw %}", "{{ raw }}"),
+        ("{{ ['b', 'a', 'b'] | unique | join }} {{ 'abc' | reverse }} {{ 'abcb'.count('b') }}", "ba cba 2"),
+        ("{% for m in messages * 2 %}{{ loop.cycle('odd', 'even') }} {% endfor %}", "odd even "),
+    ],
+)
+def test_what_the_engine_cannot_render_is_rendered_as_python_does(source: str, expected: str):
+    asked = [{"role": "user", "content": "，你好！"}]
+    assert ChatTemplate(source).render(asked, add_generation_prompt=True) == expected
+
+
 @pytest.mark.parametrize(
     "source",
     [
         "{{ 'x' * 10000000000 }}",
+        "{% set n = namespace(a='x' * 99999) %}{% for i in range(99) %}{% set n.a = n.a + n.a %}{% endfor %}",
+        "{% set n = namespace(a='x' * 99999) %}{% for i in range(99) %}{% set n.a = n.a ~ n.a %}{% endfor %}",
+        "{% set l = [] %}{% for i in range(9999999) %}{% set _ = l.append('x' * 1000000) %}{% endfor %}",
+        "{{ messages.clear() }}",
+        "{{ tools.append.__self__ }}",
         "{{ ('x' * 1000000) * 1000000 }}",
         "{{ 10 ** 1000000000 }}",
         "{{ '%1000000000d' % 3 }}",
