@@ -19,45 +19,41 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from bench import instant
 from bench.studio import ENGINE_FILE, EngineAddress
 from fabula.app import MakeWorker
-from fabula.core.model import LocalModel
-from fabula.core.plan import Plan
 from fabula.core.sampling import Sampling
-from fabula.core.worker import Prompt, Worker
+from fabula.core.worker import Prompt
 from fabula.engine.llamacpp import process
-from fabula.engine.llamacpp.worker import LlamaCppWorker
+from fabula.engine.llamacpp.process import EngineProcess
 from fabula.engine.scripted import Reply, ScriptedWorker
 from fabula.server.run import serve
 from fabula.store.home import Home
 
 
-class TellingWorker(LlamaCppWorker):
-    """Writes down where its engine answers, so that a bench can ask it directly."""
+def tell_address(home: Home) -> None:
+    """Writes down where each engine answers that is started from now on, so that a bench can ask it directly.
 
-    def __init__(self, home: Home) -> None:
-        super().__init__(home.logs)
-        self._file = home.path / ENGINE_FILE
+    Put around the product's own start, so that all else is wired as it is for everybody.
+    """
+    start = EngineProcess.start
 
-    async def load(self, model: LocalModel, plan: Plan) -> None:
-        await super().load(model, plan)
-        assert self._process
-        address = EngineAddress(*self._process.address, self._process.key, self._process.pid)
-        self._file.write_text(json.dumps(dataclasses.asdict(address)), encoding="utf-8")
+    async def told(*given: Any, **named: Any) -> EngineProcess:
+        engine = await start(*given, **named)
+        address = EngineAddress(*engine.address, engine.key, engine.pid)
+        (home.path / ENGINE_FILE).write_text(json.dumps(dataclasses.asdict(address)), encoding="utf-8")
+        return engine
+
+    EngineProcess.start = told  # type: ignore[method-assign]
 
 
-def make_worker(engine: str, home: Home) -> MakeWorker:
-    if engine == "scripted":
-        return lambda model: ScriptedWorker(_story)
+def make_worker(engine: str) -> MakeWorker | None:
+    """None is the product's own choice."""
     if engine == "instant":
         process.PROGRAM = Path(instant.__file__)
-
-    def make(model: LocalModel) -> Worker:
-        return TellingWorker(home)
-
-    return make
+    return (lambda model: ScriptedWorker(_story)) if engine == "scripted" else None
 
 
 def _story(prompt: Prompt, sampling: Sampling) -> Reply:
@@ -85,8 +81,9 @@ def main() -> None:
     parser.add_argument("--engine", choices=("llama.cpp", "scripted", "instant"), default="llama.cpp")
     given = parser.parse_args()
     home = Home(given.home)
+    tell_address(home)
     with profiled(os.environ.get("FABULA_BENCH_PROFILE", "")):
-        serve(home, {"port": given.port}, make_worker=make_worker(given.engine, home))
+        serve(home, {"port": given.port}, make_worker=make_worker(given.engine))
 
 
 if __name__ == "__main__":

@@ -87,16 +87,19 @@ def _event(content: dict[str, object]) -> str:
     return f"data: {json.dumps(content, separators=(',', ':'))}\n\n"
 
 
+STREAMS = {"/completion": native_events, "/v1/chat/completions": openai_events}
+
+
 async def _answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
     path = head.split(" ")[1]
     length = int(head.partition("content-length:")[2].split("\r\n")[0] or 0)
     body = json.loads(await reader.readexactly(length) or b"{}")
     try:
-        if path == "/tokenize":
-            await _send_json(writer, {"tokens": list(range(100, 140))})
+        events = STREAMS.get(path)
+        if events is None:
+            await _send_json(writer, {"tokens": list(range(100, 140)), "n_saved": 0, "n_restored": 0})
         else:
-            events = native_events if path == "/completion" else openai_events
             count = body.get("n_predict") or body.get("max_tokens") or USUAL
             await _send_stream(writer, events(count, prompt_tokens=40))
     except ConnectionError:

@@ -21,7 +21,7 @@ from bench.studio import Studio, fresh_home, hosted
 PATH = "/v1/chat/completions"
 MODEL = "smollm2"
 QUESTION = "Describe a walk through an old harbour town on a rainy evening, and whom one meets there."
-NUMBERS = iter(range(10**11, 10**12))  # as many digits, so as many tokens, in each
+NUMBERS = iter(range(10**11, 10**12))  # read backwards; as many digits, so as many tokens, in each
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ def body(tokens: int) -> dict[str, Any]:
     return {
         "model": MODEL,
         "messages": [
-            {"role": "system", "content": f"{next(NUMBERS)} is the number of this story."},
+            {"role": "system", "content": f"{str(next(NUMBERS))[::-1]} is the number of this story."},
             {"role": "user", "content": QUESTION},
         ],
         "stream": True,
