@@ -177,13 +177,13 @@ def _turn(studio: Studio, chat: dict[str, Any], text: str) -> Iterator[Event]:
 
 def _until_shown(events: Iterator[Event], pieces: int = SHOWN) -> Iterator[Event]:
     """The events up to the one that shows the last of the pieces that are waited for."""
-    shown = 0
+    shown, event = 0, None
     for event in events:
         yield event
         shown += event.kind == "text"
         if shown == pieces:
             return
-    raise AssertionError("the reply ended before the fault")
+    raise AssertionError(f"the reply ended before the fault: {event}")
 
 
 if __name__ == "__main__":
