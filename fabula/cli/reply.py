@@ -100,6 +100,8 @@ class _Waiting(AbstractContextManager["_Waiting"]):
         sentence = ""
         if event.kind == "loading":
             sentence = say("cli.run.loading", model=event.data["model"])
+        elif event.kind == "queued":
+            sentence = say("cli.run.queued", position=event.data["position"])
         elif event.kind == "prefill":
             sentence = say("cli.run.prefill", **event.data)
         if not sentence or not sys.stderr.isatty():

@@ -56,7 +56,7 @@ FILES: list[tuple[str, Spoil | None, str]] = [
     ("2^40 tensors", at(TENSOR_COUNT, 2**40), "damaged memory"),
     ("-1 tensors", at(TENSOR_COUNT, 2**64 - 1), "damaged memory"),
     ("2^40 keys", at(KEY_COUNT, 2**40), "damaged memory"),
-    ("flipped metadata", lambda header: header[:300] + header[300:900][::-1] + header[900:], "damaged memory"),
+    ("flipped metadata", lambda header: header[:300] + header[900:300:-1] + header[900:], "damaged memory"),
     ("wrong embedding length", key(b"llama.embedding_length", 577), "damaged"),
     ("no heads", key(b"llama.attention.head_count", 0), "damaged crashed"),
     ("9999 layers", key(b"llama.block_count", 9999), "damaged crashed memory"),

@@ -115,7 +115,10 @@ def test_experts_of_some_layers_or_of_all_stay_with_the_processor() -> None:
 
 @pytest.mark.parametrize(
     ("mmap", "mlock", "mode"),
-    [(None, None, "AUTO"), (True, None, "MMAP"), (False, None, "NONE"), (None, True, "MMAP_MLOCK"), (False, True, "MLOCK")],
+    [
+        (None, None, "AUTO"), (True, None, "MMAP"), (False, None, "NONE"), (None, True, "MMAP_MLOCK"),
+        (False, True, "MLOCK"),
+    ],
 )  # fmt: skip
 def test_how_a_file_is_read(mmap: bool | None, mlock: bool | None, mode: str) -> None:
     assert load_mode(LoadOptions(mmap=mmap, mlock=mlock)) == mode

@@ -32,6 +32,11 @@ def as_bytes(value: float) -> str:
     return f"{size:.1f} TiB"
 
 
+def as_number(value: float) -> str:
+    """Whole numbers with separators, others as short as they are: 1000000 → "1,000,000", 0.05 → "0.05"."""
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:g}"
+
+
 def as_duration(seconds: float) -> str:
     """Seconds as a short span: 0.4 → "0.4 s", 75 → "1:15", 3700 → "1:01:40"."""
     if seconds < 60:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from fabula.core.errors import ContextExceeded, FabulaError
-from fabula.core.stream import Choice, Delta, Finished, FinishReason, Thought, Token, ToolCallPart
+from fabula.core.stream import Choice, Delta, Finished, FinishReason, Queued, Thought, Token, ToolCallPart
 
 DONE = b"data: [DONE]\n\n"
 FINISH: dict[FinishReason, str] = {
@@ -37,6 +37,11 @@ def error(failure: FabulaError, language: str = "en") -> dict[str, Any]:
 
 def data(body: Mapping[str, Any]) -> bytes:
     return f"data: {json.dumps(body, ensure_ascii=False)}\n\n".encode()
+
+
+def queued(place: Queued) -> bytes:
+    """A comment line, which clients skip; it also keeps the connection alive."""
+    return f": queued {place.position}\n\n".encode()
 
 
 def usage(ends: Iterable[Finished], prompts: int = 1) -> dict[str, Any]:

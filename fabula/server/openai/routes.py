@@ -6,7 +6,7 @@ import asyncio
 import dataclasses
 import json
 import logging
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import aclosing
 from typing import Any, NoReturn
 from urllib.parse import quote
@@ -19,7 +19,7 @@ from fabula.core.errors import BadParameter, FabulaError, Unexpected
 from fabula.core.messages import Message
 from fabula.core.model import LocalModel
 from fabula.core.request import Context
-from fabula.core.stream import Delta, Finished, Loading, Prepared, Token
+from fabula.core.stream import Delta, Finished, Loading, Prepared, Queued, Token
 from fabula.core.texts import phrase
 from fabula.engine.presets.shelf import KEY
 from fabula.server.caller import caller_of
@@ -68,7 +68,7 @@ async def _complete(
     read: Callable[[dict[str, Any]], parse.Wish],
     shape: render.ChatShape | render.TextShape,
 ) -> Response:
-    wish = read(await _over_preset(studio, request, await _body(request)))
+    wish = read(await _over_preset(studio, request, await body_of(request)))
     model = studio.find_model(wish.model)
     answer = render.Answer(shape, model.name, len(wish.conversations or wish.prompts))
     turns = _turns(studio, request, wish, model.name)
@@ -77,21 +77,21 @@ async def _complete(
             # The first delta decides the status: what fails before it is an HTTP error, not a broken stream.
             turns[0] = await _until_gone(request, _primed(turns[0]))
             language = caller_of(request).language
-            return EventStream(_chunks(wish, answer, turns, language), headers=_ignored(wish.ignored))
+            return EventStream(_chunks(wish, answer, turns, language), headers=ignored_header(wish.ignored))
         written = await _until_gone(request, _gather(turns))
     except ClientGone:
         return Response(status_code=CLIENT_GONE)
     body = answer.whole(written, _echoes(wish), wish.wants_logprobs)
-    return JSONResponse(body, headers=_ignored(body["fabula"]["ignored"]))
+    return JSONResponse(body, headers=ignored_header(body["fabula"]["ignored"]))
 
 
-def _ignored(names: Sequence[str]) -> dict[str, str]:
+def ignored_header(names: Sequence[str]) -> dict[str, str]:
     """A header for people who look at the wire; names are the client's and may hold anything."""
     listed = quote(", ".join(names), safe=" ,[]()")[:MAX_HEADER]
     return {"X-Fabula-Ignored": listed} if names else {}
 
 
-async def _body(request: Request) -> dict[str, Any]:
+async def body_of(request: Request) -> dict[str, Any]:
     try:
         raw = await request.body()
         body = json.loads(raw, parse_constant=_refuse)
@@ -155,7 +155,10 @@ def _echoes(wish: parse.Wish) -> list[str]:
 
 
 async def _primed(turn: AsyncGenerator[Delta, None]) -> AsyncGenerator[Delta, None]:
-    """The stream from the first delta of the engine on; what fails before is raised here."""
+    """The stream from the first delta of the engine on, or from where its place in the queue is known.
+
+    What fails before is raised here.
+    """
     first = await anext(turn)
     while isinstance(first, Loading | Prepared):
         first = await anext(turn)
@@ -230,16 +233,21 @@ async def _chunks(
     yield render.DONE
 
 
-async def _answered(
-    wish: parse.Wish, answer: render.Answer, turns: list[AsyncGenerator[Delta, None]]
-) -> AsyncGenerator[bytes, None]:
-    echoes = _echoes(wish)
-    offsets = [len(echo) for echo in echoes]
+def _beginnings(answer: render.Answer, echoes: list[str]) -> Iterator[bytes]:
     for index, echo in enumerate(echoes):
         if opening := answer.shape.opening():
             yield answer.chunk(index, opening)
         if echo:
             yield answer.token_chunk(index, echo)
+
+
+async def _answered(
+    wish: parse.Wish, answer: render.Answer, turns: list[AsyncGenerator[Delta, None]]
+) -> AsyncGenerator[bytes, None]:
+    echoes = _echoes(wish)
+    offsets = [len(echo) for echo in echoes]
+    for beginning in _beginnings(answer, echoes):
+        yield beginning
     ends: dict[int, Finished] = {}
     async with aclosing(_merged(turns)) as merged:
         async for index, delta in merged:
@@ -247,6 +255,8 @@ async def _answered(
                 if chunk := _token(answer, index, delta, wish.wants_logprobs, offsets[index]):
                     yield chunk
                 offsets[index] += len(delta.text)
+            elif isinstance(delta, Queued):
+                yield render.queued(delta)
             elif beside := render.beside(delta):
                 yield answer.chunk(index, beside)
             elif isinstance(delta, Finished):

@@ -1,4 +1,4 @@
-// What a reply is waiting for: the model, then the prompt as a hairline, then nothing but text. Knows no chat.
+// What a reply is waiting for: its turn, the model, then the prompt as a hairline, then nothing but text. Knows no chat.
 // @ts-check
 import { t } from "../texts.js";
 import { html } from "./html.js";
@@ -8,13 +8,22 @@ import { html } from "./html.js";
 /** @param {{live: Live}} props */
 export function LiveStatus({ live }) {
   const phase = live.phase.value;
-  if (phase === "writing") return null;
+  if (phase === "writing" || phase === "thinking") return null;
   const progress = live.prefill.value;
   if (phase === "reading" && progress) return html`<${Reading} ...${progress} />`;
   return html`<div class="live-status">
     <div class="hairline hairline-unknown"></div>
-    <span>${t(phase === "loading" ? "web.chat.loading_model" : "web.chat.waiting")}</span>
+    <span>${waitingFor(live)}</span>
   </div>`;
+}
+
+/** @param {Live} live */
+function waitingFor(live) {
+  const { position, behind } = live.queue.value;
+  if (live.phase.value === "loading") return [t("web.chat.loading_model"), live.why.value].filter(Boolean).join(" · ");
+  if (live.phase.value !== "queued") return t("web.chat.waiting");
+  if (behind) return t("web.chat.queued_behind", { model: behind });
+  return position > 1 ? t("web.chat.queued", { position }) : t("web.chat.queued_next");
 }
 
 /** @param {{processed: number, total: number, reused: number}} props */

@@ -14,11 +14,19 @@ import { tellError } from "./toasts.js";
  * @property {string} messageId
  * @property {string} parentId "" when it is not known
  * @property {Turn["kind"]} kind
- * @property {import("@preact/signals").Signal<"waiting" | "loading" | "reading" | "writing">} phase
+ * @property {boolean} seenFromStart false for a turn that was under way when this page came to it
+ * @property {import("@preact/signals").Signal<Phase>} phase
+ * @property {import("@preact/signals").Signal<{position: number, behind: string}>} queue
+ * @property {import("@preact/signals").Signal<string>} why the model is loaded again
  * @property {import("@preact/signals").Signal<{processed: number, total: number, reused: number} | null>} prefill
  * @property {import("@preact/signals").Signal<string>} text
+ * @property {import("@preact/signals").Signal<string>} reasoning
+ * @property {import("@preact/signals").Signal<number>} thoughtFrom when the thinking was first seen (performance.now()), 0 = not seen from its start
+ * @property {import("@preact/signals").Signal<number>} thoughtMs how long it took, 0 while it lasts
+ * @property {import("@preact/signals").Signal<boolean>} hurried the person wants the answer now
  * @property {import("@preact/signals").Signal<boolean>} stopping
  */
+/** @typedef {"waiting" | "queued" | "loading" | "reading" | "thinking" | "writing"} Phase */
 /** @typedef {{kind: Turn["kind"], text?: string, message_id?: string}} Ask */
 
 export const live = signal(/** @type {Live | null} */ (null));
@@ -48,7 +56,7 @@ function placeholder(turn, sibling) {
   const ids = [...(sibling?.swipe.ids ?? []), turn.messageId];
   const swipe = { index: ids.length - 1, count: ids.length, ids };
   const words = { role: /** @type {const} */ ("assistant"), author: sibling?.author ?? "", text: "" };
-  const origin = { version_id: "", version_reason: /** @type {const} */ ("generated"), versions: 1, created_at: 0, facts: null };
+  const origin = { version_id: "", version_reason: /** @type {const} */ ("generated"), versions: 1, created_at: 0, facts: null, reasoning: "" };
   return { id: turn.messageId, parent_id: turn.parentId, ...words, ...origin, swipe };
 }
 
@@ -90,7 +98,7 @@ async function begin(ask, parentId = "") {
   failure.value = null;
   const refused = (/** @type {any} */ error) => (failure.value = { message: error.message, retry: () => begin(ask, parentId) });
   const began = async (/** @type {Turn} */ answer) => {
-    watch(makeLive({ ...answer, kind: ask.kind, parentId: parentId || answer.change.chat.head_id }));
+    watch(makeLive({ ...answer, kind: ask.kind, parentId: parentId || answer.change.chat.head_id }, true));
     if (answer.change.message) await apply(answer.change);
     else chat.value = answer.change.chat;
   };
@@ -99,17 +107,24 @@ async function begin(ask, parentId = "") {
   return answer !== null;
 }
 
-/** @param {{turn_id: string, message_id: string, kind: Turn["kind"], parentId: string}} turn @returns {Live} */
-function makeLive({ turn_id, message_id, kind, parentId }) {
-  const base = page.value.messages.find((message) => message.id === message_id)?.text ?? "";
+/** @param {{turn_id: string, message_id: string, kind: Turn["kind"], parentId: string}} turn @param {boolean} seenFromStart @returns {Live} */
+function makeLive({ turn_id, message_id, kind, parentId }, seenFromStart) {
+  const base = kind === "continue" ? page.value.messages.find((message) => message.id === message_id) : undefined;
   return {
     turnId: turn_id,
     messageId: message_id,
     parentId,
     kind,
-    phase: signal(/** @type {const} */ ("waiting")),
+    seenFromStart,
+    phase: signal(/** @type {Phase} */ ("waiting")),
+    queue: signal({ position: 0, behind: "" }),
+    why: signal(""),
     prefill: signal(null),
-    text: signal(kind === "continue" ? base : ""),
+    text: signal(base?.text ?? ""),
+    reasoning: signal(base?.reasoning ?? ""),
+    thoughtFrom: signal(0),
+    thoughtMs: signal(0),
+    hurried: signal(false),
     stopping: signal(false),
   };
 }
@@ -119,6 +134,14 @@ export async function stop() {
   if (!turn || turn.stopping.value) return;
   turn.stopping.value = true;
   await api.post(`/turns/${turn.turnId}/stop`).catch(tellError);
+}
+
+/** End the thinking: the model answers with what it has. */
+export async function answerNow() {
+  const turn = live.value;
+  if (!turn || turn.hurried.value) return;
+  turn.hurried.value = true;
+  await api.post(`/turns/${turn.turnId}/answer_now`).catch(tellError);
 }
 
 // ── following a turn ────────────────────────────────────────────────────────────────────────────────
@@ -143,7 +166,7 @@ function leave() {
 
 /** @param {string} turnId */
 function watchFromStart(turnId) {
-  watch({ ...makeLive({ turn_id: turnId, message_id: "", kind: "reply", parentId: "" }) });
+  watch(makeLive({ turn_id: turnId, message_id: "", kind: "reply", parentId: "" }, false));
 }
 
 /** @param {Live} turn */
@@ -162,34 +185,36 @@ async function watch(turn) {
 /** @param {Live} turn @param {{kind: string, data: any}} event */
 function take(turn, { kind, data }) {
   if (kind === "start") begun(turn, data);
-  else if (kind === "loading") turn.phase.value = "loading";
-  else if (kind === "prefill") readPrompt(turn, data);
-  else if (kind === "text") append(turn, data.text);
+  else if (kind === "queued") waits(turn, "queued", { queue: data });
+  else if (kind === "loading") waits(turn, "loading", { why: data.why ?? "" });
+  else if (kind === "prefill") waits(turn, "reading", { prefill: data });
+  else if (kind === "reasoning" || kind === "text") append(turn, kind, data.text);
   else if (kind === "done" || kind === "error") finish(turn, kind, data);
   return kind === "done" || kind === "error";
+}
+
+/** What stands before the first word. @param {Live} turn @param {Phase} phase @param {Record<string, any>} facts */
+function waits(turn, phase, facts) {
+  turn.phase.value = phase;
+  for (const [name, value] of Object.entries(facts)) turn[/** @type {"why"} */ (name)].value = value;
 }
 
 /** @param {Live} turn @param {any} data */
 function begun(turn, data) {
   turn.text.value = data.text ?? "";
+  turn.reasoning.value = data.reasoning ?? "";
   if (turn.messageId) return;
   Object.assign(turn, { messageId: data.message_id, parentId: data.parent_id ?? "", kind: data.kind });
   live.value = turn;
 }
 
-/** @param {Live} turn @param {any} progress */
-function readPrompt(turn, progress) {
-  turn.phase.value = "reading";
-  turn.prefill.value = progress;
-}
-
 // Pieces are gathered and shown once per frame; a hidden tab gets no frames, so the end of the turn flushes too.
-let pending = "";
+let pending = { reasoning: "", text: "" };
 let frame = 0;
 
-/** @param {Live} turn @param {string} piece */
-function append(turn, piece) {
-  pending += piece;
+/** @param {Live} turn @param {"reasoning" | "text"} part @param {string} piece */
+function append(turn, part, piece) {
+  pending[part] += piece;
   frame ||= requestAnimationFrame(() => flush(turn));
 }
 
@@ -197,10 +222,26 @@ function append(turn, piece) {
 function flush(turn) {
   cancelAnimationFrame(frame);
   frame = 0;
-  if (!pending) return;
-  turn.phase.value = "writing";
-  turn.text.value += pending;
-  pending = "";
+  const { reasoning, text } = pending;
+  pending = { reasoning: "", text: "" };
+  if (reasoning) think(turn, reasoning);
+  if (text) write(turn, text);
+}
+
+/** A block that stays empty (some templates write one) is no thinking. @param {Live} turn @param {string} piece */
+function think(turn, piece) {
+  turn.reasoning.value += piece;
+  if (turn.phase.value === "writing" || !turn.reasoning.value.trim()) return;
+  turn.phase.value = "thinking";
+  if (turn.seenFromStart) turn.thoughtFrom.value ||= performance.now();
+}
+
+/** @param {Live} turn @param {string} piece */
+function write(turn, piece) {
+  const { thoughtFrom, thoughtMs, phase } = turn;
+  if (phase.value === "thinking" && thoughtFrom.value) thoughtMs.value = performance.now() - thoughtFrom.value;
+  turn.text.value += piece;
+  phase.value = "writing";
 }
 
 /** @param {Live} turn @param {string} kind @param {any} data */
