@@ -168,11 +168,13 @@ def reason_of(error: Exception) -> str:
 def models(home: Home) -> Iterator[Finding]:
     """What is on the shelf, and whether it really answers: one token, through the whole house."""
     from fabula.models.catalog import Catalog
+    from fabula.models.formats.identify import problem_sentence
     from fabula.models.starter import STARTER
 
     shelf = Catalog(home.models).list() if home.models.is_dir() else []
     for broken in (model for model in shelf if model.problem):
-        yield Finding("models", "warn", f"{broken.name}: {broken.problem}", say("cli.doctor.broken_model"))
+        found = f"{broken.name}: {problem_sentence(broken, language())}"
+        yield Finding("models", "warn", found, say("cli.doctor.broken_model"))
     usable = sorted((model for model in shelf if not model.problem), key=lambda model: model.size)
     if not usable:
         yield Finding("models", "warn", say("cli.doctor.no_model"), say("cli.list.none"))

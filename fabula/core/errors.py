@@ -2,7 +2,8 @@
 
     FabulaError
     ├── BadRequest (400)        BadParameter, ContextExceeded, UnknownSource, TemplateRefused, BodyTooLarge,
-    │                           AdapterUnfit, AdapterUnusable
+    │                           AdapterUnfit, AdapterUnusable,
+    │                           CannotEmbed, CannotRerank, WritesNoText
     ├── NotFound (404)          ModelNotFound, ChatNotFound, MessageNotFound, TurnNotFound, JobNotFound,
     │                           NoSuchRoute, AdapterNotFound, PresetNotFound
     ├── Forbidden (403)         ForeignHost, ForeignOrigin, Blocked
@@ -119,6 +120,27 @@ class BodyTooLarge(BadRequest):
     limit: int  # bytes
 
 
+@dataclass(eq=False)
+class CannotEmbed(BadRequest):
+    """`able` lists the models of this machine that can, separated by commas ("–" when there is none)."""
+
+    name: str
+    able: str
+
+
+@dataclass(eq=False)
+class CannotRerank(BadRequest):
+    name: str
+    able: str
+
+
+@dataclass(eq=False)
+class WritesNoText(BadRequest):
+    """An embedding or reranking model was asked for a reply."""
+
+    name: str
+
+
 # ── what was named does not exist ───────────────────────────────────────────────────────────────────
 
 
@@ -132,6 +154,10 @@ class ModelNotFound(NotFound):
 
     name: str
     known: str
+
+    @property
+    def key(self) -> str:
+        return super().key if self.known else "errors.no_models"
 
 
 @dataclass(eq=False)

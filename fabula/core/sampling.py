@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from fabula.core.errors import BadParameter
 from fabula.core.loose import typed
-from fabula.core.texts import phrase
+from fabula.core.texts import as_number, phrase
 
 SEED_LIMIT = 2**32 - 1  # the engine's seed is an unsigned 32-bit number; its maximum means "random"
 
@@ -91,7 +91,7 @@ class Sampling:
             value = getattr(self, name)
             if value is not None and not low <= value <= high:  # NaN fails every comparison
                 raise BadParameter(
-                    name, f"{value}", phrase("expected.range", low=f"{low:g}", high=f"{high:g}")
+                    name, f"{value}", phrase("expected.range", low=as_number(low), high=as_number(high))
                 )
 
     @classmethod

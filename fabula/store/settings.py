@@ -92,7 +92,9 @@ class Setting:
         if isinstance(self.default, str):
             return texts.phrase("expected.text")
         kind = "range" if isinstance(self.default, float) else "whole_range"
-        return texts.phrase(f"expected.{kind}", low=f"{self.low:g}", high=f"{self.high:g}")
+        return texts.phrase(
+            f"expected.{kind}", low=texts.as_number(self.low), high=texts.as_number(self.high)
+        )
 
 
 _WORDS = {
@@ -122,6 +124,7 @@ SETTINGS = (
     Setting("engine.keep_alive", 900.0, -1, 31_536_000),  # seconds without use; −1 = for ever
     Setting("engine.queue_limit", 256, 0, 1_000_000),  # requests that wait
     Setting("engine.kv_budget", 4 << 30, 0, 1 << 50),  # bytes of kv/; 0 = nothing is saved
+    Setting("engine.auto_tune", True),
     Setting("model.default", ""),
 )
 BY_NAME = {setting.name: setting for setting in SETTINGS}
@@ -146,6 +149,7 @@ class Settings:
     engine_keep_alive: float
     engine_queue_limit: int
     engine_kv_budget: int
+    engine_auto_tune: bool
     model_default: str
     origins: Mapping[str, Origin] = field(default_factory=dict, repr=False)
     models: Mapping[str, LoadOptions] = field(default_factory=dict)  # by the model's name

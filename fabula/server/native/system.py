@@ -54,6 +54,7 @@ def router(studio: Studio) -> APIRouter:
     async def events(request: Request, after: int = -1) -> Response:
         """What happens in the whole studio, from now on or after a number."""
         start = resume_point(request.headers, after)
+        start = start if start >= 0 else studio.events.latest("studio")  # before anything is answered
         return EventStream(_studio_events(studio, start, caller_of(request).language))
 
     @routes.post("/backup")
@@ -66,8 +67,7 @@ def router(studio: Studio) -> APIRouter:
 
 
 async def _studio_events(studio: Studio, after: int, language: str) -> AsyncGenerator[bytes, None]:
-    start = after if after >= 0 else studio.events.latest("studio")
-    async for item in studio.events.follow("studio", start):
+    async for item in studio.events.follow("studio", after):
         data = item.data
         if item.kind == "models":  # told as they are now: an older state helps nobody
             data = {"running": [shapes.running(row, language) for row in studio.supervisor.running()]}
