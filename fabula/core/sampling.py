@@ -107,11 +107,10 @@ class Sampling:
 
     def changed(self) -> dict[str, Any]:
         """The fields that differ from their defaults."""
-        neutral = type(self)()
-        return {name: value for name, value in self.all().items() if value != getattr(neutral, name)}
+        return {name: value for name, value in self.all().items() if value != NEUTRAL[name]}
 
     def all(self) -> dict[str, Any]:
-        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return {name: getattr(self, name) for name in NAMES}
 
 
 SAMPLERS = (
@@ -169,3 +168,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "loop_length": (1, 10_000),
     "think_budget": (0, 10_000_000),
 }
+
+NAMES = tuple(field.name for field in dataclasses.fields(Sampling))
+NEUTRAL = Sampling().all()
+"""The defaults by name, made once: every request asks what it changes."""

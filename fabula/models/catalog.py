@@ -37,6 +37,7 @@ class Catalog:
         self._known: dict[str, _Known] = {}
         self._lock = threading.Lock()
         self._loaded = False
+        self._listed: dict[str, LocalModel] = {}
 
     def list(self) -> list[LocalModel]:
         """Every model, by name, the starter last."""
@@ -47,11 +48,14 @@ class Catalog:
             if self._known != before:
                 self._save_index()
             models = _uniquely_named([model for _, model in self._known.values()], self.folder)
+        self._listed = {model.name: model for model in models}
         return sorted(models, key=lambda model: (model.name == STARTER.name, model.name.lower()))
 
     def find(self, name: str) -> LocalModel:
         """The model that `name` means: exactly, in other case, by alias, or as the only one that it begins
         or is a part of. `name:latest` is understood as `name`. Raises ModelNotFound."""
+        if (known := self._listed.get(name)) and self._is_unchanged(known):
+            return known  # every request asks several times: not each may walk through the folder
         models = self.list()
         wanted = name.strip().removesuffix(":latest").removesuffix(".gguf")
         for match in _ways_to_match(wanted):
@@ -71,6 +75,10 @@ class Catalog:
             except OSError as error:
                 raise StoreUnwritable(str(file), error.strerror or str(error)) from error
         return model
+
+    def _is_unchanged(self, model: LocalModel) -> bool:
+        stamp, _ = self._known.get(str(model.path), (None, None))
+        return stamp == [_stamp(file) for file in parts_of(model.path)]
 
     # ── files ───────────────────────────────────────────────────────────────────────────────────────
 

@@ -10,7 +10,7 @@ import math
 import re
 from typing import Any
 
-from fabula.core.sampling import OUTSIDE_THE_ENGINE, SEED_LIMIT, Sampling
+from fabula.core.sampling import NEUTRAL, OUTSIDE_THE_ENGINE, SEED_LIMIT, Sampling
 from fabula.core.worker import Prompt
 
 NAMES = {
@@ -49,7 +49,8 @@ HONOURED = (
         "adapters",
     }
 )
-"""Every other parameter is told as ignored."""
+NOT_HONOURED = NEUTRAL.keys() - HONOURED
+"""What is told as ignored."""
 
 STEPS = {
     "penalties": "penalties",
@@ -159,8 +160,7 @@ def trace(prompt: Prompt) -> str | tuple[int, ...]:
 
 def effective(sampling: Sampling, *, context: int, seed: int) -> dict[str, Any]:
     """What the engine will really use: with a seed, windows in tokens, and what it cannot do switched off."""
-    neutral = Sampling().all()
-    used = {name: value if name in HONOURED else neutral[name] for name, value in sampling.all().items()}
+    used = {name: value if name in HONOURED else NEUTRAL[name] for name, value in sampling.all().items()}
     return used | {
         "repetition_window": _whole(sampling.repetition_window, context),
         "dry_window": _whole(sampling.dry_window, context),
@@ -178,7 +178,7 @@ def _whole(window: int, context: int) -> int:
 
 def ignored(sampling: Sampling) -> tuple[str, ...]:
     """The fields asked for in vain: the engine cannot do them, or another field switches them off."""
-    off = {name for name in sampling.all() if name not in HONOURED}
+    off = NOT_HONOURED.copy()
     if sampling.mirostat:
         off.update(BYPASSED_BY_MIROSTAT)
     else:
