@@ -98,6 +98,14 @@ async def test_checkpoints_come_back_from_the_disk(worker: LlamaCppWorker) -> No
     assert edited.processed_tokens <= 120
 
 
+async def test_the_next_turn_is_cheap_after_the_disk_too(worker: LlamaCppWorker) -> None:
+    reply, _, _ = await ask(worker, await prompt_of(worker, MESSAGES))
+    await ask(worker, await prompt_of(worker, [words(70, 300)]), OTHER)
+    _, next_turn, _ = await ask(worker, await prompt_of(worker, [*MESSAGES, reply, words(51, 30)]))
+    assert next_turn.cache == "disk"
+    assert next_turn.processed_tokens <= 50
+
+
 async def test_stepped_reading_changes_no_word(worker: LlamaCppWorker) -> None:
     asked = await prompt_of(worker, MESSAGES)
     stepped, _, _ = await ask(worker, asked)

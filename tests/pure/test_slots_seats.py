@@ -12,6 +12,7 @@ from fabula.core.request import Caller, Context
 from fabula.core.stream import Finished, Prefill, Token
 from fabula.engine.cache.seats import Seat, Seats
 from fabula.engine.cache.shelf import Shelf
+from fabula.engine.cache.table import Variant
 
 LONG = 500
 
@@ -22,6 +23,7 @@ class PlayedEngine:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.acts: list[str] = []
+        self.marked: tuple[int, ...] = ()
         self.save_error: Exception | None = None
         self.restore_error: Exception | None = None
 
@@ -31,6 +33,12 @@ class PlayedEngine:
         if self.save_error:
             raise self.save_error
         return LONG
+
+    async def mark(self, slot: int, held: tuple[int, ...], variant: Variant) -> None:
+        self.marked = held
+
+    async def turn_to(self, slot: int, variant: Variant) -> None:
+        self.acts.append(f"turn {slot}")
 
     async def restore_slot(self, slot: int, file: str) -> int:
         self.acts.append(f"restore {slot}")
@@ -114,6 +122,18 @@ async def test_all_chats_are_saved_at_the_end_and_come_back(engine: PlayedEngine
     assert engine.acts == ["save 2", "save 1", "save 0"]
     later = seats(engine, Shelf(shelf.folder, 1_000_000), count=4)
     assert (await ask(later, chat("B"), (*story(1), 9))).source == "disk"
+    assert engine.marked[:LONG] == story(0)  # the end of each was marked, of the last one too
+
+
+async def test_what_was_read_with_other_scales_is_another_state(engine: PlayedEngine, shelf: Shelf) -> None:
+    one = seats(engine, shelf)
+    strong = Variant("strong", (2.0,))
+    await ask(one, chat("A"), story(1))
+    async with one.seat(chat("A"), story(1), strong) as seat:
+        assert (seat.source, seat.expected, seat.reason) == ("none", 0, "rescaled")
+    async with one.seat(chat("A"), story(1)) as seat:
+        assert (seat.source, seat.expected) == ("disk", LONG)
+    assert engine.acts == ["save 0", "turn 0", "restore 0"]
 
 
 async def test_nothing_comes_back_to_another_engine_or_another_owner(

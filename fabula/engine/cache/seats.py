@@ -75,6 +75,10 @@ class Engine(KeepsSlots, Protocol):
         """The slot's next request will be of that variant: what is restored before it is not thrown away."""
         ...
 
+    async def mark(self, slot: int, held: tuple[int, ...], variant: Variant) -> None:
+        """The slot will be saved: a model that cannot go back leaves a checkpoint at its end."""
+        ...
+
 
 class Seats:
     """All slots of one loaded model. Without a `shelf`, nothing is saved."""
@@ -207,6 +211,7 @@ class Seats:
         if not self._shelf.wants(state) or not self._shelf.has_room(int(self._token_bytes * len(trace))):
             return False
         try:
+            await self._engine.mark(slot.number, trace, slot.variant)
             await self._engine.save_slot(slot.number, self._shelf.part(state).name)
             size = self._shelf.part(state).stat().st_size
             await asyncio.to_thread(self._shelf.commit, state)

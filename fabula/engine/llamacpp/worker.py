@@ -310,6 +310,13 @@ class LlamaCppWorker:
             async for _ in deltas:
                 pass
 
+    async def mark(self, slot: int, held: tuple[int, ...], variant: Variant) -> None:
+        """A saved sliding window alone is too short to go on from: reading the end makes a checkpoint."""
+        if self._one_way and len(held) < self.plan.context:
+            async with aclosing(self._reading(held, slot, variant)) as deltas:
+                async for _ in deltas:
+                    pass
+
     # ── requests ────────────────────────────────────────────────────────────────────────────────────
 
     async def _post(self, path: str, body: dict[str, Any]) -> Any:
