@@ -9,7 +9,7 @@ from typing import Self
 
 from fabula.store.files import writing
 
-FOLDERS = ("models", "kv", "media", "jobs", "logs", "journal", "backups")
+FOLDERS = ("models", "adapters", "kv", "media", "jobs", "logs", "journal", "backups")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,10 @@ class Home:
     @property
     def models(self) -> Path:
         return self.path / "models"
+
+    @property
+    def adapters(self) -> Path:
+        return self.path / "adapters"
 
     @property
     def kv(self) -> Path:

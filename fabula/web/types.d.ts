@@ -3,7 +3,7 @@ export type Language = "en" | "zh-Hant" | "zh-Hans";
 export interface Model {
   name: string; title: string; format: string; architecture: string; parameters: number; quantization: string;
   size: number; trained_context: number; licence: string; languages: string[]; has_chat_template: boolean;
-  is_starter: boolean; loaded: boolean; busy: number; problem: string; path: string;
+  thinks: boolean; takes_tools: boolean; is_starter: boolean; loaded: boolean; busy: number; problem: string; path: string;
 }
 export interface Device {
   name: string; weights: number; kv: number; compute: number; output: number; reserve: number; total: number; available: number;
@@ -13,26 +13,30 @@ export interface Plan {
   threads: number; kv_type: string; prompt_cache: number; largest_context: number; total: number; available: number;
   reasons: string[]; warnings: string[]; devices: Device[];
 }
+export interface DescribedModel extends Model { plan: Plan; engine: { name: string; reason: string; choices: string[] }; options: Record<string, any> }
 export interface Running {
-  model: string; pid: number; busy: number; loaded_at: number; expires_at: number; memory: number; plan: Plan;
+  model: string; pid: number; busy: number; waiting: number; loaded_at: number; expires_at: number; memory: number; engine: string; why: string;
+  plan: Plan; measured: Record<string, number>;
 }
+export interface Preset { name: string; title: string; about: string; sampling: Record<string, any>; built_in: boolean }
 export interface Chat {
   id: string; title: string; model: string; system: string; sampling: Record<string, any>; head_id: string; revision: number;
   created_at: number; updated_at: number; can_undo: boolean; can_redo: boolean; turn_id: string; message_count: number;
 }
 export interface ListedChat extends Chat { preview: string }
 export interface Facts {
-  model: string; finish_reason: "stop" | "length" | "stopped" | "interrupted" | "error"; completion_tokens: number;
+  model: string; finish_reason: "stop" | "length" | "loop" | "tool_calls" | "stopped" | "interrupted" | "error"; completion_tokens: number;
   engine?: string; effective?: Record<string, any>; ignored?: string[]; prompt_tokens?: number; reused_tokens?: number;
   processed_tokens?: number; first_token_ms?: number; tokens_per_second?: number; cut_messages?: number; cache?: "slot" | "disk" | "none" | "";
-  cache_reason?: "" | "first" | "changed" | "no_way_back" | "damaged";
+  cache_reason?: "" | "first" | "changed" | "rescaled" | "no_way_back" | "damaged";
+  reasoning_tokens?: number; answer_read_again?: boolean; form_problem?: string;
 }
 export interface Message {
   id: string; parent_id: string; role: "system" | "user" | "assistant"; author: string; text: string; version_id: string;
   version_reason: "written" | "generated" | "edited" | "continued" | "recovered"; versions: number; created_at: number;
-  swipe: { index: number; count: number; ids: string[] }; facts: Facts | null;
+  swipe: { index: number; count: number; ids: string[] }; facts: Facts | null; reasoning: string;
 }
-export interface Version { id: string; text: string; reason: Message["version_reason"]; created_at: number; facts: Facts | null }
+export interface Version { id: string; text: string; reason: Message["version_reason"]; created_at: number; facts: Facts | null; reasoning: string }
 export interface Change { chat: Chat; message: Message | null; path_from: string }
 export interface Turn { turn_id: string; message_id: string; kind: "reply" | "swipe" | "continue"; change: Change }
 export interface Progress { done: number; total: number; unit: string; rate: number; seconds_left: number | null; note: string }

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from fabula.core.errors import AdapterNotFound
 from fabula.core.load import LoadOptions
+from fabula.core.loose import typed
 from fabula.core.model import LocalModel
 from fabula.models.adapters.shelf import Adapters, gone
 
@@ -27,3 +29,17 @@ class Attached:
     def usual(self, model: LocalModel) -> Mapping[str, float]:
         """The scale of each where a request says none."""
         return dict(self._options(model).adapters or ())
+
+
+def with_one(options: LoadOptions, name: str, scale: float) -> LoadOptions:
+    """One attached, or its usual scale changed. Raises BadParameter."""
+    ((name, scale),) = typed("adapters", {name: scale}, "")
+    return replace(options, adapters=tuple((dict(options.adapters or ()) | {name: scale}).items()))
+
+
+def without(options: LoadOptions, name: str) -> LoadOptions:
+    """One detached. Raises AdapterNotFound with those that are attached."""
+    attached = dict(options.adapters or ())
+    if name not in attached:
+        raise AdapterNotFound(name, ", ".join(attached) or "–")
+    return replace(options, adapters=tuple(pair for pair in attached.items() if pair[0] != name))
