@@ -37,20 +37,14 @@ def sampled(sampling: Sampling, manner: Manner) -> Sampling:
     return replace(sampling, grammar=calls) if calls else sampling
 
 
-async def read(
+def read(
     ask: Ask, worker: Worker, prompt: Prompt, request: TurnRequest, manner: Manner
 ) -> AsyncGenerator[Delta, None]:
     """The deltas of a reply, taken apart. What needs no taking apart costs nothing."""
     sampling = sampled(request.sampling, manner)
     if not manner.reads:
-        async with aclosing(ask(prompt, sampling)) as deltas:
-            async for delta in deltas:
-                yield delta
-        return
-    reply = _Reply(ask, worker, asked(prompt, manner), sampling, request, manner)
-    async with aclosing(reply.deltas()) as deltas:
-        async for delta in deltas:
-            yield delta
+        return ask(prompt, sampling)
+    return _Reply(ask, worker, asked(prompt, manner), sampling, request, manner).deltas()
 
 
 def _new_id() -> str:

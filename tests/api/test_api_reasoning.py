@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import httpx
+import openai
 import pytest
 import tiny_model
 from stage import Stage
@@ -227,6 +228,21 @@ def test_a_tool_call_that_is_not_streamed(client: Client, stage: Stage) -> None:
     call = choice["message"]["tool_calls"][0]
     assert (choice["finish_reason"], choice["message"]["content"]) == ("tool_calls", None)
     assert call["function"] == {"name": "get_weather", "arguments": '{"city": "台北"}'}
+
+
+def test_the_real_client_reads_reasoning_and_calls(client: Client, stage: Stage) -> None:
+    stage.script = [THOUGHT.replace("Hello!", CALL)]
+    with openai.OpenAI(base_url=f"{client.address}/v1", api_key="none") as real:
+        asked = [{"role": "user", "content": "Weather?"}]
+        chunks = list(
+            real.chat.completions.create(model="tiny", messages=asked, tools=[WEATHER], stream=True)  # type: ignore[call-overload]
+        )
+    deltas = [chunk.choices[0].delta for chunk in chunks]
+    thought = "".join(getattr(delta, "reasoning_content", None) or "" for delta in deltas)
+    calls = [call.function for delta in deltas for call in delta.tool_calls or []]
+    assert thought == "It is a greeting."
+    assert (calls[0].name, "".join(call.arguments for call in calls)) == ("get_weather", '{"city": "台北"}')
+    assert chunks[-1].choices[0].finish_reason == "tool_calls"
 
 
 def test_calls_and_their_answers_are_rendered_by_the_template(client: Client, stage: Stage) -> None:
