@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import math
 import re
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
@@ -22,11 +23,12 @@ from fabula.core.plan import Plan
 from fabula.core.request import ANYONE, Context
 from fabula.core.sampling import Sampling
 from fabula.core.stream import Choice, Delta, Finished, FinishReason, Prefill, Token
-from fabula.core.worker import Prompt
+from fabula.core.worker import Embedded, Judged, Prompt
 
 PIECE = re.compile(r"\w+|\s+|[^\w\s]")
 SEED = 42  # what `effective` tells when no seed was asked for
 PREFILL_STEPS = 2
+DIMENSIONS = 8  # of embeddings
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,8 @@ Script = Callable[[Prompt, Sampling], Reply | str]
 
 
 class ScriptedWorker:
-    """A Worker (and Counts) whose replies are given: a list played round and round, or a function.
+    """A Worker (and Counts, Spells) whose replies are given: a list played round and round, or a function. With
+    a model that embeds or judges it does that too.
 
     What was asked is kept in `prompts` and `samplings`; `stopped` counts the streams left early.
     """
@@ -74,6 +77,10 @@ class ScriptedWorker:
     async def load(self, model: LocalModel, plan: Plan) -> None:
         self.model, self.plan = model, plan
         self.loads += 1
+        if (how := plan.options.pooling or model.pooling) == "rank":
+            self.rerank = self._judged
+        elif how:
+            self.embed = self._embedded
         await asyncio.sleep(self._load_delay_s)
         if self._load_error:
             raise self._load_error
@@ -102,6 +109,22 @@ class ScriptedWorker:
 
     async def count(self, texts: Sequence[str]) -> list[int]:
         return [len(PIECE.findall(text)) for text in texts]
+
+    async def detokenize(self, ids: Sequence[int]) -> str:
+        pieces = {id: piece for piece, id in self._ids.items()}
+        return "".join(pieces.get(id, "") for id in ids)
+
+    async def _embedded(self, texts: Sequence[str | tuple[int, ...]]) -> Embedded:
+        """A text's vector counts its tokens by the remainder of their ids."""
+        read = [self.ids(text) if isinstance(text, str) else list(text) for text in texts]
+        return Embedded(tuple(_vector(ids) for ids in read), sum(map(len, read)))
+
+    async def _judged(self, query: str, documents: Sequence[str]) -> Judged:
+        """A document's score is the number of the query's tokens in it."""
+        asked = set(self.ids(query))
+        read = [self.ids(document) for document in documents]
+        scores = tuple(float(sum(id in asked for id in ids)) for ids in read)
+        return Judged(scores, sum(map(len, read)))
 
     def ids(self, text: str) -> list[int]:
         return [self._ids.setdefault(piece, len(self._ids) + 1) for piece in PIECE.findall(text)]
@@ -173,6 +196,12 @@ class ScriptedWorker:
         choice = Choice(id, piece, -0.25, tuple(piece.encode()))
         other = dataclasses.replace(choice, id=0, text="�", logprob=-1.5, bytes=())
         return Token(piece, (id,), choice, (choice, other)[: sampling.logprobs])
+
+
+def _vector(ids: Sequence[int]) -> tuple[float, ...]:
+    counts = [sum(id % DIMENSIONS == place for id in ids) for place in range(DIMENSIONS)]
+    length = math.sqrt(sum(count * count for count in counts)) or 1.0
+    return tuple(count / length for count in counts)
 
 
 def _round_and_round(replies: Sequence[Reply | str]) -> Script:

@@ -10,7 +10,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Protocol
 
-from fabula.core.errors import ContextExceeded
+from fabula.core.errors import ContextExceeded, WritesNoText
 from fabula.core.messages import Message
 from fabula.core.sampling import Sampling
 from fabula.core.seams import Guard, Watch
@@ -58,6 +58,8 @@ class Turns:
             async for news in place.steps():
                 yield news
             worker = place.worker
+            if worker.model.pooling:
+                raise WritesNoText(worker.model.name)
             manner = manner_of(request, worker.model, datetime.datetime.now().astimezone())
             prompt, cut = await self._prompt(request, worker, manner)
             watch = self._guard.watch(said, request.context)

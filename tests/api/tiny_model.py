@@ -26,10 +26,11 @@ FACTS: dict[str, str | int | list[str]] = {
 }
 
 
-def write(path: Path) -> Path:
-    """An empty 32 × 4 tensor behind a whole header: 512 bytes of weights."""
-    head = struct.pack("<4sIQQ", b"GGUF", 3, 1, len(FACTS))
-    head += b"".join(_string(key) + _value(value) for key, value in FACTS.items())
+def write(path: Path, **more: str | int | list[str]) -> Path:
+    """An empty 32 × 4 tensor behind a whole header: 512 bytes of weights. `more` are further facts."""
+    facts = FACTS | more
+    head = struct.pack("<4sIQQ", b"GGUF", 3, 1, len(facts))
+    head += b"".join(_string(key) + _value(value) for key, value in facts.items())
     head += _string("token_embd.weight") + struct.pack("<IQQIQ", 2, 32, 4, F32, 0)
     path.write_bytes(head + bytes(-len(head) % 32) + bytes(32 * 4 * 4))
     return path

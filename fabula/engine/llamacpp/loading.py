@@ -5,6 +5,7 @@ Knows no process; the program inside the child is `child`.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ def engine_name(build: Build, version: str) -> str:
     return f"llama.cpp (xllamacpp {version}{', ' if build.name else ''}{build.name})"
 
 
+FEWEST = 32  # tokens of a batch
 LONGEST_TEXT = 2048  # tokens; a larger batch takes more memory than the plan knows of
 EXPERTS = r"ffn_(up|down|gate|gate_up)_(ch|)exps"
 """How llama.cpp names the tensors of experts."""
@@ -69,6 +71,18 @@ def config(
 def pooling(model: LocalModel, options: LoadOptions) -> str:
     """How the model makes embeddings; "" = it makes none."""
     return options.pooling or model.pooling
+
+
+def whole_texts(model: LocalModel, options: LoadOptions) -> LoadOptions:
+    """The options, where embeddings are made with a batch that holds a whole text, and by a model that does
+    nothing else with no more context than it has positions."""
+    if not pooling(model, options):
+        return options
+    context = options.context
+    if context and model.pooling and model.trained_context:
+        context = min(context, model.trained_context)
+    batch = options.batch or min(context or LONGEST_TEXT, LONGEST_TEXT)
+    return dataclasses.replace(options, context=context, batch=max(batch, FEWEST))
 
 
 def _batch(model: LocalModel, plan: Plan) -> int:

@@ -94,6 +94,33 @@ class Generate(Body):
     reasoning_format: str = ""
 
 
+class Embed(Body):
+    texts: list[str]
+    model: str = ""
+    load: Values = {}
+    keep_alive: str | float | None = None
+
+
+class Rerank(Body):
+    query: str
+    documents: list[str]
+    model: str = ""
+    most: int | None = Field(None, ge=1)
+    load: Values = {}
+    keep_alive: str | float | None = None
+
+
+class Tokenize(Body):
+    text: str = Field(max_length=MAX_TEXT)
+    model: str = ""
+    add_special: bool = False
+
+
+class Detokenize(Body):
+    tokens: list[int] = Field(max_length=MAX_TEXT)
+    model: str = ""
+
+
 class NewPreset(Body):
     name: str
     sampling: Values
@@ -113,6 +140,21 @@ class Pull(Body):
     source: str
 
 
+class GetAdapter(Body):
+    source: str
+    model: str
+    name: str = Field("", max_length=200)
+
+
+class Attach(Body):
+    adapter: str
+    scale: float = 1.0
+
+
+class Detach(Body):
+    adapter: str
+
+
 class Load(Body):
     """How a model is loaded, and how long it stays; what is not given stays as it is set."""
 
@@ -130,3 +172,12 @@ class Install(Body):
 
 class Use(Body):
     name: str
+
+
+class Tune(Body):
+    """`budget` in seconds."""
+
+    budget: float = Field(60.0, ge=5, le=3600)
+    kv_types: bool = False
+    all_cores: bool = False
+    anyway: bool = False
