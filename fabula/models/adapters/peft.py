@@ -22,6 +22,7 @@ from fabula.models.formats.safetensors import BadTensors, Stored, read_tensors
 
 CONFIG, WEIGHTS, PICKLE = "adapter_config.json", "adapter_model.safetensors", "adapter_model.bin"
 CONFIG_LIMIT = 4 << 20  # bytes
+LARGEST_ALPHA = 1e6
 PATTERN_S = 0.1  # that one of a configuration's own patterns may take; they are regular expressions
 
 PLAIN_STARTS = (True, False, None, "gaussian", "eva", "orthogonal")
@@ -109,7 +110,7 @@ def _refuse_other_methods(config: Mapping[str, Any]) -> None:
     if config.get("use_dora"):
         raise _Refused("dora")
     if modules := config.get("modules_to_save"):
-        raise _Refused("whole_modules", names=", ".join(map(str, modules)))
+        raise _Refused("whole_modules", names=_listed(modules))
     if config.get("bias", "none") != "none":
         raise _Refused("bias", name=f"bias = {config['bias']}")
     if config.get("lora_bias"):
@@ -122,6 +123,10 @@ def _refuse_other_methods(config: Mapping[str, Any]) -> None:
         raise _Refused("changed_base", name=start)
 
 
+def _listed(names: Any) -> str:
+    return ", ".join(map(str, names)) if isinstance(names, list) else f"{names}"
+
+
 def _scale(module: str, rank: int, config: Mapping[str, Any]) -> float:
     """What B·A is multiplied by: alpha / r, or with rank-stabilized LoRA alpha / √r."""
     alpha = config.get("lora_alpha")
@@ -129,7 +134,7 @@ def _scale(module: str, rank: int, config: Mapping[str, Any]) -> float:
         if _names(pattern, module):
             alpha = own
             break
-    if isinstance(alpha, bool) or not isinstance(alpha, int | float) or not 0 < abs(alpha) < math.inf:
+    if isinstance(alpha, bool) or not isinstance(alpha, int | float) or not 0 < abs(alpha) < LARGEST_ALPHA:
         raise _Refused("config", name="lora_alpha", value=alpha)
     return alpha / (math.sqrt(rank) if config.get("use_rslora") else rank)
 

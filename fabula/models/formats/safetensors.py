@@ -130,7 +130,7 @@ def _stored(name: str, row: Any, start: int, size: int) -> Stored:
         kind, shape, (begin, end) = row["dtype"], row["shape"], row["data_offsets"]
     except (TypeError, KeyError, ValueError) as error:
         raise BadTensors("damaged", f"{name[:80]!r} is not described") from error
-    if len(name) > NAME_LIMIT or kind not in SIZES or not isinstance(shape, list):
+    if len(name) > NAME_LIMIT or f"{kind}" not in SIZES or not isinstance(shape, list):
         raise BadTensors("damaged", f"{name[:80]!r} is of the type {kind!r}"[:200])
     if len(shape) > DIMENSIONS_LIMIT or not all(_is_count(number) for number in (*shape, begin, end)):
         raise BadTensors("damaged", f"{name[:80]!r} has an absurd size")
