@@ -13,8 +13,10 @@ from stage import Stage
 from talking import Client, Heard, text_of
 
 from fabula.core.sampling import Sampling
+from fabula.core.seams import Event
 from fabula.core.worker import Prompt
 from fabula.engine.scripted import Reply
+from fabula.turn.live import replay
 
 TEMPLATE = (
     "{% if tools %}<tools>{% for tool in tools %}{{ tool | tojson }}{% endfor %}<tool_call></tools>"
@@ -156,6 +158,14 @@ def test_a_continued_answer_stands_after_its_own_reasoning(client: Client, stage
     assert prompt_of(stage) == f"[user]Hi[assistant]{THOUGHT}"
     assert chat.messages[1]["text"] == "Hello! <think> is a tag."
     assert chat.messages[1]["reasoning"] == "It is a greeting."
+
+
+def test_reasoning_of_a_killed_studio_is_read_from_its_journal() -> None:
+    told = [("reasoning", "", [1]), ("reasoning", "Hm.", [2]), ("reasoning", "", [3]), ("text", "Yes", [4])]
+    events = [Event(n, kind, {"text": text, "ids": ids}) for n, (kind, text, ids) in enumerate(told, 1)]
+    outcome = replay(events)
+    assert (outcome.reasoning, outcome.reasoning_ids) == ("Hm.", [1, 2, 3])
+    assert (outcome.text, outcome.token_ids, outcome.has_reasoning_ids) == ("Yes", [4], True)
 
 
 def test_what_a_model_can_is_told(client: Client) -> None:
