@@ -265,12 +265,12 @@ def main(arguments: list[str] | None = None) -> None:
         report.heading(f"{many} requests, scripted workers")
         told(report, asyncio.run(scripted(many)), many)
         report.heading(f"{real} requests, the real engine")
-        before = psutil.virtual_memory().available
+        own = psutil.Process(os.getpid())
+        before = own.memory_info().rss
         with TemporaryDirectory(prefix="fabula-soak-") as folder:
             told(report, asyncio.run(engine(real, Path(folder))), real)
-        children = psutil.Process(os.getpid()).children(recursive=True)
-        report.measure("processes left", len(children), "", at_most(0))
-        report.measure("memory not back", (before - psutil.virtual_memory().available) / 2**20, "MiB")
+        report.measure("processes left, with all of their memory", len(own.children()), "", at_most(0))
+        report.measure("growth of this process", (own.memory_info().rss - before) / 2**20, "MiB")
         report.heading(f"{at_once} requests at once, through the studio")
         rushed(report, at_once)
 

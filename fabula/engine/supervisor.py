@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 from fabula.core import texts
 from fabula.core.errors import (
-    DoesNotFit,
     EngineDied,
     EngineFailure,
     FabulaError,
@@ -34,48 +33,18 @@ from fabula.core.texts import Phrase
 from fabula.core.worker import Running, Worker
 from fabula.engine import memory
 from fabula.engine.line import Line, Loaded, Seat, Trouble
+from fabula.engine.living import Gpus, LivesInProcess, NoGpus, TellsDeath
 from fabula.engine.reload import beyond, reload_reason, together
+from fabula.engine.room import fitting, gpu_devices, is_back, is_worse
 
 RETRY_S = 1.0  # after two failures in a row; doubles with each further one
 LONGEST_RETRY_S = 60.0
 PATIENCE_S = 10.0  # how long a load waits for a busy model before that is closed to newcomers
 MEMORY_BACK_S = 5.0  # a GPU's driver tells freed memory late
-MEMORY_BACK_SHARE = 0.75
 LOOK_S = 0.1
 
 Planner = Callable[[LocalModel, LoadOptions, Held], Plan]
 """How a model would be loaded into the memory that is free now, less what `Held` keeps."""
-
-
-@runtime_checkable
-class LivesInProcess(Protocol):
-    """A worker whose process can die under it. `gone` returns when that has happened."""
-
-    pid: int
-
-    @property
-    def alive(self) -> bool: ...
-    async def gone(self) -> None: ...
-
-
-@runtime_checkable
-class TellsDeath(Protocol):
-    async def death(self) -> EngineDied: ...
-
-
-class Gpus(Protocol):
-    """What drivers tell, in bytes by device. Both may take a second."""
-
-    def free(self) -> Mapping[str, int]: ...
-    def used(self, pid: int) -> Mapping[str, int]: ...
-
-
-class NoGpus:
-    def free(self) -> Mapping[str, int]:
-        return {}
-
-    def used(self, pid: int) -> Mapping[str, int]:
-        return {}
 
 
 class Supervisor:
@@ -83,7 +52,8 @@ class Supervisor:
 
     `find` raises ModelNotFound; `plan` runs in a thread; `make` builds a worker that is not loaded yet;
     `options` are what is set for a model. `keep_alive_s` < 0 never unloads. `queue_limit` bounds the requests
-    per model that wait beyond its slots. `on_change` is called after a model was loaded, unloaded or lost.
+    per model that wait beyond its slots. `on_change` is called after a model was loaded, unloaded or lost,
+    `on_request` when a request or a load is asked for.
     """
 
     def __init__(
@@ -98,10 +68,11 @@ class Supervisor:
         patience_s: float = PATIENCE_S,
         gpus: Gpus | None = None,
         on_change: Callable[[], None] = lambda: None,
+        on_request: Callable[[str], None] = lambda model: None,
     ) -> None:
         self._find, self._plan, self._make, self._options = find, plan, make, options
         self.keep_alive_s, self.queue_limit, self._patience_s = keep_alive_s, queue_limit, patience_s
-        self._gpus, self._on_change = gpus or NoGpus(), on_change
+        self._gpus, self._on_change, self._on_request = gpus or NoGpus(), on_change, on_request
         self._lines: dict[str, Line] = {}
         self._one_load = asyncio.Lock()
         self._freed = asyncio.Event()
@@ -115,6 +86,7 @@ class Supervisor:
     async def place(self, model: str, wish: Wish = NO_WISH) -> AsyncIterator[Seat]:
         """A place in the model's line; leaving the block gives it up. Raises ModelNotFound, QueueFull."""
         line = self._line(self._find(model))
+        self._on_request(line.name)
         seat = line.join(self._with_adapters(wish, line.model), self.queue_limit)
         self._serve(line)
         try:
@@ -144,6 +116,7 @@ class Supervisor:
         line = self._line(self._find(model))
         if line.model.problem:
             raise _broken(line.model)
+        self._on_request(line.name)
         if line.loading:
             await _awaited(line.loading, line.name)
         why = self._reason(line, wish.options, by_hand=True)
@@ -305,7 +278,7 @@ class Supervisor:
         line.slots = max(worker.plan.slots, 1)
         if isinstance(worker, LivesInProcess):
             _in_background(self._watch(line, loaded, worker), self._background)
-            if _gpu_devices(worker.plan):
+            if gpu_devices(worker.plan):
                 loaded.on_gpus = dict(await asyncio.to_thread(self._gpus.used, worker.pid))
         self._keep(loaded, line, NO_WISH)
         self._on_change()
@@ -322,9 +295,9 @@ class Supervisor:
             self._freed.clear()
             plan = await self._planned(line, options, memory.held(self._in_use()))
             best = await self._planned(line, options, memory.given_back(self._in_use()))
-            if best.verdict == "no" or not _is_worse(plan, best):
+            if best.verdict == "no" or not is_worse(plan, best):
                 line.behind = ""
-                return _fitting(plan if plan.verdict != "no" else best)
+                return fitting(plan if plan.verdict != "no" else best)
             if not await self._evict_idle():
                 if plan.verdict in ("fits", "tight"):  # less context now is better than more of it later
                     return plan
@@ -417,13 +390,13 @@ class Supervisor:
 
     async def _end(self, worker: Worker) -> None:
         """The host's memory is back when the process is gone; a GPU's driver needs longer to tell."""
-        devices = _gpu_devices(worker.plan)
+        devices = gpu_devices(worker.plan)
         before = await asyncio.to_thread(self._gpus.free) if devices and not self._over else {}
         await worker.close()
         until = time.monotonic() + MEMORY_BACK_S
         while before and not self._over and time.monotonic() < until:
             now = await asyncio.to_thread(self._gpus.free)
-            if _is_back(before, now, devices):
+            if is_back(before, now, devices):
                 return
             await asyncio.sleep(LOOK_S)
 
@@ -451,34 +424,6 @@ class Supervisor:
             measured={HOST: resident, **loaded.on_gpus} if pid else {},
             why=loaded.why,
         )
-
-
-# ── what plans say ──────────────────────────────────────────────────────────────────────────────────
-
-_RANK = {"fits": 0, "tight": 0, "partial": 1, "no": 2}
-
-
-def _is_worse(plan: Plan, best: Plan) -> bool:
-    """Whether other models cost this one its place, layers on the GPU, or context."""
-    if _RANK[plan.verdict] != _RANK[best.verdict]:
-        return _RANK[plan.verdict] > _RANK[best.verdict]
-    return plan.verdict != "no" and (plan.gpu_layers, plan.context) < (best.gpu_layers, best.context)
-
-
-def _fitting(plan: Plan) -> Plan:
-    if plan.verdict == "no":
-        raise DoesNotFit(plan.model, plan.total, plan.available, plan.context)
-    return plan
-
-
-def _gpu_devices(plan: Plan) -> dict[str, int]:
-    return {part.name: part.total for part in plan.devices if part.name != HOST}
-
-
-def _is_back(before: Mapping[str, int], now: Mapping[str, int], devices: Mapping[str, int]) -> bool:
-    return all(
-        now.get(name, 0) - before.get(name, 0) >= MEMORY_BACK_SHARE * size for name, size in devices.items()
-    )
 
 
 # ── small parts ─────────────────────────────────────────────────────────────────────────────────────

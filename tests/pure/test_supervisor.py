@@ -17,7 +17,7 @@ from fabula.core.errors import (
     ModelLoadFailed,
     QueueFull,
 )
-from fabula.core.load import LoadOptions, Wish
+from fabula.core.load import NO_WISH, LoadOptions, Wish
 from fabula.core.model import LocalModel
 from fabula.core.plan import DevicePlan, Held, Plan
 from fabula.core.sampling import Sampling
@@ -49,7 +49,8 @@ class Machine:
         memory = DevicePlan(name="memory", weights=needed, kv=0, compute=0, available=free)
         return Plan(
             model=model.name, tier="rough", verdict="fits" if needed <= free else "no", devices=(memory,),
-            context=min(options.context or 512, self.most_context), slots=options.slots or SLOTS, gpu_layers=0, threads=1,
+            context=min(options.context or 512, self.most_context), slots=options.slots or SLOTS,
+            gpu_layers=0, threads=1,
             kv_type=options.kv_type or "f16", options=options,
         )  # fmt: skip
 
@@ -351,7 +352,7 @@ async def test_a_person_who_loads_by_hand_gets_every_wish_but_never_from_a_busy_
     await machine.supervisor.close()
 
 
-async def news(machine: Machine, name: str, asked: Wish = Wish()) -> list[Loading | Queued]:
+async def news(machine: Machine, name: str, asked: Wish = NO_WISH) -> list[Loading | Queued]:
     """What one who asks hears until it is served."""
     async with machine.supervisor.place(name, asked) as place:
         return [heard async for heard in place.steps()]

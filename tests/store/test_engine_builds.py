@@ -19,7 +19,8 @@ from fabula.models.sources.words import FetchCancelled, Progress
 
 FAKE = b"""
 def get_device_info():
-    return [{"name": "CUDA0", "description": "A card", "type": "GPU"}, {"name": "CPU", "description": "", "type": "CPU"}]
+    card = {"name": "CUDA0", "description": "A card", "type": "GPU"}
+    return [card, {"name": "CPU", "description": "", "type": "CPU"}]
 """
 PADDING = os.urandom(2 << 20)  # pip must have something to download
 
@@ -147,7 +148,9 @@ def test_the_drivers_page_says_its_cuda() -> None:
 
 SERVER = """#!{python}
 import sys
-print("version: 6123 (abcdef)", file=sys.stderr) if "--version" in sys.argv else print("Available devices:\\n  CUDA0: A card (24564 MiB, 23028 MiB free)")
+if "--version" in sys.argv:
+    sys.exit(print("version: 6123 (abcdef)", file=sys.stderr))
+print("Available devices:\\n  CUDA0: A card (24564 MiB, 23028 MiB free)")
 """
 
 

@@ -23,7 +23,8 @@ kv_type = 'q8_0'
 
 
 def test_the_table_and_the_dataclass_name_the_same_settings() -> None:
-    fields = {field.name: field.type for field in dataclasses.fields(Settings) if field.name not in ("origins", "models")}
+    about = ("origins", "models")
+    fields = {field.name: field.type for field in dataclasses.fields(Settings) if field.name not in about}
     assert fields == {setting.attribute: type(setting.default).__name__ for setting in SETTINGS}
 
 

@@ -1,7 +1,7 @@
 """Install another build of the engine into a Python of its own under the home, or take the user's own server.
 
 The user's pip fetches the pinned version from the publisher's index, so that proxy and certificate settings
-hold. Everything happens in a folder beside the final one: whatever fails, nothing is left and nothing changes.
+hold. Everything happens in a folder beside the final one: whatever fails, nothing is left or changed.
 """
 
 from __future__ import annotations
