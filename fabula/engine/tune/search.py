@@ -1,13 +1,13 @@
 """What to try next, and what to make of it: the search of `fabula engine tune`. Pure.
 
-Knows no engine and no clock. `search` is a generator: it yields duels, is sent their outcomes (None = there is
-no time for more of them) and returns what was found. One axis after the other:
+Knows no engine and no clock. `search` is a generator: it yields duels, is sent their outcomes (None = there
+is no time for more of them) and returns what was found. One axis after the other:
 
-    threads → batch → flash attention → the winner against the start → speculation → KV types (only when asked)
+    threads → batch → flash attention → the winner against the start → speculation → KV types (when asked)
 
-On the axes that are numbers it walks to the better neighbour in ever smaller steps, so that any surface with
-one valley is followed to its bottom. The walk trusts medians; what is *chosen* has to beat the start by a
-margin once more at the end. A duel that was measured under load never moves anything.
+On the axes that are numbers it walks to the better neighbour in ever smaller steps, so that any surface
+with one valley is followed to its bottom. The walk trusts medians; what is *chosen* has to beat the start by
+a margin once more at the end. A duel that was measured under load never moves anything.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ class Setup:
 
     def beyond(self, start: Setup) -> LoadOptions:
         """What differs from the start, as load options."""
-        return LoadOptions(**{name: value for name, value in self.all().items() if value != start.all()[name]})
+        before = start.all()
+        return LoadOptions(**{name: value for name, value in self.all().items() if value != before[name]})
 
     def all(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in self.__slots__}
@@ -131,7 +132,11 @@ def search(start: Setup, space: Space) -> Generator[Duel, Outcome | None, Found]
 
 
 def _walk(
-    champion: Setup, axis: Literal["threads", "batch"], values: Sequence[int], space: Space, offers: list[Offer]
+    champion: Setup,
+    axis: Literal["threads", "batch"],
+    values: Sequence[int],
+    space: Space,
+    offers: list[Offer],
 ) -> Generator[Duel, Outcome | None, Setup]:
     """To the better neighbour as long as there is one; each value is measured at most once."""
     if getattr(champion, axis) not in values:
@@ -139,7 +144,8 @@ def _walk(
     tried = {getattr(champion, axis)}
     stride = max(1, len(values) // 4)
     while stride:
-        nearby = [value for value in _neighbours(values, getattr(champion, axis), stride) if value not in tried]
+        near = _neighbours(values, getattr(champion, axis), stride)
+        nearby = [value for value in near if value not in tried]
         if not nearby:
             stride //= 2
             continue
@@ -179,9 +185,7 @@ def _takes_every_core(duel: Duel, outcome: Outcome, space: Space, offers: list[O
 # ── the others ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def _attention(
-    champion: Setup, space: Space, offers: list[Offer]
-) -> Generator[Duel, Outcome | None, Setup]:
+def _attention(champion: Setup, space: Space, offers: list[Offer]) -> Generator[Duel, Outcome | None, Setup]:
     for value in space.flash_attention:
         outcome = yield (duel := Duel("flash_attention", champion, replace(champion, flash_attention=value)))
         if outcome is None:

@@ -1,0 +1,114 @@
+"""One tuning: asks `search` what to measure, has `measure` do it, watches the time and the machine's load.
+
+Knows no job, no database and no model's file: it is given a bench, and told how time goes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any, Protocol
+
+from fabula.core.load import LoadOptions
+from fabula.engine.tune.measure import READ_FOR_BATCH, Cell
+from fabula.engine.tune.search import Duel, Found, Outcome, Setup, Space, search
+
+BUDGET_S = 60.0
+PATIENCE = 3  # noisy duels in a row: the machine stays busy
+FIRST_COST = 0.1  # of the budget: what a duel takes, before one was measured
+RESERVE = 1.5  # duels' time kept for the comparison at the end
+LONGEST_READING_S = 4.0  # of the prompt that shows a batch; slower models keep the engine's own
+
+
+class Measures(Protocol):
+    cells: list[Cell]
+    start: Cell | None
+
+    async def warm_up(self, setup: Setup) -> None: ...
+    async def duel(self, duel: Duel) -> Outcome: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tuned:
+    """How it ended. `busy`: measured under load, so that it is not to be trusted."""
+
+    found: Found
+    cells: tuple[Cell, ...]
+    start: Cell
+    busy: bool
+    seconds: float
+
+    @property
+    def options(self) -> LoadOptions:
+        return self.found.best.beyond(self.found.start)
+
+    def plain(self) -> dict[str, Any]:
+        return {
+            "start": self.start.plain(),
+            "cells": [cell.plain() for cell in self.cells],
+            "options": self.options.said(),
+            "ratio": round(self.found.ratio, 4),
+            "offers": [asdict(offer) for offer in self.found.offers],
+            "busy": self.busy,
+            "seconds": round(self.seconds, 1),
+        }
+
+
+async def tune(
+    bench: Measures,
+    start: Setup,
+    space: Callable[[Cell], Space],
+    *,
+    budget_s: float = BUDGET_S,
+    anyway: bool = False,
+    tell: Callable[[str], None] = lambda stage: None,
+    clock: Callable[[], float] = time.monotonic,
+) -> Tuned:
+    """`space` is asked for after the first measurement; `tell` hears the axis that is being measured."""
+    began = clock()
+    tell("warm_up")
+    await bench.warm_up(start)
+    assert bench.start is not None  # warm_up measures it
+    steps, pace = search(start, space(bench.start)), Pace(began + budget_s, budget_s * FIRST_COST, clock)
+    noisy_in_a_row = 0
+    outcome: Outcome | None = None
+    while True:
+        try:
+            duel = steps.send(outcome)
+        except StopIteration as ended:
+            found: Found = ended.value
+            break
+        outcome = None
+        if noisy_in_a_row < PATIENCE and pace.allows(duel):
+            tell(duel.axis)
+            outcome = await pace.timed(bench.duel, duel)
+            noisy_in_a_row = noisy_in_a_row + 1 if outcome.noisy else 0
+    gave_up = noisy_in_a_row >= PATIENCE or not found.confirmed
+    noisy = sum(cell.noisy for cell in bench.cells)
+    busy = not anyway and (gave_up or 2 * noisy > len(bench.cells))
+    return Tuned(found=found, cells=tuple(bench.cells), start=bench.start, busy=busy, seconds=clock() - began)
+
+
+class Pace:
+    """Whether there is time for another duel, judged by those before."""
+
+    def __init__(self, until: float, cost: float, clock: Callable[[], float]) -> None:
+        self._until, self._cost, self._clock = until, cost, clock
+
+    def allows(self, duel: Duel) -> bool:
+        """The comparison at the end has its time reserved: without it nothing else counts."""
+        if duel.axis == "confirm":
+            return True
+        before = duel.axis in ("threads", "batch", "flash_attention")
+        return self._until - self._clock() >= self._cost * (1 + (RESERVE if before else 0))
+
+    async def timed(self, measure: Callable[[Duel], Any], duel: Duel) -> Outcome:
+        began = self._clock()
+        outcome: Outcome = await measure(duel)
+        self._cost = max(self._cost / 2, self._clock() - began)
+        return outcome
+
+
+def can_show_batches(start: Cell) -> bool:
+    return READ_FOR_BATCH / start.read <= LONGEST_READING_S

@@ -1,0 +1,46 @@
+"""Measuring how a model runs fastest here: begin, what was found, forget. Knows no engine."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from fabula.app import Studio
+from fabula.server.caller import caller_of
+from fabula.server.native import bodies, shapes
+
+
+def router(studio: Studio) -> APIRouter:
+    routes = APIRouter(prefix="/models", tags=["Models"])
+
+    @routes.post("/{name:path}/tune", status_code=202)
+    async def tune(name: str, request: Request, body: bodies.Tune | None = None) -> dict[str, Any]:
+        """Measure in the background how the model runs fastest on this machine."""
+        asked = body or bodies.Tune()
+        job = await studio.tune(
+            name,
+            budget_s=asked.budget,
+            kv_types=asked.kv_types,
+            all_cores=asked.all_cores,
+            anyway=asked.anyway,
+        )
+        return shapes.job(job, caller_of(request).language)
+
+    @routes.get("/{name:path}/tune")
+    async def tuning(name: str) -> dict[str, Any]:
+        """What was measured on this machine with the engine in use; null when nothing was."""
+        found = studio.tuning(studio.find_model(name))
+        if found is None:
+            return {"tuning": None}
+        told = {"options": found.options.said(), "measured_at": found.created_at}
+        return {"tuning": told | {"report": found.report}}
+
+    @routes.delete("/{name:path}/tune", status_code=204)
+    async def forget(name: str) -> Response:
+        """Load the model as if nothing had been measured."""
+        studio.forget_tuning(studio.find_model(name))
+        return Response(status_code=204)
+
+    return routes
