@@ -6,8 +6,9 @@ Maps job kinds to entries. Knows no HTTP, and has no logic of its own beyond who
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,20 +19,28 @@ from fabula.chats.replies import Replies
 from fabula.core.errors import ModelNotFound
 from fabula.core.load import NOTHING, LoadOptions
 from fabula.core.model import LocalModel
-from fabula.core.plan import Held, Plan
+from fabula.core.plan import Held, Note, Plan
 from fabula.core.request import LOCAL_OWNER
 from fabula.core.worker import Worker
 from fabula.engine.builds import builds, install
 from fabula.engine.builds.builds import Build
 from fabula.engine.cache.shelf import Shelf
 from fabula.engine.choice import Choice, choose
+from fabula.engine.llamacpp.loading import whole_texts
 from fabula.engine.llamacpp.worker import LlamaCppWorker
+from fabula.engine.measures import Measures
 from fabula.engine.presets.shelf import Presets
 from fabula.engine.supervisor import Supervisor
+from fabula.engine.tune import job as tune_job
+from fabula.engine.tune.background import Background
+from fabula.engine.tune.job import Wishes
+from fabula.engine.tune.shelf import Key, Tuning, Tunings, key
 from fabula.guard.floor import FloorGuard
 from fabula.guard.policy import OpenPolicy
 from fabula.models import fit, gpus, hardware
-from fabula.models.catalog import Catalog
+from fabula.models.adapters.attached import Attached, with_one, without
+from fabula.models.adapters.shelf import Adapters
+from fabula.models.catalog import ALIASES, Catalog
 from fabula.models.sources.words import Progress
 from fabula.models.suggestions import Suggestion, suggest
 from fabula.store import backup, settings
@@ -40,7 +49,8 @@ from fabula.store.events import MemoryEvents
 from fabula.store.home import Home
 from fabula.store.job_child import Entry, Report
 from fabula.store.job_runner import JobRunner
-from fabula.store.jobs import Job, Jobs
+from fabula.store.jobs import ENDED, Job, Jobs
+from fabula.store.jobs import running as running_jobs
 from fabula.store.journal import FileJournal
 from fabula.turn.live import Live
 from fabula.turn.stream import Turns
@@ -66,13 +76,17 @@ class Studio:
         self.database = Database(home.database, home.backups)
         self.journal = FileJournal(home.journal)
         self.catalog = Catalog(home.models)
+        self.adapters = Adapters(home.adapters, self._adapters_beside_models)
         self.states = Shelf(home.kv, self.settings.engine_kv_budget)
         self.chats = Chats(self.database, self.events, self.journal, self.states.forget)
         self.presets = Presets(self.database)
+        self.tunings = Tunings(self.database)
         self.jobs = Jobs(self.database)
         self.job_runner = JobRunner(self.jobs, self.events, home)
+        self.background = Background(self)
+        self._in_background: asyncio.Task[None] | None = None
         self.supervisor = Supervisor(
-            self.catalog.find,
+            self._described,
             self.plan,
             make_worker or self._worker,
             options=self.load_options,
@@ -80,18 +94,19 @@ class Studio:
             queue_limit=self.settings.engine_queue_limit,
             gpus=gpus,
             on_change=self._models_changed,
+            on_request=self.background.used,
         )
+        self.measures = Measures(self.supervisor, self.catalog.list, self.load_options)
         self.turns = Turns(self.supervisor, FloorGuard(OpenPolicy()), RememberedCounts(self.chats))
         self.live = Live(self.journal)
-        self.replies = Replies(
-            self.chats, self.turns, self.live, self.journal, self.find_model, self.presets
-        )
+        self.replies = Replies(self.chats, self.turns, self.live, self.journal, self.find_model, self.presets)
 
     async def open(self) -> None:
         """Bring the database up to date and store what a killed studio left in the journal."""
         await asyncio.to_thread(self.database.open)
         await self.replies.recover()
         await self.job_runner.recover()
+        self._in_background = asyncio.create_task(self.background.run())
 
     async def quiet(self) -> None:
         """End turns and event streams while readers can still be told."""
@@ -101,18 +116,27 @@ class Studio:
     async def close(self) -> None:
         """End turns (their text is kept), jobs and engines, then the database."""
         await self.live.close()
+        if self._in_background:
+            self._in_background.cancel()
+            await asyncio.gather(self._in_background, return_exceptions=True)
         await self.job_runner.close()
         await self.supervisor.close()
         await asyncio.to_thread(self.database.close)
 
     # ── models ──────────────────────────────────────────────────────────────────────────────────────
 
+    def _described(self, name: str) -> LocalModel:
+        """The model of that name, with the chat template that was chosen for it. Raises ModelNotFound."""
+        model = self.catalog.find(name)
+        chosen = self.settings.models.get(model.name, NOTHING).chat_template
+        return model if chosen is None else dataclasses.replace(model, chat_template=chosen)
+
     def find_model(self, name: str) -> LocalModel:
         """The model for a name; "" is the default one: the setting, else the first on the shelf."""
         wanted = name or self.settings.model_default
         if wanted:
             return self.catalog.find(wanted)
-        usable = [model for model in self.catalog.list() if not model.problem]
+        usable = [model for model in self.catalog.list() if not (model.problem or model.pooling)]
         if not usable:
             raise ModelNotFound("", "")
         return usable[0]
@@ -130,18 +154,31 @@ class Studio:
 
     def plan(self, model: LocalModel, options: LoadOptions | None = None, held: Held | None = None) -> Plan:
         """How the model would be loaded now, beside those that `held` speaks for."""
-        wanted = fit.Wanted.of(self.load_options(model) if options is None else options)
+        wished = self.load_options(model) if options is None else options
+        measured = self.measured(model, wished)
+        wanted = fit.Wanted.of(whole_texts(model, wished.over(measured)))
         limit = int(self.settings.engine_memory_limit * (1 << 30))
         machine = fit.left(self.machine(), held or Held(), limit)
-        return fit.plan(model, machine, wanted, gpu=self.build.uses_gpus)
+        heavy = dataclasses.replace(model, size=model.size + self._adapters_size(wanted.options))
+        plan = fit.plan(heavy, machine, wanted, gpu=self.build.uses_gpus)
+        why = [tuned_note(measured)] if measured.said() else []
+        return dataclasses.replace(plan, reasons=(*plan.reasons, *why))
 
     def engine_of(self, model: LocalModel) -> Choice:
         """Raises BadParameter when no engine can run it."""
         return choose(model, self.settings.models.get(model.name, NOTHING))
 
     def set_model(self, model: LocalModel, options: LoadOptions) -> None:
-        """Written to config.toml, for the model's next load. Raises BadParameter for an impossible engine."""
+        """Written to config.toml, for the model's next load. Where nothing is said of adapters, they stay.
+
+        Raises BadParameter for an impossible engine, AdapterNotFound, AdapterUnfit or AdapterUnusable.
+        """
         choose(model, options)
+        before = self.settings.models.get(model.name, NOTHING).adapters or ()
+        if options.adapters is None:
+            options = dataclasses.replace(options, adapters=before or None)
+        for name in dict(options.adapters or ()).keys() - dict(before).keys():
+            self.adapters.fitting(name, model)
         settings.save_model(self.home, model.name, options)
         self.settings = settings.load(self.home, self._flags)
         self.events.publish("studio", "settings", {})
@@ -179,6 +216,33 @@ class Studio:
         await asyncio.to_thread(self.catalog.remove, name)
         self._models_changed()
 
+    def attach(self, model: LocalModel, adapter: str, scale: float) -> None:
+        """For its next request. Raises AdapterNotFound, AdapterUnfit, AdapterUnusable or BadParameter."""
+        name = self.adapters.find(adapter).name
+        self.set_model(model, with_one(self.settings.models.get(model.name, NOTHING), name, scale))
+
+    def detach(self, model: LocalModel, adapter: str) -> None:
+        """Raises AdapterNotFound."""
+        self.set_model(model, without(self.settings.models.get(model.name, NOTHING), adapter))
+
+    def remove_adapter(self, adapter: str) -> None:
+        """Detached everywhere, and deleted. Raises AdapterNotFound, StoreUnwritable."""
+        name = self.adapters.find(adapter).name
+        for model, options in list(self.settings.models.items()):
+            if name in dict(options.adapters or ()):
+                settings.save_model(self.home, model, without(options, name))
+        self.settings = settings.load(self.home, self._flags)
+        self.adapters.remove(name)
+
+    def _adapters_beside_models(self) -> list[Path]:
+        return [model.path for model in self.catalog.list() if model.problem == "models.problem.adapter"]
+
+    def _adapters_size(self, options: LoadOptions) -> int:
+        """Bytes that the attached adapters take beside the model."""
+        attached = dict(options.adapters or ())
+        known = self.adapters.list() if attached else ()
+        return sum(adapter.size for adapter in known if adapter.name in attached)
+
     def _worker(self, model: LocalModel) -> Worker:
         self.engine_of(model)  # llama.cpp is the only one so far; what it cannot run is refused here
         return LlamaCppWorker(
@@ -186,10 +250,72 @@ class Studio:
             logs=self.home.logs,
             start_timeout_s=self.settings.engine_start_timeout,
             shelf=self.states,
+            attached=Attached(self.adapters, self.load_options),
         )
 
     def _models_changed(self) -> None:
         self.events.publish("studio", "models", {})
+
+    # ── tuning ──────────────────────────────────────────────────────────────────────────────────────────
+
+    def tuning(self, model: LocalModel) -> Tuning | None:
+        """What was measured of the model on this machine with the engine in use."""
+        try:
+            return self.tunings.find(self._tuning_key(model))
+        except OSError:  # the file has gone; its load will tell
+            return None
+
+    def measured(self, model: LocalModel, said: LoadOptions) -> LoadOptions:
+        """What the measurement decides: only what nobody has set."""
+        tuning = self.tuning(model)
+        free = {} if tuning is None else tuning.options.said()
+        return LoadOptions(**{name: value for name, value in free.items() if getattr(said, name) is None})
+
+    async def tune(self, name: str, **wishes: Any) -> Job:
+        """Measures in a child process; what is idle and stands in its way is unloaded first."""
+        model = self.find_model(name)
+        if not wishes.get("background"):
+            await self._make_way(model)
+        said = self.load_options(model).said()
+        options = {name: value for name, value in said.items() if name != "adapters"}
+        arguments = Wishes(model=model.name, options=options, **wishes).arguments()
+        return await self.start_job("tune", model.title or model.name, arguments)
+
+    async def _make_way(self, model: LocalModel) -> None:
+        for running in self.supervisor.running():
+            if self.plan(model).verdict == "no" and not running.busy and not running.waiting:
+                await self.supervisor.unload(running.model)
+
+    def forget_tuning(self, model: LocalModel) -> bool:
+        return self.tunings.forget(self._tuning_key(model))
+
+    def _tuning_key(self, model: LocalModel) -> Key:
+        return key(model, self.build, self.machine())
+
+    def may_tune(self) -> bool:
+        return self.settings.engine_auto_tune
+
+    async def is_at_work(self) -> bool:
+        models = any(running.busy or running.waiting for running in self.supervisor.running())
+        return models or bool(self.supervisor.loading() or await self.database.read(running_jobs))
+
+    async def unmeasured(self, used: Sequence[str]) -> list[str]:
+        """Those in use, the last one first, then the default one."""
+        models = {model.name: model for model in self.catalog.list() if not model.problem}
+        names = dict.fromkeys([*used, self.settings.model_default, *list(models)[:1]])
+        known = [models[name] for name in names if name in models]
+        tunings = [await asyncio.to_thread(self.tuning, model) for model in known]
+        return [model.name for model, tuning in zip(known, tunings, strict=True) if tuning is None]
+
+    async def begin_tuning(self, model: str) -> str:
+        return (await self.tune(model, background=True)).id
+
+    async def tuning_ended(self, job: str) -> bool | None:
+        told = await self.jobs.get(job)
+        return bool(told.result.get("stored")) if told.state in ENDED else None
+
+    async def cancel_tuning(self, job: str) -> None:
+        await self.job_runner.cancel(job)
 
     # ── settings, jobs, backup ──────────────────────────────────────────────────────────────────────
 
@@ -217,7 +343,10 @@ def pull(home: Home, arguments: dict[str, Any], report: Report) -> dict[str, Any
     from fabula.models.formats.identify import identify
     from fabula.models.sources import fetch
 
-    path = fetch(arguments["source"], home.models, *_told(report))
+    from fabula.models.starter import STARTER
+
+    source = STARTER.source if arguments["source"].lower() in ALIASES else arguments["source"]
+    path = fetch(source, home.models, *_told(report))
     return {"name": identify(path).name}
 
 
@@ -225,6 +354,16 @@ def install_engine(home: Home, arguments: dict[str, Any], report: Report) -> dic
     """The job kind `engine`: install a build of the engine."""
     build = install.install(arguments["kind"], home.engines, *_told(report))
     return {"name": build.name, "devices": list(build.devices)}
+
+
+def take_adapter(home: Home, arguments: dict[str, Any], report: Report) -> dict[str, Any]:
+    """The job kind `adapter`: get an adapter, converted and checked for a model."""
+    from fabula.models.adapters.taking import take
+    from fabula.models.sources import Errand
+
+    model = Catalog(home.models).find(arguments["model"])
+    path = take(arguments["source"], model, Errand(home.adapters, *_told(report)), arguments["name"])
+    return {"name": path.stem}
 
 
 def _told(report: Report) -> tuple[Callable[[Progress], None], Callable[[], bool]]:
@@ -240,6 +379,16 @@ def _told(report: Report) -> tuple[Callable[[Progress], None], Callable[[], bool
     return tell, stopped
 
 
+def tuned_note(options: LoadOptions) -> Note:
+    values = ", ".join(f"{name} = {value}" for name, value in options.said().items())
+    return Note("models.fit.tuned", {"values": values})
+
+
 def job_entries(home: Home) -> dict[str, Entry]:
     """What each job kind runs, in its own process."""
-    return {"pull": functools.partial(pull, home), "engine": functools.partial(install_engine, home)}
+    return {
+        "pull": functools.partial(pull, home),
+        "engine": functools.partial(install_engine, home),
+        "tune": functools.partial(tune_job.run, home),
+        "adapter": functools.partial(take_adapter, home),
+    }

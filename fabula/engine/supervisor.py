@@ -10,6 +10,7 @@ Knows workers only by their seam: no engine, no memory formula and no HTTP.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
@@ -170,6 +171,9 @@ class Supervisor:
     def _line(self, model: LocalModel) -> Line:
         line = self._lines.setdefault(model.name, Line(model))
         line.model = model
+        if line.loaded and line.loaded.worker.model.chat_template != model.chat_template:
+            same = line.loaded.worker.model  # prompts are made of it; the engine need not know
+            line.loaded.worker.model = dataclasses.replace(same, chat_template=model.chat_template)
         return line
 
     def _serve(self, line: Line) -> None:

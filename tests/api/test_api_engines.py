@@ -105,6 +105,15 @@ async def test_past_the_limit_one_is_sent_away_with_a_time(
     assert "requests are already waiting" in refusals[0].json()["error"]["message"]
 
 
+async def test_a_chat_template_is_changed_without_loading_again(api: httpx.AsyncClient, stage: Stage) -> None:
+    await api.post("/generate", json={"messages": QUESTION})
+    template = "{% for message in messages %}<{{ message.content }}>{% endfor %}"
+    await api.put("/models/tiny/options", json={"options": {"chat_template": template}})
+    await api.post("/generate", json={"messages": QUESTION})
+    assert "".join(f"{piece}" for piece in stage.worker.prompts[-1].pieces) == "<Hello>"
+    assert len(stage.workers) == 1
+
+
 async def test_a_stretched_context_comes_with_a_warning(api: httpx.AsyncClient, studio: Studio) -> None:
     await api.put("/models/tiny/options", json={"options": {"context": 8192}})
     plan = (await api.get("/models/tiny")).json()["plan"]
@@ -153,3 +162,14 @@ async def test_a_build_that_is_not_there_is_told(
     api: httpx.AsyncClient, path: str, body: dict[str, str], code: str
 ) -> None:
     assert (await api.post(path, json=body)).json()["error"]["code"] == code
+
+
+async def test_an_openai_request_can_say_how_long_the_model_stays(api: httpx.AsyncClient) -> None:
+    url = str(api.base_url).partition("/api/")[0] + "/v1/chat/completions"
+    body = {"model": "tiny", "messages": [{"role": "user", "content": "Hello"}], "load": {"context": 256}}
+    answer = await api.post(url, json={**body, "keep_alive": "1h"})
+    assert answer.json()["fabula"]["ignored"] == []
+    (running,) = (await api.get("/system")).json()["running"]
+    assert running["expires_at"] - running["loaded_at"] > 3500
+    refused = await api.post(url, json={**body, "keep_alive": "soon"})
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, "keep_alive")

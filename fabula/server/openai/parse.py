@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from fabula.core.errors import BadParameter
+from fabula.core.load import wish_of
 from fabula.core.messages import Message, Role
 from fabula.core.sampling import Sampling
 from fabula.core.texts import Phrase, phrase
@@ -36,6 +37,7 @@ ROLES: dict[str, Role | Literal["tool"]] = {
 }
 HANDLED = frozenset(
     {"response_format", "model", "messages", "prompt", "stream", "stream_options", "n", "echo", "logprobs"}
+    | {"load", "keep_alive"}  # ours
 )
 NEUTRAL: dict[str, tuple[Any, ...]] = {
     # values of unsupported fields that ask for nothing, so that ignoring them ignores nothing
@@ -43,7 +45,6 @@ NEUTRAL: dict[str, tuple[Any, ...]] = {
     "tool_choice": ("none", "auto"),
     "reasoning_format": ("auto", "none", "deepseek"),
     "best_of": (1,),
-    "suffix": ("",),
     "store": (False,),
     "parallel_tool_calls": (True,),
 }
@@ -107,8 +108,9 @@ def completion(body: dict[str, Any]) -> Wish:
     if body.get("echo") and not all(isinstance(piece, str) for prompt in prompts for piece in prompt):
         ignored.append("echo of token ids")
     return _wish(
-        body,
+        {name: value for name, value in body.items() if name != "suffix"},
         prompts=prompts,
+        turn={"suffix": _get(body, "suffix", str, "")},
         echo=_get(body, "echo", bool, False),
         wants_logprobs=top is not None,
         ignored=tuple(ignored),
@@ -120,6 +122,7 @@ def _wish(body: dict[str, Any], *, ignored: tuple[str, ...] = (), **parts: Any) 
     choices = _get(body, "n", int, 1)
     if not 1 <= choices <= MAX_CHOICES:
         raise BadParameter("n", f"{choices}", phrase("expected.whole_range", low=1, high=MAX_CHOICES))
+    turn = {**parts.pop("turn", {}), "wish": wish_of(_get(body, "load", dict, {}), body.get("keep_alive"))}
     return Wish(
         model=_get(body, "model", str, ""),
         sampling=_sampling(body),
@@ -127,6 +130,7 @@ def _wish(body: dict[str, Any], *, ignored: tuple[str, ...] = (), **parts: Any) 
         stream=_get(body, "stream", bool, False),
         with_usage=bool(options.get("include_usage")),
         ignored=(*ignored, *_unknown(body)),
+        turn=turn,
         **parts,
     )
 
