@@ -38,7 +38,8 @@ def test_the_start_says_where_the_text_will_go(client: Client) -> None:
     chat = client.new_chat()
     start = chat.say("Hello")[0].data
     user, reply = chat.messages
-    assert set(start) == {"turn_id", "chat_id", "message_id", "parent_id", "kind", "model", "text"}
+    place = {"turn_id", "chat_id", "message_id", "parent_id"}
+    assert set(start) == place | {"kind", "model", "text", "reasoning"}
     assert (start["chat_id"], start["kind"], start["model"], start["text"]) == (chat.id, "reply", "tiny", "")
     assert (start["message_id"], start["parent_id"]) == (reply["id"], user["id"])
     assert (reply["author"], reply["version_reason"]) == ("tiny", "generated")
