@@ -60,7 +60,7 @@ def manner_of(request: TurnRequest, model: LocalModel, now: datetime.datetime) -
     TemplateRefused."""
     plain = ChatTemplate(model.chat_template, bos=model.bos_token, eos=model.eos_token, now=now)
     if request.prompt:
-        return Manner(template=plain, messages=request.messages, ignored=_raw_ignored(request))
+        return Manner(template=plain, messages=request.messages, ignored=_raw_ignored(request, model))
     family = _family(request, plain.source)
     format, ignored = _tools(request, plain.source)
     variables, ignored_thinking = _variables(request, family, plain)
@@ -85,12 +85,13 @@ def manner_of(request: TurnRequest, model: LocalModel, now: datetime.datetime) -
     return _calling(found, request) if format else found
 
 
-def _raw_ignored(request: TurnRequest) -> tuple[str, ...]:
-    """A raw prompt is not taken apart: what is asked about thinking has no effect."""
+def _raw_ignored(request: TurnRequest, model: LocalModel) -> tuple[str, ...]:
+    """A raw prompt is not taken apart: what is asked about thinking has no effect. Nor has a suffix with a
+    model that fills no gaps."""
     asked = request.sampling.changed()
-    return tuple(
-        name for name in ("think", "think_effort", "think_budget", "keep_reasoning") if name in asked
-    )
+    names = ("think", "think_effort", "think_budget", "keep_reasoning")
+    thinking = tuple(name for name in names if name in asked)
+    return (*thinking, "suffix") if request.suffix and not model.infill else thinking
 
 
 def _family(request: TurnRequest, source: str) -> Family | None:

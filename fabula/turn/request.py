@@ -25,7 +25,8 @@ class Hurry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnRequest:
-    """Either `messages` for the model's chat template, or a raw `prompt`.
+    """Either `messages` for the model's chat template, or a raw `prompt`; with a `suffix`, a model that was
+    trained for it fills the gap between the two, and another one leaves the suffix out.
 
     `continues` leaves the last message open, so that the model lengthens it. `overflow` says what happens
     to a conversation that is longer than the context: refuse it with the numbers, or cut the oldest messages
@@ -41,6 +42,7 @@ class TurnRequest:
     context: Context = field(default_factory=Context)
     messages: tuple[Message, ...] = ()
     prompt: Pieces = ()
+    suffix: str = ""
     continues: bool = False
     overflow: Literal["refuse", "cut"] = "refuse"
     ignored: tuple[str, ...] = ()

@@ -17,6 +17,7 @@ from fabula.core.seams import Guard, Watch
 from fabula.core.stream import Delta, Finished, Prepared, Thought, Token, ToolCallPart
 from fabula.core.worker import Counts, Pieces, Prompt, Worker, Workers
 from fabula.prompt.assemble import assemble, render
+from fabula.prompt.infill import gap
 from fabula.prompt.openings import openings
 from fabula.prompt.plan import NeedCounts
 from fabula.turn import structure
@@ -77,7 +78,9 @@ class Turns:
     async def _prompt(self, request: TurnRequest, worker: Worker, manner: Manner) -> tuple[Prompt, int]:
         """The prompt and the number of messages that were cut to make it fit."""
         if request.prompt:
-            return Prompt(request.prompt), 0
+            fills = request.suffix and worker.model.infill
+            pieces = gap(request.prompt, request.suffix, worker.model.infill) if fills else request.prompt
+            return Prompt(pieces), 0
         template, tokenizer = manner.template, worker.model.tokenizer
         if request.overflow == "refuse" or not isinstance(worker, Counts):
             pieces = render(manner.messages, template, tokenizer=tokenizer, continues=request.continues)
@@ -146,7 +149,7 @@ async def _facts(
 
 def _said(request: TurnRequest) -> tuple[Message, ...]:
     """What the guard reads: the messages, or the text of a raw prompt (ready token ids say nothing to it)."""
-    text = "".join(piece for piece in request.prompt if isinstance(piece, str))
+    text = "".join(piece for piece in (*request.prompt, request.suffix) if isinstance(piece, str))
     return (*request.messages, Message(role="user", text=text)) if text else request.messages
 
 

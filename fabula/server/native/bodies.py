@@ -87,6 +87,7 @@ class Generate(Body):
     model: str = ""
     messages: list[GenerateMessage] = []
     prompt: str = Field("", max_length=MAX_TEXT)
+    suffix: str = Field("", max_length=MAX_TEXT)
     sampling: Values = {}
     continues: bool = Field(False, alias="continue")
     load: Values = {}
@@ -177,7 +178,7 @@ class Use(Body):
 class Tune(Body):
     """`budget` in seconds."""
 
-    budget: float = Field(60.0, ge=5, le=3600)
+    budget: float = Field(default=60.0, ge=5, le=3600)
     kv_types: bool = False
     all_cores: bool = False
     anyway: bool = False

@@ -73,6 +73,7 @@ def router(studio: Studio) -> APIRouter:
             context=Context(caller_of(request)),
             messages=tuple(Message(**row.model_dump()) for row in body.messages),
             prompt=(body.prompt,) if body.prompt else (),
+            suffix=body.suffix,
             continues=body.continues,
             wish=wish_of(body.load, body.keep_alive),
             reasoning_format=body.reasoning_format,

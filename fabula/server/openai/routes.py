@@ -129,7 +129,7 @@ def _turns(
     asked = [
         TurnRequest(messages=messages, continues=_is_open(messages[-1]), **common, **wish.turn)
         for messages in wish.conversations
-    ] + [TurnRequest(prompt=prompt, **common) for prompt in wish.prompts]
+    ] + [TurnRequest(prompt=prompt, **common, **wish.turn) for prompt in wish.prompts]
     return [studio.turns.stream(_nth(turn, wish, choice)) for turn in asked for choice in range(wish.choices)]
 
 
