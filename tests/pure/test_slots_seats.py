@@ -24,6 +24,7 @@ class PlayedEngine:
         self.folder = folder
         self.acts: list[str] = []
         self.marked: tuple[int, ...] = ()
+        self.holds = 1000  # tokens in each slot
         self.save_error: Exception | None = None
         self.restore_error: Exception | None = None
 
@@ -32,7 +33,7 @@ class PlayedEngine:
         (self.folder / file).write_bytes(bytes(LONG))
         if self.save_error:
             raise self.save_error
-        return LONG
+        return self.holds
 
     async def mark(self, slot: int, held: tuple[int, ...], variant: Variant) -> None:
         self.marked = held
@@ -136,6 +137,17 @@ async def test_what_was_read_with_other_scales_is_another_state(engine: PlayedEn
     assert engine.acts == ["save 0", "turn 0", "restore 0"]
 
 
+async def test_a_state_that_was_thrown_out_is_saved_again(engine: PlayedEngine, shelf: Shelf) -> None:
+    one = seats(engine, shelf)
+    await ask(one, chat("A"), story(1))
+    await one.keep_all(5)
+    shelf.allow(0)
+    shelf.allow(1_000_000)
+    await one.keep_all(5)
+    assert engine.acts == ["save 0", "save 0"]
+    assert len(list(shelf.folder.glob("*.kv"))) == 1
+
+
 async def test_nothing_comes_back_to_another_engine_or_another_owner(
     engine: PlayedEngine, shelf: Shelf
 ) -> None:
@@ -208,6 +220,26 @@ async def test_a_reply_that_is_stopped_leaves_what_was_read(engine: PlayedEngine
     assert (again.source, again.expected) == ("slot", 200)
 
 
+async def test_a_request_that_is_refused_leaves_what_was_there(engine: PlayedEngine, shelf: Shelf) -> None:
+    one = seats(engine, shelf)
+    await ask(one, chat("A"), story(1))
+    with pytest.raises(EngineRefused):
+        async with one.seat(chat("A"), (*story(1), 5, 6)):
+            raise EngineRefused("model", "the grammar is wrong")
+    again = await ask(one, chat("A"), (*story(1), 7))
+    assert (again.source, again.expected) == ("slot", LONG)
+
+
+async def test_a_slot_that_holds_less_than_was_thought_is_not_saved(
+    engine: PlayedEngine, shelf: Shelf
+) -> None:
+    engine.holds = 100
+    one = seats(engine, shelf)
+    await ask(one, chat("A"), story(1))
+    await one.keep_all(5)
+    assert list(shelf.folder.iterdir()) == []
+
+
 async def test_a_deleted_chat_is_not_saved(engine: PlayedEngine, shelf: Shelf) -> None:
     one = seats(engine, shelf)
     await ask(one, chat("A"), story(1))
@@ -250,3 +282,5 @@ async def test_it_is_told_when_the_model_cannot_go_back(engine: PlayedEngine, sh
     assert edited.verdict(finished(395)) == ("slot", "changed")
     assert edited.verdict(finished(256)) == ("slot", "no_way_back")
     assert edited.verdict(finished(0)) == ("none", "no_way_back")
+    unknown = await ask(one, chat("B"), story(2))
+    assert unknown.verdict(finished(300)) == ("slot", "first")

@@ -10,7 +10,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from fabula.core.errors import EngineDied, FabulaError
@@ -56,15 +56,19 @@ class Seat:
                 self._written.extend(delta.ids)
 
     def holds(self) -> Trace:
+        """A request that was refused or left before it was read leaves what was there."""
+        read = max(self._read, self.expected)
         if isinstance(self.asked, str):
-            return self.asked if self._read else ""
-        return (*self.asked[: self._read], *self._written)
+            return self.asked[: len(self.asked) if self._read else read]
+        return (*self.asked[:read], *self._written)
 
     def verdict(self, finished: Finished) -> tuple[CacheSource, CacheReason]:
         """Where the reused part came from, and why the rest had to be read."""
         if isinstance(self.asked, str):
             return ("slot" if finished.reused_tokens else "none"), ""
         source: CacheSource = self.source if finished.reused_tokens else "none"
+        if finished.reused_tokens and source == "none":
+            source = "slot"  # the engine remembered more than was known here
         if self.reason != "first" and finished.reused_tokens < self.expected - SLACK:
             return source, "no_way_back"
         return source, self.reason
@@ -198,10 +202,11 @@ class Seats:
         trace = slot.trace
         if not self._shelf or not slot.chat or isinstance(trace, str) or len(trace) < WORTH_KEEPING:
             return
-        if len(trace) - common(slot.saved, trace) < NEWS:
-            return
         fingerprint = self._key(slot.variant)
         state = State(fingerprint=fingerprint, owner=slot.owner, chat=slot.chat, trace=trace)
+        before = replace(state, trace=slot.saved)
+        if len(trace) - common(slot.saved, trace) < NEWS and self._shelf.holds(before):
+            return
         if await self._saved(slot, state):
             slot.saved = trace
 
@@ -212,7 +217,10 @@ class Seats:
             return False
         try:
             await self._engine.mark(slot.number, trace, slot.variant)
-            await self._engine.save_slot(slot.number, self._shelf.part(state).name)
+            held = await self._engine.save_slot(slot.number, self._shelf.part(state).name)
+            if held < len(trace) - 1:  # the last token that was sampled was never read
+                self._shelf.discard(state)
+                return False
             size = self._shelf.part(state).stat().st_size
             await asyncio.to_thread(self._shelf.commit, state)
             self._token_bytes = size / len(trace)

@@ -19,7 +19,7 @@ import os
 import shutil
 import zlib
 from array import array
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +103,7 @@ class Shelf:
         part = self.part(state)
         try:
             size, checksum = _measure(part)
-            state = _measured(state, size, checksum)
+            state = replace(state, size=size, checksum=checksum)
             os.replace(part, self.file(state))
             about = self.folder / f"{state.name}.json.part"
             about.write_text(json.dumps(_described(state)), encoding="utf-8")
@@ -178,17 +178,6 @@ def _measure(file: Path) -> tuple[int, int]:
         while data := stream.read(READ_BYTES):
             size, checksum = size + len(data), zlib.crc32(data, checksum)
     return size, checksum
-
-
-def _measured(state: State, size: int, checksum: int) -> State:
-    return State(
-        fingerprint=state.fingerprint,
-        owner=state.owner,
-        chat=state.chat,
-        trace=state.trace,
-        size=size,
-        checksum=checksum,
-    )
 
 
 def _described(state: State) -> dict[str, Any]:

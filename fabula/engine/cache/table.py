@@ -59,7 +59,7 @@ class Slot:
     owner: str = ""
     chat: str = ""
     trace: Trace = ()
-    saved: Trace = ()
+    saved: tuple[int, ...] = ()
     variant: Variant = PLAIN
     used: int = 0  # turn of the table's clock
     busy: bool = False
