@@ -301,7 +301,8 @@ class Studio:
 
     async def unmeasured(self, used: Sequence[str]) -> list[str]:
         """Those in use, the last one first, then the default one."""
-        models = {model.name: model for model in self.catalog.list() if not model.problem}
+        writing = (model for model in self.catalog.list() if not (model.problem or model.pooling))
+        models = {model.name: model for model in writing}
         names = dict.fromkeys([*used, self.settings.model_default, *list(models)[:1]])
         known = [models[name] for name in names if name in models]
         tunings = [await asyncio.to_thread(self.tuning, model) for model in known]

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from fabula.cli import screen, verbs
+from fabula.cli import screen, tune, verbs
 from fabula.cli.client import segment
 from fabula.cli.jobs import follow
 from fabula.cli.options import HomeOption, JsonOption
@@ -23,7 +23,8 @@ BuildArgument = Annotated[
 
 
 def group() -> Any:
-    return verbs.group("engine", (("list", list_), ("install", install), ("use", use), ("remove", remove)))
+    builds = (("list", list_), ("install", install), ("use", use), ("remove", remove))
+    return verbs.group("engine", (*builds, ("tune", tune.tune)))
 
 
 def list_(home: HomeOption = None, json: JsonOption = False) -> None:

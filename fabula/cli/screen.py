@@ -144,6 +144,8 @@ def _figures(unit: str) -> ProgressColumn:
 
 def figures(unit: str, done: float, total: float, rate: float, seconds_left: float | None) -> str:
     """ "35.2 MiB of 93.8 MiB · 11.0 MiB/s · 5.3 s left"; what is not known yet is left out."""
+    if unit == "seconds":  # of which nobody wants to know the rate
+        return say("cli.progress.left", time=as_duration(max(total - done, 0)))
     amount = as_bytes if unit == "bytes" else "{:,.0f}".format
     parts = [say("cli.progress.of", done=amount(done), total=amount(total)) if total else amount(done)]
     if rate:

@@ -24,7 +24,7 @@ from fabula.core.errors import (
 )
 from fabula.core.texts import phrase
 from fabula.server.caller import caller_of
-from fabula.server.native import chats, engines, jobs, models, presets, system, turns
+from fabula.server.native import chats, engines, jobs, models, presets, system, tuning, turns
 from fabula.server.native import errors as native_errors
 from fabula.server.openai import render as openai_render
 from fabula.server.openai import routes as openai_routes
@@ -46,7 +46,7 @@ def create(studio: Studio) -> ASGIApp:
         redoc_url=None,
         max_body_size=MAX_BODY,
     )
-    for room in (system, models, engines, chats, turns, jobs, presets):
+    for room in (system, tuning, models, engines, chats, turns, jobs, presets):
         app.include_router(room.router(studio), prefix=NATIVE)
     app.include_router(openai_routes.router(studio))
     app.include_router(web_routes())

@@ -147,7 +147,8 @@ class Answers:
     """Outcomes by axis."""
 
     def __init__(self, **outcomes: Outcome) -> None:
-        self.outcomes, self.duels = outcomes, []
+        self.outcomes = outcomes
+        self.duels: list[Duel] = []
 
     def outcome(self, duel: Duel) -> Outcome:
         return self.outcomes[duel.axis]

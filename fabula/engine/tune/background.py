@@ -111,7 +111,7 @@ class Background:
     async def _measure(self, name: str) -> str:
         self._asked.clear()
         self._tries[name] = self._tries.get(name, 0) + 1
-        job = await self._studio.begin_tuning(name)
+        job, stored = await self._studio.begin_tuning(name), None
         try:
             while (stored := await self._studio.tuning_ended(job)) is None:
                 with suppress(TimeoutError):
