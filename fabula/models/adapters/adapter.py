@@ -49,7 +49,7 @@ def describe(path: Path, name: str = "") -> Adapter:
         size=header.file_size,
         title=header.text("general.name"),
         architecture=header.text("general.architecture"),
-        rank=max((first[1] for first, _ in pairs.values() if len(first) > 1), default=0),
+        rank=max((second[0] for _, second in pairs.values()), default=0),
         alpha=float(alpha) if isinstance(alpha, int | float) else 0.0,
         changes=len(pairs),
         unheeded=sum(tensor.name.endswith(UNHEEDED) for tensor in header.tensors),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -22,10 +23,11 @@ def router(studio: Studio) -> APIRouter:
     routes = APIRouter(tags=["Adapters"])
 
     @routes.get("/adapters")
-    def list_adapters(request: Request) -> Json:
+    async def list_adapters(request: Request) -> Json:
         """All adapters, each with the models that it is attached to."""
         language = caller_of(request).language
-        return {"adapters": [_shown(row, language) | _uses(studio, row) for row in studio.adapters.list()]}
+        rows = await asyncio.to_thread(studio.adapters.list)
+        return {"adapters": [_shown(row, language) | _uses(studio, row) for row in rows]}
 
     @routes.post("/adapters", status_code=202)
     async def get(body: bodies.GetAdapter, request: Request) -> Json:
@@ -37,37 +39,38 @@ def router(studio: Studio) -> APIRouter:
         )
 
     @routes.delete("/adapters/{name:path}", status_code=204)
-    def remove(name: str) -> Response:
+    async def remove(name: str) -> Response:
         """Detach an adapter from every model and delete its file."""
         studio.remove_adapter(name)
         return Response(status_code=204)
 
     @routes.get("/models/{name:path}/adapters")
-    def of_model(name: str, request: Request) -> Json:
+    async def of_model(name: str, request: Request) -> Json:
         """Which adapters are attached to a model, and which others fit."""
-        return _of_model(studio, studio.find_model(name), caller_of(request).language)
+        return await _of_model(studio, studio.find_model(name), caller_of(request).language)
 
     @routes.post("/models/{name:path}/adapters/attach")
-    def attach(name: str, body: bodies.Attach, request: Request) -> Json:
+    async def attach(name: str, body: bodies.Attach, request: Request) -> Json:
         """Attach an adapter, or change its usual scale."""
         model = studio.find_model(name)
-        studio.attach(model, body.adapter, body.scale)
-        return _of_model(studio, model, caller_of(request).language)
+        await studio.attach(model, body.adapter, body.scale)
+        return await _of_model(studio, model, caller_of(request).language)
 
     @routes.post("/models/{name:path}/adapters/detach")
-    def detach(name: str, body: bodies.Detach, request: Request) -> Json:
+    async def detach(name: str, body: bodies.Detach, request: Request) -> Json:
         model = studio.find_model(name)
         studio.detach(model, body.adapter)
-        return _of_model(studio, model, caller_of(request).language)
+        return await _of_model(studio, model, caller_of(request).language)
 
     return routes
 
 
-def _of_model(studio: Studio, model: LocalModel, language: str) -> Json:
+async def _of_model(studio: Studio, model: LocalModel, language: str) -> Json:
     attached = dict(studio.load_options(model).adapters or ())
+    found = await asyncio.to_thread(studio.adapters.misfits, model)
     rows = {
         adapter.name: _shown(adapter, language) | {"misfit": _told(misfit, language)}
-        for adapter, misfit in studio.adapters.misfits(model)
+        for adapter, misfit in found
     }
     gone = {"problem": "", "misfit": say("models.adapter.gone", language)}
     rows |= {name: {"name": name} | gone for name in attached if name not in rows}
