@@ -6,10 +6,9 @@ import asyncio
 import dataclasses
 import os
 import signal
-import struct
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import psutil
@@ -17,7 +16,9 @@ import pytest
 from asking import collect, is_gone, plan_for, text_of
 
 from fabula.core.errors import EngineDied, EngineTimeout, ModelLoadFailed
+from fabula.core.load import LoadOptions
 from fabula.core.model import LocalModel
+from fabula.core.plan import Held, Plan
 from fabula.core.sampling import Sampling
 from fabula.core.stream import Delta
 from fabula.core.worker import Prompt
@@ -25,15 +26,16 @@ from fabula.engine.llamacpp.process import EngineProcess
 from fabula.engine.llamacpp.worker import LlamaCppWorker
 from fabula.engine.supervisor import Supervisor
 
-HEADER = 8_000_000  # bytes; more than the starter's header with its vocabulary
-
 
 @pytest.fixture
 async def supervisor(model: LocalModel, tmp_path: Path) -> AsyncIterator[Supervisor]:
     def find(name: str) -> LocalModel:
         return model if name == model.name else LocalModel(name=name, path=tmp_path / name, size=1)
 
-    supervisor = Supervisor(find, plan_for, lambda model: LlamaCppWorker(tmp_path / "logs"))
+    def plan(model: LocalModel, options: LoadOptions, held: Held) -> Plan:
+        return plan_for(model)
+
+    supervisor = Supervisor(find, plan, lambda model: LlamaCppWorker(tmp_path / "logs"))
     yield supervisor
     await supervisor.close()
 
@@ -65,76 +67,12 @@ async def test_an_idle_engine_that_dies_is_taken_off_the_list(supervisor: Superv
     assert await is_gone(running.pid)
 
 
-def truncated(gguf: Path, broken: Path) -> None:
-    broken.write_bytes(gguf.read_bytes()[:HEADER])
-
-
-def cut_in_the_header(gguf: Path, broken: Path) -> None:
-    broken.write_bytes(gguf.read_bytes()[:20_000])
-
-
-def empty(gguf: Path, broken: Path) -> None:
-    broken.touch()
-
-
-def text(gguf: Path, broken: Path) -> None:
-    broken.write_text("This is a shopping list.\n" * 20)
-
-
-def folder(gguf: Path, broken: Path) -> None:
-    broken.mkdir()
-
-
-def missing(gguf: Path, broken: Path) -> None:
-    pass
-
-
-def absurd(key: bytes, number: int) -> Callable[[Path, Path], None]:
-    def corrupted(gguf: Path, broken: Path) -> None:
-        header = bytearray(gguf.read_bytes()[:HEADER])
-        value = header.index(key) + len(key) + 4  # the name is followed by its type
-        struct.pack_into("<I", header, value, number)
-        broken.write_bytes(header)
-        os.truncate(broken, gguf.stat().st_size)
-
-    return corrupted
-
-
-@pytest.mark.parametrize(
-    ("spoil", "reason"),
-    [
-        (truncated, "is not within the file bounds, model is corrupted or incomplete"),
-        (cut_in_the_header, "failed to read key-value pairs"),
-        (empty, "failed to read magic"),
-        (text, "invalid magic characters: 'This', expected 'GGUF'"),
-        (folder, "failed to read magic"),
-        (missing, "No such file or directory"),
-        (absurd(b"llama.block_count", 9999), "the engine aborted (SIGABRT): "),
-        (absurd(b"llama.attention.head_count", 0), "."),
-    ],
-)
-async def test_a_broken_model_is_one_clear_sentence(
-    supervisor: Supervisor, starter_model: Path, tmp_path: Path, spoil: Callable[..., None], reason: str
-) -> None:
-    spoil(starter_model, tmp_path / "broken.gguf")
-    with pytest.raises(ModelLoadFailed) as failed:
+async def test_a_broken_model_leaves_nothing_loaded(supervisor: Supervisor, tmp_path: Path) -> None:
+    (tmp_path / "broken.gguf").write_text("This is a shopping list.\n" * 20)
+    with pytest.raises(ModelLoadFailed, match="invalid magic characters: 'This', expected 'GGUF'"):
         async with supervisor.lease("broken.gguf"):
             pass
-    assert reason in failed.value.reason
-    assert "\n" not in failed.value.reason
-    assert "Failed to init server" not in failed.value.reason
     assert supervisor.running() == []
-
-
-@pytest.mark.parametrize("absurdity", [{"context": 1}, {"kv_type": "i32"}, {"kv_type": "f99"}])
-async def test_an_absurd_plan_is_survived(
-    model: LocalModel, tmp_path: Path, absurdity: dict[str, object]
-) -> None:
-    worker = LlamaCppWorker(tmp_path)
-    with pytest.raises(ModelLoadFailed) as failed:
-        await worker.load(model, plan_for(model, **absurdity))
-    assert len(failed.value.reason) > 20
-    assert not worker.alive
 
 
 async def test_a_child_that_never_gets_ready_is_given_up(model: LocalModel, tmp_path: Path) -> None:
