@@ -274,6 +274,8 @@ class Studio:
     async def tune(self, name: str, **wishes: Any) -> Job:
         """Measures in a child process; what is idle and stands in its way is unloaded first."""
         model = self.find_model(name)
+        if model.pooling:
+            raise WritesNoText(model.name)
         if not wishes.get("background"):
             await self._make_way(model)
         said = self.load_options(model).said()

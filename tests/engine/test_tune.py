@@ -1,0 +1,154 @@
+"""Tuning with the real engine: the shape of what it finds, and that it is used. Never how fast it is."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from pathlib import Path
+
+import pytest
+
+from fabula.app import Studio
+from fabula.core.load import LoadOptions
+from fabula.core.sampling import Sampling
+from fabula.core.stream import Token
+from fabula.core.worker import Prompt
+from fabula.engine.tune import job
+from fabula.engine.tune.job import Wishes
+from fabula.store import settings
+from fabula.store.database import Database
+from fabula.store.home import Home
+from fabula.store.job_child import Cancelled, Report
+
+SMALL = LoadOptions(context=512, slots=1, threads=2)
+
+
+@pytest.fixture
+def home(starter_model: Path, tmp_path: Path) -> Home:
+    """A home with the starter model and a database."""
+    home = Home(tmp_path / "home").create()
+    shutil.copy(starter_model, home.models / starter_model.name)
+    database = Database(home.database)
+    database.open()
+    database.close()
+    return home
+
+
+def wishes(**changes: object) -> dict[str, object]:
+    plain = {"model": "", "options": {"context": 512, "slots": 1}, "budget_s": 5.0, "anyway": True}
+    return Wishes(**(plain | changes)).arguments()  # type: ignore[arg-type]
+
+
+def name_of(home: Home) -> str:
+    return next(home.models.glob("*.gguf")).stem
+
+
+def test_a_short_tuning_is_stored_with_all_that_it_measured(home: Home) -> None:
+    report = Report()
+    result = job.run(home, wishes(model=name_of(home)), report)
+    assert result["stored"]
+    assert not result["busy"]
+    assert result["start"]["read"] > 0
+    assert {cell["axis"] for cell in result["cells"]} <= {
+        *("threads", "batch", "flash_attention", "confirm", "speculation")
+    }
+    assert set(result["options"]) <= {"threads", "batch", "flash_attention", "speculation"}
+    assert (report.current.unit, report.current.total) == ("seconds", 5.0)
+    studio = Studio(home)
+    tuning = studio.tuning(studio.find_model(""))
+    studio.database.close()
+    assert tuning is not None
+    assert tuning.report == result
+    assert tuning.options.said() == result["options"]
+
+
+def test_what_a_person_has_set_is_not_searched(home: Home) -> None:
+    options = {"context": 512, "slots": 1, "threads": 1, "batch": 64, "flash_attention": "on"}
+    result = job.run(home, wishes(model=name_of(home), options=options), Report())
+    assert {cell["axis"] for cell in result["cells"]} <= {"speculation"}
+    assert result["set"] == ["threads", "batch", "flash_attention"]
+
+
+def test_a_cancelled_tuning_ends_soon_and_stores_nothing(home: Home) -> None:
+    report = Report()
+    threading.Timer(1.0, report.cancel).start()
+    with pytest.raises(Cancelled):
+        job.run(home, wishes(model=name_of(home), budget_s=600.0), report)
+    studio = Studio(home)
+    assert studio.tuning(studio.find_model("")) is None
+    studio.database.close()
+
+
+async def test_what_was_stored_is_used_at_the_next_load_and_a_persons_wish_goes_before_it(home: Home) -> None:
+    settings.save(home, {"engine.context": 512, "engine.slots": 1})
+    studio = Studio(home)
+    await studio.open()
+    model = studio.find_model("")
+    found = LoadOptions(threads=1, batch=64, speculation="ngram")
+    studio.tunings.save(studio._tuning_key(model), found, {})
+    loaded = await studio.supervisor.load(model.name)
+    assert (loaded.plan.threads, loaded.plan.options.batch, loaded.plan.options.speculation) == (
+        1,
+        64,
+        "ngram",
+    )
+    assert (
+        "threads = 1, batch = 64, speculation = ngram" in [note.say("en") for note in loaded.plan.reasons][-1]
+    )
+    studio.set_model(model, SMALL)
+    plan = studio.plan(model)
+    assert (plan.threads, plan.options.batch) == (2, 64)
+    studio.forget_tuning(model)
+    assert studio.plan(model).options.batch is None
+    await studio.close()
+
+
+async def test_a_job_of_the_studio_measures_in_a_child_and_a_request_ends_one_in_the_background(
+    home: Home,
+) -> None:
+    settings.save(home, {"engine.context": 512, "engine.slots": 1})
+    studio = Studio(home)
+    await studio.open()
+    model = studio.find_model("")
+    assert await studio.unmeasured([]) == [model.name]
+    begun = await studio.begin_tuning(model.name)
+    assert await studio.tuning_ended(begun) is None
+    await studio.cancel_tuning(begun)
+    await _ended(studio, begun)
+    assert (await studio.jobs.get(begun)).state == "cancelled"
+    assert await studio.unmeasured([model.name]) == [model.name]
+    await studio.close()
+
+
+async def _ended(studio: Studio, id: str) -> None:
+    async for item in studio.events.follow(f"job/{id}", 0):
+        if item.kind == "end":
+            return
+
+
+PROMPTS = (
+    "The cup is in the kitchen. The lamp is in the kitchen. The cup is in the kitchen. The lamp is",
+    "海は青い。空も青い。海は青い。空も",
+    "Once upon a time in a small village by the sea",
+)
+
+
+async def test_speculation_writes_the_same_ids(home: Home) -> None:
+    """Deltas come in bursts then, which the reader has to take apart as it does one by one."""
+    studio = Studio(home)
+    await studio.open()
+    model = studio.find_model("")
+    texts = []
+    for speculation in ("none", "ngram"):
+        studio.set_model(model, LoadOptions(context=512, slots=1, threads=2, speculation=speculation))
+        await studio.supervisor.unload(model.name)
+        async with studio.supervisor.lease(model.name) as worker:
+            texts.append([await _written(worker, prompt) for prompt in PROMPTS])
+    assert texts[0] == texts[1]
+    await studio.close()
+
+
+async def _written(worker: object, prompt: str) -> list[tuple[str, tuple[int, ...]]]:
+    sampling = Sampling(temperature=0, max_tokens=48, ignore_eos=True, stop=("zzz",))
+    stream = worker.stream(Prompt((prompt,)), sampling)  # type: ignore[attr-defined]
+    return [(delta.text, delta.ids) async for delta in stream if isinstance(delta, Token)]
