@@ -16,7 +16,7 @@ from fabula import __version__
 from fabula.chats.book import Chats
 from fabula.chats.counting import RememberedCounts
 from fabula.chats.replies import Replies
-from fabula.core.errors import ModelNotFound
+from fabula.core.errors import ModelNotFound, WritesNoText
 from fabula.core.load import NOTHING, LoadOptions
 from fabula.core.model import LocalModel
 from fabula.core.plan import Held, Note, Plan
@@ -174,12 +174,15 @@ class Studio:
         Raises BadParameter for an impossible engine, AdapterNotFound, AdapterUnfit or AdapterUnusable.
         """
         choose(model, options)
-        before = self.settings.models.get(model.name, NOTHING).adapters or ()
+        before = self.settings.models.get(model.name, NOTHING).adapters
         if options.adapters is None:
-            options = dataclasses.replace(options, adapters=before or None)
-        for name in dict(options.adapters or ()).keys() - dict(before).keys():
+            options = dataclasses.replace(options, adapters=before)
+        for name in dict(options.adapters or ()).keys() - dict(before or ()).keys():
             self.adapters.fitting(name, model)
-        settings.save_model(self.home, model.name, options)
+        self._save_model(model.name, options)
+
+    def _save_model(self, name: str, options: LoadOptions) -> None:
+        settings.save_model(self.home, name, options)
         self.settings = settings.load(self.home, self._flags)
         self.events.publish("studio", "settings", {})
 
@@ -216,22 +219,21 @@ class Studio:
         await asyncio.to_thread(self.catalog.remove, name)
         self._models_changed()
 
-    def attach(self, model: LocalModel, adapter: str, scale: float) -> None:
+    async def attach(self, model: LocalModel, adapter: str, scale: float) -> None:
         """For its next request. Raises AdapterNotFound, AdapterUnfit, AdapterUnusable or BadParameter."""
-        name = self.adapters.find(adapter).name
-        self.set_model(model, with_one(self.settings.models.get(model.name, NOTHING), name, scale))
+        name = (await asyncio.to_thread(self.adapters.fitting, adapter, model)).name
+        self._save_model(model.name, with_one(self.settings.models.get(model.name, NOTHING), name, scale))
 
     def detach(self, model: LocalModel, adapter: str) -> None:
         """Raises AdapterNotFound."""
-        self.set_model(model, without(self.settings.models.get(model.name, NOTHING), adapter))
+        self._save_model(model.name, without(self.settings.models.get(model.name, NOTHING), adapter))
 
     def remove_adapter(self, adapter: str) -> None:
         """Detached everywhere, and deleted. Raises AdapterNotFound, StoreUnwritable."""
         name = self.adapters.find(adapter).name
         for model, options in list(self.settings.models.items()):
             if name in dict(options.adapters or ()):
-                settings.save_model(self.home, model, without(options, name))
-        self.settings = settings.load(self.home, self._flags)
+                self._save_model(model, without(options, name))
         self.adapters.remove(name)
 
     def _adapters_beside_models(self) -> list[Path]:

@@ -22,6 +22,7 @@ VERBS = (
     "run",
     "serve",
     "pull",
+    "adapter",
     "list",
     "show",
     "rm",

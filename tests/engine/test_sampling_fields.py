@@ -70,8 +70,8 @@ CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "stop": ({}, {"stop": ["e"]}),
     "max_tokens": ({}, {"max_tokens": 3}),
 }
-# What is shown in another way, in a test of its own below.
-SHOWN_APART = {"logit_bias", "banned_tokens", "logprobs", "ignore_eos"}
+# What is shown in another way, in a test of its own: below, and `test_adapters` of adapters.
+SHOWN_APART = {"logit_bias", "banned_tokens", "logprobs", "ignore_eos", "adapters"}
 
 
 async def written(worker: LlamaCppWorker, seed: int, values: dict[str, Any]) -> str:
