@@ -22,6 +22,9 @@ its end · no_way_back: the model's memory cannot be taken back to that place (r
 models between two checkpoints) · rescaled: the scale of an adapter is another one, for which all is read
 anew · damaged: the saved state was damaged, and thrown away."""
 
+LEAST_TOKENS, LEAST_MS = 2, 1.0
+"""A rate is told from these on: of a single token engines time hardly anything."""
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:
@@ -143,8 +146,10 @@ class Finished:
 
     @property
     def tokens_per_second(self) -> float:
-        """Rate of writing, without the prompt. 0 when nothing was timed."""
-        return self.completion_tokens / self.predicted_ms * 1000 if self.predicted_ms else 0.0
+        """Rate of writing, without the prompt. 0 when too little was timed to tell."""
+        if self.completion_tokens < LEAST_TOKENS or self.predicted_ms < LEAST_MS:
+            return 0.0
+        return self.completion_tokens / self.predicted_ms * 1000
 
 
 Delta = Loading | Queued | Prepared | Prefill | Token | Thought | ToolCallPart | Finished

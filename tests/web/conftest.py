@@ -56,6 +56,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def web_home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     home = Home(tmp_path_factory.mktemp("web") / "home").create()
     tiny_model.write(home.models / "tiny.gguf")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(tiny_model.FACTS, "tokenizer.chat_template", script.THINKING_TEMPLATE)
+        tiny_model.write(home.models / "wise.gguf")
     return home
 
 
@@ -78,6 +81,12 @@ def client(web_home: Home) -> Iterator[Client]:
 def chat(client: Client) -> ApiChat:
     """A new, empty chat."""
     return client.new_chat(model="tiny", title="A chat")
+
+
+@pytest.fixture
+def thinking_chat(client: Client) -> ApiChat:
+    """A new, empty chat with a model that thinks before it answers."""
+    return client.new_chat(model="wise", title="A deep chat")
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

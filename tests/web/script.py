@@ -42,7 +42,25 @@ ATTACK = """<script>window.stolen = 1</script>
 
 SLOWLY = Reply(" ".join(f"word{number}" for number in range(400)), delay_s=0.02)
 FAILS = Reply("It began well and then", error=EngineDied("tiny", "it was killed"), fail_at=8)
-SCENES = {"story": STORY, "attack": ATTACK, "slowly": SLOWLY, "fail": FAILS}
+CIRCLES = "Round and round. " * 60
+SCENES = {
+    "story": STORY,
+    "attack": ATTACK,
+    "slowly": SLOWLY,
+    "fail": FAILS,
+    "circles": CIRCLES,
+    "curtly": "Yes",
+}
+
+THINKING_TEMPLATE = (
+    "{% for message in messages %}<{{ message.role }}>{{ message.content }}</>{% endfor %}"
+    "{% if add_generation_prompt %}<assistant>"
+    "{% if enable_thinking is defined and not enable_thinking %}<think></think>{% endif %}{% endif %}"
+)
+THOUGHT = "The ferry is counted twice, so one lamp has to go."
+PONDERS = Reply(f"<think>\n{THOUGHT}\n</think>\n\nThere are **twelve** lamps.", delay_s=0.005)
+DWELLS = Reply("<think>\nFirst. " + "And then again. " * 200, delay_s=0.02)
+THOUGHTS = {"ponder": PONDERS, "dwell": DWELLS}
 
 _numbers = itertools.count(1)
 
@@ -62,6 +80,9 @@ class Actor(ScriptedWorker):
     def play(self, prompt: Prompt, sampling: Sampling) -> Reply | str:
         told = "".join(self._text(piece) for piece in prompt.pieces)
         asked = told.rpartition("<user>")[2].partition("</>")[0]
+        if thought := next((THOUGHTS[word] for word in THOUGHTS if word in asked), None):
+            is_closed = "</think>" in told.rpartition("<assistant>")[2]
+            return Reply("Then it is twelve.", delay_s=0.01) if is_closed else thought
         scene = next((SCENES[word] for word in SCENES if word in asked), None)
         return scene or Reply(f"Reply number {next(_numbers)}.", delay_s=0.01)
 

@@ -13,21 +13,24 @@ from fabula.core.request import LOCAL_OWNER
 from fabula.store.database import Database
 from fabula.store.schema.chats import chats, messages, versions
 
+Facts = dict[str, Any] | None
 
-def fill(database_file: Path, chat_id: str, texts: Sequence[str]) -> None:
-    """The texts become the chat's path, a person and the model in turns."""
+
+def fill(database_file: Path, chat_id: str, texts: Sequence[str], facts: Facts = None) -> None:
+    """The texts become the chat's path, a person and the model in turns. `facts` are those of each reply."""
     database = Database(database_file)
     database.open()
-    database.write_sync(lambda connection: _write(connection, chat_id, texts))
+    database.write_sync(lambda connection: _write(connection, chat_id, texts, facts))
     database.close()
 
 
-def _write(connection: Connection, chat_id: str, texts: Sequence[str]) -> None:
+def _write(connection: Connection, chat_id: str, texts: Sequence[str], facts: Facts) -> None:
     numbers = range(1, len(texts) + 1)
     connection.execute(insert(messages), [_message(chat_id, number, len(texts)) for number in numbers])
-    connection.execute(
-        insert(versions), [_version(chat_id, *row) for row in zip(numbers, texts, strict=True)]
-    )
+    rows = [_version(chat_id, number, text) for number, text in zip(numbers, texts, strict=True)]
+    replies = [row | {"facts": facts} for row in rows if row["reason"] == "generated"]
+    connection.execute(insert(versions), [row for row in rows if row["reason"] == "written"])
+    connection.execute(insert(versions), replies)
     head = {"head_id": f"{chat_id}-{len(texts)}", "revision": chats.c.revision + 1}
     connection.execute(update(chats).where(chats.c.id == chat_id).values(head))
 

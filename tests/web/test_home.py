@@ -34,6 +34,25 @@ async def test_a_loaded_model_shows_its_memory_and_can_be_stopped(open_page, cli
     assert client.get("/system")["running"] == []
 
 
+async def test_the_details_of_a_model_tell_how_it_runs(open_page, client):
+    context = client.post("/models/tiny/load")["plan"]["context"]
+    page = await open_page()
+    row = page.get_by_role("listitem").filter(has_text="tiny")
+    await page.get_by_role("button", name="Details of tiny").click()
+    await expect(row).to_contain_text("llama.cpp runs it, because the file is gguf.")
+    await expect(row).to_contain_text(f"{context:,} tokens in each of")
+    await expect(row).to_contain_text(re.compile(r"Until [\d:]+ [AP]M unless it is used"))
+    await page.get_by_role("button", name="Details of tiny").click()
+    await expect(row).not_to_contain_text("llama.cpp runs it")
+
+
+async def test_the_details_say_what_a_model_can_do(open_page):
+    page = await open_page()
+    await page.get_by_role("button", name="Details of wise").click()
+    row = page.get_by_role("listitem").filter(has_text="wise")
+    await expect(row).to_contain_text("think before it answers")
+
+
 async def test_a_download_that_fails_says_why_and_can_be_tried_again(open_page, client):
     job = client.post("/models/pull", {"source": "/no/such/file.gguf"}, 202)
     page = await open_page()

@@ -46,6 +46,16 @@ async def test_actions_are_there_without_hovering(open_page, chat):
     await expect(page.get_by_role("textbox", name="Text of the message")).to_have_value("Hello")
 
 
+async def test_the_title_has_the_width_and_the_model_its_own_line(open_page, client):
+    chat = client.new_chat(model="tiny", title="Write a story about a lighthouse")
+    page = await open_page(f"#/chat/{chat.id}", **PHONE)
+    title = page.get_by_role("button", name="Write a story about a lighthouse", exact=True)
+    model = page.get_by_role("button", name="Model: tiny")
+    cut = "node => node.scrollWidth > node.clientWidth"
+    assert not await title.evaluate(cut)
+    assert (await model.bounding_box())["y"] > (await title.bounding_box())["y"]
+
+
 async def test_the_list_of_chats_is_a_drawer(open_page, client, chat):
     client.new_chat(title="Another chat")
     page = await open_page(f"#/chat/{chat.id}", **PHONE)

@@ -1,4 +1,4 @@
-// One line above a chat: title, model, panel, menu. Knows the open chat.
+// Above a chat: title, model (beside it, on phones under it), panel, menu. Knows the open chat.
 // @ts-check
 import { useState } from "preact/hooks";
 import { changeChat, chat, redo, toEnd, toStart, undo } from "../state/chat.js";
@@ -21,8 +21,7 @@ export function ChatHeader() {
   return html`<header class="chat-head">
     <${IconButton} icon="sidebar" class="only-wide" label=${t("web.chats.toggle")} aria-expanded=${sidebarOpen.value === "yes"} onClick=${toggleSidebar} />
     <${IconButton} icon="sidebar" class="only-narrow" label=${t("web.chats.open")} onClick=${openDrawer} />
-    <${Title} now=${now} />
-    <${ModelPicker} now=${now} />
+    <div class="chat-names"><${Title} now=${now} /><${ModelPicker} now=${now} /></div>
     <${IconButton} icon="sliders" label=${t("web.panel.toggle")} aria-expanded=${panelOpen.value === "yes"} onClick=${togglePanel} />
     <${Menu} label=${t("web.more")} items=${menuOf(now)}><${Icon} name="more" /><//>
   </header>`;

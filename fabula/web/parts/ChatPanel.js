@@ -1,10 +1,14 @@
-// The inspector of a chat: system prompt and everyday sampling. Saved when a field is left. Knows the open chat.
+// The inspector of a chat: system prompt, thinking, preset and everyday sampling. Saved when a field is left. Knows the
+// open chat.
 // @ts-check
 import { changeChat, chat } from "../state/chat.js";
 import { panelOpen } from "../state/prefs.js";
+import { presetOf, setSampling } from "../state/presets.js";
+import { modelOf } from "../state/system.js";
 import { t } from "../texts.js";
 import { html } from "./html.js";
 import { IconButton } from "./Icon.js";
+import { PresetPicker } from "./PresetPicker.js";
 
 /** @typedef {{name: string, least: number, most?: number, step: number, usual: string}} Knob */
 
@@ -22,6 +26,7 @@ const close = () => (panelOpen.value = "no");
 export function ChatPanel() {
   const now = chat.value;
   if (!now || panelOpen.value !== "yes") return null;
+  const preset = presetOf(now.sampling.preset)?.sampling ?? {};
   return html`<aside class="panel" aria-label=${t("web.panel.label")}>
     <div class="panel-head"><h2>${t("web.panel.label")}</h2><${IconButton} icon="close" label=${t("web.close")} onClick=${close} /></div>
     <label class="block">
@@ -29,8 +34,10 @@ export function ChatPanel() {
       <textarea class="field panel-system" key=${now.id} rows="5" placeholder=${t("web.panel.system_placeholder")} onChange=${saveSystem} defaultValue=${now.system}></textarea>
       <small class="quiet">${t("web.panel.system_about")}</small>
     </label>
+    ${modelOf(now.model)?.thinks && html`<${Think} value=${now.sampling.think ?? null} />`}
     <h3>${t("web.panel.sampling")}</h3>
-    ${KNOBS.map((knob) => html`<${KnobRow} key=${knob.name} knob=${knob} value=${now.sampling[knob.name]} />`)}
+    <${PresetPicker} sampling=${now.sampling} shown=${KNOBS.map((knob) => knob.name)} />
+    ${KNOBS.map((knob) => html`<${KnobRow} key=${knob.name} knob=${knob} own=${now.sampling[knob.name]} preset=${preset[knob.name]} />`)}
   </aside>`;
 }
 
@@ -40,11 +47,33 @@ function saveSystem(event) {
   if (system !== chat.value?.system) changeChat(() => ({ system }));
 }
 
-/** @param {{knob: Knob, value: number | undefined}} props */
-function KnobRow({ knob, value }) {
+const THINK = /** @type {const} */ ([
+  [null, "default"],
+  [true, "on"],
+  [false, "off"],
+]);
+
+/** @param {{value: boolean | null}} props */
+function Think({ value }) {
+  return html`<fieldset class="panel-choice">
+    <legend class="label">${t("web.panel.think")}</legend>
+    <div class="choice-options">
+      ${THINK.map(
+        ([choice, name]) => html`<label key=${name}>
+          <input type="radio" name="think" checked=${value === choice} onChange=${() => setSampling("think", choice ?? undefined)} /><span>${t(`web.panel.think_${name}`)}</span>
+        </label>`,
+      )}
+    </div>
+    <small class="quiet">${t("web.panel.think_about")}</small>
+  </fieldset>`;
+}
+
+/** @param {{knob: Knob, own: number | undefined, preset: number | undefined}} props */
+function KnobRow({ knob, own, preset }) {
   const { name, least, most, step, usual } = knob;
-  const save = (/** @type {any} */ event) => saveKnob(knob, event.target);
+  const save = (/** @type {any} */ event) => saveKnob(knob, event.target, preset);
   const label = t(`web.panel.${name}`);
+  const value = own ?? preset;
   return html`<div class="knob">
     <label class="knob-line">
       <span class="label">${label}</span>
@@ -55,12 +84,9 @@ function KnobRow({ knob, value }) {
   </div>`;
 }
 
-/** An empty field goes back to the default. @param {Knob} knob @param {HTMLInputElement} input */
-function saveKnob({ name }, input) {
+/** An empty field goes back to the preset, else to the default. @param {Knob} knob @param {HTMLInputElement} input @param {number | undefined} preset */
+function saveKnob({ name }, input, preset) {
   if (!input.reportValidity()) return;
-  const typed = input.value;
-  changeChat(() => {
-    const { [name]: _, ...others } = chat.value?.sampling ?? {};
-    return { sampling: typed === "" ? others : { ...others, [name]: Number(typed) } };
-  });
+  const isOwn = input.value !== "" && Number(input.value) !== preset;
+  setSampling(name, isOwn ? Number(input.value) : undefined);
 }

@@ -18,10 +18,10 @@ export function Facts({ facts }) {
   `;
 }
 
-/** A reply that was cut off has no timings, only its length. @param {FactsOf} facts */
+/** A reply that was cut off has no timings, only its length; one of a single token has no rate. @param {FactsOf} facts */
 function lineOf({ first_token_ms, tokens_per_second: rate, reused_tokens: reused, prompt_tokens: prompt, completion_tokens: tokens }) {
   if (first_token_ms === undefined || rate === undefined) return t("web.facts.tokens", { tokens });
-  return t("web.facts.line", { first: asDuration(first_token_ms / 1000), rate, reused, prompt });
+  return t(rate ? "web.facts.line" : "web.facts.line_short", { first: asDuration(first_token_ms / 1000), rate, reused, prompt });
 }
 
 /** @param {{facts: FactsOf}} props */
@@ -33,7 +33,8 @@ function Details({ facts }) {
     [t("web.facts.engine"), facts.engine],
     [t("web.facts.prompt"), prompt !== undefined && t("web.facts.prompt_value", { prompt, reused, read })],
     [t("web.facts.cache"), cacheWords(facts)],
-    [t("web.facts.written"), rate === undefined ? t("web.facts.tokens", { tokens }) : t("web.facts.written_value", { tokens, rate })],
+    [t("web.facts.reasoning"), reasoningWords(facts)],
+    [t("web.facts.written"), !rate ? t("web.facts.tokens", { tokens }) : t("web.facts.written_value", { tokens, rate })],
     [t("web.facts.first"), first !== undefined && asDuration(first / 1000)],
     [t("web.facts.sampling"), html`<${Effective} sampling=${facts.effective ?? {}} />`],
   ];
@@ -45,6 +46,12 @@ function Details({ facts }) {
 /** Where the reused part came from, and why the rest was read. @param {FactsOf} facts */
 function cacheWords({ cache, cache_reason: reason }) {
   return sentences([cache ? t(`web.facts.cache_${cache}`) : "", reason ? t(`web.facts.cache_${reason}`) : ""]);
+}
+
+/** @param {FactsOf} facts */
+function reasoningWords({ reasoning_tokens: tokens = 0, answer_read_again: again }) {
+  const count = tokens ? t("web.facts.tokens", { tokens }) : "";
+  return again ? html`${count} <small class="quiet">${t("web.facts.answer_read_again")}</small>` : count;
 }
 
 const EVERYDAY = ["temperature", "top_k", "top_p", "min_p", "repetition_penalty", "max_tokens", "seed"];
@@ -63,6 +70,7 @@ export function noticesOf(facts) {
   const ending = `web.facts.ended_${facts.finish_reason}`;
   return [
     facts.finish_reason !== "stop" && hasText(ending) && t(ending),
+    facts.form_problem && t("web.facts.form_problem", { problem: facts.form_problem }),
     (facts.cut_messages ?? 0) > 0 && t("web.facts.cut", { count: facts.cut_messages }),
     facts.ignored?.length && t("web.facts.ignored", { names: facts.ignored.join(", ") }),
   ].filter(Boolean);

@@ -10,6 +10,7 @@ import { Facts, noticesOf } from "./Facts.js";
 import { html } from "./html.js";
 import { LiveMarkdown, Markdown } from "./Markdown.js";
 import { LiveStatus } from "./LiveStatus.js";
+import { Thinking } from "./Thinking.js";
 
 /** @import { Message as MessageOf } from "../types.d.ts" */
 /** @import { Live } from "../state/turn.js" */
@@ -61,6 +62,7 @@ export function Message({ message, live, last, place, total }) {
   >
     <div class="message-name">${name}</div>
     ${live && html`<${LiveStatus} live=${live} />`}
+    <${Thinking} live=${live} message=${message} />
     ${isEdited ? html`<${Editor} message=${message} />` : live ? html`<${LiveMarkdown} text=${live.text} />` : html`<${Markdown} text=${message.text} />`}
     <footer class="message-foot">
       ${!live && near && !isEdited && html`<${Actions} message=${message} last=${last} />`}

@@ -10,6 +10,7 @@ import { when } from "./ChatList.js";
 import { Dialog } from "./Dialog.js";
 import { html } from "./html.js";
 import { Markdown } from "./Markdown.js";
+import { Thinking } from "./Thinking.js";
 
 /** @import { Version } from "../types.d.ts" */
 
@@ -36,6 +37,7 @@ export function Versions() {
             ? html`<span class="quiet">${t("web.version.shown")}</span>`
             : html`<button type="button" class="button" onClick=${() => use(version)}>${t("web.version.use")}</button>`}
         </div>
+        <${Thinking} message=${version} />
         <${Markdown} text=${version.text} />
       </section>`,
     )}

@@ -1,0 +1,60 @@
+"""The panel of a chat: a preset sets the values, and each can still be changed."""
+
+from __future__ import annotations
+
+import pytest_asyncio
+from acts import composer, said
+from playwright.async_api import expect
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def panel(page):
+    await page.get_by_role("button", name="Chat settings").click()
+    return page.get_by_role("complementary", name="Chat settings")
+
+
+async def test_a_preset_fills_the_values(page, panel, chat):
+    await panel.get_by_role("combobox", name="Preset").select_option(label="Creative")
+    await expect(panel.get_by_role("spinbutton", name="Temperature")).to_have_value("1.15")
+    await expect(panel).to_contain_text("Surprising words")
+    await panel.get_by_text("What else it sets").click()
+    await expect(panel).to_contain_text("xtc_probability 0.3")
+    await said(page, "Hello")
+    assert chat.now["sampling"] == {"preset": "creative"}
+    assert chat.messages[1]["facts"]["effective"]["temperature"] == 1.15
+
+
+async def test_a_value_of_ones_own_goes_over_the_preset_and_back(page, panel, chat):
+    await panel.get_by_role("combobox", name="Preset").select_option(label="Precise")
+    temperature = panel.get_by_role("spinbutton", name="Temperature")
+    await expect(temperature).to_have_value("0.3")
+    await temperature.fill("0.5")
+    await composer(page).click()
+    await panel.get_by_role("button", name="Back to the preset’s values").click()
+    await expect(temperature).to_have_value("0.3")
+    assert chat.now["sampling"] == {"preset": "precise"}
+
+
+async def test_choosing_a_preset_can_be_undone(page, panel, chat):
+    await panel.get_by_role("spinbutton", name="Temperature").fill("0.1")
+    await panel.get_by_role("spinbutton", name="Seed").fill("7")
+    await composer(page).click()
+    await expect(panel.get_by_role("button", name="Back to the usual values")).to_be_visible()
+    await panel.get_by_role("combobox", name="Preset").select_option(label="Story")
+    await expect(panel.get_by_role("spinbutton", name="Temperature")).to_have_value("0.95")
+    await expect(panel.get_by_role("spinbutton", name="Seed")).to_have_value("7")
+    await page.get_by_role("button", name="Undo").click()
+    await expect(panel.get_by_role("spinbutton", name="Temperature")).to_have_value("0.1")
+    assert chat.now["sampling"] == {"temperature": 0.1, "seed": 7}
+
+
+async def test_a_preset_that_was_removed_is_told(open_page, client, chat):
+    client.post("/presets", {"name": "mine", "sampling": {"temperature": 0.6}}, 201)
+    client.call("PATCH", chat.path, json=chat.at_revision(sampling={"preset": "mine"}))
+    client.call("DELETE", "/presets/mine", 204)
+    page = await open_page(f"#/chat/{chat.id}")
+    await page.get_by_role("button", name="Chat settings").click()
+    await expect(page.get_by_text("This preset was removed.")).to_be_visible()
+    await page.get_by_role("combobox", name="Preset").select_option(label="None: the usual values")
+    await expect(page.get_by_text("This preset was removed.")).to_have_count(0)
+    assert chat.now["sampling"] == {}
