@@ -156,5 +156,7 @@ def _seconds(value: str | float) -> float | None:
 def wish_of(options: Mapping[str, Any], keep_alive: str | float | None) -> Wish:
     """From the fields of a request. Raises BadParameter."""
     wished = LoadOptions.of(options)
+    if wished.engine is not None:
+        raise BadParameter("engine", wished.engine, phrase("expected.set_for_model"))
     said = keep_alive if keep_alive is not None else wished.keep_alive
     return Wish(wished, None if said is None else seconds_of(said))

@@ -43,7 +43,7 @@ def held(loaded: Loaded) -> Held:
     claimed: Counter[str] = Counter()
     taken = 0
     for plan, pid in loaded:
-        mine, promised = own(pid), planned(plan)
+        mine, promised = own(pid), planned(plan) + plan.prompt_cache
         claimed[HOST] += max(promised - mine, 0)
         taken += max(promised, mine)
     return Held(dict(claimed), taken)

@@ -17,7 +17,7 @@ ROOM = ("context", "slots")
 """Enough is enough: a smaller wish is served by what is loaded."""
 
 EXACT = (
-    *("engine", "kv_type", "kv_type_v", "flash_attention", "gpu_layers", "split_mode", "tensor_split"),
+    *("kv_type", "kv_type_v", "flash_attention", "gpu_layers", "split_mode", "tensor_split"),
     *("main_gpu", "kv_offload", "moe_cpu", "rope_scaling", "rope_base", "rope_scale", "rope_original"),
     *("adapters", "pooling"),
 )

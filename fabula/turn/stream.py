@@ -12,6 +12,7 @@ from typing import Protocol
 
 from fabula.core.errors import ContextExceeded, WritesNoText
 from fabula.core.messages import Message
+from fabula.core.model import LocalModel
 from fabula.core.sampling import Sampling
 from fabula.core.seams import Guard, Watch
 from fabula.core.stream import Delta, Finished, Prepared, Thought, Token, ToolCallPart
@@ -61,7 +62,7 @@ class Turns:
             worker = place.worker
             if worker.model.pooling:
                 raise WritesNoText(worker.model.name)
-            manner = manner_of(request, worker.model, datetime.datetime.now().astimezone())
+            manner = manner_of(request, _model(request, worker), datetime.datetime.now().astimezone())
             prompt, cut = await self._prompt(request, worker, manner)
             watch = self._guard.watch(said, request.context)
             known = _known(request, worker, manner, cut)
@@ -114,6 +115,12 @@ class Turns:
             raise ContextExceeded(prompt_tokens=len(ids), context=context)
         prompt = Prompt((tuple(ids),), add_special=False, openings=openings(template))
         return prompt, plan.cut_messages
+
+
+def _model(request: TurnRequest, worker: Worker) -> LocalModel:
+    """The model, with the chat template that the request wishes."""
+    wished = request.wish.options.chat_template
+    return worker.model if wished is None else replace(worker.model, chat_template=wished)
 
 
 def _known(request: TurnRequest, worker: Worker, manner: Manner, cut: int) -> Prepared:

@@ -8,10 +8,13 @@ mirrors. An installed build is a folder there, with a Python of its own and what
 
 from __future__ import annotations
 
+import functools
+import importlib.metadata
 import json
 import platform
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +22,7 @@ from typing import Any
 from fabula.core.errors import BuildMissing, BuildUnavailable
 from fabula.store.files import write_atomic
 
+PACKAGE = "xllamacpp"
 TABLE = "builds.json"
 FACTS = "build.json"
 OWN = "own.json"
@@ -84,7 +88,14 @@ def table(engines: Path) -> Table:
 def ours() -> Build:
     """The build that was installed with Fabula: for the processor, and on Apple Silicon for Metal."""
     metal = sys.platform == "darwin" and platform.machine() == "arm64"
-    return Build(name="", uses_gpus=metal)
+    return Build(name="", version=_installed_version(), uses_gpus=metal)
+
+
+@functools.cache
+def _installed_version() -> str:
+    with suppress(importlib.metadata.PackageNotFoundError):
+        return importlib.metadata.version(PACKAGE)
+    return ""
 
 
 def installed(engines: Path) -> list[Build]:
