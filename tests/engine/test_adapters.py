@@ -114,6 +114,18 @@ async def test_there_and_back_again(
                 await references.check(answer, STORY["Ada"], **wanted)
 
 
+@pytest.mark.parametrize("chats", [(A, B), (ANYONE, ANYONE)], ids=["chats", "anyone"])
+async def test_what_another_prompt_pushed_out_comes_back_only_at_its_own_scale(
+    model: LocalModel, folder: Path, tmp_path: Path, references: References, chats: tuple[Context, Context]
+) -> None:
+    async with loaded(model, folder, tmp_path / "kv") as worker:
+        await ask(worker, STORY["Ada"], chats[0], one=1.0)
+        await ask(worker, STORY["Bea"], chats[1])
+        answer = await ask(worker, STORY["Ada"], chats[0])  # the slot's scale is 0 already
+    assert answer[1].reused_tokens == 0
+    await references.check(answer, STORY["Ada"])
+
+
 async def test_a_saved_state_is_only_for_its_own_scales(
     model: LocalModel, folder: Path, tmp_path: Path, references: References
 ) -> None:
