@@ -41,6 +41,7 @@ from fabula.models import fit, gpus, hardware
 from fabula.models.adapters.attached import Attached, with_one, without
 from fabula.models.adapters.shelf import Adapters
 from fabula.models.catalog import ALIASES, Catalog
+from fabula.models.projectors import size_of
 from fabula.models.sources.words import Progress
 from fabula.models.suggestions import Suggestion, suggest
 from fabula.store import backup, settings
@@ -159,7 +160,8 @@ class Studio:
         wanted = fit.Wanted.of(whole_texts(model, wished.over(measured)))
         limit = int(self.settings.engine_memory_limit * (1 << 30))
         machine = fit.left(self.machine(), held or Held(), limit)
-        heavy = dataclasses.replace(model, size=model.size + self._adapters_size(wanted.options))
+        beside = self._adapters_size(wanted.options) + size_of(model.projector)
+        heavy = dataclasses.replace(model, size=model.size + beside)
         plan = fit.plan(heavy, machine, wanted, gpu=self.build.uses_gpus)
         why = [tuned_note(measured)] if measured.said() else []
         return dataclasses.replace(plan, reasons=(*plan.reasons, *why))

@@ -3,7 +3,7 @@
     FabulaError
     ├── BadRequest (400)        BadParameter, ContextExceeded, UnknownSource, TemplateRefused, BodyTooLarge,
     │                           AdapterUnfit, AdapterUnusable,
-    │                           CannotEmbed, CannotRerank, WritesNoText
+    │                           CannotEmbed, CannotRerank, SeesNoImages, WritesNoText
     ├── NotFound (404)          ModelNotFound, ChatNotFound, MessageNotFound, TurnNotFound, JobNotFound,
     │                           NoSuchRoute, AdapterNotFound, PresetNotFound
     ├── Forbidden (403)         ForeignHost, ForeignOrigin, Blocked
@@ -132,6 +132,13 @@ class CannotEmbed(BadRequest):
 class CannotRerank(BadRequest):
     name: str
     able: str
+
+
+@dataclass(eq=False)
+class SeesNoImages(BadRequest):
+    """It has no projector beside it."""
+
+    name: str
 
 
 @dataclass(eq=False)

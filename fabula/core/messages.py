@@ -7,6 +7,9 @@ from typing import Any, Literal
 
 Role = Literal["system", "user", "assistant"]
 ROLES: tuple[Role, ...] = ("system", "user", "assistant")
+IMAGE = "\ue0f0image\ue0f1"
+"""Stands in a text where an image is; no keyboard and no model writes it."""
+
 Tool = dict[str, Any]
 """A tool as OpenAI describes it: `{type: "function", function: {name, description, parameters}}`."""
 
@@ -40,4 +43,5 @@ class Message:
     reasoning_ids: tuple[int, ...] = ()
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call_id: str = ""  # of a tool's answer: the call that it answers
+    images: tuple[bytes, ...] = ()  # files, one for each IMAGE in `text`
     before: tuple[str | tuple[int, ...], ...] = ()  # what a prompt has in front of the text, as it is

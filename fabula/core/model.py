@@ -34,6 +34,7 @@ class LocalModel:
     tokenizer: str = ""  # hash of vocabulary and merges: equal hashes tokenize alike
     pooling: str = ""  # how it makes embeddings, "rank" where it judges pairs; "" = it writes text
     infill: tuple[int, ...] = ()  # its tokens before, behind and for the middle of a gap; () = it has none
+    projector: str = ""  # the path of the file through which it sees images; "" = it sees none
     licence: str = ""
     languages: tuple[str, ...] = ()
     problem: str = ""  # why it cannot be loaded, "" when it can

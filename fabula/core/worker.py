@@ -38,6 +38,7 @@ class Prompt:
     shown: tuple[str, ...] = ()
     triggers: tuple[str, ...] = ()
     openings: tuple[str, ...] = ()
+    images: tuple[bytes, ...] = ()  # files, one for each `messages.IMAGE` in the texts
 
 
 class Worker(Protocol):

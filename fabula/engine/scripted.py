@@ -77,6 +77,7 @@ class ScriptedWorker:
     async def load(self, model: LocalModel, plan: Plan) -> None:
         self.model, self.plan = model, plan
         self.loads += 1
+        self.sees_images = bool(model.projector)
         if (how := plan.options.pooling or model.pooling) == "rank":
             self.rerank = self._judged
         elif how:

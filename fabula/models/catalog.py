@@ -18,6 +18,7 @@ from typing import Any
 from fabula.core.errors import ModelNotFound, StoreUnwritable
 from fabula.core.model import LocalModel
 from fabula.models.formats.identify import identify, model_name, parts_of
+from fabula.models.projectors import with_projectors
 from fabula.models.starter import STARTER
 
 INDEX = ".index.json"
@@ -47,7 +48,8 @@ class Catalog:
             self._known = {str(path): self._look(path) for path in self._first_files()}
             if self._known != before:
                 self._save_index()
-            models = _uniquely_named([model for _, model in self._known.values()], self.folder)
+            models = with_projectors([model for _, model in self._known.values()])
+            models = _uniquely_named(models, self.folder)
         self._listed = {model.name: model for model in models}
         return sorted(models, key=lambda model: (model.name == STARTER.name, model.name.lower()))
 

@@ -10,13 +10,13 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Protocol
 
-from fabula.core.errors import ContextExceeded, WritesNoText
+from fabula.core.errors import ContextExceeded, SeesNoImages, WritesNoText
 from fabula.core.messages import Message
 from fabula.core.model import LocalModel
 from fabula.core.sampling import Sampling
 from fabula.core.seams import Guard, Watch
 from fabula.core.stream import Delta, Finished, Prepared, Thought, Token, ToolCallPart
-from fabula.core.worker import Counts, Pieces, Prompt, Worker, Workers
+from fabula.core.worker import Counts, Pieces, Prompt, Sees, Worker, Workers
 from fabula.prompt.assemble import assemble, render
 from fabula.prompt.infill import gap
 from fabula.prompt.openings import openings
@@ -83,9 +83,12 @@ class Turns:
             pieces = gap(request.prompt, request.suffix, worker.model.infill) if fills else request.prompt
             return Prompt(pieces), 0
         template, tokenizer = manner.template, worker.model.tokenizer
-        if request.overflow == "refuse" or not isinstance(worker, Counts):
+        images = tuple(image for message in manner.messages for image in message.images)
+        if images and not (isinstance(worker, Sees) and worker.sees_images):
+            raise SeesNoImages(worker.model.name)
+        if request.overflow == "refuse" or images or not isinstance(worker, Counts):
             pieces = render(manner.messages, template, tokenizer=tokenizer, continues=request.continues)
-            return Prompt(_without_bos(pieces, worker), openings=openings(template)), 0
+            return Prompt(_without_bos(pieces, worker), openings=openings(template), images=images), 0
         return await self._fitted(request, worker, worker, manner)
 
     async def _fitted(

@@ -82,7 +82,10 @@ def test_a_random_seed_may_be_asked_for_as_minus_one():
         ({"messages": ["hi"]}, "messages[0]"),
         ({"messages": [{"role": "wizard", "content": ""}]}, "messages[0].role"),
         ({"messages": [{"role": "user", "content": 5}]}, "messages[0].content"),
-        ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, "messages[0].content[0].type"),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "audio"}]}]},
+            "messages[0].content[0].type",
+        ),
         (HELLO | {"n": 0}, "n"),
         (HELLO | {"n": "two"}, "n"),
         (HELLO | {"stream": "yes"}, "stream"),

@@ -50,6 +50,7 @@ class Settings:
     load_mode: str = "AUTO"
     speculation: str = "none"
     pooling: str = ""  # how embeddings are made; "" = none are
+    projector: str = ""  # path of the GGUF through which the model sees; "" = it sees nothing
     adapters: tuple[str, ...] = ()  # paths; requests say how strong each is
 
 
@@ -79,6 +80,9 @@ def _params(settings: Settings, xllamacpp):  # type: ignore[no-untyped-def]  # t
     params.cache_type_v = xllamacpp.ggml_type[f"GGML_TYPE_{settings.kv_type_v.upper()}"]
     _place(params, settings, xllamacpp)
     _stretch(params, settings, xllamacpp)
+    if settings.projector:
+        params.mmproj.path = settings.projector
+        params.video_ffmpeg_bin_dir = os.devnull  # what is no image would be given to ffprobe as a video
     if settings.pooling:
         params.embedding = True
         pooling = f"LLAMA_POOLING_TYPE_{settings.pooling.upper()}"

@@ -53,6 +53,7 @@ def config(
         **checkpoints,
         "batch": options.batch or _batch(model, plan),
         "pooling": pooling(model, options),
+        "projector": model.projector,
         "flash_attention": options.flash_attention or "auto",
         "split_mode": options.split_mode or "layer",
         "tensor_split": list(options.tensor_split or ()),
@@ -155,6 +156,7 @@ def _switches(config: dict[str, Any]) -> list[str]:
     return [
         *(NGRAM if config["speculation"] == "ngram" else ()),
         *_pooled(config["pooling"]),
+        *(["--mmproj", config["projector"]] if config["projector"] else []),
         *(["--no-kv-offload"] if not config["kv_offload"] else []),
         *(["--load-mode", mode] if mode != "auto" else []),
     ]

@@ -33,6 +33,7 @@ from fabula.engine.cache.table import Variant, chat_of
 from fabula.engine.llamacpp import loading, wire
 from fabula.engine.llamacpp.adapters import Attached, Loras, NothingAttached, numbered
 from fabula.engine.llamacpp.connection import Answer, request
+from fabula.engine.llamacpp.eye import Eye, pictured, pictured_trace
 from fabula.engine.llamacpp.forms import Forms
 from fabula.engine.llamacpp.identity import checkpoints, fingerprint, weights
 from fabula.engine.llamacpp.pooling import Pooled
@@ -50,7 +51,7 @@ _UNSAFE = re.compile(r"[^\w.-]+")
 
 class LlamaCppWorker:
     """One GGUF in one child process. Also Counts, Spells, TakesAdapters and, with a `shelf`, KeepsSlots; when
-    it is loaded, Embeds or Reranks where the model can do that.
+    it is loaded, Embeds or Reranks where the model can do that; it Sees where the model has a projector.
 
     `logs` is the folder for the engine's log files; `attached` knows where adapters lie. States of chats are
     saved on the shelf when they lose their slot and when the worker is closed, and come back from it.
@@ -80,6 +81,7 @@ class LlamaCppWorker:
         self._apart = 0  # tokens between two checkpoints
         self._openings: dict[str, tuple[int, ...]] = {}
         self._process: EngineProcess | None = None
+        self._eye: Eye | None = None
         self._gaps: dict[tuple[str, int, int], tuple[int, ...]] = {}
 
     # ── life ────────────────────────────────────────────────────────────────────────────────────────
@@ -95,7 +97,9 @@ class LlamaCppWorker:
         name = await asyncio.to_thread(fingerprint, model, plan, self.engine)
         self._one_way = await asyncio.to_thread(cannot_go_back, model)
         self._apart = checkpoints(model, plan)["checkpoint_step"]
-        self._seats = Seats(self, plan.slots, self._shelf, name)
+        self._seats = Seats(self, plan.slots, None if model.projector else self._shelf, name)
+        if model.projector:
+            self._eye = Eye((await self._get("/props"))["media_marker"], self.detokenize)
         pooled = Pooled(self._post)
         if (how := loading.pooling(model, plan.options)) == "rank":
             self.rerank = pooled.rerank
@@ -109,6 +113,10 @@ class LlamaCppWorker:
         prints = tuple(weights(path) for path in files)
         self._loras = Loras(names, prints, partial(self._attached.usual, self.model))
         return files
+
+    @property
+    def sees_images(self) -> bool:
+        return self._eye is not None
 
     @property
     def adapters(self) -> tuple[str, ...]:
@@ -163,8 +171,9 @@ class LlamaCppWorker:
     ) -> AsyncGenerator[Delta, None]:
         if self._seats is None:
             raise EngineDied(self.model.name, "it is not loaded")
+        prompt = await self._eye.seen(prompt) if self._eye else prompt
         exact = await self._exact(prompt, as_ids=bool(chat_of(context)) or context.siblings > 1)
-        asked = wire.trace(exact)
+        asked = pictured_trace(exact) if exact.images else wire.trace(exact)
         sampling = self._loras.settle(sampling)
         variant = self._loras.variant(sampling)
         async with (
@@ -219,6 +228,7 @@ class LlamaCppWorker:
         effective, _ = self.honours(sampling)
         body = wire.body(prompt, sampling, effective) | {"id_slot": seat.number}
         body |= numbered(seat.slot.variant.scales)
+        body |= pictured(prompt) if prompt.images else {}
         reader = Reader(self.model.name, logprobs=sampling.logprobs, stops=bool(sampling.stop))
         async with aclosing(self._forms.watched(self._read(body, reader), sampling)) as deltas:
             async for delta in deltas:
@@ -247,7 +257,7 @@ class LlamaCppWorker:
     async def _exact(self, prompt: Prompt, *, as_ids: bool) -> Prompt:
         """Without text before which the engine would put an unwanted BOS; or all of it as ids."""
         is_text = [isinstance(piece, str) for piece in prompt.pieces]
-        if not any(is_text) or not (as_ids or (is_text[0] and not prompt.add_special)):
+        if prompt.images or not any(is_text) or not (as_ids or (is_text[0] and not prompt.add_special)):
             return prompt
         ids = tuple(await self.tokenize(prompt))
         return dataclasses.replace(prompt, pieces=(ids,), add_special=False)
@@ -323,14 +333,19 @@ class LlamaCppWorker:
         async with self._ask(path, body) as answer:
             return json.loads(await answer.body())
 
+    async def _get(self, path: str) -> Any:
+        async with self._ask(path, None) as answer:
+            return json.loads(await answer.body())
+
     @asynccontextmanager
-    async def _ask(self, path: str, body: dict[str, Any]) -> AsyncIterator[Answer]:
+    async def _ask(self, path: str, body: dict[str, Any] | None) -> AsyncIterator[Answer]:
         """An answer with status 200. Raises what the engine refused, or EngineDied."""
         if self._process is None:
             raise EngineDied(self.model.name, "it is not loaded")
         process = self._process
         try:
-            async with request(process.address, process.key, path, json.dumps(body).encode()) as answer:
+            data = None if body is None else json.dumps(body).encode()
+            async with request(process.address, process.key, path, data) as answer:
                 if answer.status != 200:
                     raise refusal(self.model.name, _error(await answer.body()))
                 yield answer

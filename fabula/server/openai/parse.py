@@ -7,20 +7,23 @@ neither is listed as ignored, never dropped in silence.
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from fabula.core import images
 from fabula.core.errors import BadParameter
 from fabula.core.load import wish_of
-from fabula.core.messages import Message, Role
+from fabula.core.messages import IMAGE, Message, Role
 from fabula.core.sampling import Sampling
 from fabula.core.texts import Phrase, phrase
 from fabula.core.worker import Pieces
 from fabula.server.openai import tools
 
 MAX_CHOICES = 16
+MAX_IMAGES = 16  # of one message
 SAMPLING_FIELDS = frozenset(field.name for field in dataclasses.fields(Sampling))
 ALIASES = {
     "max_completion_tokens": "max_tokens",
@@ -189,9 +192,11 @@ def _message(row: Any, where: str) -> Message:
     if role not in ROLES:
         raise BadParameter(f"{where}.role", f"{role}", phrase("expected.one_of", names=", ".join(ROLES)))
     name = _get(row, "name", str, "")
+    text, pictures = _content(row.get("content"), f"{where}.content")
     return Message(
         role=ROLES[role],
-        text=_content(row.get("content"), f"{where}.content"),
+        text=text,
+        images=pictures,
         name=name,
         reasoning=_get(row, "reasoning_content", str, "") or _get(row, "reasoning", str, ""),
         tool_calls=tools.calls(row.get("tool_calls"), f"{where}.tool_calls"),
@@ -199,25 +204,50 @@ def _message(row: Any, where: str) -> Message:
     )
 
 
-def _content(content: Any, where: str) -> str:
-    """Text, or a list of text parts joined."""
+def _content(content: Any, where: str) -> tuple[str, tuple[bytes, ...]]:
+    """Text, or a list of parts joined; with a mark in the place of each image."""
     if content is None:
-        return ""
+        return "", ()
     if isinstance(content, str):
-        return content
+        return _plain(content, where), ()
     if not isinstance(content, list):
         raise BadParameter(where, f"{content!r}"[:80], phrase("expected.content"))
-    return "".join(_part(part, f"{where}[{index}]") for index, part in enumerate(content))
+    parts = [_part(part, f"{where}[{index}]") for index, part in enumerate(content)]
+    files = tuple(part for part in parts if isinstance(part, bytes))
+    if len(files) > MAX_IMAGES:
+        raise BadParameter(where, f"{len(files)}", phrase("expected.images", most=MAX_IMAGES))
+    return "".join(IMAGE if isinstance(part, bytes) else part for part in parts), files
 
 
-def _part(part: Any, where: str) -> str:
+def _part(part: Any, where: str) -> str | bytes:
     kind = part.get("type") if isinstance(part, dict) else None
+    if kind in ("image_url", "input_image"):
+        return _image(part.get("image_url"), f"{where}.image_url")
     if kind not in ("text", "input_text", "refusal"):
-        raise BadParameter(f"{where}.type", f"{kind}", phrase("expected.text_part"))
+        raise BadParameter(f"{where}.type", f"{kind}", phrase("expected.part"))
     text = part.get("refusal" if kind == "refusal" else "text", "")
     if not isinstance(text, str):
         raise BadParameter(f"{where}.text", f"{text!r}"[:80], phrase("expected.text"))
+    return _plain(text, f"{where}.text")
+
+
+def _plain(text: str, where: str) -> str:
+    if IMAGE in text:  # it would stand for an image that is not there
+        raise BadParameter(where, text[:80], phrase("expected.text"))
     return text
+
+
+def _image(address: Any, where: str) -> bytes:
+    """The file in a data: address. Others are never fetched: they would reach into the person's network."""
+    url = address.get("url") if isinstance(address, dict) else address
+    head, _, coded = url.partition(",") if isinstance(url, str) else ("", "", "")
+    if not (head.startswith("data:image/") and head.endswith(";base64")):
+        raise BadParameter(where, f"{url!r}"[:80], phrase("expected.image_data"))
+    try:
+        data = base64.b64decode(coded, validate=True)
+    except ValueError as wrong:
+        raise BadParameter(where, head, phrase("expected.image_data")) from wrong
+    return images.checked(data, where)
 
 
 def _prompts(prompt: Any) -> tuple[Pieces, ...]:
