@@ -18,6 +18,7 @@ export interface Running {
   model: string; pid: number; busy: number; waiting: number; loaded_at: number; expires_at: number; memory: number; engine: string; why: string;
   plan: Plan; measured: Record<string, number>;
 }
+export interface Adapter { name: string; title: string; problem: string; misfit: string; attached: boolean; scale: number | null }
 export interface Preset { name: string; title: string; about: string; sampling: Record<string, any>; built_in: boolean }
 export interface Chat {
   id: string; title: string; model: string; system: string; sampling: Record<string, any>; head_id: string; revision: number;

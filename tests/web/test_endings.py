@@ -18,9 +18,9 @@ FACTS = {
     "tokens_per_second": 134.56,
 }
 LINES = {
-    "en-GB": "11 s · 134.6 tok/s · reused 19,410 of 19,862",
-    "zh-TW": "11 s · 134.6 tok/s · 重用 19,410／19,862",
-    "zh-CN": "11 s · 134.6 tok/s · 复用 19,410／19,862",
+    "en-GB": "11 s · 135 tok/s · reused 19,410 of 19,862",
+    "zh-TW": "11 s · 135 tok/s · 重用 19,410／19,862",
+    "zh-CN": "11 s · 135 tok/s · 复用 19,410／19,862",
 }
 
 

@@ -1,9 +1,10 @@
-"""The panel of a chat: a preset sets the values, and each can still be changed."""
+"""The panel of a chat: a preset sets the values, and each can still be changed; adapters have sliders."""
 
 from __future__ import annotations
 
 import pytest_asyncio
 from acts import composer, said
+from adapter_making import noise, write_gguf
 from playwright.async_api import expect
 
 
@@ -58,3 +59,33 @@ async def test_a_preset_that_was_removed_is_told(open_page, client, chat):
     await page.get_by_role("combobox", name="Preset").select_option(label="None: the usual values")
     await expect(page.get_by_text("This preset was removed.")).to_have_count(0)
     assert chat.now["sampling"] == {}
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def adapted(client, web_home):
+    """A chat whose model has an adapter, usually at scale 1."""
+    write_gguf(
+        web_home.adapters / "rain.gguf", {"token_embd.weight": (noise(4, 2, "a", 1), noise(32, 2, "b", 1))}
+    )
+    client.post("/models/tiny/adapters/attach", {"adapter": "rain", "scale": 1.0})
+    yield client.new_chat(model="tiny", title="With rain")
+    client.post("/models/tiny/adapters/detach", {"adapter": "rain"})
+
+
+async def test_an_adapter_is_a_slider_that_a_double_click_resets(open_page, adapted):
+    page = await open_page(f"#/chat/{adapted.id}")
+    await page.get_by_role("button", name="Chat settings").click()
+    slider = page.get_by_role("slider", name="rain")
+    await expect(slider).to_have_value("1")
+    await slider.fill("-0.5")
+    await expect(page.get_by_role("button", name="Back to 1.00")).to_be_visible()
+    assert adapted.now["sampling"] == {"adapters": {"rain": -0.5}}
+    await slider.dblclick()
+    await expect(slider).to_have_value("1")
+    await expect(page.get_by_role("button", name="Back to 1.00")).to_have_count(0)
+    assert adapted.now["sampling"] == {}
+
+
+async def test_a_model_without_adapters_has_no_sliders_for_them(page, panel):
+    await expect(panel.get_by_role("slider", name="Temperature")).to_be_visible()
+    await expect(panel.get_by_role("heading", name="Adapters")).to_have_count(0)

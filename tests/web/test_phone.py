@@ -47,9 +47,9 @@ async def test_actions_are_there_without_hovering(open_page, chat):
 
 
 async def test_the_title_has_the_width_and_the_model_its_own_line(open_page, client):
-    chat = client.new_chat(model="tiny", title="Write a story about a lighthouse")
+    chat = client.new_chat(model="tiny", title="Write a short story")
     page = await open_page(f"#/chat/{chat.id}", **PHONE)
-    title = page.get_by_role("button", name="Write a story about a lighthouse", exact=True)
+    title = page.get_by_role("button", name="Write a short story", exact=True)
     model = page.get_by_role("button", name="Model: tiny")
     cut = "node => node.scrollWidth > node.clientWidth"
     assert not await title.evaluate(cut)

@@ -27,6 +27,15 @@ async def test_a_stored_thought_is_folded_after_a_reload(open_page, thinking_cha
     await expect(message(page, 2).get_by_text(THOUGHT)).to_be_visible()
 
 
+async def test_opening_a_thought_keeps_its_beginning_on_the_screen(open_page, thinking_chat):
+    thinking_chat.say("Please dwell", kind="reply", sampling={"think_budget": 600})
+    page = await open_page(f"#/chat/{thinking_chat.id}", viewport={"width": 900, "height": 400})
+    fold = message(page, 2).get_by_role("button", name="Thinking")
+    await fold.click()
+    await expect(message(page, 2).get_by_text("First. And then again.")).to_be_visible()
+    await expect(fold).to_be_in_viewport()
+
+
 async def test_the_thought_can_be_read_while_it_comes_and_cut_short(open_page, thinking_chat):
     page = await open_page(f"#/chat/{thinking_chat.id}")
     await say(page, "Please dwell")

@@ -1,4 +1,4 @@
-// The inspector of a chat: system prompt, thinking, preset and everyday sampling. Saved when a field is left. Knows the
+// The inspector of a chat: system prompt, thinking, adapters, preset, sampling. Saved when a field is left. Knows the
 // open chat.
 // @ts-check
 import { changeChat, chat } from "../state/chat.js";
@@ -6,6 +6,7 @@ import { panelOpen } from "../state/prefs.js";
 import { presetOf, setSampling } from "../state/presets.js";
 import { modelOf } from "../state/system.js";
 import { t } from "../texts.js";
+import { Adapters } from "./Adapters.js";
 import { html } from "./html.js";
 import { IconButton } from "./Icon.js";
 import { PresetPicker } from "./PresetPicker.js";
@@ -35,6 +36,7 @@ export function ChatPanel() {
       <small class="quiet">${t("web.panel.system_about")}</small>
     </label>
     ${modelOf(now.model)?.thinks && html`<${Think} value=${now.sampling.think ?? null} />`}
+    <${Adapters} model=${now.model} sampling=${now.sampling} />
     <h3>${t("web.panel.sampling")}</h3>
     <${PresetPicker} sampling=${now.sampling} shown=${KNOBS.map((knob) => knob.name)} />
     ${KNOBS.map((knob) => html`<${KnobRow} key=${knob.name} knob=${knob} own=${now.sampling[knob.name]} preset=${preset[knob.name]} />`)}

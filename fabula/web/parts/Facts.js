@@ -21,8 +21,13 @@ export function Facts({ facts }) {
 /** A reply that was cut off has no timings, only its length; one of a single token has no rate. @param {FactsOf} facts */
 function lineOf({ first_token_ms, tokens_per_second: rate, reused_tokens: reused, prompt_tokens: prompt, completion_tokens: tokens }) {
   if (first_token_ms === undefined || rate === undefined) return t("web.facts.tokens", { tokens });
-  return t(rate ? "web.facts.line" : "web.facts.line_short", { first: asDuration(first_token_ms / 1000), rate, reused, prompt });
+  return t(rate ? "web.facts.line" : "web.facts.line_short", { first: asDuration(first_token_ms / 1000), rate: rounded(rate), reused, prompt });
 }
+
+const WHOLE_FROM = 10; // tokens per second: below, a tenth still tells something
+
+/** @param {number} rate */
+const rounded = (rate) => Number(rate.toFixed(rate < WHOLE_FROM ? 1 : 0));
 
 /** @param {{facts: FactsOf}} props */
 function Details({ facts }) {
@@ -34,7 +39,7 @@ function Details({ facts }) {
     [t("web.facts.prompt"), prompt !== undefined && t("web.facts.prompt_value", { prompt, reused, read })],
     [t("web.facts.cache"), cacheWords(facts)],
     [t("web.facts.reasoning"), reasoningWords(facts)],
-    [t("web.facts.written"), !rate ? t("web.facts.tokens", { tokens }) : t("web.facts.written_value", { tokens, rate })],
+    [t("web.facts.written"), !rate ? t("web.facts.tokens", { tokens }) : t("web.facts.written_value", { tokens, rate: rounded(rate) })],
     [t("web.facts.first"), first !== undefined && asDuration(first / 1000)],
     [t("web.facts.sampling"), html`<${Effective} sampling=${facts.effective ?? {}} />`],
   ];

@@ -53,6 +53,11 @@ export function MessageList({ children }) {
     anchor.current = findAnchor(node);
   };
 
+  /** A thought that is opened to be read is not scrolled past. @param {any} event */
+  const opened = (event) => {
+    if (!turn && event.target.closest(".thinking-fold")) follows.current = false;
+  };
+
   useLayoutEffect(() => {
     if (follows.current) toBottom();
     else keepAnchor(scroller.current, anchor.current);
@@ -73,7 +78,7 @@ export function MessageList({ children }) {
   }, []);
 
   return html`<div class="list-frame">
-    <div class="list" ref=${scroller} onScroll=${moved}>
+    <div class="list" ref=${scroller} onScroll=${moved} onClick=${opened}>
       <div class="column" role="feed" aria-label=${t("web.chat.messages")} aria-busy=${turn !== null}>
         ${messages.map((message, index) => {
           const place = start + index + 1;

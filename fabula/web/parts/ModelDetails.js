@@ -19,7 +19,7 @@ export function ModelDetails({ name, loaded }) {
   if (!model) return html`<p class="quiet model-details">${t("web.loading")}</p>`;
   const plan = loaded?.plan ?? model.plan;
   const rows = [
-    [t("web.model.engine"), html`${loaded?.engine || model.engine.name} <small class="quiet">${model.engine.reason}</small>`],
+    [t("web.model.engine"), html`${loaded?.engine || model.engine.name}<br /><small class="quiet">${model.engine.reason}</small>`],
     [t("web.model.context"), contextWords(plan)],
     [t("web.model.can"), abilities(model)],
     [t("web.model.expires"), loaded && expiry(loaded)],

@@ -26,7 +26,7 @@ export function Thinking({ live = null, message }) {
       </button>
       ${lasts && html`<button type="button" class="button button-quiet" title=${t("web.thinking.answer_now_about")} disabled=${live.hurried.value} onClick=${answerNow}>${t("web.thinking.answer_now")}</button>`}
     </div>
-    ${lasts && html`<div class="hairline hairline-unknown"></div>`}
+    ${lasts && !open && html`<div class="hairline hairline-unknown"></div>`}
     ${open && html`<div class="thinking-text">${live ? html`<${LiveMarkdown} text=${live.reasoning} />` : html`<${Markdown} text=${text} />`}</div>`}
   </section>`;
 }
