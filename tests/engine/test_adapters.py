@@ -8,14 +8,17 @@ import pytest
 from adapter_making import changes_of, write_gguf
 from adapting import STORY, Logprobs, ask, distance, loaded
 
+from bench import tiny_models
 from fabula.core.model import LocalModel
 from fabula.core.request import ANYONE, Context
 from fabula.core.sampling import Sampling
 from fabula.core.stream import Finished
 from fabula.core.worker import TakesAdapters
+from fabula.models.formats.identify import identify
 
 A, B = Context(chat_id="A", purpose="chat"), Context(chat_id="B", purpose="chat")
 LIKE = 1e-3  # nats by which the same prompt may differ when it is read in the same pieces
+NEAR = 5e-3  # the same for models of F32, in whatever pieces
 UNLIKE = 0.05  # nats by which texts of different scales differ at least somewhere
 
 
@@ -191,3 +194,26 @@ async def test_another_adapter_under_an_old_name_finds_no_old_state(
         async with loaded(model, own, tmp_path / "kv", names=("one",)) as worker:
             _, facts = await ask(worker, STORY["Ada"], A, one=1.0)
         assert facts.reused_tokens == 0
+
+
+# ── models that cannot go back keep checkpoints, which belong to a scale too ────────────────────────
+
+
+@pytest.mark.parametrize("kind", tiny_models.KINDS)
+async def test_a_checkpoint_is_only_for_its_own_scale(kind: str, starter_model: Path, tmp_path: Path) -> None:
+    path = tiny_models.write(kind, tmp_path / f"{kind}.gguf", starter_model)
+    changed = ("ffn_down", "channel_mix_value")
+    write_gguf(tmp_path / "one.gguf", changes_of(path, changed, 1, kind), general__architecture=kind)
+    model, names = identify(path), ("one",)
+    scales = ({"one": 2.0}, {}, {"one": 2.0}, {"one": -2.0}, {})
+    wanted = {}
+    for number, scale in enumerate(scales[:2] + scales[3:4]):
+        async with loaded(model, tmp_path, tmp_path / f"{number}", names=names) as worker:
+            wanted[str(scale)], _ = await ask(worker, STORY["Ada"], A, **scale)
+    async with loaded(model, tmp_path, tmp_path / "kv", names=names) as worker:
+        for scale in scales:
+            for text in (STORY["Ada"] + "and on", STORY["Bea"], STORY["Ada"]):
+                answer, _ = await ask(worker, text, A, **scale)
+            assert distance(answer, wanted[str(scale)]) < NEAR, scale
+    others = [distance(wanted[str({})], wanted[key]) for key in wanted if key != str({})]
+    assert min(others) > 10 * NEAR
