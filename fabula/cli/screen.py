@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import ProgressColumn, Task
     from rich.table import Table
+    from rich.text import Text
 
 Side = Literal["left", "right"]
 Advance = Callable[[float, float, str], None]
@@ -61,7 +62,7 @@ def json_lines(values: Iterable[Any]) -> None:
         typer.echo(json.dumps(value, ensure_ascii=False))
 
 
-def table(titles: Sequence[tuple[str, Side]], rows: Iterable[Sequence[str]]) -> None:
+def table(titles: Sequence[tuple[str, Side]], rows: Iterable[Sequence[str | Text]]) -> None:
     """Aligned columns without lines. The first one is the name."""
     from rich.table import Table
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,6 +15,9 @@ from fabula.cli.studio import connect
 from fabula.cli.words import say
 from fabula.core.texts import as_duration
 
+if TYPE_CHECKING:
+    from rich.text import Text
+
 COLUMNS: tuple[tuple[str, screen.Side], ...] = (
     ("tried", "left"),
     ("reads", "right"),
@@ -23,6 +27,9 @@ COLUMNS: tuple[tuple[str, screen.Side], ...] = (
     ("load", "right"),
     ("remark", "left"),
 )
+
+CHANGE = 4  # the column of what was gained
+PLAIN = 0.03  # less is no news
 
 ModelArgument = Annotated[
     str, typer.Argument(metavar="[MODEL]", help=say("cli.engine.tune.model"), show_default=False)
@@ -81,11 +88,13 @@ def show(report: dict[str, Any]) -> None:
     screen.line(heading(report))
     screen.line()
     titles = [(say(f"cli.engine.tune.columns.{name}"), side) for name, side in COLUMNS]
-    screen.table(titles, [first_row(report), *(row(cell, report) for cell in report["cells"])])
-    screen.line(say("cli.engine.tune.legend"))
+    rows = [first_row(report), *(row(cell) for cell in report["cells"])]
+    styles = ["", *(style(cell) for cell in report["cells"])]
+    screen.table(titles, [coloured(row, style) for row, style in zip(rows, styles, strict=True)])
+    screen.out().print(say("cli.engine.tune.legend"), style="dim")
     screen.line()
     for sentence in conclusions(report):
-        screen.line(sentence)
+        screen.out().print(sentence)
 
 
 def heading(report: dict[str, Any]) -> str:
@@ -104,11 +113,30 @@ def first_row(report: dict[str, Any]) -> tuple[str, ...]:
     )
 
 
-def row(cell: dict[str, Any], report: dict[str, Any]) -> tuple[str, ...]:
-    return (tried(cell, report), *figures(cell), change(cell["ratio"]), load(cell), remark(cell))
+def row(cell: dict[str, Any]) -> tuple[str, ...]:
+    return (tried(cell), *figures(cell), change(cell["ratio"]), load(cell), remark(cell))
 
 
-def tried(cell: dict[str, Any], report: dict[str, Any]) -> str:
+def style(cell: dict[str, Any]) -> str:
+    """Of the row's time: pale when it was measured under load, coloured when it is plainly better or worse."""
+    if cell["noisy"]:
+        return screen.STYLES["soft"]
+    if abs(cell["ratio"] - 1) < PLAIN:
+        return ""
+    return screen.STYLES["ok" if cell["ratio"] < 1 else "bad"]
+
+
+def coloured(row: Sequence[str], style: str) -> list[Text]:
+    """A pale row is pale all over; a colour is only on what was gained or lost."""
+    from rich.text import Text
+
+    everywhere = style == screen.STYLES["soft"]
+    return [
+        Text(cell, style=style if everywhere or place == CHANGE else "") for place, cell in enumerate(row)
+    ]
+
+
+def tried(cell: dict[str, Any]) -> str:
     """What was changed: one value, or all that was found better before the comparison at the end."""
     if cell["axis"] == "confirm":
         return say("cli.engine.tune.together")
@@ -149,7 +177,9 @@ def conclusions(report: dict[str, Any]) -> list[str]:
         first = say("cli.engine.tune.chosen", options=chosen, change=change(report["ratio"]))
     else:
         first = say("cli.engine.tune.nothing")
-    return [first, *(offered(offer) for offer in report["offers"])]
+    names = ", ".join(say(f"jobs.tune.{axis}") for axis in dict.fromkeys(report["skipped"]))
+    late = [say("cli.engine.tune.skipped", names=names, budget=report["budget"] * 2)] if names else []
+    return [first, *(offered(offer) for offer in report["offers"]), *late]
 
 
 def offered(offer: dict[str, Any]) -> str:

@@ -199,6 +199,7 @@ async def test_when_time_is_short_the_comparison_at_the_end_is_kept(shop: Shop, 
     ended = await tuned(shop, sample_s=4)
     assert [cell.axis for cell in ended.cells][-1] == "confirm"
     assert len(ended.cells) < 5
+    assert "speculation" in ended.skipped
 
 
 async def test_a_busy_machine_ends_early_and_stores_nothing(shop: Shop, quiet: list[float]) -> None:

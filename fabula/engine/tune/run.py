@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from fabula.core.load import LoadOptions
 from fabula.engine.tune.measure import READ_FOR_BATCH, Cell
-from fabula.engine.tune.search import Duel, Found, Outcome, Setup, Space, search
+from fabula.engine.tune.search import Axis, Duel, Found, Outcome, Setup, Space, search
 
 BUDGET_S = 60.0
 PATIENCE = 3  # noisy duels in a row: the machine stays busy
@@ -38,6 +38,7 @@ class Tuned:
     start: Cell
     busy: bool
     seconds: float
+    skipped: tuple[Axis, ...] = ()  # there was no time for them
 
     @property
     def options(self) -> LoadOptions:
@@ -51,6 +52,7 @@ class Tuned:
             "ratio": round(self.found.ratio, 4),
             "offers": [asdict(offer) for offer in self.found.offers],
             "busy": self.busy,
+            "skipped": list(self.skipped),
             "seconds": round(self.seconds, 1),
         }
 
@@ -71,7 +73,7 @@ async def tune(
     await bench.warm_up(start)
     assert bench.start is not None  # warm_up measures it
     steps, pace = search(start, space(bench.start)), Pace(began + budget_s, budget_s * FIRST_COST, clock)
-    noisy_in_a_row = 0
+    noisy_in_a_row, skipped = 0, list[Axis]()
     outcome: Outcome | None = None
     while True:
         try:
@@ -84,10 +86,19 @@ async def tune(
             tell(duel.axis)
             outcome = await pace.timed(bench.duel, duel)
             noisy_in_a_row = noisy_in_a_row + 1 if outcome.noisy else 0
+        else:
+            skipped.append(duel.axis)
     gave_up = noisy_in_a_row >= PATIENCE or not found.confirmed
     noisy = sum(cell.noisy for cell in bench.cells)
     busy = not anyway and (gave_up or 2 * noisy > len(bench.cells))
-    return Tuned(found=found, cells=tuple(bench.cells), start=bench.start, busy=busy, seconds=clock() - began)
+    return Tuned(
+        found=found,
+        cells=tuple(bench.cells),
+        start=bench.start,
+        busy=busy,
+        seconds=clock() - began,
+        skipped=tuple(skipped),
+    )
 
 
 class Pace:
