@@ -118,7 +118,7 @@ def row(cell: dict[str, Any]) -> tuple[str, ...]:
 
 
 def style(cell: dict[str, Any]) -> str:
-    """Of the row's time: pale when it was measured under load, coloured when it is plainly better or worse."""
+    """Of the row's time: pale if it was measured under load, coloured if it is plainly better or worse."""
     if cell["noisy"]:
         return screen.STYLES["soft"]
     if abs(cell["ratio"] - 1) < PLAIN:
