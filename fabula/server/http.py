@@ -24,8 +24,9 @@ from fabula.core.errors import (
 )
 from fabula.core.texts import phrase
 from fabula.server.caller import caller_of
-from fabula.server.native import chats, engines, jobs, models, presets, system, tuning, turns
+from fabula.server.native import adapters, chats, engines, jobs, measures, models, presets, system, tuning, turns
 from fabula.server.native import errors as native_errors
+from fabula.server.openai import embeddings
 from fabula.server.openai import render as openai_render
 from fabula.server.openai import routes as openai_routes
 from fabula.server.security import Gate, content_policy
@@ -46,9 +47,10 @@ def create(studio: Studio) -> ASGIApp:
         redoc_url=None,
         max_body_size=MAX_BODY,
     )
-    for room in (system, tuning, models, engines, chats, turns, jobs, presets):
+    app.include_router(openai_routes.router(studio))  # first: routes are tried one by one
+    for room in (system, tuning, adapters, models, engines, chats, turns, jobs, presets, measures):
         app.include_router(room.router(studio), prefix=NATIVE)
-    app.include_router(openai_routes.router(studio))
+    app.include_router(embeddings.router(studio))
     app.include_router(web_routes())
     _tell_errors(app)
     return Gate(app, policy=content_policy(index_html()), tell=_answer, max_body=MAX_BODY)
