@@ -6,6 +6,7 @@ Built on the standard library's client: importing a larger one takes longer than
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import http.client
 import json
 from collections.abc import Iterator
@@ -134,13 +135,17 @@ def error_from(content: bytes) -> FabulaError:
     return error_of(answer)
 
 
+def _has_phrases(kind: type[FabulaError]) -> bool:
+    return any("Phrase" in str(field.type) for field in dataclasses.fields(kind))
+
+
 def error_of(answer: dict[str, Any]) -> FabulaError:
     """An error from its JSON form `{code, message, fields}`."""
     name = "".join(part.capitalize() for part in str(answer.get("code", "")).split("_"))
     kind = getattr(errors, name, None)
     fields = answer.get("fields", {})
     # A phrase inside a sentence (`expected`) arrives in English only; the studio's message has it in ours.
-    if isinstance(kind, type) and issubclass(kind, FabulaError) and "expected" not in fields:
+    if isinstance(kind, type) and issubclass(kind, FabulaError) and not _has_phrases(kind):
         with contextlib.suppress(TypeError):  # a studio of another version has other fields
             return kind(**fields)
     return Told(str(answer.get("code")), str(answer.get("message")))

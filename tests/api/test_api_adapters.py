@@ -52,6 +52,13 @@ async def test_attached_is_kept_in_the_settings_file(api: httpx.AsyncClient, hom
     assert settings.load(home).models["tiny"].adapters == ()
 
 
+async def test_what_is_attached_is_part_of_the_memory_plan(api: httpx.AsyncClient, words: Path) -> None:
+    before = (await api.get("/models/tiny")).json()["plan"]["devices"][0]["weights"]
+    await api.post("/models/tiny/adapters/attach", json={"adapter": "words"})
+    after = (await api.get("/models/tiny")).json()["plan"]["devices"][0]["weights"]
+    assert after - before == words.stat().st_size
+
+
 async def test_other_load_options_leave_what_is_attached(
     api: httpx.AsyncClient, home: Home, words: Path
 ) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import math
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from adapter_making import change, noise, numbers, packed, write_gguf, write_model, write_peft
+from models_stand_ins import Shelf, serve
 
 from fabula.core.errors import AdapterNotFound, AdapterUnfit, AdapterUnusable, SourceMissing
 from fabula.core.load import LoadOptions
@@ -40,6 +42,17 @@ V_PROJ = "model.layers.0.self_attn.v_proj"
 @pytest.fixture
 def model(tmp_path: Path) -> LocalModel:
     return identify(write_model(tmp_path / "tiny.gguf", SHAPES))
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Shelf]:
+    shelf = Shelf()
+    server = serve(shelf)
+    monkeypatch.setenv("HF_ENDPOINT", shelf.address)
+    monkeypatch.delenv("HF_TOKEN", raising=False)
+    yield shelf
+    server.shutdown()
+    server.server_close()
 
 
 @pytest.fixture
@@ -398,6 +411,26 @@ def test_what_does_not_fit_never_appears(tmp_path: Path, model: LocalModel, shel
         take(str(write_model(tmp_path / "model.gguf", SHAPES)), model, Errand(shelf.folder))
     assert shelf.list() == []
     assert not list(shelf.folder.rglob("*.part"))
+
+
+def test_a_repository_of_peft_is_converted(
+    tmp_path: Path, model: LocalModel, shelf: Adapters, hub: Shelf
+) -> None:
+    folder = write_peft(tmp_path / "trained", {V_PROJ: change((8, 4), 2, "x")})
+    hub.add_to_hub("someone/my-style", {file.name: file.read_bytes() for file in folder.iterdir()})
+    assert take("hf:someone/my-style", model, Errand(shelf.folder)).name == "my-style.gguf"
+    assert shelf.fitting("my-style", model).changes == 1
+    assert [path.name for path in shelf.folder.rglob("*") if path.is_file() and path.suffix != ".lock"] == [
+        "my-style.gguf"
+    ]
+
+
+def test_a_repository_of_gguf_is_taken_as_it_is(
+    tmp_path: Path, model: LocalModel, shelf: Adapters, hub: Shelf
+) -> None:
+    path = write_gguf(tmp_path / "style-F16.gguf", {VALUES: change((8, 4), 1, "x")})
+    hub.add_to_hub("someone/style-GGUF", {path.name: path.read_bytes()})
+    assert take("hf:someone/style-GGUF", model, Errand(shelf.folder)).read_bytes() == path.read_bytes()
 
 
 def test_a_folder_without_an_adapter_is_told(tmp_path: Path, model: LocalModel, shelf: Adapters) -> None:
