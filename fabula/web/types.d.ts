@@ -3,7 +3,7 @@ export type Language = "en" | "zh-Hant" | "zh-Hans";
 export interface Model {
   name: string; title: string; format: string; architecture: string; parameters: number; quantization: string;
   size: number; trained_context: number; licence: string; languages: string[]; has_chat_template: boolean;
-  thinks: boolean; takes_tools: boolean; is_starter: boolean; loaded: boolean; busy: number; problem: string; path: string;
+  thinks: boolean; takes_tools: boolean; pooling: string; fills_gaps: boolean; sees_images: boolean; is_starter: boolean; loaded: boolean; busy: number; problem: string; path: string;
 }
 export interface Device {
   name: string; weights: number; kv: number; compute: number; output: number; reserve: number; total: number; available: number;
