@@ -25,7 +25,8 @@ def base(client: Client) -> str:
 
 
 def chunks_of(answer: httpx.Response) -> list[dict[str, Any]]:
-    blocks = [line.removeprefix("data: ") for line in answer.text.split("\n\n") if line]
+    lines = answer.text.split("\n\n")
+    blocks = [line.removeprefix("data: ") for line in lines if line and not line.startswith(":")]
     assert blocks[-1] == "[DONE]"
     return [json.loads(block) for block in blocks[:-1]]
 
