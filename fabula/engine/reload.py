@@ -34,7 +34,8 @@ def reload_reason(plan: Plan, wished: LoadOptions, *, by_hand: bool = False) -> 
         if name == "adapters":  # their scales are each request's, and need no reload
             wish, loaded = _names(wish), _names(loaded)
         if _differs(name, wish, loaded, by_hand):
-            return phrase("models.reload", name=name, loaded=_shown(loaded), wanted=_shown(wish))
+            key = "models.adapter.reloaded" if name == "adapters" else "models.reload"
+            return phrase(key, name=name, loaded=_shown(loaded), wanted=_shown(wish))
     return None
 
 
