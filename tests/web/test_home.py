@@ -28,10 +28,11 @@ async def test_start_a_chat_from_home(open_page, client):
 async def test_a_loaded_model_shows_its_memory_and_can_be_stopped(open_page, client):
     client.post("/models/tiny/load")
     page = await open_page()
-    await expect(page.get_by_text(re.compile("for a context of [\\d,]+ tokens"))).to_be_visible()
+    row = page.get_by_role("listitem").filter(has_text="tiny")
+    await expect(row.get_by_text(re.compile("for a context of [\\d,]+ tokens"))).to_be_visible()
     await page.get_by_role("button", name="Stop tiny").click()
     await expect(page.get_by_role("button", name="Stop tiny")).to_have_count(0)
-    assert client.get("/system")["running"] == []
+    assert "tiny" not in [running["model"] for running in client.get("/system")["running"]]
 
 
 async def test_the_details_of_a_model_tell_how_it_runs(open_page, client):

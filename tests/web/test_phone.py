@@ -56,6 +56,14 @@ async def test_the_title_has_the_width_and_the_model_its_own_line(open_page, cli
     assert (await model.bounding_box())["y"] > (await title.bounding_box())["y"]
 
 
+async def test_a_chat_opens_at_its_end(open_page, thinking_chat):
+    for text in ("Tell me a story", "Please ponder"):
+        thinking_chat.say(text, kind="reply")
+    page = await open_page(f"#/chat/{thinking_chat.id}", **PHONE)
+    await expect(message(page, 4).get_by_role("button", name="reused")).to_be_in_viewport()
+    await expect(page.get_by_role("button", name="Go to the end")).to_have_count(0)
+
+
 async def test_the_list_of_chats_is_a_drawer(open_page, client, chat):
     client.new_chat(title="Another chat")
     page = await open_page(f"#/chat/{chat.id}", **PHONE)

@@ -33,10 +33,14 @@ export function Adapters({ model, sampling }) {
   const own = scalesOf(sampling);
   return html`<section class="block adapters" aria-labelledby="adapters-title">
     <h3 id="adapters-title">${t("web.panel.adapters")}</h3>
+    <datalist id="adapter-detents"><option value="0"></option></datalist>
     ${usable.map((adapter) => html`<${Scale} key=${adapter.name} adapter=${adapter} own=${own[adapter.name]} />`)}
     <small class="quiet">${t("web.panel.adapters_about")}</small>
   </section>`;
 }
+
+/** @param {number} scale */
+const words = (scale) => scale.toFixed(2).replace("-", "−");
 
 /** @param {{adapter: Adapter, own: number | undefined}} props */
 function Scale({ adapter: { name, title, scale }, own }) {
@@ -51,10 +55,10 @@ function Scale({ adapter: { name, title, scale }, own }) {
   return html`<div class="knob">
     <div class="knob-line">
       <span class="label">${label}</span>
-      <span class="tabular">${shown.toFixed(2)}</span>
+      <span class="tabular">${words(shown)}</span>
     </div>
-    <input class="knob-range adapter-range" type="range" aria-label=${label} min=${-MOST} max=${MOST} step=${STEP} value=${shown} onInput=${(/** @type {any} */ event) => setMoved(settled(event.target))} onChange=${(/** @type {any} */ event) => save(settled(event.target))} onDblClick=${() => save(undefined)} />
-    ${own !== undefined && own !== usual && html`<button type="button" class="link-button" onClick=${() => save(undefined)}>${t("web.panel.adapter_back", { scale: usual.toFixed(2) })}</button>`}
+    <input class="knob-range" type="range" list="adapter-detents" aria-label=${label} min=${-MOST} max=${MOST} step=${STEP} value=${shown} onInput=${(/** @type {any} */ event) => setMoved(settled(event.target))} onChange=${(/** @type {any} */ event) => save(settled(event.target))} onDblClick=${() => save(undefined)} />
+    ${own !== undefined && own !== usual && html`<button type="button" class="link-button" onClick=${() => save(undefined)}>${t("web.panel.adapter_back", { scale: words(usual) })}</button>`}
   </div>`;
 }
 

@@ -38,6 +38,7 @@ export function MessageList({ children }) {
   const scroller = useRef(/** @type {any} */ (null));
   const follows = useRef(true);
   const anchor = useRef(/** @type {Anchor | null} */ (null));
+  const lastTop = useRef(0);
   const [away, setAway] = useState(false);
   const { start, total } = page.value;
   const messages = shown.value;
@@ -46,7 +47,10 @@ export function MessageList({ children }) {
   const toBottom = () => (scroller.current.scrollTop = scroller.current.scrollHeight);
   const moved = () => {
     const node = scroller.current;
-    follows.current = atEnd.value && isAtBottom(node);
+    // Text that grew under the reader is no reason to stop following it; going up is.
+    const wentUp = node.scrollTop < lastTop.current;
+    follows.current = atEnd.value && (isAtBottom(node) || (follows.current && !wentUp));
+    lastTop.current = node.scrollTop;
     setAway(!follows.current);
     if (node.scrollTop < AHEAD_PX) older();
     else if (node.scrollHeight - node.scrollTop - node.clientHeight < AHEAD_PX) newer();
