@@ -118,6 +118,7 @@ class Supervisor:
         if line.model.problem:
             raise _broken(line.model)
         self._on_request(line.name)
+        wish = self._with_adapters(wish, line.model)
         if line.loading:
             await _awaited(line.loading, line.name)
         why = self._reason(line, wish.options, by_hand=True)

@@ -24,7 +24,18 @@ from fabula.core.errors import (
 )
 from fabula.core.texts import phrase
 from fabula.server.caller import caller_of
-from fabula.server.native import adapters, chats, engines, jobs, measures, models, presets, system, tuning, turns
+from fabula.server.native import (
+    adapters,
+    chats,
+    engines,
+    jobs,
+    measures,
+    models,
+    presets,
+    system,
+    tuning,
+    turns,
+)
 from fabula.server.native import errors as native_errors
 from fabula.server.openai import embeddings
 from fabula.server.openai import render as openai_render

@@ -111,6 +111,14 @@ def test_a_loaded_model_is_loaded_again_at_its_next_request_and_says_why(
     assert len(client.get("/models/tiny/adapters")["notes"]) == 1
 
 
+def test_loading_by_hand_takes_what_is_attached(client: Client, stage: Stage, words: Path) -> None:
+    client.post("/models/tiny/load")
+    client.post("/models/tiny/adapters/attach", {"adapter": "words"})
+    assert "words" in client.post("/models/tiny/load")["why"]
+    client.post("/models/tiny/load")
+    assert len(stage.workers) == 2
+
+
 def test_another_usual_scale_loads_nothing_again(client: Client, stage: Stage, words: Path) -> None:
     chat = client.new_chat()
     for scale in (1.0, 0.5, -2.0):
