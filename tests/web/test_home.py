@@ -100,7 +100,7 @@ async def test_a_setting_is_saved_and_returned_to_its_default(open_page, client)
     field = page.get_by_label("engine.queue_limit")
     await field.fill("12")
     await field.blur()
-    await expect(page.get_by_text("Saved")).to_be_visible()
+    await expect(page.get_by_text("Saved", exact=True)).to_be_visible()
     assert _setting(client, "engine.queue_limit")["value"] == 12
     await page.get_by_role("button", name="Return to the default (256)").click()
     await expect(field).to_have_value("256")

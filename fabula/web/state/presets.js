@@ -36,8 +36,11 @@ export const ownOf = (sampling) => Object.keys(sampling).filter((name) => name !
 
 /** Use a preset ("" = none): its values take the place of the chat's own. @param {string} name */
 export async function usePreset(name) {
-  const before = chat.value?.sampling ?? {};
-  const done = await changeChat(() => ({ sampling: { ...keptOf(before), ...(name ? { preset: name } : {}) } }));
+  let before = /** @type {Sampling} */ ({});
+  const done = await changeChat(() => {
+    before = chat.value?.sampling ?? {};
+    return { sampling: { ...keptOf(before), ...(name ? { preset: name } : {}) } };
+  });
   if (!done || !ownOf(before).length) return;
   tell(t("web.panel.values_replaced"), { action: { label: t("web.undo"), run: () => changeChat(() => ({ sampling: before })) } });
 }
