@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import threading
 from pathlib import Path
@@ -13,7 +14,7 @@ from fabula.core.load import LoadOptions
 from fabula.core.sampling import Sampling
 from fabula.core.stream import Token
 from fabula.core.worker import Prompt
-from fabula.engine.tune import job
+from fabula.engine.tune import job as tune_job
 from fabula.engine.tune.job import Wishes
 from fabula.store import settings
 from fabula.store.database import Database
@@ -45,7 +46,7 @@ def name_of(home: Home) -> str:
 
 def test_a_short_tuning_is_stored_with_all_that_it_measured(home: Home) -> None:
     report = Report()
-    result = job.run(home, wishes(model=name_of(home)), report)
+    result = tune_job.run(home, wishes(model=name_of(home)), report)
     assert result["stored"]
     assert not result["busy"]
     assert result["start"]["read"] > 0
@@ -64,7 +65,7 @@ def test_a_short_tuning_is_stored_with_all_that_it_measured(home: Home) -> None:
 
 def test_what_a_person_has_set_is_not_searched(home: Home) -> None:
     options = {"context": 512, "slots": 1, "threads": 1, "batch": 64, "flash_attention": "on"}
-    result = job.run(home, wishes(model=name_of(home), options=options), Report())
+    result = tune_job.run(home, wishes(model=name_of(home), options=options), Report())
     assert {cell["axis"] for cell in result["cells"]} <= {"speculation"}
     assert result["set"] == ["threads", "batch", "flash_attention"]
 
@@ -73,7 +74,7 @@ def test_a_cancelled_tuning_ends_soon_and_stores_nothing(home: Home) -> None:
     report = Report()
     threading.Timer(1.0, report.cancel).start()
     with pytest.raises(Cancelled):
-        job.run(home, wishes(model=name_of(home), budget_s=600.0), report)
+        tune_job.run(home, wishes(model=name_of(home), budget_s=600.0), report)
     studio = Studio(home)
     assert studio.tuning(studio.find_model("")) is None
     studio.database.close()
@@ -103,20 +104,38 @@ async def test_what_was_stored_is_used_at_the_next_load_and_a_persons_wish_goes_
     await studio.close()
 
 
-async def test_a_job_of_the_studio_measures_in_a_child_and_a_request_ends_one_in_the_background(
-    home: Home,
+async def test_a_request_ends_what_is_measured_in_the_background(
+    home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.save(home, {"engine.context": 512, "engine.slots": 1})
     studio = Studio(home)
+    monkeypatch.setattr(studio.background, "_quiet_s", 0.0)
+    monkeypatch.setattr(studio.background, "_is_idle", _yes)
     await studio.open()
     model = studio.find_model("")
-    assert await studio.unmeasured([]) == [model.name]
-    begun = await studio.begin_tuning(model.name)
-    assert await studio.tuning_ended(begun) is None
-    await studio.cancel_tuning(begun)
-    await _ended(studio, begun)
-    assert (await studio.jobs.get(begun)).state == "cancelled"
+    looking = asyncio.create_task(studio.background.look())
+    while not await studio.is_at_work():
+        await asyncio.sleep(0.05)
+    async with studio.supervisor.lease(model.name):
+        assert await looking == model.name
+    [job] = await studio.jobs.list()
+    await _ended(studio, job.id)
+    assert (await studio.jobs.get(job.id)).state == "cancelled"
     assert await studio.unmeasured([model.name]) == [model.name]
+    await studio.close()
+
+
+async def _yes() -> bool:
+    return True
+
+
+async def test_what_is_turned_off_is_not_measured(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings.save(home, {"engine.auto_tune": False})
+    studio = Studio(home)
+    monkeypatch.setattr(studio.background, "_quiet_s", 0.0)
+    monkeypatch.setattr(studio.background, "_is_idle", _yes)
+    await studio.open()
+    assert await studio.background.look() == ""
     await studio.close()
 
 

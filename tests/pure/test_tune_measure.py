@@ -117,6 +117,13 @@ async def test_a_round_under_load_is_repeated(shop: Shop, quiet: list[float]) ->
     assert bench.cells[0].rounds == 3
 
 
+async def test_a_round_under_load_does_not_count(shop: Shop, quiet: list[float]) -> None:
+    quiet += [0.9] * 4
+    shop.rates = lambda setup: (100, 5 if len(shop.asked) <= 4 and setup == FAST else 100 / setup.threads)
+    outcome = await Bench(shop.load).duel(Duel("threads", SLOW, FAST))
+    assert outcome.ratio == pytest.approx((5 + 5) / (5 + 7.5))
+
+
 async def test_a_machine_that_stays_busy_is_told(shop: Shop, quiet: list[float]) -> None:
     quiet += [0.9] * 100
     assert (await Bench(shop.load).duel(Duel("threads", SLOW, FAST))).noisy
@@ -136,10 +143,27 @@ async def test_no_more_are_loaded_than_there_is_room_for(shop: Shop, quiet: list
 async def test_speculation_compares_the_texts(shop: Shop, quiet: list[float]) -> None:
     guessing = Setup(threads=3, batch=512, speculation="ngram")
     shop.rates = lambda setup: (100, 60 if setup == guessing else 30)
-    outcome = await Bench(shop.load).duel(Duel("speculation", SLOW, guessing))
+    bench = Bench(shop.load)
+    await bench.warm_up(SLOW)
+    outcome = await bench.duel(Duel("speculation", SLOW, guessing))
     assert (outcome.repeating, outcome.same_text) == (0.5, True)
     shop.text = lambda setup: setup.speculation
-    assert not (await Bench(shop.load).duel(Duel("speculation", SLOW, guessing))).same_text
+    assert not (await bench.duel(Duel("speculation", SLOW, guessing))).same_text
+
+
+async def test_a_slow_model_is_asked_for_less_and_its_duels_are_known_to_take_long(
+    shop: Shop, quiet: list[float]
+) -> None:
+    costs = []
+    for rate in (5, 500):
+        shop.rates = lambda setup, rate=rate: (rate * 4, rate)  # type: ignore[misc]  # mypy knows no defaults
+        bench = Bench(shop.load, sample_s=1.0)
+        await bench.warm_up(SLOW)
+        costs.append((bench.cost("threads"), bench.cost("speculation")))
+    (slow, slow_guessing), (fast, fast_guessing) = costs
+    assert slow > 10 > fast
+    assert slow_guessing > slow
+    assert fast_guessing > fast
 
 
 def test_the_share_of_others_leaves_out_our_own_work() -> None:
@@ -196,7 +220,7 @@ async def test_a_tuning_finds_what_is_faster_and_tells_how_it_knows(shop: Shop, 
 
 
 async def test_when_time_is_short_the_comparison_at_the_end_is_kept(shop: Shop, quiet: list[float]) -> None:
-    ended = await tuned(shop, sample_s=4)
+    ended = await tuned(shop, sample_s=10)
     assert [cell.axis for cell in ended.cells][-1] == "confirm"
     assert len(ended.cells) < 5
     assert "speculation" in ended.skipped

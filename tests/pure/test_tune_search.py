@@ -125,6 +125,8 @@ def test_what_was_measured_under_load_is_never_chosen(
     machine.noisy = data.draw(st.sets(st.sampled_from(space.threads)))
     found = run(machine, start, space)
     assert found.best.threads == start.threads or found.best.threads not in machine.noisy
+    champions = {duel.champion.threads for duel in machine.duels} - {start.threads}
+    assert not champions & machine.noisy
 
 
 @given(machines())

@@ -24,7 +24,8 @@ CONTEXT = 1280  # tokens: what is measured has room, and no more
 READ = (48, 320)  # tokens of a sample, at least and at most
 READ_FOR_BATCH = 520  # a batch cannot be told from a larger one by fewer
 WRITTEN = (12, 64)
-WRITTEN_COMPARED = 96  # where the text itself is compared
+READ_COMPARED, WRITTEN_COMPARED = 160, (48, 96)  # where the text itself is compared
+COMPARED_S = 2.0  # about what writing it may take
 ROUNDS = {"confirm": 4}
 USUAL_ROUNDS, FEWEST_ROUNDS = 3, 2
 EXTRA_ROUNDS = 2  # for those that were measured under load
@@ -105,6 +106,14 @@ class Bench:
         self.sizes = Sizes(_within(first.read * half, READ), _within(first.written * half, WRITTEN))
         self.start = _cell("confirm", setup, [first], [], Outcome(ratio=1.0, noisy=self._is_noisy(first)))
 
+    def cost(self, axis: Axis) -> float:
+        """Seconds that a duel takes, about: as many rounds as usual, at the rates of the start."""
+        assert self.start is not None  # warm_up comes first
+        read = READ_FOR_BATCH if axis == "batch" else self.sizes.read
+        sample = read / self.start.read + self.sizes.written / self.start.written
+        compared = READ_COMPARED / self.start.read + self._compared() / self.start.written
+        return 2 * sample * ROUNDS.get(axis, USUAL_ROUNDS) + (4 * compared if axis == "speculation" else 0)
+
     async def duel(self, duel: Duel) -> Outcome:
         pairs = await self._rounds(duel)
         quiet = [pair for pair in pairs if not self._is_noisy(*pair)]
@@ -159,8 +168,13 @@ class Bench:
         return {"repeating": rates[0], "same_text": same}
 
     async def _written(self, setup: Setup, text: str) -> Sample:
-        prompt = await self._prompt(setup, text, READ[1], WRITTEN_COMPARED)
-        return await self._ask(setup, prompt, WRITTEN_COMPARED)
+        written = self._compared()
+        prompt = await self._prompt(setup, text, READ_COMPARED, written)
+        return await self._ask(setup, prompt, written)
+
+    def _compared(self) -> int:
+        assert self.start is not None  # warm_up comes first
+        return _within(self.start.written * COMPARED_S, WRITTEN_COMPARED)
 
     # ── one sample ──────────────────────────────────────────────────────────────────────────────────
 

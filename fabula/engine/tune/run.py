@@ -6,7 +6,7 @@ Knows no job, no database and no model's file: it is given a bench, and told how
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
@@ -16,8 +16,6 @@ from fabula.engine.tune.search import Axis, Duel, Found, Outcome, Setup, Space, 
 
 BUDGET_S = 60.0
 PATIENCE = 3  # noisy duels in a row: the machine stays busy
-FIRST_COST = 0.1  # of the budget: what a duel takes, before one was measured
-RESERVE = 1.5  # duels' time kept for the comparison at the end
 LONGEST_READING_S = 4.0  # of the prompt that shows a batch; slower models keep the engine's own
 
 
@@ -27,6 +25,9 @@ class Measures(Protocol):
 
     async def warm_up(self, setup: Setup) -> None: ...
     async def duel(self, duel: Duel) -> Outcome: ...
+    def cost(self, axis: Axis) -> float:
+        """Seconds that a duel takes, about."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +73,7 @@ async def tune(
     tell("warm_up")
     await bench.warm_up(start)
     assert bench.start is not None  # warm_up measures it
-    steps, pace = search(start, space(bench.start)), Pace(began + budget_s, budget_s * FIRST_COST, clock)
+    steps, pace = search(start, space(bench.start)), Pace(began + budget_s, bench.cost, clock)
     noisy_in_a_row, skipped = 0, list[Axis]()
     outcome: Outcome | None = None
     while True:
@@ -82,7 +83,7 @@ async def tune(
             found: Found = ended.value
             break
         outcome = None
-        if noisy_in_a_row < PATIENCE and pace.allows(duel):
+        if noisy_in_a_row < PATIENCE and pace.allows(duel.axis):
             tell(duel.axis)
             outcome = await pace.timed(bench.duel, duel)
             noisy_in_a_row = noisy_in_a_row + 1 if outcome.noisy else 0
@@ -102,22 +103,23 @@ async def tune(
 
 
 class Pace:
-    """Whether there is time for another duel, judged by those before."""
+    """Whether there is time for another duel: by the bench's estimate, and how it was missed so far."""
 
-    def __init__(self, until: float, cost: float, clock: Callable[[], float]) -> None:
+    def __init__(self, until: float, cost: Callable[[Axis], float], clock: Callable[[], float]) -> None:
         self._until, self._cost, self._clock = until, cost, clock
+        self._slower = 1.0
 
-    def allows(self, duel: Duel) -> bool:
+    def allows(self, axis: Axis) -> bool:
         """The comparison at the end has its time reserved: without it nothing else counts."""
-        if duel.axis == "confirm":
+        if axis == "confirm":
             return True
-        before = duel.axis in ("threads", "batch", "flash_attention")
-        return self._until - self._clock() >= self._cost * (1 + (RESERVE if before else 0))
+        reserved = self._cost("confirm") if axis in ("threads", "batch", "flash_attention") else 0.0
+        return self._until - self._clock() >= self._slower * (self._cost(axis) + reserved)
 
-    async def timed(self, measure: Callable[[Duel], Any], duel: Duel) -> Outcome:
+    async def timed(self, measure: Callable[[Duel], Awaitable[Outcome]], duel: Duel) -> Outcome:
         began = self._clock()
-        outcome: Outcome = await measure(duel)
-        self._cost = max(self._cost / 2, self._clock() - began)
+        outcome = await measure(duel)
+        self._slower = max(1.0, (self._clock() - began) / self._cost(duel.axis))
         return outcome
 
 
