@@ -91,7 +91,7 @@ class Thought:
 
 @dataclass(frozen=True, slots=True)
 class ToolCallPart:
-    """A piece of the reply's tool call number `index`: the first has its id and name, the others JSON text."""
+    """A piece of the reply's tool call `index`: the first has its id and name, the others JSON text."""
 
     index: int
     id: str = ""

@@ -32,6 +32,7 @@ from fabula.store.home import Home
 
 async_api = pytest.importorskip("playwright.async_api", reason="needs web: playwright is not installed")
 
+PATIENCE_MS = 15_000  # a busy machine is slow, not wrong
 FLAGS = [
     "--no-sandbox",
     "--disable-quic",
@@ -94,6 +95,7 @@ async def browser() -> AsyncIterator[Any]:
     chromium = os.environ.get("FABULA_CHROMIUM") or shutil.which("chromium")
     if not chromium:
         need("web", "no chromium on the path; FABULA_CHROMIUM can name one")
+    async_api.expect.set_options(timeout=PATIENCE_MS)
     async with async_api.async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         yield browser
@@ -113,7 +115,7 @@ async def open_page(browser: Any, client: Client) -> AsyncIterator[OpenPage]:
 
     async def another(context: Any, where: str) -> Any:
         page = await context.new_page()
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(PATIENCE_MS)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("console", lambda message: complaints.extend([message.text] * (message.type == "error")))
         await page.goto(where)
