@@ -178,7 +178,7 @@ def conclusions(report: dict[str, Any]) -> list[str]:
     else:
         first = say("cli.engine.tune.nothing")
     names = ", ".join(say(f"jobs.tune.{axis}") for axis in dict.fromkeys(report["skipped"]))
-    late = [say("cli.engine.tune.skipped", names=names, budget=report["budget"] * 2)] if names else []
+    late = [say("cli.engine.tune.skipped", names=names, budget=round(report["budget"] * 2))] if names else []
     return [first, *(offered(offer) for offer in report["offers"]), *late]
 
 
