@@ -132,7 +132,7 @@ def _stretch(params, settings: Settings, xllamacpp) -> None:  # type: ignore[no-
 
 
 def _guess(params, xllamacpp) -> None:  # type: ignore[no-untyped-def]
-    """After 4 tokens that stood in the text before, the 16 that followed them are guessed and checked at once."""
+    """After 4 tokens that stood in the text before, the 16 that followed are guessed and checked at once."""
     params.speculative.types = [xllamacpp.common_speculative_type.COMMON_SPECULATIVE_TYPE_NGRAM_SIMPLE]
     params.speculative.ngram_simple.size_n, params.speculative.ngram_simple.size_m = 4, 16
 

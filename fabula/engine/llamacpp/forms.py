@@ -2,7 +2,8 @@
 
 Given a JSON schema or a regex that it cannot compile (measured: `not`, `if`, `uniqueItems`, look-arounds …),
 the engine writes freely and says so in its log only. The log line comes before the first token, so a form
-that is new is watched until then, one at a time; a form that was understood once is not watched again.
+that is new is watched until then, one at a time; a form that was understood once is not watched again. The
+log has a thread of its own and may lag: the later line that tells that the sampler is ready is awaited.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from fabula.core.stream import Delta, Finished, Token
 from fabula.core.texts import phrase
 
 KEPT = 1000  # forms that are remembered as understood
+LAG_S = 2.0  # how long the log may lag behind the first token
+LOOK_S = 0.005
 _COMPLAINT = re.compile(r"\bllg error: (?:at \d+\(\d+\): )?(?P<text>.+)")
 _REPEATED = re.compile(r"^failed to compile JSON schema: ")
 
@@ -33,14 +36,16 @@ class Forms:
         self._understood: set[str] = set()
         self._one_at_a_time = asyncio.Lock()
 
-    def watched(self, deltas: AsyncGenerator[Delta, None], sampling: Sampling) -> AsyncGenerator[Delta, None]:
+    def watched(
+        self, deltas: AsyncGenerator[Delta, None], sampling: Sampling, slot: int
+    ) -> AsyncGenerator[Delta, None]:
         """The same deltas. Raises BadParameter before the first token of a form that was not understood."""
         name = "json_schema" if sampling.json_schema else "regex"
         form = getattr(sampling, name)
-        return self._watch(deltas, name, form) if form and form not in self._understood else deltas
+        return self._watch(deltas, name, form, slot) if form and form not in self._understood else deltas
 
     async def _watch(
-        self, deltas: AsyncGenerator[Delta, None], name: str, form: str
+        self, deltas: AsyncGenerator[Delta, None], name: str, form: str, slot: int
     ) -> AsyncGenerator[Delta, None]:
         async with aclosing(deltas):
             async with self._one_at_a_time:
@@ -51,13 +56,22 @@ class Forms:
                     yield delta
                 else:
                     return
-                self._judge(mark, name, form)
+                self._judge(await self._begun(mark, slot), name, form)
             yield delta
             async for delta in deltas:
                 yield delta
 
-    def _judge(self, mark: int, name: str, form: str) -> None:
-        _, lines = self._lines_since(mark)
+    async def _begun(self, mark: int, slot: int) -> list[str]:
+        """What the log says of how the request in this slot was begun."""
+        ready = re.compile(rf"\binit_sampler: id +{slot} ")
+        for _ in range(int(LAG_S / LOOK_S)):
+            _, lines = self._lines_since(mark)
+            if any(ready.search(line) for line in lines):
+                break
+            await asyncio.sleep(LOOK_S)
+        return lines
+
+    def _judge(self, lines: list[str], name: str, form: str) -> None:
         for line in lines:
             if complaint := _COMPLAINT.search(line):
                 reason = _REPEATED.sub("", complaint["text"])[:300]

@@ -230,7 +230,8 @@ class LlamaCppWorker:
         body |= numbered(seat.slot.variant.scales)
         body |= pictured(prompt) if prompt.images else {}
         reader = Reader(self.model.name, logprobs=sampling.logprobs, stops=bool(sampling.stop))
-        async with aclosing(self._forms.watched(self._read(body, reader), sampling)) as deltas:
+        written = self._forms.watched(self._read(body, reader), sampling, seat.number)
+        async with aclosing(written) as deltas:
             async for delta in deltas:
                 if isinstance(delta, Finished):
                     used = wire.settled(effective, delta.effective or {})
