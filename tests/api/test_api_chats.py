@@ -14,7 +14,7 @@ CHAT = {
     *("can_undo", "can_redo", "turn_id", "message_count"),
 }
 MESSAGE = {
-    *("id", "parent_id", "role", "author", "text", "version_id", "version_reason", "versions"),
+    *("id", "parent_id", "role", "author", "text", "reasoning", "version_id", "version_reason", "versions"),
     *("created_at", "swipe", "facts"),
 }
 
@@ -84,7 +84,7 @@ def test_an_edit_is_a_new_version_of_the_same_message(client: Client) -> None:
     assert chat.texts == ["Hello", "Hi."]
     versions = client.get(f"{chat.path}/messages/{first['id']}/versions")["versions"]
     assert [(row["text"], row["reason"]) for row in versions] == [("Helo", "written"), ("Hello", "edited")]
-    assert set(versions[0]) == {"id", "text", "reason", "created_at", "facts"}
+    assert set(versions[0]) == {"id", "text", "reasoning", "reason", "created_at", "facts"}
 
 
 def test_a_branch_is_another_path_and_the_head_goes_back(client: Client) -> None:
