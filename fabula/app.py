@@ -349,7 +349,6 @@ def pull(home: Home, arguments: dict[str, Any], report: Report) -> dict[str, Any
     """The job kind `pull`: get a model from a source into the shelf."""
     from fabula.models.formats.identify import identify
     from fabula.models.sources import fetch
-
     from fabula.models.starter import STARTER
 
     source = STARTER.source if arguments["source"].lower() in ALIASES else arguments["source"]

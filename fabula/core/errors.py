@@ -228,7 +228,7 @@ class ForeignOrigin(Forbidden):
 
 @dataclass(eq=False)
 class Blocked(Forbidden):
-    """A guard policy refused the text; `policy` names it. The floor, which nobody chose, has its own words."""
+    """A guard policy refused the text; `policy` names it. The floor, which nobody chose, has own words."""
 
     policy: str
 

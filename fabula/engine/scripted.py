@@ -45,8 +45,8 @@ Script = Callable[[Prompt, Sampling], Reply | str]
 
 
 class ScriptedWorker:
-    """A Worker (and Counts, Spells) whose replies are given: a list played round and round, or a function. With
-    a model that embeds or judges it does that too.
+    """A Worker (and Counts, Spells) whose replies are given: a list played round and round, or a function.
+    With a model that embeds or judges it does that too.
 
     What was asked is kept in `prompts` and `samplings`; `stopped` counts the streams left early.
     """
