@@ -30,7 +30,8 @@ class Prompt:
     `add_special` lets the engine put its own BOS in front of leading text. `shown` are special tokens whose
     text is wanted in the answer: engines print none of it otherwise. With `triggers`, the sampling's grammar
     holds only from where the model writes one of them. `openings` are what the template writes between a
-    reply and the next message of the user: engines that cannot take their memory back keep a checkpoint there.
+    reply and the next message of the user: engines that cannot take their memory back keep a checkpoint
+    there.
     """
 
     pieces: Pieces
