@@ -3,6 +3,8 @@
 BIN := .venv/bin
 ARGS ?=
 TESTS ?=
+# Files of tests that run at a time: one core stays free for what they start.
+WORKERS ?= $(shell python3 -c "import os; print(max(1, min(3, (os.cpu_count() or 2) - 1)))" 2>/dev/null || echo 1)
 BENCH ?=
 
 .PHONY: help run test bench screenshot format clean
@@ -19,7 +21,7 @@ test: ## Check everything: lint, format, types, layers, tests (TESTS=tests/pure 
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest $(TESTS)
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile $(TESTS)
 
 bench: ## Measure what the house promises in numbers (BENCH="--quick startup" for some of it)
 	@./scripts/venv.sh dev

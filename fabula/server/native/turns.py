@@ -89,7 +89,7 @@ async def _told(events: AsyncIterator[Event], language: str) -> AsyncGenerator[b
         data = item.data
         if item.kind == "error":
             data = errors.retold(data, language)
-        elif item.kind == "text":
+        elif item.kind in ("text", "reasoning"):
             data = {"text": data["text"]}  # the token ids are the journal's
         elif item.kind == "loading":
             data = _why(data, language)
