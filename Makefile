@@ -3,8 +3,8 @@
 BIN := .venv/bin
 ARGS ?=
 TESTS ?=
-# Files of tests that run at a time: one core stays free for what they start.
-WORKERS ?= $(shell python3 -c "import os; print(max(1, min(3, (os.cpu_count() or 2) - 1)))" 2>/dev/null || echo 1)
+# Files of tests that run at a time: half the cores, since engines and browsers need theirs.
+WORKERS ?= $(shell python3 -c "import os; print(max(1, min(4, (os.cpu_count() or 2) // 2)))" 2>/dev/null || echo 1)
 BENCH ?=
 
 .PHONY: help run test bench screenshot format clean
