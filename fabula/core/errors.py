@@ -56,6 +56,12 @@ class FabulaError(Exception):
     def sentence(self, language: str = "en") -> str:
         return texts.say(self.key, language, **dict(self._parts()))
 
+    def kept(self) -> dict[str, Any]:
+        """As JSON that is stored, and told again later in another language: with the keys of its phrases."""
+        told = {"code": self.code, "message": self.sentence(), "fields": self.fields}
+        phrases = {name: part.kept() for name, part in self._parts() if isinstance(part, Phrase)}
+        return told | ({"phrases": phrases} if phrases else {})
+
     def _parts(self) -> list[tuple[str, Any]]:
         return [(field.name, getattr(self, field.name)) for field in dataclasses.fields(self)]
 
@@ -94,7 +100,7 @@ class UnknownSource(BadRequest):
 class TemplateRefused(BadRequest):
     """The model's chat template does not accept these messages; `reason` is its own."""
 
-    reason: str
+    reason: Phrase | str
 
 
 @dataclass(eq=False)
@@ -306,7 +312,7 @@ class ModelLoadFailed(EngineFailure):
     """`reason` is the engine's own inner error line, `advice` the text key of what to do about it."""
 
     name: str
-    reason: str
+    reason: Phrase | str
     advice: str = field(default="", kw_only=True)
 
     def sentence(self, language: str = "en") -> str:
@@ -332,7 +338,7 @@ class ModelBroken(ModelLoadFailed):
 @dataclass(eq=False)
 class EngineDied(EngineFailure):
     name: str
-    reason: str
+    reason: Phrase | str
 
 
 @dataclass(eq=False)

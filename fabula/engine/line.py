@@ -29,13 +29,19 @@ class Loaded:
 
     worker: Worker
     asked: LoadOptions  # the wishes that it was loaded for
-    keep_alive_s: float
+    keep_alive_s: float = 0.0
     why: Phrase | None = None  # it was loaded again
     loaded_at: float = field(default_factory=time.time)  # Unix seconds
     used_at: float = field(default_factory=time.monotonic)
     busy: int = 0
     expiry: asyncio.TimerHandle | None = None
     on_gpus: dict[str, int] = field(default_factory=dict)  # bytes by device, measured after loading
+
+    def stay(self) -> None:
+        """It is used, or already on its way out: no clock runs for it."""
+        if self.expiry:
+            self.expiry.cancel()
+            self.expiry = None
 
 
 @dataclass

@@ -48,7 +48,7 @@ class ScriptedWorker:
     """A Worker (and Counts, Spells) whose replies are given: a list played round and round, or a function.
     With a model that embeds or judges it does that too.
 
-    What was asked is kept in `prompts` and `samplings`; `stopped` counts the streams left early.
+    What was asked is kept in `prompts`, `samplings` and `contexts`; `stopped` counts the streams left early.
     """
 
     model: LocalModel
@@ -73,6 +73,7 @@ class ScriptedWorker:
         self.stopped = 0
         self.prompts: list[Prompt] = []
         self.samplings: list[Sampling] = []
+        self.contexts: list[Context] = []
 
     async def load(self, model: LocalModel, plan: Plan) -> None:
         self.model, self.plan = model, plan
@@ -135,6 +136,7 @@ class ScriptedWorker:
     ) -> AsyncGenerator[Delta, None]:
         self.prompts.append(prompt)
         self.samplings.append(sampling)
+        self.contexts.append(context)
         try:
             async for delta in self._play(prompt, sampling):
                 yield delta

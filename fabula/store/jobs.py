@@ -218,7 +218,7 @@ def running(connection: Connection, lease_before: float = math.inf) -> list[str]
 
 def as_error(error: FabulaError) -> dict[str, Any]:
     """An error as it is kept: its sentence is said again in the reader's language from code and fields."""
-    return {"code": error.code, "message": error.sentence(), "fields": error.fields}
+    return error.kept()
 
 
 def _set(connection: Connection, id: str, **values: Any) -> None:

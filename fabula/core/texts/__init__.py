@@ -88,6 +88,22 @@ class Phrase:
     def __str__(self) -> str:
         return self.say()
 
+    def kept(self) -> dict[str, Any]:
+        """As JSON."""
+        fields = {
+            name: value.kept() if isinstance(value, Phrase) else value for name, value in self.fields.items()
+        }
+        return {"key": self.key, "fields": fields}
+
+    @classmethod
+    def of(cls, kept: Mapping[str, Any]) -> Phrase:
+        """What `kept` gave. Raises KeyError or TypeError for anything else."""
+        fields = {
+            name: cls.of(value) if isinstance(value, dict) else value
+            for name, value in kept["fields"].items()
+        }
+        return cls(kept["key"], fields)
+
 
 def phrase(key: str, /, **fields: Any) -> Phrase:
     return Phrase(key, fields)
