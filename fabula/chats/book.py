@@ -152,9 +152,9 @@ class Chats:
         """Raises NothingToUndo."""
         return await self._change(lambda c: changes.redo(c, owner, id, revision))
 
-    async def finish_turn(self, outcome: TurnOutcome) -> Change:
-        """Puts what a turn brought into the tree. Safe to repeat: a turn is taken in once."""
-        return await self._change(lambda c: fold.finish_turn(c, outcome))
+    async def finish_turn(self, *outcomes: TurnOutcome) -> Change:
+        """Puts what a turn brought into the tree, as one change. Safe to repeat: it is taken in once."""
+        return await self._change(lambda c: fold.finish_turn(c, outcomes))
 
     # ── token counts ────────────────────────────────────────────────────────────────────────────────
 

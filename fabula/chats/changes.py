@@ -88,10 +88,11 @@ def redo(connection: Connection, owner: str, id: str, revision: int) -> Change:
     return _replay(connection, chat, row, _pointers(row), "done")
 
 
-def appear(tree: Tree, node_id: str) -> Step:
-    """A new message comes into sight and becomes the head."""
+def appear(tree: Tree, node_id: str, *beside: str) -> Step:
+    """A new message comes into sight and becomes the head; its new alternatives come into sight with it."""
     step = tree.show(node_id)
-    return Step((Pointer("messages", node_id, "hidden", True, False), *step.pointers), step.path_from)
+    seen = (Pointer("messages", id, "hidden", True, False) for id in (node_id, *beside))
+    return Step((*seen, *step.pointers), step.path_from)
 
 
 def point_at(message: Row[Any], version_id: str) -> Step:

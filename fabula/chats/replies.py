@@ -1,7 +1,8 @@
 """Replies in a chat: from a press of Send to a stored message. Knows no HTTP and no engine.
 
-What a turn needs for storing its text (chat, parent, kind …) goes into the journal's header before the first
-token, so that `recover` can store the text of a studio that was killed, exactly once.
+What a turn needs for storing its text (see `places`) goes into the journal's header before the first token,
+so that `recover` can store the text of a studio that was killed, exactly once. A turn may write several
+alternatives of one prompt side by side; the engine reads it once for all of them.
 """
 
 from __future__ import annotations
@@ -10,20 +11,23 @@ import asyncio
 import contextlib
 import dataclasses
 import logging
+import secrets
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
+from fabula.chats import places
 from fabula.chats.book import Chats
-from fabula.chats.records import Change, PathMessage, Reason, TurnOutcome
+from fabula.chats.places import Kind, Place
+from fabula.chats.records import Change
 from fabula.core.errors import BadParameter, ChatBusy, ChatNotFound, FabulaError, StaleRevision
+from fabula.core.load import Wish, wish_of
 from fabula.core.messages import Message
 from fabula.core.model import LocalModel
 from fabula.core.request import Caller, Context
-from fabula.core.sampling import Sampling
+from fabula.core.sampling import SEED_LIMIT, Sampling
 from fabula.core.seams import Journal
-from fabula.core.stream import Finished, Prefill
 from fabula.core.texts import phrase
 from fabula.engine.presets.shelf import Presets
 from fabula.turn.live import Live, Outcome, replay
@@ -31,15 +35,16 @@ from fabula.turn.request import TurnRequest
 from fabula.turn.stream import Turns
 
 BEGINNING_S = 0.01  # between looks at a turn whose question is still being stored
+MOST_REPLIES = 16  # that one turn writes side by side
 log = logging.getLogger(__name__)
-Kind = Literal["reply", "swipe", "continue"]
 FindModel = Callable[[str], LocalModel]
 """The model for a name; "" is the default one. Raises ModelNotFound."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
-    """What a person asks for in a chat; `message_id` "" means the head."""
+    """What a person asks for in a chat; `message_id` "" means the head. `count` alternatives are written side
+    by side; `load` and `keep_alive` are wishes for the worker that serves it."""
 
     chat_id: str
     revision: int
@@ -48,39 +53,23 @@ class Ask:
     message_id: str = ""
     model: str = ""
     sampling: dict[str, Any] = field(default_factory=dict)
+    count: int = 1
+    load: dict[str, Any] = field(default_factory=dict)
+    keep_alive: str | float | None = None
+    reasoning_format: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Started:
+    """`message_ids` are those that are being written, in the order of their index."""
+
     turn_id: str
-    message_id: str
+    message_ids: tuple[str, ...]
     change: Change
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Place:
-    """Where a turn's text goes; the journal keeps it. `base` is the text that a `continue` lengthens."""
-
-    turn_id: str
-    owner_id: str
-    chat_id: str
-    kind: Kind
-    message_id: str
-    parent_id: str
-    head_id: str
-    model: str
-    tokenizer: str
-    base_version_id: str = ""
-    base: str = ""
-    base_ids: tuple[int, ...] = ()
-    base_reasoning: str = ""
-    base_reasoning_ids: tuple[int, ...] = ()
-    sampling: dict[str, Any] = field(default_factory=dict)
-
-    def start_event(self) -> dict[str, Any]:
-        shown = ("turn_id", "chat_id", "message_id", "parent_id", "kind", "model")
-        base = {"text": self.base, "reasoning": self.base_reasoning}
-        return {name: getattr(self, name) for name in shown} | base
+    @property
+    def message_id(self) -> str:
+        return self.message_ids[0]
 
 
 class Replies:
@@ -139,8 +128,9 @@ class Replies:
             header, events = self._journal.read(turn_id)
             try:
                 if header:  # without one, nothing had been shown yet
-                    await self._store(_Place(**header), replay(events))
-            except (TypeError, FabulaError) as reason:
+                    place = Place(**header)
+                    await self._store(place, replay(events, len(place.message_ids)))
+            except (TypeError, LookupError, FabulaError) as reason:
                 log.warning("turn %s cannot be stored, its journal is kept: %s", turn_id, reason)
             else:
                 self._journal.fold(turn_id)
@@ -150,30 +140,36 @@ class Replies:
         chat = await self._chats.get(caller.owner_id, ask.chat_id)
         if chat.revision != ask.revision:
             raise StaleRevision(ask.chat_id, ask.revision, chat.revision)
+        wish = _checked(ask)
         model = self._find(ask.model or chat.model)
-        sampling = await self._presets.sampling(caller.owner_id, chat.sampling, ask.sampling)
+        sampling = await self._sampling(caller, chat.sampling, ask.sampling)
         change = await self._said(caller, ask) or Change(chat, None, chat.head_id)
         place, messages = await self._place(caller, ask, change, model, turn_id)
-        place = dataclasses.replace(place, sampling=_journaled(sampling))
+        samplings = _apart(sampling, ask.count)
+        place = dataclasses.replace(place, sampling=places.journaled(samplings[0]))
         request = TurnRequest(
             model=model.name,
-            sampling=sampling,
-            context=Context(caller, ask.chat_id, "chat"),
+            context=Context(caller, ask.chat_id, "chat", siblings=ask.count),
             messages=tuple(messages),
             continues=ask.kind == "continue",
             overflow="cut",
+            wish=wish,
+            reasoning_format=ask.reasoning_format,
         )
-        deltas = self._turns.stream(request)
+        streams = [self._turns.stream(dataclasses.replace(request, sampling=each)) for each in samplings]
         self._live.start(
             turn_id,
             dataclasses.asdict(place),
             place.start_event(),
-            deltas,
-            lambda end: self._settle(place, end),
+            streams,
+            _Keeper(self, place),
             request.hurry.ask,
         )
         self._chats.announce(change.chat)
-        return Started(turn_id, place.message_id, change)
+        return Started(turn_id, place.message_ids, change)
+
+    async def _sampling(self, caller: Caller, *layers: dict[str, Any]) -> Sampling:
+        return Sampling.of(await self._presets.laid(caller.owner_id, *layers))
 
     async def _said(self, caller: Caller, ask: Ask) -> Change | None:
         """The person's text becomes a message, below the head or the message that was named."""
@@ -192,13 +188,13 @@ class Replies:
 
     async def _place(
         self, caller: Caller, ask: Ask, change: Change, model: LocalModel, turn_id: str
-    ) -> tuple[_Place, list[Message]]:
+    ) -> tuple[Place, list[Message]]:
         """Where the text will go, and the conversation that the model sees."""
         chat = change.chat
         upto = change.message.id if change.message else ask.message_id or chat.head_id
         path = await self._chats.path(caller.owner_id, ask.chat_id, upto=upto)
         target = path[-1] if path else None
-        place = _Place(
+        place = Place(
             turn_id=turn_id,
             owner_id=caller.owner_id,
             chat_id=ask.chat_id,
@@ -208,6 +204,7 @@ class Replies:
             head_id=chat.head_id,
             model=model.name,
             tokenizer=model.tokenizer,
+            beside=tuple(uuid.uuid4().hex for _ in range(ask.count - 1)),
         )
         if ask.kind != "reply":
             if target is None or target.role != "assistant":
@@ -216,108 +213,56 @@ class Replies:
             if ask.kind == "swipe":
                 path = path[:-1]
             else:
-                place = _lengthened(place, target)
+                place = place.lengthening(target)
         system = [Message(role="system", text=chat.system)] if chat.system else []
         return place, [*system, *path]
 
-    async def _settle(self, place: _Place, outcome: Outcome) -> dict[str, Any]:
+    async def settle(self, place: Place, outcomes: Sequence[Outcome]) -> dict[str, Any]:
+        """The end of a turn: its texts are stored, and its chat is free for the next one."""
         try:
-            return await self._store(place, outcome)
+            return await self._store(place, outcomes)
         finally:
             self._active.pop(place.chat_id, None)
             with contextlib.suppress(ChatNotFound):  # deleted while it was written
                 self._chats.announce(await self._chats.get(place.owner_id, place.chat_id))
 
-    async def _store(self, place: _Place, outcome: Outcome) -> dict[str, Any]:
-        """Put the text into the tree; the data of the turn's last event. Repeating it changes nothing."""
-        facts = _facts(place, outcome)
-        change = None
-        if outcome.text or outcome.reasoning:
-            ids, thought_ids = _whole_ids(place, outcome), _whole_reasoning_ids(place, outcome)
-            change = await self._chats.finish_turn(
-                TurnOutcome(
-                    owner_id=place.owner_id,
-                    chat_id=place.chat_id,
-                    turn_id=place.turn_id,
-                    kind=place.kind,
-                    message_id=place.message_id,
-                    parent_id=place.parent_id,
-                    base_version_id=place.base_version_id,
-                    head_id=place.head_id,
-                    author=place.model,
-                    text=place.base + outcome.text,
-                    token_ids=ids,
-                    tokenizer=place.tokenizer if ids or thought_ids else "",
-                    reasoning=place.base_reasoning + outcome.reasoning,
-                    reasoning_ids=thought_ids,
-                    facts=facts,
-                    reason=_reason(place, outcome),
-                )
-            )
+    async def _store(self, place: Place, outcomes: Sequence[Outcome]) -> dict[str, Any]:
+        """Put the texts into the tree; the data of the turn's last event. Repeating it changes nothing."""
+        brought = [places.brought(place, number, outcome) for number, outcome in enumerate(outcomes)]
+        written = [each for each in brought if each]
+        change = await self._chats.finish_turn(*written) if written else None
+        shown = next((number for number, each in enumerate(brought) if each), 0)
         return {
-            "reason": outcome.reason,
-            "facts": facts,
+            "reason": outcomes[shown].reason,
+            "facts": places.facts(place, outcomes[shown]),
             "change": dataclasses.asdict(change) if change else None,
         }
 
 
-def _journaled(sampling: Sampling) -> dict[str, Any]:
-    """What a recovered reply says of its sampling. A bias may be infinite, which JSON cannot hold."""
-    return {name: value for name, value in sampling.all().items() if name != "logit_bias"}
+@dataclass(frozen=True, slots=True)
+class _Keeper:
+    """Implements `turn.live.Keeper` for one turn."""
+
+    replies: Replies
+    place: Place
+
+    def facts(self, outcome: Outcome) -> dict[str, Any]:
+        return places.facts(self.place, outcome)
+
+    async def settle(self, outcomes: Sequence[Outcome]) -> dict[str, Any]:
+        return await self.replies.settle(self.place, outcomes)
 
 
-def _lengthened(place: _Place, target: PathMessage) -> _Place:
-    """The place of a continuation: the same message, from its present text on."""
-    return dataclasses.replace(
-        place,
-        message_id=target.id,
-        base_version_id=target.version_id,
-        base=target.text,
-        base_ids=target.token_ids if target.tokenizer == place.tokenizer else (),
-        base_reasoning=target.reasoning,
-        base_reasoning_ids=target.reasoning_ids if target.tokenizer == place.tokenizer else (),
-    )
+def _checked(ask: Ask) -> Wish:
+    """The wish for its worker. Raises BadParameter, before anything is changed."""
+    most = 1 if ask.kind == "continue" else MOST_REPLIES
+    if not 1 <= ask.count <= most:
+        raise BadParameter("count", f"{ask.count}", phrase("expected.whole_range", low=1, high=most))
+    return wish_of(ask.load, ask.keep_alive)
 
 
-def _facts(place: _Place, outcome: Outcome) -> dict[str, Any]:
-    finished = outcome.finished or _unfinished(place, outcome)
-    return finished.facts(place.model) | {"finish_reason": outcome.reason}
-
-
-def _unfinished(place: _Place, outcome: Outcome) -> Finished:
-    """What is known of a generation that the engine did not end itself."""
-    prefill, known = outcome.prefill or Prefill(0, 0, 0), outcome.prepared
-    return Finished(
-        reason=outcome.reason or "interrupted",
-        prompt_tokens=prefill.total,
-        reused_tokens=prefill.reused,
-        processed_tokens=prefill.processed - prefill.reused,
-        completion_tokens=len(outcome.token_ids) + len(outcome.reasoning_ids),
-        reasoning_tokens=len(outcome.reasoning_ids),
-        prompt_ms=0.0,
-        predicted_ms=outcome.last_token_ms - outcome.first_token_ms,
-        first_token_ms=outcome.first_token_ms,
-        engine=known.engine if known else "",
-        effective=known.effective if known else place.sampling,
-        ignored=known.ignored if known else (),
-        cut_messages=known.cut_messages if known else 0,
-    )
-
-
-def _whole_ids(place: _Place, outcome: Outcome) -> tuple[int, ...]:
-    """Ids for the whole text, or none when a part of it was written without them."""
-    if not outcome.has_ids or (place.base and not place.base_ids):
-        return ()
-    return (*place.base_ids, *outcome.token_ids)
-
-
-def _whole_reasoning_ids(place: _Place, outcome: Outcome) -> tuple[int, ...]:
-    if not outcome.has_reasoning_ids or (place.base_reasoning and not place.base_reasoning_ids):
-        return ()
-    return (*place.base_reasoning_ids, *outcome.reasoning_ids)
-
-
-def _reason(place: _Place, outcome: Outcome) -> Reason:
-    if outcome.reason == "interrupted":
-        return "recovered"
-    return "continued" if place.kind == "continue" else "generated"
+def _apart(sampling: Sampling, count: int) -> list[Sampling]:
+    """One for each alternative: their seeds differ, and are known from the start, whoever chose them."""
+    seed = secrets.randbelow(SEED_LIMIT) if sampling.seed is None else sampling.seed
+    seeds = [seed, *((seed + number) % SEED_LIMIT for number in range(1, count))]
+    return [dataclasses.replace(sampling, seed=each) for each in seeds]

@@ -1,8 +1,10 @@
 """Turns that belong to a chat: they go on when the reader leaves, and can be followed from any event.
 
 Each event is appended to the journal before anyone is shown it, so what was on a screen survives `kill -9`.
-A turn's events stay in memory until `GRACE_S` after its end, for readers that come back late. Knows no HTTP
-and no tree: what becomes of the text is the business of the `settle` that it is given.
+A turn's events stay in memory until `GRACE_S` after its end, for readers that come back late.
+
+A turn may write several alternatives side by side: its events then name the `index` of theirs. Knows no HTTP
+and no tree: what becomes of the texts is the business of the `Keeper` that it is given.
 """
 
 from __future__ import annotations
@@ -10,12 +12,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol
 
-from fabula.core.errors import FabulaError, TurnNotFound, Unexpected
+from fabula.core.errors import FabulaError, StoreUnwritable, TurnNotFound, Unexpected
 from fabula.core.seams import Event, Journal, Record
 from fabula.core.stream import (
     Delta,
@@ -35,7 +37,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Outcome:
-    """What a turn has brought so far; complete when `reason` is set.
+    """What a reply of a turn has brought so far; complete when `reason` is set.
 
     `token_ids` stand for exactly `text` while `has_ids` holds: not when a guard changed the text, and not
     when a stop string was cut off, whose tokens reach into what is shown. `reasoning_ids` are those of the
@@ -55,6 +57,7 @@ class Outcome:
     last_token_ms: float = 0.0
     finished: Finished | None = None
     error: FabulaError | None = None
+    facts: dict[str, Any] | None = None  # as they were journaled, of a reply that ended before a crash
 
     def take(self, delta: Delta) -> None:
         if isinstance(delta, Token):
@@ -79,8 +82,12 @@ class Outcome:
         self.last_token_ms = since_ms
 
 
-Settle = Callable[[Outcome], Awaitable[dict[str, Any]]]
-"""Stores the outcome and gives the data of the last event. Must be safe to repeat after a crash."""
+class Keeper(Protocol):
+    """Where the texts of a turn go. `facts` are those of one reply that has ended; `settle` stores them all
+    and gives the data of the last event. It must be safe to repeat after a crash."""
+
+    def facts(self, outcome: Outcome) -> dict[str, Any]: ...
+    async def settle(self, outcomes: Sequence[Outcome]) -> dict[str, Any]: ...
 
 
 def as_event(delta: Delta) -> tuple[str, dict[str, Any]] | None:
@@ -103,17 +110,23 @@ def as_event(delta: Delta) -> tuple[str, dict[str, Any]] | None:
             return None
 
 
-def replay(events: list[Event]) -> Outcome:
-    """The outcome of a turn whose process died, from its journal."""
-    outcome = Outcome(reason="interrupted")
+def replay(events: Sequence[Event], count: int = 1) -> list[Outcome]:
+    """The outcomes of a turn whose process died, from its journal."""
+    outcomes = [Outcome(reason="interrupted") for _ in range(count)]
     for event in events:
+        outcome, data = outcomes[event.data.get("index", 0)], event.data
         if event.kind == "text":
-            outcome.take(Token(event.data["text"], tuple(event.data["ids"])))
+            outcome.take(Token(data["text"], tuple(data["ids"])))
         elif event.kind == "reasoning":
-            outcome.take(Thought(event.data["text"], tuple(event.data["ids"])))
+            outcome.take(Thought(data["text"], tuple(data["ids"])))
         elif event.kind == "prefill":
-            outcome.take(Prefill(**event.data))
-    return outcome
+            outcome.take(Prefill(data["processed"], data["total"], data["reused"]))
+        elif event.kind == "prepared":
+            outcome.take(Prepared(**data["known"]))
+        elif event.kind == "written":
+            outcome.reason, outcome.facts = data["reason"], data["facts"]
+            outcome.has_ids &= data["has_ids"]
+    return outcomes
 
 
 class Live:
@@ -128,20 +141,23 @@ class Live:
         id: str,
         header: dict[str, Any],
         start: dict[str, Any],
-        deltas: AsyncGenerator[Delta, None],
-        settle: Settle,
+        streams: Sequence[AsyncGenerator[Delta, None]],
+        keeper: Keeper,
         hurry: Callable[[], None] = lambda: None,
     ) -> None:
-        """Begin a turn. `header` is journaled, to store the text by after a crash; readers see `start`.
-
-        `hurry` is called when the person wants the answer now.
+        """Begin a turn of one reply or several. `header` is journaled, to store the texts by after a crash;
+        readers see `start`. `hurry` is called when the person wants the answer now.
         """
         turn = _Turn(id, self._journal.begin(id, header), hurry)
         turn.emit("start", start)
         self._turns[id] = turn
-        outcome = Outcome()
-        turn.work = asyncio.create_task(_write(turn, deltas, outcome))
-        turn.task = asyncio.create_task(self._run(turn, turn.work, outcome, settle))
+        marks: list[dict[str, Any]] = [{"index": index} for index in range(len(streams))]
+        replies = [
+            _Reply(turn, keeper, stream, mark if len(streams) > 1 else {})
+            for stream, mark in zip(streams, marks, strict=True)
+        ]
+        turn.works = [asyncio.create_task(reply.write()) for reply in replies]
+        turn.task = asyncio.create_task(self._run(turn, replies, keeper))
 
     def running(self, id: str) -> bool:
         turn = self._turns.get(id)
@@ -152,10 +168,10 @@ class Live:
         self._find(id)
 
     def stop(self, id: str) -> None:
-        """Ask a turn to end; its text so far is kept. Raises TurnNotFound."""
+        """Ask a turn to end, all of it; its text so far is kept. Raises TurnNotFound."""
         turn = self._find(id)
-        if not turn.ended and turn.work is not None:
-            turn.work.cancel()
+        if not turn.ended:
+            turn.stop()
 
     def answer_now(self, id: str) -> None:
         """End a turn's reasoning; what it has thought is kept. Raises TurnNotFound."""
@@ -180,8 +196,7 @@ class Live:
         """Stop all turns and wait until what they wrote is stored."""
         tasks = [turn.task for turn in self._turns.values() if turn.task and not turn.ended]
         for turn in self._turns.values():
-            if turn.work is not None:
-                turn.work.cancel()
+            turn.stop()
         await asyncio.gather(*tasks, return_exceptions=True)
         for turn in self._turns.values():
             if turn.forget is not None:
@@ -192,47 +207,76 @@ class Live:
             raise TurnNotFound(id)
         return self._turns[id]
 
-    async def _run(self, turn: _Turn, work: asyncio.Task[None], outcome: Outcome, settle: Settle) -> None:
-        try:
-            await work
-        except asyncio.CancelledError:
-            outcome.reason = "stopped"
-        except FabulaError as error:
-            outcome.reason, outcome.error = "error", error
-        except Exception as error:  # whatever failed, the text so far is stored and said so
-            log.exception("turn %s failed", turn.id)
-            outcome.reason, outcome.error = "error", Unexpected(f"{type(error).__name__}: {error}")
-        await self._settle(turn, outcome, settle)
+    async def _run(self, turn: _Turn, replies: Sequence[_Reply], keeper: Keeper) -> None:
+        await asyncio.gather(*(reply.end(work) for reply, work in zip(replies, turn.works, strict=True)))
+        await self._settle(turn, [reply.outcome for reply in replies], keeper)
 
-    async def _settle(self, turn: _Turn, outcome: Outcome, settle: Settle) -> None:
-        """Store the text, then tell it. What cannot be stored stays in the journal for the next start."""
+    async def _settle(self, turn: _Turn, outcomes: Sequence[Outcome], keeper: Keeper) -> None:
+        """Store the texts, then tell it. What cannot be stored stays in the journal for the next start."""
         data: dict[str, Any] = {}
+        failure = outcomes[0].error if all(outcome.error for outcome in outcomes) else None
         try:
-            data = await settle(outcome)
+            data = await keeper.settle(outcomes)
             self._journal.fold(turn.id)
         except FabulaError as unstored:
-            outcome.error = unstored
+            failure = unstored
         except Exception as fault:  # a turn that never ends would keep its readers waiting for ever
             log.exception("turn %s could not be stored", turn.id)
-            outcome.error = Unexpected(f"{type(fault).__name__}: {fault}")
-        failure = outcome.error
-        if failure is not None:
-            data |= {"code": failure.code, "message": failure.sentence(), "fields": failure.fields}
-        turn.end("error" if failure else "done", data)
+            failure = Unexpected(f"{type(fault).__name__}: {fault}")
+        turn.end("error" if failure else "done", data | (failure.kept() if failure else {}))
         loop = asyncio.get_running_loop()
         turn.forget = loop.call_later(GRACE_S, self._turns.pop, turn.id, None)
 
 
-async def _write(turn: _Turn, deltas: AsyncGenerator[Delta, None], outcome: Outcome) -> None:
-    began = time.perf_counter()
-    async with aclosing(deltas):
-        async for delta in deltas:
-            outcome.take(delta)
-            if isinstance(delta, Token | Thought) and delta.text:
-                outcome.tick((time.perf_counter() - began) * 1000)
-            event = as_event(delta)
-            if event is not None:
-                turn.emit(*event)
+class _Reply:
+    """One reply of a turn; `mark` names it in its events when there are several."""
+
+    def __init__(
+        self,
+        turn: _Turn,
+        keeper: Keeper,
+        deltas: AsyncGenerator[Delta, None],
+        mark: dict[str, Any],
+    ) -> None:
+        self._turn, self._keeper, self._deltas, self._mark = turn, keeper, deltas, mark
+        self.outcome = Outcome()
+
+    async def write(self) -> None:
+        began, turn, outcome, mark = time.perf_counter(), self._turn, self.outcome, self._mark
+        async with aclosing(self._deltas):
+            async for delta in self._deltas:
+                outcome.take(delta)
+                if isinstance(delta, Token | Thought) and delta.text:
+                    outcome.tick((time.perf_counter() - began) * 1000)
+                elif isinstance(delta, Prepared):
+                    turn.note("prepared", {"known": asdict(delta)} | mark)
+                event = as_event(delta)
+                if event is not None:
+                    kind, data = event
+                    turn.emit(kind, data | mark if mark else data)
+
+    async def end(self, work: asyncio.Task[None]) -> None:
+        """Waits for its end, however it comes, and writes it down: others may go on for long."""
+        outcome = self.outcome
+        try:
+            await work
+        except asyncio.CancelledError:
+            outcome.reason = "stopped"
+            await self._deltas.aclose()  # one that was stopped before its first step has not begun
+        except FabulaError as error:
+            outcome.reason, outcome.error = "error", error
+        except Exception as error:  # whatever failed, the text so far is stored and said so
+            log.exception("turn %s failed", self._turn.id)
+            outcome.reason, outcome.error = "error", Unexpected(f"{type(error).__name__}: {error}")
+        self._tell()
+
+    def _tell(self) -> None:
+        outcome = self.outcome
+        told = {"reason": outcome.reason, "facts": self._keeper.facts(outcome)}
+        told |= {"error": outcome.error.kept() if outcome.error else None}
+        self._turn.note("written", told | {"has_ids": outcome.has_ids} | self._mark)
+        if self._mark:
+            self._turn.show("written", told | self._mark)
 
 
 class _Turn:
@@ -246,19 +290,34 @@ class _Turn:
         self.changed = asyncio.Event()
         self.ended = False
         self.task: asyncio.Task[None] | None = None
-        self.work: asyncio.Task[None] | None = None
+        self.works: list[asyncio.Task[None]] = []
         self.forget: asyncio.TimerHandle | None = None
+
+    def stop(self) -> None:
+        for work in self.works:
+            work.cancel()
 
     def emit(self, kind: str, data: dict[str, Any]) -> None:
         event = Event(len(self.events) + 1, kind, data)
         self.record.append(event)
         self._show(event)
 
+    def note(self, kind: str, data: dict[str, Any]) -> None:
+        """For the journal alone: what only a later start needs to know. Without it that knows less."""
+        try:
+            self.record.append(Event(len(self.events) + 1, kind, data))
+        except StoreUnwritable as full:
+            log.warning("the journal of turn %s lacks a note: %s", self.id, full)
+
+    def show(self, kind: str, data: dict[str, Any]) -> None:
+        """For readers alone."""
+        self._show(Event(len(self.events) + 1, kind, data))
+
     def end(self, kind: str, data: dict[str, Any]) -> None:
         """Show the last event. It is not journaled: by now the database holds what it tells."""
         self.ended = True
         self.record.close()
-        self._show(Event(len(self.events) + 1, kind, data))
+        self.show(kind, data)
 
     def _show(self, event: Event) -> None:
         self.events.append(event)

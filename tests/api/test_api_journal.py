@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import shutil
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from pathlib import Path
 
@@ -232,9 +232,12 @@ class Telling:
         counts = ("prompt_tokens", "reused_tokens", "processed_tokens", "completion_tokens")
         yield Finished(reason="stop", prompt_ms=0, predicted_ms=0, **dict.fromkeys(counts, 0))
 
-    async def settle(self, outcome: Outcome) -> dict[str, str]:
+    def facts(self, outcome: Outcome) -> dict[str, int]:
+        return {"completion_tokens": len(outcome.token_ids)}
+
+    async def settle(self, outcomes: Sequence[Outcome]) -> dict[str, str]:
         await self.pause()
-        return {"reason": "stop", "text": outcome.text}
+        return {"reason": "stop", "text": outcomes[0].text}
 
     async def read(self, visits: list[int]) -> list[Event]:
         """Read so many events, go away, come back after the last one seen; at last to the end."""
@@ -248,7 +251,7 @@ class Telling:
         return seen
 
     async def play(self, readers: list[list[int]]) -> list[list[Event]]:
-        self.live.start("t", {}, {}, self.deltas(), self.settle)
+        self.live.start("t", {}, {}, [self.deltas()], self)
         seen = await asyncio.gather(*(self.read(visits) for visits in readers))
         await self.live.close()
         return seen

@@ -163,7 +163,7 @@ def test_a_continued_answer_stands_after_its_own_reasoning(client: Client, stage
 def test_reasoning_of_a_killed_studio_is_read_from_its_journal() -> None:
     told = [("reasoning", "", [1]), ("reasoning", "Hm.", [2]), ("reasoning", "", [3]), ("text", "Yes", [4])]
     events = [Event(n, kind, {"text": text, "ids": ids}) for n, (kind, text, ids) in enumerate(told, 1)]
-    outcome = replay(events)
+    (outcome,) = replay(events)
     assert (outcome.reasoning, outcome.reasoning_ids) == ("Hm.", [1, 2, 3])
     assert (outcome.text, outcome.token_ids, outcome.has_reasoning_ids) == ("Yes", [4], True)
 

@@ -38,7 +38,7 @@ def test_the_start_says_where_the_text_will_go(client: Client) -> None:
     chat = client.new_chat()
     start = chat.say("Hello")[0].data
     user, reply = chat.messages
-    place = {"turn_id", "chat_id", "message_id", "parent_id"}
+    place = {"turn_id", "chat_id", "message_id", "message_ids", "parent_id"}
     assert set(start) == place | {"kind", "model", "text", "reasoning"}
     assert (start["chat_id"], start["kind"], start["model"], start["text"]) == (chat.id, "reply", "tiny", "")
     assert (start["message_id"], start["parent_id"]) == (reply["id"], user["id"])
@@ -48,7 +48,7 @@ def test_the_start_says_where_the_text_will_go(client: Client) -> None:
 def test_a_turn_is_begun_without_being_read(client: Client) -> None:
     chat = client.new_chat()
     started = chat.start(text="Hello")
-    assert set(started) == {"turn_id", "message_id", "change"}
+    assert set(started) == {"turn_id", "message_id", "message_ids", "change"}
     assert started["change"]["message"]["text"] == "Hello"
     chat.wait_until_quiet()
     assert chat.messages[-1]["id"] == started["message_id"]

@@ -102,9 +102,11 @@ class Table:
                 slot.chat = ""
 
 
-def _for_chat(slot: Slot, chat: str, trace: Trace) -> tuple[bool, bool, bool, int]:
-    """Its own; else one that others may not need; else an empty one, else the one used longest ago."""
-    return slot.chat != chat, slot.reserved, bool(slot.trace), slot.used
+def _for_chat(slot: Slot, chat: str, trace: Trace) -> tuple[bool, int, bool, bool, int]:
+    """Its own, of several the one that holds most of it (alternatives were written side by side); else one
+    that others may not need; else an empty one, else the one used longest ago."""
+    own = slot.chat == chat
+    return not own, -common(slot.trace, trace) if own else 0, slot.reserved, bool(slot.trace), slot.used
 
 
 def _for_others(slot: Slot, chat: str, trace: Trace) -> tuple[bool, int, bool, bool, int]:

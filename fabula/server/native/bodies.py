@@ -74,6 +74,10 @@ class NewTurn(Body):
     message_id: str = ""
     model: str = ""
     sampling: Values = {}
+    count: int = 1
+    load: Values = {}
+    keep_alive: str | float | None = None
+    reasoning_format: str = ""
 
 
 class GenerateMessage(Body):

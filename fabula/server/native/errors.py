@@ -7,6 +7,7 @@ from typing import Any
 
 from fabula.core import errors
 from fabula.core.errors import FabulaError
+from fabula.core.texts import Phrase
 
 
 def body(failure: FabulaError, language: str) -> dict[str, Any]:
@@ -23,5 +24,7 @@ def retold(kept: dict[str, Any], language: str) -> dict[str, Any]:
     kind = getattr(errors, name, None)
     if isinstance(kind, type) and issubclass(kind, FabulaError):
         with contextlib.suppress(TypeError):  # kept by another version, with other fields
-            return kept | {"message": kind(**kept["fields"]).sentence(language)}
+            said = {name: Phrase.of(told) for name, told in kept.get("phrases", {}).items()}
+            shown = {name: value for name, value in kept.items() if name != "phrases"}
+            return shown | {"message": kind(**kept["fields"] | said).sentence(language)}
     return kept

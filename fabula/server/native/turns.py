@@ -38,6 +38,7 @@ def router(studio: Studio) -> APIRouter:
         answer = {
             "turn_id": started.turn_id,
             "message_id": started.message_id,
+            "message_ids": list(started.message_ids),
             "change": shapes.change(studio, started.change),
         }
         return JSONResponse(answer, status_code=202)
@@ -90,10 +91,18 @@ async def _told(events: AsyncIterator[Event], language: str) -> AsyncGenerator[b
         if item.kind == "error":
             data = errors.retold(data, language)
         elif item.kind in ("text", "reasoning"):
-            data = {"text": data["text"]}  # the token ids are the journal's
+            data = _piece(data)
+        elif item.kind == "written" and data["error"]:
+            data = data | {"error": errors.retold(data["error"], language)}
         elif item.kind == "loading":
             data = _why(data, language)
         yield event(item.id, item.kind, data)
+
+
+def _piece(data: dict[str, Any]) -> dict[str, Any]:
+    """Without the token ids, which are the journal's."""
+    piece = {"text": data["text"]}
+    return piece | {"index": data["index"]} if "index" in data else piece
 
 
 async def _generated(
