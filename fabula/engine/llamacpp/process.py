@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from fabula.core.errors import EngineDied, EngineTimeout, ModelLoadFailed
+from fabula.core.texts import Phrase, phrase
 from fabula.engine.llamacpp.log import EngineLog, advice
 
 PROGRAM = Path(__file__).with_name("child.py")
@@ -99,8 +100,8 @@ class EngineProcess:
             await asyncio.wait_for(self.gone(), LAST_WORDS_S)
             await self._last_words()
         if self._unloaded:
-            return EngineDied(self._name, "it was unloaded")
-        return EngineDied(self._name, "it closed the connection" if self.alive else self._cause())
+            return EngineDied(self._name, phrase("reasons.unloaded"))
+        return EngineDied(self._name, phrase("reasons.closed_connection") if self.alive else self._cause())
 
     async def stop(self) -> None:
         """Ends the process, politely first, and reaps it. May be called at any time, more than once."""
@@ -125,7 +126,7 @@ class EngineProcess:
         if not handshake:
             await self._last_words()
             reason = self._cause()
-            raise ModelLoadFailed(self._name, reason, advice=advice(reason))
+            raise ModelLoadFailed(self._name, reason, advice=advice(f"{reason}"))
         self._understand(json.loads(handshake))
 
     def _understand(self, handshake: dict[str, Any]) -> None:
@@ -164,14 +165,14 @@ class EngineProcess:
         """The rest of the log of an ended process; a grandchild may hold the pipes, so not for ever."""
         await asyncio.wait(self._pumps, timeout=LAST_WORDS_S)
 
-    def _cause(self) -> str:
+    def _cause(self) -> Phrase | str:
         """Like "the engine aborted (SIGABRT): unsupported V-type"; only the reason if it exited by itself."""
         code, reason = self._process.returncode or 0, self._log.reason()
         if code >= 0:
-            return reason or f"the engine stopped with exit code {code}"
-        name = signal.Signals(-code).name if -code in set(signal.Signals) else f"signal {-code}"
-        how = f"the engine {_MANNERS.get(name, 'was killed')} ({name})"
-        return f"{how}: {reason}" if reason and name in _MANNERS else how
+            return reason or phrase("reasons.engine_exit", code=code)
+        name = signal.Signals(-code).name if -code in set(signal.Signals) else f"{-code}"
+        how = phrase(f"reasons.engine_{_MANNERS.get(name, 'killed')}", signal=name)
+        return phrase("reasons.because", what=how, reason=reason) if reason and name in _MANNERS else how
 
     # ── the end ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -195,5 +196,6 @@ _MANNERS = {
     "SIGSEGV": "crashed",
     "SIGBUS": "crashed",
     "SIGFPE": "crashed",
-    "SIGILL": "met an instruction that this processor does not know",
+    "SIGILL": "instruction",
 }
+"""Signals that the engine brings upon itself, and the ends of the text keys for them."""

@@ -23,6 +23,7 @@ from fabula.core.plan import Plan
 from fabula.core.request import ANYONE, Context
 from fabula.core.sampling import SEED_LIMIT, Sampling
 from fabula.core.stream import Delta, Finished, Prefill
+from fabula.core.texts import phrase
 from fabula.core.worker import Prompt
 from fabula.engine.builds.builds import Build, ours
 from fabula.engine.cache.family import Family
@@ -135,7 +136,7 @@ class LlamaCppWorker:
     async def death(self) -> EngineDied:
         """Why the process has ended."""
         if self._process is None:
-            return EngineDied(self.model.name, "it is not loaded")
+            return EngineDied(self.model.name, phrase("reasons.not_loaded"))
         return await self._process.death()
 
     async def close(self) -> None:
@@ -170,7 +171,7 @@ class LlamaCppWorker:
         self, prompt: Prompt, sampling: Sampling, context: Context = ANYONE
     ) -> AsyncGenerator[Delta, None]:
         if self._seats is None:
-            raise EngineDied(self.model.name, "it is not loaded")
+            raise EngineDied(self.model.name, phrase("reasons.not_loaded"))
         prompt = await self._eye.seen(prompt) if self._eye else prompt
         exact = await self._exact(prompt, as_ids=bool(chat_of(context)) or context.siblings > 1)
         asked = pictured_trace(exact) if exact.images else wire.trace(exact)
@@ -342,7 +343,7 @@ class LlamaCppWorker:
     async def _ask(self, path: str, body: dict[str, Any] | None) -> AsyncIterator[Answer]:
         """An answer with status 200. Raises what the engine refused, or EngineDied."""
         if self._process is None:
-            raise EngineDied(self.model.name, "it is not loaded")
+            raise EngineDied(self.model.name, phrase("reasons.not_loaded"))
         process = self._process
         try:
             data = None if body is None else json.dumps(body).encode()
