@@ -7,14 +7,14 @@ over but not kept: `Span` says where they lie, `hashed` and `string_at` look int
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
-import io
 import math
 import struct
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from fabula.models.formats.types import TENSOR_TYPES
 
@@ -94,6 +94,7 @@ class Header:
     metadata: dict[str, Any]
     tensors: tuple[Tensor, ...]
     data_start: int
+    held: bytes = field(default=b"", repr=False)  # the start of a file that is not on this machine
 
     def text(self, key: str) -> str:
         value = self.metadata.get(key)
@@ -144,10 +145,16 @@ _SCALARS = {
 }
 
 
+class Reads(Protocol):
+    """What a header can be read from, start to end: a file, bytes, ranges of a remote file."""
+
+    def read(self, size: int, /) -> bytes: ...
+
+
 class _Reader:
     """Walks over the start of a file, reading ahead in growing steps and never past its end."""
 
-    def __init__(self, file: io.BufferedReader, size: int) -> None:
+    def __init__(self, file: Reads, size: int) -> None:
         self.file = file
         self.size = size
         self.buffer = b""
@@ -161,13 +168,20 @@ class _Reader:
         self.at = end
         return start
 
+    def start(self, count: int) -> bytes:
+        """The first bytes, as many of `count` as there are, without moving."""
+        if len(self.buffer) < min(count, self.size):
+            self._fill(min(count, self.size))
+        return self.buffer[:count]
+
     def _fill(self, end: int) -> None:
         if end > self.size:
             raise BadHeader("truncated", f"the header needs {end} bytes, the file has {self.size}")
         if end > HEADER_LIMIT:
             raise BadHeader("damaged", f"the header is longer than {HEADER_LIMIT} bytes")
         wanted = min(max(end, 2 * len(self.buffer), READ_AHEAD), self.size, HEADER_LIMIT)
-        self.buffer += self.file.read(wanted - len(self.buffer))
+        while len(self.buffer) < wanted and (more := self.file.read(wanted - len(self.buffer))):
+            self.buffer += more
         if end > len(self.buffer):
             raise BadHeader("truncated", "the file became shorter while it was read")
 
@@ -246,6 +260,16 @@ def read_header(path: Path, keep: Iterable[str] = ()) -> Header:
         raise BadHeader("unreadable", str(error)) from error
 
 
+def read_header_from(file: Reads, size: int, path: Path, keep: Iterable[str] = ()) -> Header:
+    """The header at the start of `file`, which has `size` bytes in all. Raises BadHeader.
+
+    The header keeps its own bytes, so that its vocabulary can be looked into without the file.
+    """
+    reader = _Reader(file, size)
+    header = _read(reader, path, frozenset(keep))
+    return dataclasses.replace(header, held=reader.buffer)
+
+
 def _read(reader: _Reader, path: Path, keep: frozenset[str]) -> Header:
     version = _read_version(reader)
     tensor_count, pair_count = reader.u64(), reader.u64()
@@ -268,7 +292,7 @@ def _read(reader: _Reader, path: Path, keep: frozenset[str]) -> Header:
 def _read_version(reader: _Reader) -> int:
     if reader.size == 0:
         raise BadHeader("empty")
-    magic = reader.file.peek(4)[:4]
+    magic = reader.start(4)
     if magic in OLD_MAGICS:
         raise BadHeader("old_format", magic.decode("ascii"))
     if magic != MAGIC:
@@ -359,6 +383,8 @@ def hashed(header: Header, keys: Iterable[str]) -> str:
 
 
 def _bytes_of(header: Header, span: Span) -> bytes:
+    if header.held:
+        return header.held[span.start : span.end]
     with header.path.open("rb") as file:
         file.seek(span.start)
         data = file.read(span.end - span.start)

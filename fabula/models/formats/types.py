@@ -98,15 +98,18 @@ FILE_TYPES: dict[int, str] = {
 
 GUESSED = 1024  # added to a file type that the converter guessed
 
-KV_BYTES: dict[str, float] = {
-    "f32": 4,
-    "f16": 2,
-    "bf16": 2,
-    "q8_0": 34 / 32,
-    "q5_1": 24 / 32,
-    "q5_0": 22 / 32,
-    "q4_1": 20 / 32,
-    "q4_0": 18 / 32,
-    "iq4_nl": 18 / 32,
+KV_BLOCKS: dict[str, tuple[int, int]] = {
+    "f32": (1, 4),
+    "f16": (1, 2),
+    "bf16": (1, 2),
+    "q8_0": (32, 34),
+    "q5_1": (32, 24),
+    "q5_0": (32, 22),
+    "q4_1": (32, 20),
+    "q4_0": (32, 18),
+    "iq4_nl": (32, 18),
 }
+"""Numbers and bytes per block of the types that a KV cache can have."""
+
+KV_BYTES: dict[str, float] = {name: size / block for name, (block, size) in KV_BLOCKS.items()}
 """Bytes per number of the KV cache."""

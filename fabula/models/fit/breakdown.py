@@ -1,0 +1,97 @@
+"""What the engine would allocate, in bytes: weights, caches and working memory, host and device. Pure.
+
+Weights and caches are exact. The working memory is that of the engine's allocator within about a percent of
+the whole; where only some layers are on the device, those of the host go through it batch by batch, and how
+much of that shares its place is known only roughly.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fabula.models.fit import compute
+from fabula.models.fit.anatomy import Anatomy
+from fabula.models.fit.cache import Load, layer_bytes
+from fabula.models.fit.constants import Constants, constants
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Breakdown:
+    """The columns of the engine's own plan."""
+
+    host_model: int
+    host_context: int
+    host_compute: int
+    device_model: int = 0
+    device_context: int = 0
+    device_compute: int = 0
+    rough: bool = False  # the working memory may be far off
+
+    @property
+    def host(self) -> int:
+        return self.host_model + self.host_context + self.host_compute
+
+    @property
+    def device(self) -> int:
+        return self.device_model + self.device_context + self.device_compute
+
+
+def breakdown(model: Anatomy, load: Load, known: Constants | None = None) -> Breakdown:
+    """One device takes the last `load.gpu_layers` layers, the output first."""
+    known = known or constants()
+    caches = [layer_bytes(layer, load) for layer in model.layers]
+    host, device = weights(model, load)
+    if not load.gpu_layers:
+        working = compute.on_processor(model, load, known)
+        return Breakdown(host_model=host, host_context=sum(caches), host_compute=working)
+    first = first_on_device(model, load)
+    moved = sum(caches[first:]) if load.kv_offload else 0
+    return Breakdown(
+        host_model=host,
+        host_context=sum(caches) - moved,
+        host_compute=compute.beside_device(model, load, known),
+        device_model=device,
+        device_context=moved,
+        device_compute=_device_compute(model, load, first, caches, known),
+        rough=first == len(model.layers),
+    )
+
+
+def first_on_device(model: Anatomy, load: Load) -> int:
+    """The first layer on the device; as many as there are when only the output is there, or nothing."""
+    if not load.gpu_layers:
+        return len(model.layers)
+    return max(len(model.layers) + 1 - load.gpu_layers, 0)
+
+
+def weights(model: Anatomy, load: Load) -> tuple[int, int]:
+    """(host, device)"""
+    if not load.gpu_layers:
+        layers = sum(layer.weights for layer in model.layers)
+        return layers + model.inputs + model.output + model.shared_tables, 0
+    first = first_on_device(model, load)
+    kept = _kept_experts(model, load, first)
+    host = sum(layer.weights for layer in model.layers[:first]) + kept + model.inputs
+    device = sum(layer.on_device for layer in model.layers[first:]) - kept
+    tables = model.shared_tables
+    device += model.output + (model.embeddings if model.tied else 0)
+    return host + (tables if first else 0), device + (tables if first < len(model.layers) else 0)
+
+
+def _kept_experts(model: Anatomy, load: Load, first: int) -> int:
+    kept = len(model.layers) if load.experts_on_host < 0 else load.experts_on_host
+    return sum(layer.experts for layer in model.layers[first:kept])
+
+
+def _device_compute(model: Anatomy, load: Load, first: int, caches: list[int], known: Constants) -> int:
+    """What stays on the host goes through the device batch by batch."""
+    kept = model.layers[:first] if load.experts_on_host >= 0 else model.layers
+    tensor = max((layer.largest for layer in kept), default=0)
+    cache = max(caches[:first] if load.kv_offload else caches, default=0)
+    if not tensor and not cache:
+        return compute.on_device(model, load, known)
+    whole = compute.fed(model, load, known) if tensor else compute.on_device(model, load, known)
+    most = max(whole + tensor, compute.streaming(model, load, known) + cache)
+    mixed = 0 < first < len(model.layers)
+    share = known.overlap if mixed else known.overlap_at_the_ends
+    return most + int(share * (whole + tensor + cache - most))
