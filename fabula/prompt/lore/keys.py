@@ -1,0 +1,72 @@
+"""Whether a key stands in a text. Knows no entry order and no budget."""
+
+from __future__ import annotations
+
+import functools
+import re
+
+from fabula.prompt.regexes.javascript import NotJavaScript, Pattern, compiled
+
+_REGEX = re.compile(r"/([\w\W]+?)/([gimsuy]*)")
+_UNESCAPED = re.compile(r"(?:^|[^\\])/")
+_SPACE = re.compile(r"\s+")
+
+_UNSPACED = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
+    "\uf900-\ufaff\U00020000-\U0003ffff"
+)
+"""Letters of scripts that put no space between words: Thai, Lao, Burmese, Khmer, Japanese, Chinese."""
+_LETTER = f"[^\\W{_UNSPACED}]"
+
+
+def searched(text: str, key: str, *, case_sensitive: bool, whole_words: bool, unicode_words: bool) -> bool:
+    """Whether `key` stands in `text`; a key `/…/flags` is an expression and not meant for here."""
+    if not case_sensitive:
+        text, key = _lowered(text), key.lower()
+    if not whole_words:
+        return key in text
+    if unicode_words:
+        return key in text and _unicode_word(key).search(text) is not None
+    if _SPACE.search(key):
+        return key in text
+    return key in text and _ascii_word(key).search(text) is not None
+
+
+@functools.lru_cache(maxsize=256)
+def _lowered(text: str) -> str:
+    return text.lower()
+
+
+@functools.lru_cache(maxsize=4096)
+def _ascii_word(key: str) -> re.Pattern[str]:
+    """As JavaScript's `\\W` sees it: letters beyond ASCII are edges too."""
+    return re.compile(rf"(?:\A|\W){re.escape(key)}(?:\Z|\W)", re.A)
+
+
+@functools.lru_cache(maxsize=4096)
+def _unicode_word(key: str) -> re.Pattern[str]:
+    """Edges are asked for only where the key begins or ends with a letter of a script that has spaces."""
+    before = f"(?<!{_LETTER})" if re.match(_LETTER, key) else ""
+    behind = f"(?!{_LETTER})" if re.match(_LETTER, key[-1:]) else ""
+    return re.compile(before + re.escape(key) + behind)
+
+
+@functools.lru_cache(maxsize=4096)
+def expression(key: str) -> Pattern | None:
+    """The key `/…/flags` as an expression, or None: then it is plain text."""
+    match = _REGEX.fullmatch(key)
+    if not match or _UNESCAPED.search(match[1]):
+        return None
+    try:
+        return compiled(match[1].replace("\\/", "/", 1), match[2])
+    except NotJavaScript:
+        return None
+
+
+@functools.lru_cache(maxsize=4096)
+def bare_expression(key: str) -> Pattern | None:
+    """The whole key as an expression, for entries that say `use_regex` (Character Card V3)."""
+    try:
+        return compiled(key, "")
+    except NotJavaScript:
+        return None

@@ -1,0 +1,156 @@
+"""Resolve the macros of a text. Knows no macro by name except the ones that reach over their braces.
+
+Results are never resolved again, so no macro can loop; nesting and the number of calls are bounded besides,
+since the texts of cards are not to be trusted.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+
+from fabula.prompt.macros import defined
+from fabula.prompt.macros.blocks import Item, paired, trimmed
+from fabula.prompt.macros.chance import text_hash
+from fabula.prompt.macros.operators import apply
+from fabula.prompt.macros.registry import Invocation, Macro, NotForThis
+from fabula.prompt.macros.scene import Scene
+from fabula.prompt.macros.syntax import Call, VariableCall, scan
+
+MAX_CALLS = 20_000  # macros of one text
+MAX_DEPTH = 24  # macros inside of macros
+MAX_LENGTH = 8_000_000  # characters that all macros of one text may give together
+
+_OLD_TIME = re.compile(r"\{\{time_(UTC[+-]\d+)\}\}", re.I | re.A)
+_MARKS = {"user": "user", "bot": "char", "char": "char", "group": "group", "charifnotgroup": "charIfNotGroup"}
+_MARK = re.compile(r"<(" + "|".join(_MARKS) + r")>", re.I)
+_ESCAPED = re.compile(r"\\([{}])")
+_TRIM = re.compile(r"(?:\r?\n)*\{\{trim\}\}(?:\r?\n)*", re.I)
+
+
+def resolved(
+    text: str,
+    scene: Scene,
+    *,
+    extra: Mapping[str, str] | None = None,
+    each: Callable[[str], str] | None = None,
+) -> str:
+    """`text` with its macros replaced. `extra` adds macros (lower-case name → text) for this text only;
+    `each` changes every result (to escape it, say). Unknown macros stay as they are."""
+    if not _may_have_macros(text):
+        return text
+    if extra:
+        scene = replace(scene, extra={**scene.extra, **extra})
+    return _finished(_Evaluation(scene, text_hash(text), each).document(_modern(text), 0))
+
+
+def _may_have_macros(text: str) -> bool:
+    return "{{" in text or "<" in text or "\\" in text
+
+
+def _modern(text: str) -> str:
+    """Old spellings in today's form."""
+    text = _OLD_TIME.sub(r"{{time::\1}}", text)
+    return _MARK.sub(lambda mark: "{{" + _MARKS[mark[1].lower()] + "}}", text)
+
+
+def _finished(text: str) -> str:
+    """Escaped braces lose their backslash, and `{{trim}}` takes the line breaks around it along."""
+    return _TRIM.sub("", _ESCAPED.sub(r"\1", text)).replace(defined.ELSE_MARK, "")
+
+
+@dataclass(slots=True)
+class _Evaluation:
+    scene: Scene
+    source: int
+    each: Callable[[str], str] | None = None
+    depth: int = 0
+    calls: int = 0
+    length: int = 0
+    fields: set[str] = field(default_factory=set)
+
+    def document(self, text: str, offset: int) -> str:
+        if "{{" not in text or self.depth >= MAX_DEPTH:
+            return text
+        self.depth += 1
+        pieces: list[str] = []
+        at = 0
+        for item in paired(scan(text), defined.MACROS):
+            pieces += (text[at : item.span[0]], self._item(text, item, offset))
+            at = item.span[1]
+        self.depth -= 1
+        return "".join((*pieces, text[at:]))
+
+    def _item(self, text: str, item: Item, offset: int) -> str:
+        raw = text[item.span[0] : item.span[1]]
+        self.calls += 1
+        if item.node is None or self.calls > MAX_CALLS or self.length > MAX_LENGTH:
+            return raw
+        if isinstance(item.node, VariableCall):
+            result = self._variable(text, item.node, offset)
+        else:
+            result = self._call(text, item, item.node, offset)
+        self.length += len(result)
+        return result
+
+    def _variable(self, text: str, node: VariableCall, offset: int) -> str:
+        variables = self.scene.everywhere if node.is_global else self.scene.local
+        start, end = node.value or (0, 0)
+        return apply(
+            variables, node.name, node.operator, lambda: self.document(text[start:end], offset + start)
+        )
+
+    def _call(self, text: str, item: Item, call: Call, offset: int) -> str:
+        macro = self._macro(call.key)
+        spans = [*call.arguments, *([item.block] if item.block else [])]
+        raw = [text[start:end] for start, end in spans]
+        if macro and macro.raw:
+            arguments = raw
+        else:
+            arguments = [self.document(part, offset + span[0]) for part, span in zip(raw, spans, strict=True)]
+        if macro is None or not macro.accepts(len(arguments)):
+            return self._unknown(text, item, list(zip(spans, arguments, strict=True)))
+        if item.block and not macro.raw and not call.keeps_space:
+            arguments[-1] = trimmed(arguments[-1])
+        invocation = Invocation(
+            tuple(arguments),
+            self.scene,
+            self._resolve,
+            self._field,
+            offset + call.span[0],
+            tuple(offset + start for start, _ in spans),
+            self.source,
+            item.block is not None,
+            call.keeps_space,
+        )
+        try:
+            result = macro.gives(invocation)
+        except NotForThis:
+            return self._unknown(text, item, list(zip(spans, arguments, strict=True)))
+        return self.each(result) if self.each else result
+
+    def _macro(self, key: str) -> Macro | None:
+        value = self.scene.extra.get(key)
+        return Macro(key, lambda _: value) if value is not None else defined.MACROS.get(key)
+
+    def _unknown(self, text: str, item: Item, arguments: list[tuple[tuple[int, int], str]]) -> str:
+        """The macro as it was written, what stands inside of it resolved."""
+        pieces: list[str] = []
+        at = item.span[0]
+        for (start, end), value in arguments:
+            pieces += (text[at:start], value)
+            at = end
+        return "".join((*pieces, text[at : item.span[1]]))
+
+    def _resolve(self, text: str, *, offset: int = 0) -> str:
+        return self.document(text, offset)
+
+    def _field(self, name: str, text: str) -> str:
+        """A text of the card or persona, resolved on its own; inside of itself it stays raw."""
+        if name in self.fields or not _may_have_macros(text):
+            return text
+        self.fields.add(name)
+        result = _finished(self.document(_modern(text), 0))
+        self.fields.discard(name)
+        return result
