@@ -16,7 +16,7 @@ from fabula import __version__
 from fabula.chats.book import Chats
 from fabula.chats.counting import RememberedCounts
 from fabula.chats.replies import Replies
-from fabula.core.errors import ModelNotFound, WritesNoText
+from fabula.core.errors import ModelNotFound, RunsElsewhere, WritesNoText
 from fabula.core.load import NOTHING, LoadOptions
 from fabula.core.model import LocalModel
 from fabula.core.plan import Held, Note, Plan
@@ -30,6 +30,8 @@ from fabula.engine.llamacpp.loading import whole_texts
 from fabula.engine.llamacpp.worker import LlamaCppWorker
 from fabula.engine.measures import Measures
 from fabula.engine.presets.shelf import Presets
+from fabula.engine.remote import remotes
+from fabula.engine.remote.remotes import Remotes
 from fabula.engine.supervisor import Supervisor
 from fabula.engine.tune import job as tune_job
 from fabula.engine.tune.background import Background
@@ -78,6 +80,7 @@ class Studio:
         self.journal = FileJournal(home.journal)
         self.catalog = Catalog(home.models)
         self.adapters = Adapters(home.adapters, self._adapters_beside_models)
+        self.remotes = Remotes(home, on_change=self._models_changed)
         self.states = Shelf(home.kv, self.settings.engine_kv_budget)
         self.chats = Chats(self.database, self.events, self.journal, self.states.forget)
         self.presets = Presets(self.database)
@@ -97,7 +100,7 @@ class Studio:
             on_change=self._models_changed,
             on_request=self.background.used,
         )
-        self.measures = Measures(self.supervisor, self.catalog.list, self.load_options)
+        self.measures = Measures(self.supervisor, self.models, self.load_options)
         self.turns = Turns(self.supervisor, FloorGuard(OpenPolicy()), RememberedCounts(self.chats))
         self.live = Live(self.journal)
         self.replies = Replies(self.chats, self.turns, self.live, self.journal, self.find_model, self.presets)
@@ -128,7 +131,7 @@ class Studio:
 
     def _described(self, name: str) -> LocalModel:
         """The model of that name, with the chat template that was chosen for it. Raises ModelNotFound."""
-        model = self.catalog.find(name)
+        model = self._found(name)
         chosen = self.settings.models.get(model.name, NOTHING).chat_template
         return model if chosen is None else dataclasses.replace(model, chat_template=chosen)
 
@@ -136,11 +139,26 @@ class Studio:
         """The model for a name; "" is the default one: the setting, else the first on the shelf."""
         wanted = name or self.settings.model_default
         if wanted:
-            return self.catalog.find(wanted)
+            return self._found(wanted)
         usable = [model for model in self.catalog.list() if not (model.problem or model.pooling)]
         if not usable:
             raise ModelNotFound("", "")
         return usable[0]
+
+    def models(self) -> list[LocalModel]:
+        """Those on this machine, then those of servers."""
+        return [*self.catalog.list(), *self.remotes.models()]
+
+    def _found(self, name: str) -> LocalModel:
+        """One of this machine before one of a server, whose whole name it takes. Raises ModelNotFound."""
+        try:
+            here = self.catalog.find(name)
+        except ModelNotFound as missing:
+            if there := self.remotes.find(name):
+                return there
+            known = [missing.known, *(model.name for model in self.remotes.models())]
+            raise ModelNotFound(missing.name, ", ".join(filter(None, known))) from None
+        return here if here.name == name else self.remotes.find(name) or here
 
     def load_options(self, model: LocalModel) -> LoadOptions:
         """What is set for this model, over what is set for all."""
@@ -156,6 +174,8 @@ class Studio:
     def plan(self, model: LocalModel, options: LoadOptions | None = None, held: Held | None = None) -> Plan:
         """How the model would be loaded now, beside those that `held` speaks for."""
         wished = self.load_options(model) if options is None else options
+        if model.elsewhere:
+            return remotes.plan(model, wished, self.remotes.get(model.elsewhere.server).at_a_time)
         measured = self.measured(model, wished)
         wanted = fit.Wanted.of(whole_texts(model, wished.over(measured)))
         limit = int(self.settings.engine_memory_limit * (1 << 30))
@@ -168,6 +188,8 @@ class Studio:
 
     def engine_of(self, model: LocalModel) -> Choice:
         """Raises BadParameter when no engine can run it."""
+        if model.elsewhere:
+            return remotes.choice(model)
         return choose(model, self.settings.models.get(model.name, NOTHING))
 
     def set_model(self, model: LocalModel, options: LoadOptions) -> None:
@@ -175,11 +197,13 @@ class Studio:
 
         Raises BadParameter for an impossible engine, AdapterNotFound, AdapterUnfit or AdapterUnusable.
         """
-        choose(model, options)
+        if not model.elsewhere:
+            choose(model, options)
         before = self.settings.models.get(model.name, NOTHING).adapters
         if options.adapters is None:
             options = dataclasses.replace(options, adapters=before)
         for name in dict(options.adapters or ()).keys() - dict(before or ()).keys():
+            require_here(model)
             self.adapters.fitting(name, model)
         self._save_model(model.name, options)
 
@@ -217,12 +241,23 @@ class Studio:
         return suggest(self.machine(), self.catalog.list())
 
     async def remove_model(self, name: str) -> None:
+        require_here(self._found(name))
         await self.supervisor.unload(name)
         await asyncio.to_thread(self.catalog.remove, name)
         self._models_changed()
 
+    async def remove_remote(self, name: str) -> None:
+        """With its key; a model of it that is being used is refused. Raises RemoteNotFound, ModelBusy."""
+        self.remotes.get(name)
+        for running in self.supervisor.running():
+            model = self.remotes.find(running.model)
+            if model and model.elsewhere and model.elsewhere.server == name:
+                await self.supervisor.unload(running.model)
+        self.remotes.remove(name)
+
     async def attach(self, model: LocalModel, adapter: str, scale: float) -> None:
         """For its next request. Raises AdapterNotFound, AdapterUnfit, AdapterUnusable or BadParameter."""
+        require_here(model)
         name = (await asyncio.to_thread(self.adapters.fitting, adapter, model)).name
         self._save_model(model.name, with_one(self.settings.models.get(model.name, NOTHING), name, scale))
 
@@ -248,6 +283,8 @@ class Studio:
         return sum(adapter.size for adapter in known if adapter.name in attached)
 
     def _worker(self, model: LocalModel) -> Worker:
+        if model.elsewhere:
+            return self.remotes.worker(model)
         self.engine_of(model)  # llama.cpp is the only one so far; what it cannot run is refused here
         return LlamaCppWorker(
             build=self.build,
@@ -264,6 +301,8 @@ class Studio:
 
     def tuning(self, model: LocalModel) -> Tuning | None:
         """What was measured of the model on this machine with the engine in use."""
+        if model.elsewhere:
+            return None
         try:
             return self.tunings.find(self._tuning_key(model))
         except OSError:  # the file has gone; its load will tell
@@ -278,6 +317,7 @@ class Studio:
     async def tune(self, name: str, **wishes: Any) -> Job:
         """Measures in a child process; what is idle and stands in its way is unloaded first."""
         model = self.find_model(name)
+        require_here(model)
         if model.pooling:
             raise WritesNoText(model.name)
         if not wishes.get("background"):
@@ -293,6 +333,7 @@ class Studio:
                 await self.supervisor.unload(running.model)
 
     def forget_tuning(self, model: LocalModel) -> bool:
+        require_here(model)
         return self.tunings.forget(self._tuning_key(model))
 
     def _tuning_key(self, model: LocalModel) -> Key:
@@ -343,6 +384,12 @@ class Studio:
 
     async def backup(self) -> Path:
         return await asyncio.to_thread(backup.backup, self.home)
+
+
+def require_here(model: LocalModel) -> None:
+    """Raises RunsElsewhere for what only a model with files can have done to it."""
+    if model.elsewhere:
+        raise RunsElsewhere(model.name, model.elsewhere.server)
 
 
 def pull(home: Home, arguments: dict[str, Any], report: Report) -> dict[str, Any]:

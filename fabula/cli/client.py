@@ -55,6 +55,9 @@ class Client:
     def patch(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         return self._call("PATCH", path, body)
 
+    def put(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        return self._call("PUT", path, body)
+
     def delete(self, path: str) -> dict[str, Any]:
         return self._call("DELETE", path)
 

@@ -30,7 +30,7 @@ def list_(home: HomeOption = None, json: JsonOption = False) -> None:
 def row(model: dict[str, Any]) -> tuple[str, ...]:
     return (
         model["name"],
-        as_bytes(model["size"]),
+        as_bytes(model["size"]) if model["size"] else "",
         count(model["parameters"]),
         model["quantization"],
         f"{model['trained_context']:,}" if model["trained_context"] else "",
@@ -42,6 +42,8 @@ def state(model: dict[str, Any]) -> str:
     """In one or two words: what it is doing, or that it cannot be used."""
     if model["problem"]:
         return say("cli.list.broken")
+    if (elsewhere := model.get("elsewhere")) and elsewhere["reach"] != "machine":
+        return say("cli.list.elsewhere", host=elsewhere["host"])
     if model["busy"]:
         return say("cli.list.writing")
     return say("cli.list.loaded") if model["loaded"] else ""

@@ -29,6 +29,7 @@ VERBS = (
     "ps",
     "stop",
     "engine",
+    "remote",
     "preset",
     "job",
     "backup",

@@ -2,15 +2,19 @@
 
     FabulaError
     ├── BadRequest (400)        BadParameter, ContextExceeded, UnknownSource, TemplateRefused, BodyTooLarge,
+    │                           BansWithForm,
     │                           AdapterUnfit, AdapterUnusable,
-    │                           CannotEmbed, CannotRerank, SeesNoImages, WritesNoText
+    │                           CannotEmbed, CannotRerank, SeesNoImages, WritesNoText,
+    │                           CannotTokenize, OnlyConverses, RunsElsewhere, RemoteUnknown
     ├── NotFound (404)          ModelNotFound, ChatNotFound, MessageNotFound, TurnNotFound, JobNotFound,
-    │                           NoSuchRoute, AdapterNotFound, PresetNotFound
+    │                           NoSuchRoute, AdapterNotFound, PresetNotFound, RemoteNotFound
     ├── Forbidden (403)         ForeignHost, ForeignOrigin, Blocked
     ├── Conflict (409)          StaleRevision, ChatBusy, NothingToUndo, StudioRunning, PortInUse, ModelBusy,
-    │                           PresetExists, PresetBuiltIn
+    │                           PresetExists, PresetBuiltIn, RemoteExists
     ├── EngineFailure (502)     ModelLoadFailed, ModelBroken, EngineDied, EngineTimeout,
-    │                           EngineRefused, BuildMissing, BuildUnavailable, BuildBroken
+    │                           EngineRefused, BuildMissing, BuildUnavailable, BuildBroken,
+    │                           RemoteUnreachable, RemoteUntrusted, RemoteKeyRefused, RemoteModelMissing,
+    │                           RemoteBusy, RemoteBroke, RemoteSlow, RemoteFiltered
     ├── NoRoom (507, 503)       DoesNotFit, QueueFull, NoDiskSpace
     ├── DownloadFailure (502)   Offline, DownloadBroken, ChecksumMismatch, SourceMissing,
     │                          QuantizationMissing, AccessDenied, NotAModel, PipMissing
@@ -121,6 +125,21 @@ class AdapterUnusable(BadRequest):
 
 
 @dataclass(eq=False)
+class BansWithForm(BadRequest):
+    """Texts are banned, and the reply must have a form: going back would begin the form anew."""
+
+    form: str  # the parameter that asks for it
+
+
+@dataclass(eq=False)
+class CardUnreadable(BadRequest):
+    """`name` is that of the file."""
+
+    name: str
+    reason: Phrase | str
+
+
+@dataclass(eq=False)
 class BodyTooLarge(BadRequest):
     status = 413
     limit: int  # bytes
@@ -152,6 +171,36 @@ class WritesNoText(BadRequest):
     """An embedding or reranking model was asked for a reply."""
 
     name: str
+
+
+@dataclass(eq=False)
+class CannotTokenize(BadRequest):
+    """Its engine tells no tokens."""
+
+    name: str
+
+
+@dataclass(eq=False)
+class OnlyConverses(BadRequest):
+    """A raw prompt was sent to a server that takes only messages."""
+
+    name: str
+
+
+@dataclass(eq=False)
+class RunsElsewhere(BadRequest):
+    """What was asked needs the model's files, and they are on another machine."""
+
+    name: str
+    server: str
+
+
+@dataclass(eq=False)
+class RemoteUnknown(BadRequest):
+    """Nothing that answers at the address is a server that can be talked to; `able` lists the kinds."""
+
+    address: str
+    able: str
 
 
 # ── what was named does not exist ───────────────────────────────────────────────────────────────────
@@ -210,6 +259,14 @@ class NoSuchRoute(NotFound):
 @dataclass(eq=False)
 class PresetNotFound(NotFound):
     """`known` lists the presets that exist, separated by commas."""
+
+    name: str
+    known: str
+
+
+@dataclass(eq=False)
+class RemoteNotFound(NotFound):
+    """`known` lists the servers that were added, separated by commas ("–" when there is none)."""
 
     name: str
     known: str
@@ -300,6 +357,11 @@ class PresetBuiltIn(Conflict):
     name: str
 
 
+@dataclass(eq=False)
+class RemoteExists(Conflict):
+    name: str
+
+
 # ── the engine failed ───────────────────────────────────────────────────────────────────────────────
 
 
@@ -378,6 +440,67 @@ class EngineRefused(EngineFailure):
 
     status = 400
     name: str
+    reason: str
+
+
+@dataclass(eq=False)
+class RemoteUnreachable(EngineFailure):
+    server: str
+    host: str
+    reason: str
+
+
+@dataclass(eq=False)
+class RemoteUntrusted(EngineFailure):
+    """Its certificate does not hold, so nothing was sent."""
+
+    server: str
+    host: str
+    reason: str
+
+
+@dataclass(eq=False)
+class RemoteKeyRefused(EngineFailure):
+    server: str
+    reason: str
+
+
+@dataclass(eq=False)
+class RemoteModelMissing(EngineFailure):
+    server: str
+    model: str
+
+
+@dataclass(eq=False)
+class RemoteBusy(EngineFailure):
+    """It asks to try again after `seconds`."""
+
+    status = 503
+    server: str
+    seconds: int
+
+
+@dataclass(eq=False)
+class RemoteBroke(EngineFailure):
+    """It failed, broke off, or answered what nobody can read."""
+
+    server: str
+    reason: str
+
+
+@dataclass(eq=False)
+class RemoteSlow(EngineFailure):
+    """It was silent for so long."""
+
+    server: str
+    seconds: float
+
+
+@dataclass(eq=False)
+class RemoteFiltered(EngineFailure):
+    """The server's own filter ended the reply."""
+
+    server: str
     reason: str
 
 

@@ -4,11 +4,32 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
+
+Reach = Literal["machine", "network", "internet"]
+"""How far a text goes to its model: a server on this machine, in the person's own network, or anywhere."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Elsewhere:
+    """The server that runs a model which is not on this machine."""
+
+    server: str  # as the person has named it
+    kind: str  # what it speaks
+    host: str  # where texts go
+    reach: Reach
+    model: str  # what the server calls the model
+    abilities: tuple[str, ...] = ()  # as far as it tells: "images", "tools", "thinking"
+    parameters: tuple[str, ...] = ()  # of a request, where it tells which the model takes
+    reply_limit: int = 0  # tokens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalModel:
-    """One set of weights on disk. Sizes are bytes, lengths tokens; "" or 0 where the header does not say."""
+    """One set of weights on disk, or what is known of a model that is `elsewhere`.
+
+    Sizes are bytes, lengths tokens; "" or 0 where the header does not say.
+    """
 
     name: str  # what people and clients call it; unique on this machine
     path: Path
@@ -38,3 +59,4 @@ class LocalModel:
     licence: str = ""
     languages: tuple[str, ...] = ()
     problem: str = ""  # why it cannot be loaded, "" when it can
+    elsewhere: Elsewhere | None = None  # its `path` is then empty

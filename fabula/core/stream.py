@@ -100,6 +100,31 @@ class ToolCallPart:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Rewrites:
+    """What it took to keep banned texts out of a reply.
+
+    `unavoided` are matches that stand in it, because all alternatives were matches too. `notes` are ends of
+    text keys: mirostat, adaptive_p (their running state began anew), no_way_back (the model read more than a
+    token again), slow_regex (one took too long, and was left out).
+    """
+
+    count: int = 0
+    wasted_tokens: int = 0  # written, and taken back before anyone saw them
+    reread_tokens: int = 0
+    unavoided: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def facts(self) -> dict[str, Any]:
+        return {
+            "rewrites": self.count,
+            "wasted_tokens": self.wasted_tokens,
+            "reread_tokens": self.reread_tokens,
+            "unavoided": list(self.unavoided),
+            "notes": list(self.notes),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Finished:
     """The last delta of every stream that did not fail."""
 
@@ -120,7 +145,9 @@ class Finished:
     cache: CacheSource | Literal[""] = ""  # "" = not known
     cache_reason: CacheReason = ""
     form_problem: str = ""  # why the reply does not have the form that was asked for, "" when it has
+    cost: float | None = None  # US dollars, where a remote server tells it
     answer_read_again: bool = False  # the next turn's prompt leaves the reasoning out, so no cache can help
+    bans: Rewrites | None = None  # None = no texts were banned
 
     def facts(self, model: str) -> dict[str, Any]:
         """What is kept with the text and shown under it (the object Facts of docs/api.md)."""
@@ -138,10 +165,12 @@ class Finished:
             "reasoning_tokens": self.reasoning_tokens,
             "answer_read_again": self.answer_read_again,
             "form_problem": self.form_problem,
+            "cost": self.cost,
             "first_token_ms": round(self.first_token_ms, 1),
             "tokens_per_second": round(self.tokens_per_second, 2),
             "finish_reason": self.reason,
             "cut_messages": self.cut_messages,
+            "bans": self.bans.facts() if self.bans else None,
         }
 
     @property

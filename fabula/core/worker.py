@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from fabula.core.load import Wish
+from fabula.core.messages import Message, Tool
 from fabula.core.model import LocalModel
 from fabula.core.plan import Plan
 from fabula.core.request import ANYONE, Context
@@ -21,6 +22,19 @@ from fabula.core.texts import Phrase
 
 Pieces = tuple[str | tuple[int, ...], ...]
 """A prompt as text (tokenized by the engine, special tokens understood) mixed with ready token ids."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conversation:
+    """Messages for an engine that puts them into its own template. See `turn.request` for the words."""
+
+    messages: tuple[Message, ...]
+    continues: bool = False
+    tools: tuple[Tool, ...] = ()
+    tool_choice: Literal["auto", "none", "required"] = "auto"
+    only_tool: str = ""
+    several_calls: bool = True
+    variables: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +54,7 @@ class Prompt:
     triggers: tuple[str, ...] = ()
     openings: tuple[str, ...] = ()
     images: tuple[bytes, ...] = ()  # files, one for each `messages.IMAGE` in the texts
+    conversation: Conversation | None = None  # instead of pieces, for a worker that `Converses`
 
 
 class Worker(Protocol):
@@ -140,6 +155,18 @@ class TakesAdapters(Protocol):
 @runtime_checkable
 class Sees(Protocol):
     sees_images: bool
+
+
+@runtime_checkable
+class Converses(Protocol):
+    """Takes conversations as they are where `converses`: nobody else knows its template. It gives reasoning
+    as `Thought` and calls of tools as `ToolCallPart` by itself."""
+
+    converses: bool
+
+    async def weigh(self, conversation: Conversation) -> int | None:
+        """Its tokens, by the engine's own count; None where there is none."""
+        ...
 
 
 class Place(Protocol):

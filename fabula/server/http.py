@@ -32,6 +32,7 @@ from fabula.server.native import (
     measures,
     models,
     presets,
+    remotes,
     system,
     tuning,
     turns,
@@ -59,7 +60,7 @@ def create(studio: Studio) -> ASGIApp:
         max_body_size=MAX_BODY,
     )
     app.include_router(openai_routes.router(studio))  # first: routes are tried one by one
-    for room in (system, tuning, adapters, models, engines, chats, turns, jobs, presets, measures):
+    for room in (system, tuning, adapters, models, engines, remotes, chats, turns, jobs, presets, measures):
         app.include_router(room.router(studio), prefix=NATIVE)
     app.include_router(embeddings.router(studio))
     app.include_router(web_routes())

@@ -87,6 +87,11 @@ class Home:
         return self.path / "secrets.toml"
 
     @property
+    def remotes(self) -> Path:
+        """What servers have said of their models; made anew by asking them."""
+        return self.path / "remotes.json"
+
+    @property
     def studio(self) -> Path:
         return self.path / "studio.json"
 

@@ -3,7 +3,8 @@
 Knows nothing of what the settings do. Names are dotted (`engine.context`); in Python the dot is an underscore
 (`settings.engine_context`), in the environment so is it, behind FABULA_ (`FABULA_ENGINE_CONTEXT`).
 
-How one model is loaded stands in the file under `[models."NAME"]`, with the names of `core.load.LoadOptions`.
+How one model is loaded stands in the file under `[models."NAME"]`, with the names of `core.load.LoadOptions`;
+servers that run models stand under `[remotes."NAME"]`, and whoever reads those knows their names.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from fabula.store.files import write_atomic
 from fabula.store.home import Home
 from fabula.store.toml_lines import literal, render, replace, with_table
 
+REMOTES = "remotes"
 Value = str | int | float | bool
 Origin = Literal["default", "file", "environment", "flag"]
 
@@ -201,12 +203,28 @@ def save(home: Home, changes: Mapping[str, object]) -> None:
         text = render(wanted)
         for name, options in _models(_tree(before, home), home).items():
             text = with_table(text, _table(name), options.said())
+        for name, values in remotes(home).items():
+            text = with_table(text, f"{REMOTES}.{literal(name)}", values)
     write_atomic(home.config, text.encode())
 
 
 def save_model(home: Home, name: str, options: LoadOptions) -> None:
     """How one model is loaded, from its next load on; its table in config.toml is written anew."""
     text = with_table(_read(home), _table(name), options.said())
+    write_atomic(home.config, text.encode())
+
+
+def remotes(home: Home) -> dict[str, dict[str, Any]]:
+    """The tables of servers, by name, as they stand in the file."""
+    rows = _tree(_read(home), home).get(REMOTES, {})
+    if not isinstance(rows, dict) or not all(isinstance(row, dict) for row in rows.values()):
+        raise SettingInvalid(REMOTES, f"{rows}"[:80], texts.phrase("expected.object"))
+    return rows
+
+
+def save_remote(home: Home, name: str, values: Mapping[str, Any]) -> None:
+    """Writes the table of one server anew; none is left of it when there are no values."""
+    text = with_table(_read(home), f"{REMOTES}.{literal(name)}", values)
     write_atomic(home.config, text.encode())
 
 
@@ -251,7 +269,7 @@ def _from_file(home: Home) -> dict[str, Value]:
 
 def _parse(text: str, home: Home) -> dict[str, Value]:
     where = str(home.config)
-    tree = {name: value for name, value in _tree(text, home).items() if name != "models"}
+    tree = {name: value for name, value in _tree(text, home).items() if name not in ("models", REMOTES)}
     return {name: find(name, where).check(value) for name, value in _flatten(tree)}
 
 

@@ -21,7 +21,7 @@ from fabula.prompt.assemble import assemble, render
 from fabula.prompt.infill import gap
 from fabula.prompt.openings import openings
 from fabula.prompt.plan import NeedCounts
-from fabula.turn import structure
+from fabula.turn import conversing, structure
 from fabula.turn.answers import read, sampled
 from fabula.turn.endings import ended
 from fabula.turn.manner import Manner, manner_of
@@ -62,7 +62,7 @@ class Turns:
             worker = place.worker
             if worker.model.pooling:
                 raise WritesNoText(worker.model.name)
-            manner = manner_of(request, _model(request, worker), datetime.datetime.now().astimezone())
+            manner = _manner(request, worker)
             prompt, cut = await self._prompt(request, worker, manner)
             watch = self._guard.watch(said, request.context)
             known = _known(request, worker, manner, cut)
@@ -78,6 +78,8 @@ class Turns:
 
     async def _prompt(self, request: TurnRequest, worker: Worker, manner: Manner) -> tuple[Prompt, int]:
         """The prompt and the number of messages that were cut to make it fit."""
+        if conversing.converses(worker) and not request.prompt:
+            return await conversing.prompt(request, worker, manner.messages)
         if request.prompt:
             fills = request.suffix and worker.model.infill
             pieces = gap(request.prompt, request.suffix, worker.model.infill) if fills else request.prompt
@@ -118,6 +120,12 @@ class Turns:
             raise ContextExceeded(prompt_tokens=len(ids), context=context)
         prompt = Prompt((tuple(ids),), add_special=False, openings=openings(template))
         return prompt, plan.cut_messages
+
+
+def _manner(request: TurnRequest, worker: Worker) -> Manner:
+    if conversing.converses(worker):
+        return conversing.manner(request, worker.model)
+    return manner_of(request, _model(request, worker), datetime.datetime.now().astimezone())
 
 
 def _model(request: TurnRequest, worker: Worker) -> LocalModel:

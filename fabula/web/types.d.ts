@@ -4,6 +4,7 @@ export interface Model {
   name: string; title: string; format: string; architecture: string; parameters: number; quantization: string;
   size: number; trained_context: number; licence: string; languages: string[]; has_chat_template: boolean;
   thinks: boolean; takes_tools: boolean; pooling: string; fills_gaps: boolean; sees_images: boolean; is_starter: boolean; loaded: boolean; busy: number; problem: string; path: string;
+  elsewhere: null | { server: string; kind: string; host: string; reach: "machine" | "network" | "internet"; note: string };
 }
 export interface Device {
   name: string; weights: number; kv: number; compute: number; output: number; reserve: number; total: number; available: number;
@@ -30,7 +31,7 @@ export interface Facts {
   engine?: string; effective?: Record<string, any>; ignored?: string[]; prompt_tokens?: number; reused_tokens?: number;
   processed_tokens?: number; first_token_ms?: number; tokens_per_second?: number; cut_messages?: number; cache?: "slot" | "disk" | "none" | "";
   cache_reason?: "" | "first" | "changed" | "rescaled" | "no_way_back" | "damaged";
-  reasoning_tokens?: number; answer_read_again?: boolean; form_problem?: string;
+  reasoning_tokens?: number; answer_read_again?: boolean; form_problem?: string; cost?: number | null;
 }
 export interface Message {
   id: string; parent_id: string; role: "system" | "user" | "assistant"; author: string; text: string; version_id: string;
@@ -39,7 +40,7 @@ export interface Message {
 }
 export interface Version { id: string; text: string; reason: Message["version_reason"]; created_at: number; facts: Facts | null; reasoning: string }
 export interface Change { chat: Chat; message: Message | null; path_from: string }
-export interface Turn { turn_id: string; message_id: string; kind: "reply" | "swipe" | "continue"; change: Change }
+export interface Turn { turn_id: string; message_id: string; message_ids: string[]; kind: "reply" | "swipe" | "continue"; change: Change }
 export interface Progress { done: number; total: number; unit: string; rate: number; seconds_left: number | null; note: string }
 export interface Job {
   id: string; kind: string; state: "queued" | "running" | "done" | "failed" | "cancelled" | "interrupted"; title: string;

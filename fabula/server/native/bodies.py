@@ -175,6 +175,21 @@ class Install(Body):
     kind: str
 
 
+class NewRemote(Body):
+    """`kind` "" = whatever is recognized; `models` are patterns of the names that are shown."""
+
+    name: str
+    url: str = Field(max_length=2000)
+    kind: str = ""
+    key: str = Field("", max_length=10_000)
+    models: list[str] = []
+    at_a_time: int = 0
+
+
+class RemoteKey(Body):
+    key: str = Field("", max_length=10_000)
+
+
 class Use(Body):
     name: str
 

@@ -20,7 +20,7 @@ def router(studio: Studio) -> APIRouter:
     async def list_models(request: Request) -> dict[str, Any]:
         """All models, the starter last."""
         language = caller_of(request).language
-        return {"models": [shapes.model(studio, model, language) for model in studio.catalog.list()]}
+        return {"models": [shapes.model(studio, model, language) for model in studio.models()]}
 
     @routes.post("/pull", status_code=202)
     async def pull(body: bodies.Pull, request: Request) -> dict[str, Any]:

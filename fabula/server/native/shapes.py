@@ -17,6 +17,8 @@ from fabula.engine.builds.builds import Build, installed, ours
 from fabula.engine.builds.builds import table as build_table
 from fabula.engine.choice import ENGINES
 from fabula.engine.parsing import families
+from fabula.engine.remote.kinds import LABELS
+from fabula.engine.remote.remotes import Remote
 from fabula.models.formats.identify import problem_sentence
 from fabula.models.starter import STARTER
 from fabula.models.suggestions import Suggestion
@@ -54,12 +56,42 @@ def model(studio: Studio, row: LocalModel, language: str) -> Json:
         "takes_tools": bool(row.chat_template) and takes_tools(row.chat_template),
         "pooling": row.pooling,
         "fills_gaps": bool(row.infill),
-        "sees_images": bool(row.projector),
+        "sees_images": bool(row.projector) or "images" in (row.elsewhere.abilities if row.elsewhere else ()),
         "is_starter": row.name == STARTER.name,
         "loaded": row.name in loaded,
         "busy": loaded[row.name].busy if row.name in loaded else 0,
         "problem": problem_sentence(row, language),
-        "path": str(row.path),
+        "path": "" if row.elsewhere else str(row.path),
+        "elsewhere": elsewhere(row, language),
+    }
+
+
+def elsewhere(row: LocalModel, language: str) -> Json | None:
+    """Which server runs it, and how far a text goes."""
+    if row.elsewhere is None:
+        return None
+    shown = {name: getattr(row.elsewhere, name) for name in ("server", "kind", "host", "reach")}
+    return shown | {
+        "note": texts.say(f"models.elsewhere.{row.elsewhere.reach}", language, host=row.elsewhere.host)
+    }
+
+
+def remote(studio: Studio, row: Remote) -> Json:
+    """A server; never its key."""
+    answer, shown = studio.remotes.answer(row.name), ("name", "url", "kind", "at_a_time")
+    return {name: getattr(row, name) for name in shown} | {
+        "label": LABELS[row.kind],
+        "host": row.place.host,
+        "reach": answer.reach,
+        "has_key": studio.remotes.has_key(row.name),
+        "is_encrypted": row.place.is_encrypted,
+        "patterns": list(row.models),
+        "models": [
+            model.name
+            for model in studio.remotes.models()
+            if model.elsewhere and model.elsewhere.server == row.name
+        ],
+        "asked_at": answer.at,
     }
 
 

@@ -6,7 +6,7 @@ import asyncio
 import dataclasses
 import json
 import logging
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from typing import Any, NoReturn
 from urllib.parse import quote
@@ -19,7 +19,7 @@ from fabula.core.errors import BadParameter, FabulaError, Unexpected
 from fabula.core.messages import Message
 from fabula.core.model import LocalModel
 from fabula.core.request import Context
-from fabula.core.stream import Delta, Finished, Loading, Prepared, Queued, Token
+from fabula.core.stream import Delta, Loading, Prepared
 from fabula.core.texts import phrase
 from fabula.engine.presets.shelf import KEY
 from fabula.server.caller import caller_of
@@ -37,8 +37,8 @@ def router(studio: Studio) -> APIRouter:
 
     @routes.get("/models")
     async def models() -> dict[str, Any]:
-        """All models on this machine, in OpenAI's list shape."""
-        return {"object": "list", "data": [_model(model) for model in studio.catalog.list()]}
+        """All models, in OpenAI's list shape; `owned_by` says where the text goes."""
+        return {"object": "list", "data": [_model(model) for model in studio.models()]}
 
     @routes.get("/models/{name:path}")
     async def model(name: str) -> dict[str, Any]:
@@ -58,6 +58,8 @@ def router(studio: Studio) -> APIRouter:
 
 
 def _model(model: LocalModel) -> dict[str, Any]:
+    if model.elsewhere:
+        return {"id": model.name, "object": "model", "created": 0, "owned_by": model.elsewhere.host}
     created = int(model.path.stat().st_mtime) if model.path.exists() else 0
     return {"id": model.name, "object": "model", "created": created, "owned_by": "local"}
 
@@ -75,9 +77,9 @@ async def _complete(
     try:
         if wish.stream:
             # The first delta decides the status: what fails before it is an HTTP error, not a broken stream.
-            turns[0] = await _until_gone(request, _primed(turns[0]))
-            language = caller_of(request).language
-            return EventStream(_chunks(wish, answer, turns, language), headers=ignored_header(wish.ignored))
+            first = await _until_gone(request, _first_news(turns[0]))
+            chunks = _chunks(wish, answer, _merged(first, turns), caller_of(request).language)
+            return EventStream(chunks, headers=ignored_header(wish.ignored))
         written = await _until_gone(request, _gather(turns))
     except ClientGone:
         return Response(status_code=CLIENT_GONE)
@@ -154,22 +156,12 @@ def _echoes(wish: parse.Wish) -> list[str]:
     return [text for text in texts for _ in range(wish.choices)]
 
 
-async def _primed(turn: AsyncGenerator[Delta, None]) -> AsyncGenerator[Delta, None]:
-    """The stream from the first delta of the engine on, or from where its place in the queue is known.
-
-    What fails before is raised here.
-    """
+async def _first_news(turn: AsyncGenerator[Delta, None]) -> Delta:
+    """The first delta of the engine, or its place in the queue; what fails before is raised here."""
     first = await anext(turn)
     while isinstance(first, Loading | Prepared):
         first = await anext(turn)
-
-    async def rest() -> AsyncGenerator[Delta, None]:
-        async with aclosing(turn):
-            yield first
-            async for delta in turn:
-                yield delta
-
-    return rest()
+    return first
 
 
 async def _gather(turns: list[AsyncGenerator[Delta, None]]) -> list[render.Written]:
@@ -218,13 +210,22 @@ def _first(group: ExceptionGroup[Exception]) -> Exception:
 
 
 async def _chunks(
-    wish: parse.Wish, answer: render.Answer, turns: list[AsyncGenerator[Delta, None]], language: str
+    wish: parse.Wish,
+    answer: render.Answer,
+    merged: AsyncGenerator[tuple[int, Delta], None],
+    language: str,
 ) -> AsyncGenerator[bytes, None]:
     """The body of a streamed answer: it always ends with a finish reason or an error, and [DONE]."""
+    chunks = render.Chunks(answer, _echoes(wish), wants_logprobs=wish.wants_logprobs)
     try:
-        async with aclosing(_answered(wish, answer, turns)) as chunks:
-            async for chunk in chunks:
-                yield chunk
+        for beginning in chunks.beginnings():
+            yield beginning
+        async with aclosing(merged):
+            async for index, delta in merged:
+                if chunk := chunks.of(index, delta):
+                    yield chunk
+        if wish.with_usage:
+            yield chunks.usage()
     except FabulaError as failure:
         yield render.data(render.error(failure, language))
     except Exception as failure:  # a stream that just ends would look like a short reply
@@ -233,53 +234,18 @@ async def _chunks(
     yield render.DONE
 
 
-def _beginnings(answer: render.Answer, echoes: list[str]) -> Iterator[bytes]:
-    for index, echo in enumerate(echoes):
-        if opening := answer.shape.opening():
-            yield answer.chunk(index, opening)
-        if echo:
-            yield answer.token_chunk(index, echo)
-
-
-async def _answered(
-    wish: parse.Wish, answer: render.Answer, turns: list[AsyncGenerator[Delta, None]]
-) -> AsyncGenerator[bytes, None]:
-    echoes = _echoes(wish)
-    offsets = [len(echo) for echo in echoes]
-    for beginning in _beginnings(answer, echoes):
-        yield beginning
-    ends: dict[int, Finished] = {}
-    async with aclosing(_merged(turns)) as merged:
-        async for index, delta in merged:
-            if isinstance(delta, Token):
-                if chunk := _token(answer, index, delta, wish.wants_logprobs, offsets[index]):
-                    yield chunk
-                offsets[index] += len(delta.text)
-            elif isinstance(delta, Queued):
-                yield render.queued(delta)
-            elif beside := render.beside(delta):
-                yield answer.chunk(index, beside)
-            elif isinstance(delta, Finished):
-                ends[index] = delta
-                yield answer.last_chunk(index, render.FINISH.get(delta.reason, "stop"), delta)
-    if wish.with_usage:
-        yield answer.usage_chunk(ends[index] for index in sorted(ends))
-
-
-def _token(answer: render.Answer, index: int, token: Token, wants_logprobs: bool, start: int) -> bytes:
-    if wants_logprobs:
-        return answer.chunk(index, answer.shape.token_choice(token, start))
-    return answer.token_chunk(index, token.text) if token.text else b""
-
-
-async def _merged(turns: list[AsyncGenerator[Delta, None]]) -> AsyncGenerator[tuple[int, Delta], None]:
-    """The deltas of several streams as they come, each with its stream's index."""
+async def _merged(
+    first: Delta, turns: list[AsyncGenerator[Delta, None]]
+) -> AsyncGenerator[tuple[int, Delta], None]:
+    """The deltas of several streams as they come, each with its stream's index. `first` was read already."""
     if len(turns) == 1:
         async with aclosing(turns[0]) as only:
+            yield 0, first
             async for delta in only:
                 yield 0, delta
         return
     queue: asyncio.Queue[tuple[int, Delta | BaseException | None]] = asyncio.Queue()
+    queue.put_nowait((0, first))
 
     async def drain(index: int, turn: AsyncGenerator[Delta, None]) -> None:
         try:

@@ -40,6 +40,7 @@ function Details({ facts }) {
     [t("web.facts.cache"), cacheWords(facts)],
     [t("web.facts.reasoning"), reasoningWords(facts)],
     [t("web.facts.written"), !rate ? t("web.facts.tokens", { tokens }) : t("web.facts.written_value", { tokens, rate: rounded(rate) })],
+    [t("web.facts.cost"), facts.cost !== undefined && facts.cost !== null && t("web.facts.cost_value", { dollars: dollars(facts.cost) })],
     [t("web.facts.first"), first !== undefined && asDuration(first / 1000)],
     [t("web.facts.sampling"), html`<${Effective} sampling=${facts.effective ?? {}} />`],
   ];
@@ -47,6 +48,11 @@ function Details({ facts }) {
     ${rows.filter(([, value]) => value).map(([name, value]) => html`<dt>${name}</dt><dd>${value}</dd>`)}
   </dl>`;
 }
+
+const CENT = 0.01; // below, more digits tell something
+
+/** @param {number} cost */
+const dollars = (cost) => (cost >= CENT ? cost.toFixed(2) : cost.toPrecision(2));
 
 /** Where the reused part came from, and why the rest was read. @param {FactsOf} facts */
 function cacheWords({ cache, cache_reason: reason }) {

@@ -4,6 +4,7 @@ import { useState } from "preact/hooks";
 import { newChat } from "../state/chats.js";
 import { loadSystem, running, unload } from "../state/system.js";
 import { t } from "../texts.js";
+import { Elsewhere } from "./Elsewhere.js";
 import { html } from "./html.js";
 import { Icon } from "./Icon.js";
 import { MemoryBar } from "./MemoryBar.js";
@@ -28,6 +29,7 @@ export function ModelRow({ model }) {
       <button type="button" class="model-fold" aria-expanded=${open} aria-label=${t("web.model.details_named", { model: name })} onClick=${toggle}>
         <${Icon} name=${open ? "down" : "right"} />${t("web.model.details")}
       </button>
+      <${Elsewhere} model=${model} />
       ${model.problem && html`<p class="notice">${model.problem}</p>`}
     </div>
     ${loaded && html`<div class="model-loaded">

@@ -14,5 +14,5 @@ export const sentences = (sentences) => sentences.filter(Boolean).join(language.
 
 /** @param {{parameters: number, quantization: string, size: number}} model */
 export function modelNote({ parameters, quantization, size }) {
-  return [parametersOf(parameters), quantization, asBytes(size)].filter(Boolean).join(" · ");
+  return [parametersOf(parameters), quantization, size ? asBytes(size) : ""].filter(Boolean).join(" · ");
 }

@@ -5,6 +5,7 @@ import { ChatHeader } from "../parts/ChatHeader.js";
 import { ChatList, closeDrawer, drawerOpen } from "../parts/ChatList.js";
 import { ChatPanel } from "../parts/ChatPanel.js";
 import { Composer } from "../parts/Composer.js";
+import { ElsewhereNamed } from "../parts/Elsewhere.js";
 import { MessageList } from "../parts/MessageList.js";
 import { Trouble } from "../parts/Trouble.js";
 import { Versions } from "../parts/Versions.js";
@@ -58,6 +59,7 @@ function Body({ id }) {
     <//>
     <div class="composer-frame"><div class="composer-column">
       ${noModel && html`<p class="notice"><a href="#/">${t("web.chat.no_models")}</a></p>`}
+      <${ElsewhereNamed} name=${chat.value.model} />
       <${Composer} chatId=${id} disabled=${noModel} />
     </div></div>
   `;
