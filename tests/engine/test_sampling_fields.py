@@ -66,6 +66,8 @@ CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "json_schema": ({}, {"json_schema": {"type": "boolean"}}),
     "regex": ({}, {"regex": "[a-c]{3}"}),
     "sampler_order": (WILD | {"temperature": 3.0, "min_p": 0.3}, {"sampler_order": ["temperature", "min_p"]}),
+    "banned_strings": ({}, {"banned_strings": ["THE ", " sea"]}),
+    "banned_regexes": ({}, {"banned_regexes": [r"\bsea\b", r"\bthe\b"]}),
     "seed": ({"temperature": 1.5}, {"seed": 77}),
     "stop": ({}, {"stop": ["e"]}),
     "max_tokens": ({}, {"max_tokens": 3}),

@@ -10,6 +10,7 @@ import math
 import re
 from typing import Any
 
+from fabula.core.errors import BansWithForm
 from fabula.core.sampling import NEUTRAL, OUTSIDE_THE_ENGINE, SEED_LIMIT, Sampling
 from fabula.core.worker import Prompt
 
@@ -46,7 +47,7 @@ HONOURED = (
     | {
         *("dry_sequence_breakers", "logit_bias", "banned_tokens", "logprobs", "max_tokens", "stop"),
         *("grammar", "json_schema", "regex", "adaptive_target", "adaptive_decay", "sampler_order"),
-        "adapters",
+        *("adapters", "banned_strings", "banned_regexes"),
     }
 )
 NOT_HONOURED = NEUTRAL.keys() - HONOURED
@@ -195,6 +196,14 @@ def ignored(sampling: Sampling) -> tuple[str, ...]:
     if not any(name in asked for name in PENALTIES):
         off.add("repetition_window")
     return tuple(name for name in asked if name in off)
+
+
+def check(prompt: Prompt, sampling: Sampling) -> None:
+    """Raises BansWithForm: a form that holds from the reply's first token cannot be gone back in."""
+    if sampling.banned_strings or sampling.banned_regexes:
+        for form in ("json_schema", "regex", "grammar"):
+            if getattr(sampling, form) and not prompt.triggers:
+                raise BansWithForm(form)
 
 
 def settled(effective: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:

@@ -25,13 +25,14 @@ from fabula.core.sampling import SEED_LIMIT, Sampling
 from fabula.core.stream import Delta, Finished, Prefill
 from fabula.core.texts import phrase
 from fabula.core.worker import Prompt
+from fabula.engine.bans.matcher import Bans
 from fabula.engine.builds.builds import Build, ours
 from fabula.engine.cache.family import Family
 from fabula.engine.cache.seats import Seat, Seats
 from fabula.engine.cache.shelf import Shelf
 from fabula.engine.cache.steps import Steps, cannot_go_back, steps
 from fabula.engine.cache.table import Variant, chat_of
-from fabula.engine.llamacpp import loading, wire
+from fabula.engine.llamacpp import loading, rewriting, wire
 from fabula.engine.llamacpp.adapters import Attached, Loras, NothingAttached, numbered
 from fabula.engine.llamacpp.connection import Answer, request
 from fabula.engine.llamacpp.eye import Eye, pictured, pictured_trace
@@ -172,22 +173,24 @@ class LlamaCppWorker:
     ) -> AsyncGenerator[Delta, None]:
         if self._seats is None:
             raise EngineDied(self.model.name, phrase("reasons.not_loaded"))
+        wire.check(prompt, sampling)
+        bans = await rewriting.bans_of(sampling)
         prompt = await self._eye.seen(prompt) if self._eye else prompt
-        exact = await self._exact(prompt, as_ids=bool(chat_of(context)) or context.siblings > 1)
+        exact = await self._exact(prompt, as_ids=bool(chat_of(context) or bans) or context.siblings > 1)
         asked = pictured_trace(exact) if exact.images else wire.trace(exact)
         sampling = self._loras.settle(sampling)
         variant = self._loras.variant(sampling)
         async with (
             self._seats.sibling(context, asked, variant) as family,
             self._seats.seat(context, asked, variant) as seat,
-            aclosing(self._answered(exact, sampling, seat, family)) as deltas,
+            aclosing(self._answered(exact, sampling, bans, seat, family)) as deltas,
         ):
             async for delta in deltas:
                 seat.follow(delta)
                 yield delta
 
     async def _answered(
-        self, prompt: Prompt, sampling: Sampling, seat: Seat, family: Family | None
+        self, prompt: Prompt, sampling: Sampling, bans: Bans | None, seat: Seat, family: Family | None
     ) -> AsyncGenerator[Delta, None]:
         """The whole prompt is read as one, or step by step; what is told of it is the same."""
         told = Steps()
@@ -195,7 +198,7 @@ class LlamaCppWorker:
             async for delta in deltas:
                 if isinstance(told_now := told.step(delta, len(seat.asked)), Prefill):
                     yield told_now
-        async with aclosing(self._written(prompt, sampling, seat)) as deltas:
+        async with aclosing(self._written(prompt, sampling, bans, seat)) as deltas:
             async for delta in deltas:
                 delta = told.last(delta)
                 yield self._told(delta, seat) if isinstance(delta, Finished) else delta
@@ -225,13 +228,19 @@ class LlamaCppWorker:
             self._openings[text] = tuple(await self.tokenize(Prompt((text,), add_special=False)))
         return self._openings[text]
 
-    async def _written(self, prompt: Prompt, sampling: Sampling, seat: Seat) -> AsyncGenerator[Delta, None]:
+    async def _written(
+        self, prompt: Prompt, sampling: Sampling, bans: Bans | None, seat: Seat
+    ) -> AsyncGenerator[Delta, None]:
         effective, _ = self.honours(sampling)
         body = wire.body(prompt, sampling, effective) | {"id_slot": seat.number}
         body |= numbered(seat.slot.variant.scales)
         body |= pictured(prompt) if prompt.images else {}
-        reader = Reader(self.model.name, logprobs=sampling.logprobs, stops=bool(sampling.stop))
-        written = self._forms.watched(self._read(body, reader), sampling, seat.number)
+        if bans:
+            asks = rewriting.Asks(self._read, partial(self._post, "/completion"), self.detokenize)
+            written = rewriting.rewritten(asks, self.model.name, body, prompt, sampling, bans, self._one_way)
+        else:
+            reader = Reader(self.model.name, logprobs=sampling.logprobs, stops=bool(sampling.stop))
+            written = self._forms.watched(self._read(body, reader), sampling, seat.number)
         async with aclosing(written) as deltas:
             async for delta in deltas:
                 if isinstance(delta, Finished):
