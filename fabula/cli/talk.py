@@ -42,17 +42,28 @@ class Talk:
         chat = self.chat = self.chat or self.studio.post("/chats", self.wishes())
         path = f"/chats/{chat['id']}/turns"
         events = self.studio.stream("POST", path, {"revision": chat["revision"], **body})
+        beside: dict[int, str] = {}
         try:
-            reply.tell_facts(reply.show(_stoppable(self.studio, events)))
+            reply.tell_facts(reply.show(_first(_stoppable(self.studio, events), beside)))
+            for index, text in sorted(beside.items()):
+                screen.note(say("cli.chat.version", number=index + 1, count=len(beside) + 1))
+                screen.line(reply.printable(text))
         finally:
             self.refresh()
 
-    def change(self, method: str, path: str) -> None:
-        """A change of the tree that takes nothing but the revision."""
+    def swipes(self) -> list[str]:
+        """The last message and its alternatives."""
+        if self.chat is None:
+            return []
+        page = self.studio.get(f"/chats/{self.chat['id']}/messages", limit=1)
+        return [id for message in page["messages"] for id in message["swipe"]["ids"]]
+
+    def change(self, method: str, path: str, **fields: Any) -> None:
+        """A change of the tree."""
         if self.chat is None:
             screen.note(say("cli.chat.empty"))
             return
-        body = {"revision": self.chat["revision"]}
+        body = {"revision": self.chat["revision"], **fields}
         self.chat = self.studio.post(f"/chats/{self.chat['id']}/{path}", body)["chat"]
 
     def update(self) -> None:
@@ -96,7 +107,21 @@ def set_(talk: Talk, rest: str) -> None:
 
 
 def retry(talk: Talk, rest: str) -> None:
-    talk.turn({"kind": "swipe"})
+    if rest and not rest.isdecimal():
+        screen.note(say("cli.chat.count"))
+    else:
+        talk.turn({"kind": "swipe", "count": int(rest or 1)})
+
+
+def swipe(talk: Talk, rest: str) -> None:
+    ids = talk.swipes()
+    if not ids:
+        screen.note(say("cli.chat.empty"))
+    elif not rest.isdecimal() or not 1 <= int(rest) <= len(ids):
+        screen.note(say("cli.chat.versions", count=len(ids)))
+    else:
+        talk.change("POST", "head", message_id=ids[int(rest) - 1])
+        show_last(talk)
 
 
 def continue_(talk: Talk, rest: str) -> None:
@@ -143,6 +168,7 @@ COMMANDS: dict[str, Callable[[Talk, str], None]] = {
     "system": system,
     "set": set_,
     "retry": retry,
+    "swipe": swipe,
     "continue": continue_,
     "undo": undo,
     "redo": redo,
@@ -220,6 +246,17 @@ def _interrupts(handle: Callable[[], None]) -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def _first(events: Iterator[Event], beside: dict[int, str]) -> Iterator[Event]:
+    """The events of the first of several replies; what the others write is put beside."""
+    for event in events:
+        if index := event.data.get("index", 0):
+            failed = event.data.get("error")
+            text = event.data["text"] if event.kind == "text" else failed["message"] if failed else ""
+            beside[index] = beside.get(index, "") + text
+        elif event.kind != "written":
+            yield event
 
 
 def _stoppable(studio: Client, events: Iterator[Event]) -> Iterator[Event]:

@@ -59,6 +59,21 @@ def test_retry_is_a_swipe_and_undo_brings_the_first_one_back(talk: Talk, stage: 
     assert path(talk)[-1] == ("assistant", "Second.")
 
 
+def test_three_are_written_at_once_and_one_is_chosen(
+    talk: Talk, stage: Stage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stage.script = ["First.", "Second.", "Third.", "Fourth."]
+    do(talk, "Hello")
+    do(talk, "/retry 3")
+    assert path(talk)[-1] == ("assistant", "Second.")
+    shown = capsys.readouterr().out
+    assert shown.index("Second.") < shown.index("Third.") < shown.index("Fourth.")
+    do(talk, "/swipe 4")
+    assert path(talk)[-1] == ("assistant", "Fourth.")
+    do(talk, "/swipe 9")
+    assert "1 to 4" in capsys.readouterr().err
+
+
 def test_continue_lengthens_the_last_reply(talk: Talk, stage: Stage) -> None:
     stage.script = ["Once upon", " a time."]
     do(talk, "A story")

@@ -4,7 +4,7 @@
 import { signal } from "@preact/signals";
 import { branchHere, deleteMessage, editing, showMessage } from "../state/chat.js";
 import { tell } from "../state/toasts.js";
-import { busy, lengthen, regenerate } from "../state/turn.js";
+import { busy, lengthen, live, look, regenerate, together } from "../state/turn.js";
 import { t } from "../texts.js";
 import { html } from "./html.js";
 import { Icon, IconButton } from "./Icon.js";
@@ -26,6 +26,7 @@ export async function copy(message) {
 
 /** The swipe `step` places on; past the last one of a reply, a new one is written. @param {Message} message @param {number} step */
 export function swipe(message, step) {
+  if (live.value?.messageId === message.id) look(step);
   if (busy.value) return;
   const { ids } = message.swipe;
   const next = ids.indexOf(message.id) + step;
@@ -45,18 +46,35 @@ export function Actions({ message, last }) {
     `}
     <${IconButton} icon="copy" label=${t("web.message.copy")} onClick=${() => copy(message)} />
     <${IconButton} icon="edit" label=${t("web.message.edit")} disabled=${off} onClick=${() => startEdit(message)} />
-    <${Menu} label=${t("web.more")} items=${rest(message, off)} align="left"><${Icon} name="more" /><//>
+    <${Menu} label=${t("web.more")} items=${rest(message, off, isReply && last)} align="left"><${Icon} name="more" /><//>
   </div>`;
 }
 
-/** @param {Message} message @param {boolean} disabled */
-function rest(message, disabled) {
+const SEVERAL = 3; // alternatives that are written side by side
+
+/** @param {Message} message @param {boolean} disabled @param {boolean} mayGrow */
+function rest(message, disabled, mayGrow) {
+  const several = { icon: "retry", label: t("web.message.several"), note: t("web.message.several_about"), disabled, run: () => regenerate(message, SEVERAL) };
   const versions = { icon: "versions", label: t("web.message.versions", { count: message.versions }), run: () => (versionsOf.value = message) };
   return [
+    ...(mayGrow ? [several] : []),
     { icon: "branch", label: t("web.message.branch"), note: t("web.message.branch_about"), disabled, run: () => branchHere(message) },
     ...(message.versions > 1 ? [versions] : []),
     { icon: "trash", label: t("web.message.delete"), note: t("web.message.delete_about"), disabled, run: () => deleteMessage(message) },
   ];
+}
+
+/** Which of the replies that are written side by side is looked at. */
+export function LiveSwipes() {
+  const lives = together.value;
+  if (lives.length < 2) return null;
+  const place = lives.indexOf(/** @type {any} */ (live.value)) + 1;
+  const count = lives.length;
+  return html`<div class="actions"><span class="swipes" role="group" aria-label=${t("web.chat.several")}>
+    <${IconButton} icon="left" label=${t("web.message.previous")} disabled=${place <= 1} onClick=${() => look(-1)} />
+    <span class="swipes-count" aria-label=${t("web.message.swipe_of", { place, count })}>${place}/${count}</span>
+    <${IconButton} icon="right" label=${t("web.message.next")} disabled=${place >= count} onClick=${() => look(1)} />
+  </span></div>`;
 }
 
 /** @param {{message: Message, off: boolean}} props */

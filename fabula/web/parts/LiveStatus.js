@@ -9,6 +9,7 @@ import { html } from "./html.js";
 export function LiveStatus({ live }) {
   const phase = live.phase.value;
   if (phase === "writing" || phase === "thinking") return null;
+  if (phase === "written") return html`<div class="live-status"><span>${t("web.chat.one_written")}</span></div>`;
   const progress = live.prefill.value;
   if (phase === "reading" && progress) return html`<${Reading} ...${progress} />`;
   return html`<div class="live-status">

@@ -3,7 +3,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { branchHere, chat, deleteMessage, editing } from "../state/chat.js";
 import { t } from "../texts.js";
-import { Actions, copy, startEdit, swipe } from "./Actions.js";
+import { Actions, copy, LiveSwipes, startEdit, swipe } from "./Actions.js";
 import { busy } from "../state/turn.js";
 import { Editor } from "./Editor.js";
 import { Facts, noticesOf } from "./Facts.js";
@@ -62,9 +62,10 @@ export function Message({ message, live, last, place, total }) {
   >
     <div class="message-name">${name}</div>
     ${live && html`<${LiveStatus} live=${live} />`}
-    <${Thinking} live=${live} message=${message} />
-    ${isEdited ? html`<${Editor} message=${message} />` : live ? html`<${LiveMarkdown} text=${live.text} />` : html`<${Markdown} text=${message.text} />`}
+    <${Thinking} key=${message.id} live=${live} message=${message} />
+    ${isEdited ? html`<${Editor} message=${message} />` : live ? html`<${LiveMarkdown} key=${live.messageId} text=${live.text} />` : html`<${Markdown} text=${message.text} />`}
     <footer class="message-foot">
+      ${live && html`<${LiveSwipes} />`}
       ${!live && near && !isEdited && html`<${Actions} message=${message} last=${last} />`}
       ${!live && near && message.facts && html`<${Facts} facts=${message.facts} />`}
       ${!live && message.facts && noticesOf(message.facts).map((notice) => html`<div class="notice">${notice}</div>`)}

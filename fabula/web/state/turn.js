@@ -1,10 +1,11 @@
 // The reply that is being written in the open chat. A turn belongs to its chat: it is picked up again after a reload,
-// and a window that sees another one's turn follows it too. Knows no view.
+// and a window that sees another one's turn follows it too. A turn may write several alternatives side by side; one of
+// them is looked at. Knows no view.
 // @ts-check
-import { computed, effect, signal, untracked } from "@preact/signals";
+import { batch, computed, effect, signal, untracked } from "@preact/signals";
 import * as api from "../api.js";
-import { apply, askWriting, atEnd, catchUp, change, changeChat, chat, page, reload, scrollTo, toEnd } from "./chat.js";
-import { tellError } from "./toasts.js";
+import { apply, askWriting, atEnd, catchUp, change, changeChat, chat, page, reload, scrollTo, showMessage, toEnd } from "./chat.js";
+import { tell, tellError } from "./toasts.js";
 
 /** @import { Message, Turn } from "../types.d.ts" */
 
@@ -25,11 +26,16 @@ import { tellError } from "./toasts.js";
  * @property {import("@preact/signals").Signal<number>} thoughtMs how long it took, 0 while it lasts
  * @property {import("@preact/signals").Signal<boolean>} hurried the person wants the answer now
  * @property {import("@preact/signals").Signal<boolean>} stopping
+ * @property {{reasoning: string, text: string}} pending pieces that are shown with the next frame
+ * @property {number} frame
  */
-/** @typedef {"waiting" | "queued" | "loading" | "reading" | "thinking" | "writing"} Phase */
-/** @typedef {{kind: Turn["kind"], text?: string, message_id?: string}} Ask */
+/** @typedef {"waiting" | "queued" | "loading" | "reading" | "thinking" | "writing" | "written"} Phase */
+/** @typedef {{kind: Turn["kind"], text?: string, message_id?: string, count?: number}} Ask */
 
+/** The reply that is looked at. */
 export const live = signal(/** @type {Live | null} */ (null));
+/** All that the turn writes side by side, in the order of their index. */
+export const together = signal(/** @type {Live[]} */ ([]));
 export const starting = signal(false);
 export const failure = signal(/** @type {{message: string, retry: () => void} | null} */ (null));
 /** For screen readers: the reply, once it is there. */
@@ -53,8 +59,8 @@ function swipePlace(messages, parentId) {
 
 /** @param {Live} turn @param {Message | undefined} sibling @returns {Message} */
 function placeholder(turn, sibling) {
-  const ids = [...(sibling?.swipe.ids ?? []), turn.messageId];
-  const swipe = { index: ids.length - 1, count: ids.length, ids };
+  const ids = [...(sibling?.swipe.ids ?? []), ...together.value.map((one) => one.messageId)];
+  const swipe = { index: ids.indexOf(turn.messageId), count: ids.length, ids };
   const words = { role: /** @type {const} */ ("assistant"), author: sibling?.author ?? "", text: "" };
   const origin = { version_id: "", version_reason: /** @type {const} */ ("generated"), versions: 1, created_at: 0, facts: null, reasoning: "" };
   return { id: turn.messageId, parent_id: turn.parentId, ...words, ...origin, swipe };
@@ -79,8 +85,8 @@ function titleFor(text) {
   return `${words.slice(0, TITLE_LENGTH).replace(/\s+\S*$/, "")}…`;
 }
 
-/** Another alternative of a reply. @param {Message} message */
-export const regenerate = (message) => begin({ kind: "swipe", message_id: message.id }, message.parent_id);
+/** Another alternative of a reply, or several side by side. @param {Message} message @param {number} [count] */
+export const regenerate = (message, count = 1) => begin({ kind: "swipe", message_id: message.id, ...(count > 1 && { count }) }, message.parent_id);
 
 /** @param {Message} message */
 export const lengthen = (message) => begin({ kind: "continue", message_id: message.id });
@@ -98,7 +104,7 @@ async function begin(ask, parentId = "") {
   failure.value = null;
   const refused = (/** @type {any} */ error) => (failure.value = { message: error.message, retry: () => begin(ask, parentId) });
   const began = async (/** @type {Turn} */ answer) => {
-    watch(makeLive({ ...answer, kind: ask.kind, parentId: parentId || answer.change.chat.head_id }, true));
+    watch(makeLives({ ...answer, kind: ask.kind, parentId: parentId || answer.change.chat.head_id }, true));
     if (answer.change.message) await apply(answer.change);
     else chat.value = answer.change.chat;
   };
@@ -107,8 +113,15 @@ async function begin(ask, parentId = "") {
   return answer !== null;
 }
 
-/** @param {{turn_id: string, message_id: string, kind: Turn["kind"], parentId: string}} turn @param {boolean} seenFromStart @returns {Live} */
-function makeLive({ turn_id, message_id, kind, parentId }, seenFromStart) {
+/** @typedef {{turn_id: string, message_ids: string[], kind: Turn["kind"], parentId: string}} Origin */
+
+/** @param {Origin} turn @param {boolean} seenFromStart */
+function makeLives(turn, seenFromStart) {
+  return turn.message_ids.map((id) => makeLive(turn, id, seenFromStart));
+}
+
+/** @param {Origin} turn @param {string} message_id @param {boolean} seenFromStart @returns {Live} */
+function makeLive({ turn_id, kind, parentId }, message_id, seenFromStart) {
   const base = kind === "continue" ? page.value.messages.find((message) => message.id === message_id) : undefined;
   return {
     turnId: turn_id,
@@ -126,7 +139,15 @@ function makeLive({ turn_id, message_id, kind, parentId }, seenFromStart) {
     thoughtMs: signal(0),
     hurried: signal(false),
     stopping: signal(false),
+    pending: { reasoning: "", text: "" },
+    frame: 0,
   };
+}
+
+/** Look at the alternative `step` places on. @param {number} step */
+export function look(step) {
+  const next = together.value.indexOf(/** @type {Live} */ (live.value)) + step;
+  if (together.value[next]) live.value = together.value[next];
 }
 
 export async function stop() {
@@ -160,36 +181,43 @@ effect(() => {
 
 function leave() {
   reader.abort();
-  live.value = null;
+  show([]);
   failure.value = null;
 }
 
-/** @param {string} turnId */
-function watchFromStart(turnId) {
-  watch(makeLive({ turn_id: turnId, message_id: "", kind: "reply", parentId: "" }, false));
+/** @param {Live[]} lives */
+function show(lives) {
+  batch(() => ((together.value = lives), (live.value = lives[0] ?? null)));
 }
 
-/** @param {Live} turn */
-async function watch(turn) {
+/** What it writes is told by its start. @param {string} turnId */
+function watchFromStart(turnId) {
+  watch(makeLives({ turn_id: turnId, message_ids: [""], kind: "reply", parentId: "" }, false));
+}
+
+/** @param {Live[]} lives */
+async function watch(lives) {
   reader.abort();
   reader = new AbortController();
-  live.value = turn.messageId ? turn : null;
+  show(lives[0].messageId ? lives : []);
   try {
-    await api.follow(`/turns/${turn.turnId}/events`, (event) => take(turn, event), { signal: reader.signal });
+    await api.follow(`/turns/${lives[0].turnId}/events`, (event) => take(lives, event), { signal: reader.signal });
   } catch {
     await reload(); // the studio no longer knows the turn: its text is in the chat
-    drop(turn);
+    drop(lives);
   }
 }
 
-/** @param {Live} turn @param {{kind: string, data: any}} event */
-function take(turn, { kind, data }) {
-  if (kind === "start") begun(turn, data);
+/** @param {Live[]} lives @param {{kind: string, data: any}} event */
+function take(lives, { kind, data }) {
+  const turn = lives[data.index ?? 0];
+  if (kind === "start") begun(lives, data);
   else if (kind === "queued") waits(turn, "queued", { queue: data });
   else if (kind === "loading") waits(turn, "loading", { why: data.why ?? "" });
   else if (kind === "prefill") waits(turn, "reading", { prefill: data });
   else if (kind === "reasoning" || kind === "text") append(turn, kind, data.text);
-  else if (kind === "done" || kind === "error") finish(turn, kind, data);
+  else if (kind === "written") written(turn, data);
+  else if (kind === "done" || kind === "error") finish(lives, kind, data);
   return kind === "done" || kind === "error";
 }
 
@@ -199,31 +227,30 @@ function waits(turn, phase, facts) {
   for (const [name, value] of Object.entries(facts)) turn[/** @type {"why"} */ (name)].value = value;
 }
 
-/** @param {Live} turn @param {any} data */
-function begun(turn, data) {
-  turn.text.value = data.text ?? "";
-  turn.reasoning.value = data.reasoning ?? "";
-  if (turn.messageId) return;
-  Object.assign(turn, { messageId: data.message_id, parentId: data.parent_id ?? "", kind: data.kind });
-  live.value = turn;
+/** @param {Live[]} lives @param {any} data */
+function begun(lives, data) {
+  const [first] = lives;
+  first.text.value = data.text ?? "";
+  first.reasoning.value = data.reasoning ?? "";
+  if (first.messageId) return;
+  Object.assign(first, { messageId: data.message_id, parentId: data.parent_id ?? "", kind: data.kind });
+  lives.push(...makeLives({ ...data, parentId: first.parentId, message_ids: data.message_ids.slice(1) }, false));
+  show(lives);
 }
 
 // Pieces are gathered and shown once per frame; a hidden tab gets no frames, so the end of the turn flushes too.
-let pending = { reasoning: "", text: "" };
-let frame = 0;
 
 /** @param {Live} turn @param {"reasoning" | "text"} part @param {string} piece */
 function append(turn, part, piece) {
-  pending[part] += piece;
-  frame ||= requestAnimationFrame(() => flush(turn));
+  turn.pending[part] += piece;
+  turn.frame ||= requestAnimationFrame(() => flush(turn));
 }
 
 /** @param {Live} turn */
 function flush(turn) {
-  cancelAnimationFrame(frame);
-  frame = 0;
-  const { reasoning, text } = pending;
-  pending = { reasoning: "", text: "" };
+  cancelAnimationFrame(turn.frame);
+  const { reasoning, text } = turn.pending;
+  Object.assign(turn, { frame: 0, pending: { reasoning: "", text: "" } });
   if (reasoning) think(turn, reasoning);
   if (text) write(turn, text);
 }
@@ -244,20 +271,30 @@ function write(turn, piece) {
   phase.value = "writing";
 }
 
-/** @param {Live} turn @param {string} kind @param {any} data */
-async function finish(turn, kind, data) {
+/** One of several is there; the others go on. @param {Live} turn @param {any} data */
+function written(turn, data) {
   flush(turn);
+  turn.phase.value = "written";
+  if (data.error) tell(data.error.message);
+}
+
+/** What was looked at last stays on the screen. @param {Live[]} lives @param {string} kind @param {any} data */
+async function finish(lives, kind, data) {
+  lives.forEach(flush);
+  const looked = lives.find((one) => one === live.value) ?? lives[0];
+  const { id, swipe } = data.change?.message ?? { id: looked.messageId, swipe: { ids: [] } };
   if (data.change) await apply(data.change).catch(tellError);
   else await reload();
-  announcement.value = turn.text.value;
-  drop(turn);
+  announcement.value = looked.text.value;
+  drop(lives);
   if (kind === "error") failure.value = { message: data.message, retry };
+  if (looked.messageId !== id && swipe.ids.includes(looked.messageId)) await showMessage(looked.messageId);
   await catchUp();
 }
 
-/** @param {Live} turn */
-function drop(turn) {
-  if (live.value === turn) live.value = null;
+/** @param {Live[]} lives */
+function drop(lives) {
+  if (together.value[0] === lives[0]) show([]);
 }
 
 askWriting(() => busy.value);
