@@ -14,18 +14,22 @@ import asyncio
 import json
 import os
 import random
+import subprocess
+import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from statistics import quantiles
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
 import psutil
 
+from bench import health
 from bench.paired import median
 from bench.report import Report, at_most, reported
 from bench.studio import fresh_home, hosted, model_file
@@ -47,6 +51,7 @@ CALLERS = 40  # requests that are under way at a time
 PATIENCE_S = 0.05
 ENGINE_PATIENCE_S = 1.0
 BUDGET = 2  # models
+HEALTH_BEGINS_S = 0.3
 
 
 @dataclass
@@ -226,31 +231,34 @@ async def crowd(port: int, requests: int) -> Crowd:
     """All at once, not streamed; meanwhile somebody asks whether the studio is well."""
     body = {"model": "smollm2", "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 4}
     limits = httpx.Limits(max_connections=requests + 8)
-    found = Crowd(Counter(), [], 0, [], 0.0)
-    over = asyncio.Event()
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=300, limits=limits) as client:
-        health = asyncio.create_task(_ask_health(port, found, over))
-        started = time.perf_counter()
-        asked = (client.post("/v1/chat/completions", json=body) for _ in range(requests))
-        answers = await asyncio.gather(*asked)
-        found.seconds = time.perf_counter() - started
-        over.set()
-        await health
+        with _asking_health(port) as asking:
+            started = time.perf_counter()
+            asked = (client.post("/v1/chat/completions", json=body) for _ in range(requests))
+            answers = await asyncio.gather(*asked)
+            seconds = time.perf_counter() - started
+    found = Crowd(Counter(answer.status_code for answer in answers), [], 0, asking.found, seconds)
     for answer in answers:
-        found.statuses[answer.status_code] += 1
         if answer.status_code != 200:
             found.refusals.append(answer.json()["error"])
             found.retry_after += "retry-after" in answer.headers
     return found
 
 
-async def _ask_health(port: int, found: Crowd, over: asyncio.Event) -> None:
-    async with httpx.AsyncClient(timeout=30) as client:
-        while not over.is_set():
-            asked = time.perf_counter()
-            (await client.get(f"http://127.0.0.1:{port}/api/fabula/v1/health")).raise_for_status()
-            found.health_ms.append((time.perf_counter() - asked) * 1000)
-            await asyncio.sleep(0.01)
+@dataclass
+class _Asking:
+    found: list[float] = field(default_factory=list)
+
+
+@contextmanager
+def _asking_health(port: int) -> Iterator[_Asking]:
+    """A process that asks while the block runs; what it found is there at its end."""
+    asking, command = _Asking(), [sys.executable, str(Path(health.__file__)), f"{port}"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        time.sleep(HEALTH_BEGINS_S)
+        yield asking
+        told, _ = process.communicate()
+        asking.found = json.loads(told)
 
 
 # ── the report ──────────────────────────────────────────────────────────────────────────────────────
@@ -259,20 +267,28 @@ async def _ask_health(port: int, found: Crowd, over: asyncio.Event) -> None:
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m bench soak", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="few requests: to see that it works")
+    parser.add_argument("--only", choices=("scripted", "engine", "crowd"), help="one part")
     given = parser.parse_args(arguments)
     many, real, at_once = (500, 30, 40) if given.quick else (10_000, 500, 200)
     with reported("soak", "many requests, memory for two of three models") as report:
-        report.heading(f"{many} requests, scripted workers")
-        told(report, asyncio.run(scripted(many)), many)
-        report.heading(f"{real} requests, the real engine")
-        own = psutil.Process(os.getpid())
-        before = own.memory_info().rss
-        with TemporaryDirectory(prefix="fabula-soak-") as folder:
-            told(report, asyncio.run(engine(real, Path(folder))), real)
-        report.measure("processes left, with all of their memory", len(own.children()), "", at_most(0))
-        report.measure("growth of this process", (own.memory_info().rss - before) / 2**20, "MiB")
-        report.heading(f"{at_once} requests at once, through the studio")
-        rushed(report, at_once)
+        if given.only in (None, "scripted"):
+            report.heading(f"{many} requests, scripted workers")
+            told(report, asyncio.run(scripted(many)), many)
+        if given.only in (None, "engine"):
+            report.heading(f"{real} requests, the real engine")
+            alone(report, real)
+        if given.only in (None, "crowd"):
+            report.heading(f"{at_once} requests at once, through the studio")
+            rushed(report, at_once)
+
+
+def alone(report: Report, requests: int) -> None:
+    own = psutil.Process(os.getpid())
+    before = own.memory_info().rss
+    with TemporaryDirectory(prefix="fabula-soak-") as folder:
+        told(report, asyncio.run(engine(requests, Path(folder))), requests)
+    report.measure("processes left, with all of their memory", len(own.children()), "", at_most(0))
+    report.measure("growth of this process", (own.memory_info().rss - before) / 2**20, "MiB")
 
 
 def told(report: Report, tally: Tally, asked: int) -> None:
@@ -300,8 +316,10 @@ def rushed(report: Report, at_once: int) -> None:
     report.measure("of those with Retry-After", found.retry_after)
     report.measure("neither", at_once - found.statuses[200] - found.statuses[503], "", at_most(0))
     report.measure("until all were answered", found.seconds, "s")
-    report.measure("health meanwhile, median", median(found.health_ms), "ms", at_most(50))
-    report.measure("health meanwhile, worst", max(found.health_ms), "ms")
+    report.measure("health meanwhile, median", median(found.health_ms), "ms")
+    report.measure("health meanwhile, 99th of 100", quantiles(found.health_ms, n=100)[98], "ms")
+    report.measure("health meanwhile, worst", max(found.health_ms), "ms", at_most(50))
+    report.measure("health was asked", len(found.health_ms), "times")
 
 
 if __name__ == "__main__":
