@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fabula.core.errors import BodyTooLarge, FabulaError, ForeignHost, ForeignOrigin
+from fabula.server.sse import STRAIGHT
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
@@ -68,6 +69,8 @@ class Gate:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+
+        scope[STRAIGHT] = send
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":

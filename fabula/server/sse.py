@@ -12,6 +12,9 @@ from typing import Any
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+STRAIGHT = "fabula.straight"
+"""In the scope of a request: the server's own `send`. What is wrapped around it on the way to a route looks
+at the start of a response only, so the pieces of a long one go straight there."""
 PING_S = 15.0
 PING = b": ping\n\n"
 LONGEST_NUMBER = 18  # digits of an event's number
@@ -42,10 +45,11 @@ class EventStream(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        straight = scope.get(STRAIGHT, send)
         tasks = [
-            asyncio.create_task(self._send_all(send)),
+            asyncio.create_task(self._send_all(straight)),
             asyncio.create_task(_gone(receive)),
-            asyncio.create_task(self._ping(send)),
+            asyncio.create_task(self._ping(straight)),
         ]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

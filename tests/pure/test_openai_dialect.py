@@ -99,10 +99,15 @@ def test_a_wrong_field_is_named(body: dict[str, object], name: str):
     assert refusal.value.name == name
 
 
+def _quick(answer: render.Answer, index: int, text: str) -> bytes:
+    chunks = render.Chunks(answer, [""] * (index + 1), wants_logprobs=False)
+    return chunks.of(index, Token(text)).removeprefix(b"data: ")
+
+
 def test_a_token_chunk_is_what_the_slow_way_gives():
     answer = render.Answer(render.ChatShape(), "m")
     text = 'She said "霧"\n'
-    quick = json.loads(answer.token_chunk(2, text).removeprefix(b"data: "))
+    quick = json.loads(_quick(answer, 2, text))
     slow = json.loads(
         answer.chunk(2, {"delta": {"content": text}, "logprobs": None, "finish_reason": None})[6:]
     )
@@ -111,7 +116,7 @@ def test_a_token_chunk_is_what_the_slow_way_gives():
 
 def test_a_text_chunk_is_what_the_slow_way_gives():
     answer = render.Answer(render.TextShape(), "m")
-    quick = json.loads(answer.token_chunk(0, "a\\b")[6:])
+    quick = json.loads(_quick(answer, 0, "a\\b"))
     slow = json.loads(answer.chunk(0, {"text": "a\\b", "logprobs": None, "finish_reason": None})[6:])
     assert quick == slow
 

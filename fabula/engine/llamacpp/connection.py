@@ -22,6 +22,7 @@ class Answer(asyncio.Protocol):
     """
 
     def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
         self._parser = httptools.HttpResponseParser(self)
         self._parts: list[bytes] = []
         self._complete = False
@@ -47,11 +48,12 @@ class Answer(asyncio.Protocol):
             parts.append(part)
         return b"".join(parts)
 
-    async def _next(self) -> None:
+    def _next(self) -> asyncio.Future[None]:
+        """Done when more has come."""
         if self._broken:
             raise ConnectionResetError("the answer broke off") from self._broken
-        self._news = asyncio.get_running_loop().create_future()
-        await self._news
+        self._news = self._loop.create_future()
+        return self._news
 
     def _tell(self) -> None:
         if self._news and not self._news.done():

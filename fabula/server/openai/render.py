@@ -8,8 +8,9 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from json.encoder import encode_basestring
 from typing import Any
 
 from fabula.core.errors import ContextExceeded, FabulaError
@@ -236,10 +237,10 @@ class Answer:
     def chunk(self, index: int, choice: dict[str, Any]) -> bytes:
         return data(self._chunk_head | {"choices": [{"index": index, **choice}]})
 
-    def token_chunk(self, index: int, text: str) -> bytes:
-        """The chunk of a token without log-probabilities: the hot path."""
+    def token_parts(self, index: int) -> tuple[str, str]:
+        """A chunk of a token without log-probabilities: what stands before and after its text."""
         before, after = self.shape.chunk_parts(index)
-        return f"{self._prefix}{before}{json.dumps(text, ensure_ascii=False)}{after}]}}\n\n".encode()
+        return f"{self._prefix}{before}", f"{after}]}}\n\n"
 
     def last_chunk(self, index: int, finish_reason: str, end: Finished) -> bytes:
         choice = {"index": index, **self.shape.closing(finish_reason)}
@@ -257,3 +258,46 @@ class Answer:
         ]
         counts = usage(ends, self._prompts)
         return self._head | {"choices": rows, "usage": counts, "fabula": honesty(ends)}
+
+
+class Chunks:
+    """The chunks of one streamed answer. `echoes` stand before the text of each choice."""
+
+    def __init__(self, answer: Answer, echoes: Sequence[str], *, wants_logprobs: bool) -> None:
+        self._answer, self._echoes, self._wants_logprobs = answer, echoes, wants_logprobs
+        self._parts = [answer.token_parts(index) for index in range(len(echoes))]
+        self._offsets = [len(echo) for echo in echoes]
+        self._ends: dict[int, Finished] = {}
+
+    def beginnings(self) -> Iterator[bytes]:
+        for index, echo in enumerate(self._echoes):
+            if opening := self._answer.shape.opening():
+                yield self._answer.chunk(index, opening)
+            if echo:
+                yield self._text(index, echo)
+
+    def of(self, index: int, delta: Delta) -> bytes:
+        """b"" for what this dialect has no word for."""
+        if isinstance(delta, Token):
+            return self._token(index, delta)
+        if isinstance(delta, Queued):
+            return queued(delta)
+        if isinstance(delta, Finished):
+            self._ends[index] = delta
+            return self._answer.last_chunk(index, FINISH.get(delta.reason, "stop"), delta)
+        choice = beside(delta)
+        return self._answer.chunk(index, choice) if choice else b""
+
+    def usage(self) -> bytes:
+        return self._answer.usage_chunk(self._ends[index] for index in sorted(self._ends))
+
+    def _token(self, index: int, token: Token) -> bytes:
+        if not self._wants_logprobs:
+            return self._text(index, token.text) if token.text else b""
+        start = self._offsets[index]
+        self._offsets[index] += len(token.text)
+        return self._answer.chunk(index, self._answer.shape.token_choice(token, start))
+
+    def _text(self, index: int, text: str) -> bytes:
+        before, after = self._parts[index]
+        return f"{before}{encode_basestring(text)}{after}".encode()
