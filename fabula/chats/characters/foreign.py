@@ -74,7 +74,7 @@ SHAPES = (
 
 
 def translated(document: Document) -> Document | None:
-    """The card that a document of another program is, or None. What has no place in a card stays beside it."""
+    """The card that a document of another program is, or None. What has no place in a card is kept."""
     for shape in SHAPES:
         if all(mark in document for mark in shape.marks):
             card = {to: document[field] for field, to in shape.fields.items() if field in document}

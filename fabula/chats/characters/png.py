@@ -1,8 +1,8 @@
 """Texts inside PNG pictures: read them, replace them. Knows nothing of cards, and never decodes a pixel.
 
 PNG (ISO/IEC 15948): 8 bytes of signature, then chunks of length (4 bytes, big endian), type (4 letters), data
-and CRC-32 of type and data, to IEND. Card texts are `tEXt` chunks: a keyword, a zero byte, Latin-1. `zTXt` and
-`iTXt`, which some programs write instead, are read as well.
+and CRC-32 of type and data, to IEND. Card texts are `tEXt` chunks: a keyword, a zero byte, Latin-1. `zTXt`
+and `iTXt`, which some programs write instead, are read as well.
 """
 
 from __future__ import annotations
