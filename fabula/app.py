@@ -180,9 +180,8 @@ class Studio:
         wanted = fit.Wanted.of(whole_texts(model, wished.over(measured)))
         limit = int(self.settings.engine_memory_limit * (1 << 30))
         machine = fit.left(self.machine(), held or Held(), limit)
-        beside = self._adapters_size(wanted.options) + size_of(model.projector)
-        heavy = dataclasses.replace(model, size=model.size + beside)
-        plan = fit.plan(heavy, machine, wanted, gpu=self.build.uses_gpus)
+        beside = fit.Beside(adapters=self._adapters_size(wanted.options), projector=size_of(model.projector))
+        plan = fit.plan(model, machine, wanted, gpu=self.build.uses_gpus, beside=beside)
         why = [tuned_note(measured)] if measured.said() else []
         return dataclasses.replace(plan, reasons=(*plan.reasons, *why))
 

@@ -26,11 +26,16 @@ class DevicePlan:
     compute: int
     output: int = 0
     reserve: int = 0
+    beside: int = 0  # adapters, the projector for images, a model that guesses ahead
+    repacked: int = (
+        0  # of the weights: rearranged copies, whose originals the system may drop; not in the total
+    )
     available: int
+    memory: int = 0  # of the whole device; 0 = not told
 
     @property
     def total(self) -> int:
-        return self.weights + self.kv + self.compute + self.output + self.reserve
+        return self.weights + self.kv + self.compute + self.output + self.reserve + self.beside
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +59,7 @@ class Plan:
     reasons: tuple[Note, ...] = ()
     warnings: tuple[Note, ...] = ()
     options: LoadOptions = NOTHING  # what else the engine is told; decided, no longer wished
+    rough: bool = False  # the working memory on the device may be far off
 
     @property
     def total(self) -> int:

@@ -37,6 +37,7 @@ class Gpu:
     memory_free: int
     kind: Kind
     unified: bool = False
+    display: bool = False  # it draws a screen
 
 
 class _Cache:
@@ -103,7 +104,7 @@ def read_used(cards: str, apps: str, pid: int) -> dict[str, int]:
 
 
 def _nvidia() -> list[Gpu]:
-    return read_nvidia(_ask_nvidia("--query-gpu=name,memory.total,memory.free"))
+    return read_nvidia(_ask_nvidia("--query-gpu=name,memory.total,memory.free,display_active"))
 
 
 def _ask_nvidia(question: str) -> str:
@@ -117,13 +118,16 @@ def _ask_nvidia(question: str) -> str:
 
 
 def read_nvidia(output: str) -> list[Gpu]:
-    """One line per GPU: name, total and free memory in MiB. Lines without numbers are left out."""
+    """One line per GPU: name, total and free memory in MiB, and whether it draws a screen ("Enabled").
+
+    Lines without numbers are left out; older drivers do not tell of screens.
+    """
     found = []
     for line in output.splitlines():
-        name, _, numbers = line.partition(",")
+        name, total, free, *screen = (part.strip() for part in f"{line},,".split(","))
         with suppress(ValueError):
-            total, free = (int(number) << 20 for number in numbers.split(","))
-            found.append(Gpu(name.strip(), total, free, "cuda"))
+            shown = "Enabled" in screen
+            found.append(Gpu(name, int(total) << 20, int(free) << 20, "cuda", display=shown))
     return found
 
 

@@ -53,9 +53,9 @@ async def test_attached_is_kept_in_the_settings_file(api: httpx.AsyncClient, hom
 
 
 async def test_what_is_attached_is_part_of_the_memory_plan(api: httpx.AsyncClient, words: Path) -> None:
-    before = (await api.get("/models/tiny")).json()["plan"]["devices"][0]["weights"]
+    before = (await api.get("/models/tiny")).json()["plan"]["devices"][0]["beside"]
     await api.post("/models/tiny/adapters/attach", json={"adapter": "words"})
-    after = (await api.get("/models/tiny")).json()["plan"]["devices"][0]["weights"]
+    after = (await api.get("/models/tiny")).json()["plan"]["devices"][0]["beside"]
     assert after - before == words.stat().st_size
 
 

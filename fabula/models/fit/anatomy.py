@@ -289,8 +289,14 @@ def _is_repacked(tensor: Tensor) -> bool:
     )
 
 
+def patterns() -> dict[str, Any]:
+    """How layers see through windows, by architecture."""
+    found: dict[str, Any] = _windows()["patterns"]
+    return found
+
+
 def _usual(architecture: str) -> dict[str, Any]:
-    found: dict[str, Any] = _windows()["patterns"].get(architecture, {})
+    found: dict[str, Any] = patterns().get(architecture, {})
     return found
 
 

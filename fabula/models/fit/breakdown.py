@@ -85,7 +85,7 @@ def _kept_experts(model: Anatomy, load: Load, first: int) -> int:
 
 def _device_compute(model: Anatomy, load: Load, first: int, caches: list[int], known: Constants) -> int:
     """What stays on the host goes through the device batch by batch."""
-    kept = model.layers[:first] if load.experts_on_host >= 0 else model.layers
+    kept = model.layers[: max(first, load.experts_on_host)] if load.experts_on_host >= 0 else model.layers
     tensor = max((layer.largest for layer in kept), default=0)
     cache = max(caches[:first] if load.kv_offload else caches, default=0)
     if not tensor and not cache:
