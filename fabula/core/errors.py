@@ -435,6 +435,33 @@ class BuildBroken(EngineFailure):
 
 
 @dataclass(eq=False)
+class DirectUnavailable(EngineFailure):
+    """The engine's own functions cannot be called here, and what needs them is off."""
+
+    status = 501
+    reason: Phrase | str
+
+
+@dataclass(eq=False)
+class NoRoomBeside(EngineFailure):
+    """The model is served, and a second copy of it, which the request needs, does not fit beside it."""
+
+    status = 409
+    name: str
+    needed: int  # bytes
+    available: int  # bytes
+
+
+@dataclass(eq=False)
+class VocabulariesDiffer(EngineFailure):
+    """Two models are to be compared that do not have the same tokens."""
+
+    status = 400
+    first: str
+    second: str
+
+
+@dataclass(eq=False)
 class EngineRefused(EngineFailure):
     """The engine answered a request with an error of its own."""
 

@@ -26,6 +26,7 @@ ENDINGS = (".so", ".dylib", ".pyd")
 PROBE_BYTES = 4096
 FILLS = (0xAA, 0x55)
 DEBUG, WARNING, ERROR = 1, 3, 4  # levels of ggml's log
+LETTERS = {2: "I", WARNING: "W", ERROR: "E"}  # as the engine's server marks them; other lines go on
 KEPT_LINES = 400
 
 
@@ -95,7 +96,7 @@ class Library:
         line = text.decode("utf-8", "replace")
         self.lines.append((level, line))
         if self._echo:
-            sys.stderr.write(line)
+            sys.stderr.write(f"0 {LETTERS[level]} {line}" if level in LETTERS else line)
 
     def _compare(self, function: str, structure: Any, defaults: Mapping[str, float]) -> None:
         if sys.platform != "win32" and platform.machine().lower() in ("x86_64", "amd64"):

@@ -1,8 +1,8 @@
 """Find out by computing whether a library is what `abi` says; keep the answer. Knows no model of a person's.
 
 A tiny model is loaded with parameters that all differ, and what the library made of them is read back from
-its getters, its log and the size of its memory: fields that were swapped show here. Then its log-probabilities
-are compared with known ones. The answer holds for one version and content of the library.
+its getters, its log and the size of its memory: fields that were swapped show here. Its log-probabilities
+are then compared with known ones. The answer holds for one version and content of the library.
 """
 
 from __future__ import annotations

@@ -1,0 +1,261 @@
+"""What the direct child is asked to do, one function each. Runs in the child process only."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fabula.core.sampling import Sampling
+from fabula.core.stream import Choice, Token
+from fabula.engine.direct import capture, scoring
+from fabula.engine.direct.context import Context
+from fabula.engine.direct.forms import WholeRegex
+from fabula.engine.direct.frames import frame
+from fabula.engine.direct.grammar import Grammar
+from fabula.engine.direct.library import Drifted, Library
+from fabula.engine.direct.weights import Refused, Settings, TooLong, Weights
+from fabula.engine.direct.writing import Asked, Reply
+from fabula.engine.parsing.schema_grammar import Grammar as SchemaGrammar
+
+Json = dict[str, Any]
+Say = Callable[[bytes], None]
+
+
+class Ended(Exception):
+    """Nobody waits for the answer any more."""
+
+
+class Desk:
+    """One loaded model, and the requests that it serves. `ended` are numbers of requests that are to end."""
+
+    def __init__(self, library: Library, settings: Settings) -> None:
+        self.weights = Weights(library, settings)
+        self.context = Context(self.weights)
+        self.ended: set[int] = set()
+        self._scales: tuple[float, ...] = (0.0,) * len(settings.adapters)
+        self._say: Say = lambda data: None
+        self._id = 0
+
+    def facts(self) -> Json:
+        return {
+            "vocabulary": self.weights.vocabulary,
+            "layers": self.weights.layers,
+            "width": self.weights.width,
+            "rows": self.context.rows,
+        }
+
+    def answer(self, asked: Json, say: Say) -> None:
+        """Every request ends with one answer that says so; no failure of a request ends the child."""
+        self._id, self._say = asked["id"], say
+        try:
+            self._adapt(asked.get("scales"))
+            last = DUTIES[asked["do"]](self, asked)
+            self._tell({"done": True} | last)
+        except Ended:
+            self._tell({"done": True, "ended": True})
+        except TooLong as long:
+            self._tell({"error": "too_long", "tokens": long.tokens, "context": long.context})
+        except (Refused, Drifted) as refused:
+            self._tell({"error": "refused", "reason": f"{refused}"})
+        except Exception as failure:  # noqa: BLE001  # told to the studio, which raises it
+            self._tell({"error": "failed", "reason": f"{type(failure).__name__}: {failure}"})
+        self.ended.discard(self._id)
+
+    def pause(self) -> None:
+        if self._id in self.ended:
+            raise Ended
+
+    def _tell(self, said: Json, data: bytes = b"") -> None:
+        self._say(frame({"id": self._id} | said, data))
+
+    def _adapt(self, scales: Sequence[float] | None) -> None:
+        if scales is not None and tuple(scales) != self._scales:
+            self.context.adapt(scales)
+            self._scales = tuple(scales)
+
+    # ── texts ───────────────────────────────────────────────────────────────────────────────────────
+
+    def ids(self, pieces: Sequence[Any], *, add_special: bool) -> list[int]:
+        """Text is tokenized in place; special tokens are put before and behind the first piece at most."""
+        found: list[int] = []
+        for number, piece in enumerate(pieces):
+            if isinstance(piece, str):
+                found += self.weights.tokenize(piece, add_special=add_special and number == 0)
+            else:
+                found += self._known(piece)
+        return found
+
+    def _known(self, ids: Sequence[int]) -> list[int]:
+        wrong = [id for id in ids if not 0 <= id < self.weights.vocabulary]
+        if wrong:
+            raise Refused(f"there is no token {wrong[0]}: the vocabulary has {self.weights.vocabulary}")
+        return list(ids)
+
+    def _asked_ids(self, asked: Json, name: str = "prompt") -> list[int]:
+        pieces, add_special = asked[name]
+        return self.ids(pieces, add_special=add_special)
+
+    def tokenize(self, asked: Json) -> Json:
+        return {"ids": self._asked_ids(asked)}
+
+    def count(self, asked: Json) -> Json:
+        return {"counts": [len(self.weights.tokenize(text, add_special=False)) for text in asked["texts"]]}
+
+    def detokenize(self, asked: Json) -> Json:
+        raw = b"".join(self.weights.piece(id) for id in self._known(asked["ids"]))
+        return {"text": raw.decode("utf-8", "replace")}
+
+    # ── scoring ─────────────────────────────────────────────────────────────────────────────────────
+
+    def score(self, asked: Json) -> Json:
+        ids = self._asked_ids(asked)
+        if len(ids) < 2:
+            return {"ids": ids, "texts": [self._text(id) for id in ids], "logprobs": [], "likeliest": []}
+        values, best, best_values = scoring.score(self.context, ids, asked["likeliest"], self.pause)
+        rows = [
+            [self._choice(int(id), float(value)) for id, value in zip(*row, strict=True)]
+            for row in zip(best, best_values, strict=True)
+        ]
+        texts = [self._text(id) for id in ids]
+        return {"ids": ids, "texts": texts, "logprobs": values.tolist(), "likeliest": rows}
+
+    def choices(self, asked: Json) -> Json:
+        prefix = self._asked_ids(asked)
+        if not prefix:
+            raise Refused("choices need a text before them")
+        continuations = [self.ids(pieces, add_special=False) for pieces, _ in asked["continuations"]]
+        return {"logprobs": scoring.choices(self.context, prefix, continuations, self.pause)}
+
+    def keep_rows(self, asked: Json) -> Json:
+        ids, file = self._known(asked["ids"]), Path(asked["file"])
+        scoring.keep_rows(self.context, ids, asked["start"], asked["end"], file, self.pause)
+        return {}
+
+    def compare_rows(self, asked: Json) -> Json:
+        ids, file = self._known(asked["ids"]), Path(asked["file"])
+        rows = scoring.compare_rows(self.context, ids, asked["start"], asked["end"], file, self.pause)
+        return {"rows": rows}
+
+    def _text(self, id: int) -> str:
+        return self.weights.piece(id).decode("utf-8", "replace")
+
+    def _choice(self, id: int, logprob: float) -> list[Any]:
+        return as_row(Choice(id, self._text(id), logprob, tuple(self.weights.piece(id))))
+
+    # ── inside ──────────────────────────────────────────────────────────────────────────────────────
+
+    def capture(self, asked: Json) -> Json:
+        ids = self._asked_ids(asked)
+        found = capture.capture(self.weights, ids, asked["tensors"], asked["keep"], self.pause)
+        for name, (rows, values) in found.items():
+            told = {"name": name, "rows": rows, "shape": list(values.shape), "tokens": len(ids)}
+            self._tell(told, values.astype("<f4").tobytes())
+        return {}
+
+    def steer(self, asked: Json) -> Json:
+        """Vectors are multiplied here: the library takes them as they are."""
+        vectors: Mapping[str, Sequence[float]] = asked["vectors"]
+        layers, width = self.weights.layers, self.weights.width
+        if not vectors or not asked["scale"]:
+            self.context.steer(None)
+            return {}
+        matrix = np.zeros((layers - 1, width), np.float32)
+        for layer, vector in vectors.items():
+            if not 1 <= int(layer) < layers or len(vector) != width:
+                raise Refused(
+                    f"layer {layer} with {len(vector)} numbers: layers 1 to {layers - 1} with {width} numbers"
+                )
+            matrix[int(layer) - 1] = np.asarray(vector, np.float32) * asked["scale"]
+        self.context.steer(matrix)
+        return {}
+
+    # ── writing ─────────────────────────────────────────────────────────────────────────────────────
+
+    def write(self, asked: Json) -> Json:
+        sampling = Sampling.of(asked["sampling"])
+        ids = self._asked_ids(asked)
+        if not ids:
+            raise Refused("the prompt is empty")
+        form = self._form(sampling, asked["triggers"])
+        request = Asked(
+            ids=ids,
+            negative=self._negative(sampling, ids),
+            sampling=sampling,
+            seed=asked["seed"],
+            shown=self._shown([*asked["shown"], *asked["triggers"]]),
+            marks=tuple(asked["shown"]),
+            triggers=tuple(asked["triggers"]),
+        )
+        began = time.perf_counter()
+        try:
+            reply = Reply(
+                self.context, request, form, show=self._show, prefill=self._prefill, pause=self.pause
+            )
+            end = reply.write()
+        finally:
+            if isinstance(form, Grammar):
+                form.close()
+        return {
+            "reason": end.reason,
+            "prompt": len(ids),
+            "reused": end.reused,
+            "prompt_ms": end.prompt_ms,
+            "predicted_ms": end.predicted_ms,
+            "total_ms": (time.perf_counter() - began) * 1000,
+            "stop_string": end.stop_string,
+            "completion": len(end.written),
+            "bans": [end.rewrites, end.wasted_tokens, list(end.unavoided)],
+        }
+
+    def _show(self, token: Token) -> None:
+        said: Json = {"text": token.text, "ids": list(token.ids)}
+        if token.chosen:
+            said |= {"chosen": as_row(token.chosen), "likeliest": [as_row(row) for row in token.likeliest]}
+        self._tell(said)
+
+    def _prefill(self, processed: int, total: int, reused: int) -> None:
+        self._tell({"prefill": [processed, total, reused]})
+
+    def _shown(self, texts: Sequence[str]) -> frozenset[int]:
+        """Special tokens that are written out, by their texts."""
+        found = (self.weights.tokenize(text, add_special=False) for text in texts)
+        return frozenset(ids[0] for ids in found if len(ids) == 1)
+
+    def _negative(self, sampling: Sampling, ids: Sequence[int]) -> list[int]:
+        """What guidance leads away from; without a negative prompt, the last token alone."""
+        if sampling.guidance_scale == 1:
+            return []
+        return self.weights.tokenize(sampling.negative_prompt, add_special=True) or [ids[-1]]
+
+    def _form(self, sampling: Sampling, triggers: Sequence[str]) -> Grammar | WholeRegex | None:
+        if sampling.regex:
+            return WholeRegex(sampling.regex, self.weights.piece, self.weights.ends)
+        text = sampling.grammar
+        if sampling.json_schema:
+            rules = SchemaGrammar()
+            text = rules.text(rules.schema(json.loads(sampling.json_schema)))
+        return Grammar(self.weights, text, triggers) if text else None
+
+
+def as_row(choice: Choice) -> list[Any]:
+    """−inf has no place in JSON."""
+    return [choice.id, choice.text, max(choice.logprob, -1e30), list(choice.bytes)]
+
+
+DUTIES: dict[str, Callable[[Desk, Json], Json]] = {
+    "tokenize": Desk.tokenize,
+    "count": Desk.count,
+    "detokenize": Desk.detokenize,
+    "score": Desk.score,
+    "choices": Desk.choices,
+    "keep_rows": Desk.keep_rows,
+    "compare_rows": Desk.compare_rows,
+    "capture": Desk.capture,
+    "steer": Desk.steer,
+    "write": Desk.write,
+}
