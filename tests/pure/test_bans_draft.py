@@ -13,7 +13,7 @@ from fabula.core.stream import Token
 from fabula.engine.bans.draft import ALTERNATIVES, Draft
 from fabula.engine.bans.matcher import Bans
 
-VOCABULARY = ("a", "b", "ab", " a", "ba ", "c", " cab", "B", "", "ß")
+VOCABULARY = ("a", "b", "ab", " a", "ba ", "c", " cab", "B", "", "ß", "d", ". ")
 PHRASES = st.lists(st.sampled_from(["ab", "ba", "a b", "cab", "bb", "ss", "b c"]), unique=True, max_size=4)
 
 

@@ -27,6 +27,9 @@ _NEEDS_OWN = regex.compile(
 )
 """References to groups, whose numbers change when patterns are put together; flags for a whole pattern;
 fuzzy matches and other things that are not worth the risk."""
+_MANY = regex.compile(r"(?<!\\)(?:[*+]|\{\d*,)")
+_OF_GROUPS = regex.compile(r"\)(?:[*+?]|\{)")
+CALM = 2  # quantifiers, none of them of a group: such a pattern takes no time worth watching
 PLAIN, BOUNDED, LOOKING = "fabula_plain", "fabula_bounded", "fabula_looking"
 """Matches that stand at once; that the next character may undo; that a look-ahead may undo."""
 
@@ -37,16 +40,18 @@ class Pattern:
 
     compiled: regex.Pattern[str]
     kind: str = ""  # "" = by the group that matched
+    calm: bool = False
 
     def search(self, text: str, start: int, *, final: bool) -> tuple[tuple[int, int] | None, int]:
         """(start, end) of a match that stands, and from where on the text may still become one.
 
         Raises TimeoutError.
         """
-        found = self.compiled.search(text, start, partial=not final, timeout=PATIENCE_S)
+        patience = None if self.calm else PATIENCE_S
+        found = self.compiled.search(text, start, partial=not final, timeout=patience)
         while found and not found.partial and found.end() == found.start() < len(text):
             begin = found.start() + 1  # it matched nothing; that cannot be avoided
-            found = self.compiled.search(text, begin, partial=not final, timeout=PATIENCE_S)
+            found = self.compiled.search(text, begin, partial=not final, timeout=patience)
         if found is None or found.end() == found.start():
             return None, len(text)
         if found.partial:
@@ -70,14 +75,20 @@ def compiled(patterns: Sequence[str]) -> tuple[Pattern, ...]:
         _check(pattern)
     alone = [pattern for pattern in patterns if _NEEDS_OWN.search(pattern)]
     together = [pattern for pattern in patterns if pattern not in alone]
-    joined = [_joined(together)] if together else []
-    return (*joined, *(Pattern(_made(pattern), _kind(pattern)) for pattern in alone))
+    groups = ([one for one in together if _is_calm(one) == calm] for calm in (True, False))
+    joined = [_joined(group) for group in groups if group]
+    return (*joined, *(Pattern(_made(one), _kind(one), _is_calm(one)) for one in alone))
 
 
 def _joined(patterns: Sequence[str]) -> Pattern:
+    """All are calm, or none is."""
     kinds = ((kind, [one for one in patterns if _kind(one) == kind]) for kind in (PLAIN, BOUNDED, LOOKING))
     parts = (f"(?P<{kind}>{'|'.join(f'(?:{one})' for one in ones)})" for kind, ones in kinds if ones)
-    return Pattern(_made("|".join(parts)))
+    return Pattern(_made("|".join(parts)), calm=_is_calm(patterns[0]))
+
+
+def _is_calm(pattern: str) -> bool:
+    return len(_MANY.findall(pattern)) <= CALM and not _OF_GROUPS.search(pattern)
 
 
 def _made(source: str) -> regex.Pattern[str]:
