@@ -63,6 +63,8 @@ def facts(data: dict[str, Any]) -> str:
         parts.append(say("cli.facts.tokens", tokens=known["completion_tokens"]))
     if "reused_tokens" in known:
         parts.append(say("cli.facts.reused", reused=known["reused_tokens"], prompt=known["prompt_tokens"]))
+    if problem := known.get("form_problem"):
+        parts.append(say("cli.facts.form_problem", problem=problem))
     if cut := known.get("cut_messages"):
         parts.append(say("cli.facts.cut", messages=cut))
     if ignored := known.get("ignored"):

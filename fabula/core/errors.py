@@ -577,7 +577,7 @@ class Offline(DownloadFailure):
 @dataclass(eq=False)
 class DownloadBroken(DownloadFailure):
     source: str
-    reason: str
+    reason: Phrase | str
 
 
 @dataclass(eq=False)
@@ -632,7 +632,7 @@ class PipMissing(DownloadFailure):
 class Unexpected(FabulaError):
     """A fault of Fabula itself; `reason` is its technical name, the log has the rest."""
 
-    reason: str
+    reason: Phrase | str
 
 
 # ── the home folder ─────────────────────────────────────────────────────────────────────────────────

@@ -144,7 +144,7 @@ class Finished:
     reasoning_tokens: int = 0  # of the completion tokens, those of the reasoning and its tags
     cache: CacheSource | Literal[""] = ""  # "" = not known
     cache_reason: CacheReason = ""
-    form_problem: str = ""  # why the reply does not have the form that was asked for, "" when it has
+    form_problem: Phrase | None = None  # why the reply has not the form that was asked for
     cost: float | None = None  # US dollars, where a remote server tells it
     answer_read_again: bool = False  # the next turn's prompt leaves the reasoning out, so no cache can help
     bans: Rewrites | None = None  # None = no texts were banned
@@ -164,7 +164,7 @@ class Finished:
             "completion_tokens": self.completion_tokens,
             "reasoning_tokens": self.reasoning_tokens,
             "answer_read_again": self.answer_read_again,
-            "form_problem": self.form_problem,
+            "form_problem": self.form_problem.kept() if self.form_problem else "",
             "cost": self.cost,
             "first_token_ms": round(self.first_token_ms, 1),
             "tokens_per_second": round(self.tokens_per_second, 2),

@@ -25,6 +25,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from fabula.core.errors import TemplateRefused
 from fabula.core.messages import Tool
+from fabula.core.texts import phrase
 
 MAX_OPERAND = 10_000_000  # characters or magnitude that `*`, `**` and `%` may produce
 MAX_ITERATIONS = 1_000_000  # items of range() in one rendering
@@ -227,7 +228,7 @@ class ChatTemplate:
         ) as reason:
             raise TemplateRefused(reason=str(reason) or type(reason).__name__) from reason
         except RecursionError as reason:
-            raise TemplateRefused(reason="the template calls itself too deeply") from reason
+            raise TemplateRefused(reason=phrase("reasons.template_depth")) from reason
 
     def _dates(self) -> dict[str, str]:
         """Two more names under which templates look for the date, in the shape that each expects."""

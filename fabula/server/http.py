@@ -24,6 +24,7 @@ from fabula.core.errors import (
 )
 from fabula.core.texts import phrase
 from fabula.server.caller import caller_of
+from fabula.server.mistakes import refusal
 from fabula.server.native import (
     adapters,
     chats,
@@ -43,6 +44,7 @@ from fabula.server.openai import render as openai_render
 from fabula.server.openai import routes as openai_routes
 from fabula.server.security import Gate, content_policy
 from fabula.server.static import index_html, web_routes
+from fabula.server.turnstile import Turnstile
 
 NATIVE = "/api/fabula/v1"
 MAX_BODY = 64 << 20  # bytes of one request; the longest text that the native API takes fits several times
@@ -65,7 +67,8 @@ def create(studio: Studio) -> ASGIApp:
     app.include_router(embeddings.router(studio))
     app.include_router(web_routes())
     _tell_errors(app)
-    return Gate(app, policy=content_policy(index_html()), tell=_answer, max_body=MAX_BODY)
+    gate = Gate(app, policy=content_policy(index_html()), tell=_answer, max_body=MAX_BODY)
+    return Turnstile(gate)
 
 
 def _tell_errors(app: FastAPI) -> None:
@@ -77,9 +80,7 @@ def _tell_errors(app: FastAPI) -> None:
 
     async def invalid(request: Request, failure: Exception) -> Response:
         assert isinstance(failure, RequestValidationError)
-        first = failure.errors()[0]
-        name = ".".join(str(part) for part in first["loc"][1:]) or "body"
-        return _answer(request, BadParameter(name, f"{first.get('input')!r}"[:80], first["msg"]))
+        return _answer(request, refusal(list(failure.errors())))
 
     async def routing(request: Request, failure: Exception) -> Response:
         assert isinstance(failure, HTTPException)
@@ -101,7 +102,7 @@ def _as_ours(request: Request, failure: HTTPException) -> FabulaError:
         return BodyTooLarge(MAX_BODY)
     if failure.status_code in (404, 405):
         return NoSuchRoute(request.method, request.url.path)
-    return BadParameter("body", "no JSON", phrase("expected.json_object", reason=f"{failure.detail}"))
+    return BadParameter("body", "–", phrase("expected.json_object", reason=f"{failure.detail}"))
 
 
 def _answer(

@@ -20,6 +20,7 @@ from sqlalchemy import Connection
 from fabula.core.errors import Unexpected
 from fabula.core.request import LOCAL_OWNER
 from fabula.core.seams import Events
+from fabula.core.texts import phrase
 from fabula.store import jobs
 from fabula.store.files import writing
 from fabula.store.home import Home
@@ -128,7 +129,7 @@ class JobRunner:
         if jobs.find(connection, id).cancel_requested:
             jobs.end(connection, id, "cancelled")
         else:
-            reason = last_line(self._log(id)) or f"exit status {code}"
+            reason = last_line(self._log(id)) or phrase("reasons.exit_status", code=code)
             jobs.end(connection, id, "interrupted", error=jobs.as_error(Unexpected(reason)))
 
     def _log(self, id: str) -> Path:

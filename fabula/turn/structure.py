@@ -7,13 +7,16 @@ that was cut short by a limit keeps no form. So the form is checked before, and 
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import regex
 
 from fabula.core.errors import BadParameter
 from fabula.core.sampling import Sampling
-from fabula.core.texts import phrase
+from fabula.core.texts import Phrase, phrase
+
+if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError
 
 FORMS = ("grammar", "json_schema", "regex")
 MAX_FORM = 200_000  # characters of a schema, regex or grammar
@@ -33,32 +36,40 @@ def check(sampling: Sampling) -> None:
         _CHECKS[name](form)
 
 
-def problem(sampling: Sampling, text: str) -> str:
-    """Why a reply does not have the form that was asked for; "" when it has, or when none was asked for."""
+def problem(sampling: Sampling, text: str) -> Phrase | None:
+    """Why a reply does not have the form that was asked for; None when it has, or when none was asked for."""
     if len(text) > MAX_CHECKED:
-        return ""
+        return None
     if sampling.json_schema:
         return _json_problem(sampling.json_schema, text)
-    return _regex_problem(sampling.regex, text) if sampling.regex else ""
+    return _regex_problem(sampling.regex, text) if sampling.regex else None
 
 
-def _regex_problem(pattern: str, text: str) -> str:
+def _regex_problem(pattern: str, text: str) -> Phrase | None:
     try:
         matches = regex.fullmatch(pattern, text, timeout=MATCH_S)
     except TimeoutError:
-        return f"the regex could not be matched within {MATCH_S:g} s"
-    return "" if matches else "the reply does not match the regex"
+        return phrase("form.regex_slow", seconds=MATCH_S)
+    return None if matches else phrase("form.regex")
 
 
-def _json_problem(schema: str, text: str) -> str:
+def _json_problem(schema: str, text: str) -> Phrase | None:
     from jsonschema import Draft202012Validator
 
     try:
         value = json.loads(text)
-    except (ValueError, RecursionError) as reason:
-        return f"the reply is no JSON: {reason}"
-    wrong = next(Draft202012Validator(json.loads(schema)).iter_errors(value), None)
-    return f"{wrong.json_path}: {wrong.message}"[:300] if wrong else ""
+    except json.JSONDecodeError as wrong:
+        return phrase("form.no_json", line=wrong.lineno, column=wrong.colno)
+    except RecursionError:
+        return phrase("form.no_json", line=1, column=1)
+    broken = next(Draft202012Validator(json.loads(schema)).iter_errors(value), None)
+    return _rule_broken(broken) if broken else None
+
+
+def _rule_broken(wrong: ValidationError) -> Phrase:
+    """Where, and which rule of the schema: the validator's own words are English only."""
+    rule = f"{wrong.validator}: {json.dumps(wrong.validator_value, ensure_ascii=False)}"
+    return phrase("form.schema", path=wrong.json_path[:200], rule=rule[:200])
 
 
 def _check_schema(text: str) -> None:

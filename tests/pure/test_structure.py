@@ -39,15 +39,17 @@ def test_a_wrong_form_is_refused(form: dict[str, object]):
 
 def test_a_reply_is_held_against_its_schema():
     sampling = Sampling.of({"json_schema": PERSON})
-    assert structure.problem(sampling, json.dumps({"age": 5})) == ""
-    assert "age" in structure.problem(sampling, "{}")
-    assert "no JSON" in structure.problem(sampling, '{"age": ')
+    assert structure.problem(sampling, json.dumps({"age": 5})) is None
+    assert "$ does not fit the schema's rule" in f"{structure.problem(sampling, '{}')}"
+    cut = structure.problem(sampling, '{"age": ')
+    assert cut
+    assert cut.say("zh-Hans") == "不是 JSON（第 1 行第 9 列）"
 
 
 def test_a_reply_is_held_against_its_regex():
-    assert structure.problem(Sampling(regex="[a-c]+"), "abc") == ""
+    assert structure.problem(Sampling(regex="[a-c]+"), "abc") is None
     assert structure.problem(Sampling(regex="[a-c]+"), "abcd")
 
 
 def test_a_reply_without_a_form_is_not_judged():
-    assert structure.problem(Sampling(), "anything") == ""
+    assert structure.problem(Sampling(), "anything") is None

@@ -20,6 +20,7 @@ from urllib.parse import unquote
 import httpx
 
 from fabula.core.errors import AccessDenied, DownloadBroken, NotAModel, Offline, SourceMissing, UnknownSource
+from fabula.core.texts import phrase
 from fabula.models.sources import landing
 from fabula.models.sources.addresses import is_allowed
 from fabula.models.sources.words import Errand, Meter, Source
@@ -255,7 +256,7 @@ def _follow(client: httpx.Client, remote: Remote, headers: dict[str, str]) -> ht
         if (target.host, target.port) != (url.host, url.port):  # a token is for its own host alone
             headers = {name: value for name, value in headers.items() if name.lower() != "authorization"}
         url = target
-    raise DownloadBroken(remote.source, f"more than {REDIRECTS} redirects")
+    raise DownloadBroken(remote.source, phrase("reasons.redirects", most=REDIRECTS))
 
 
 def _check_status(answer: httpx.Response, source: str) -> None:

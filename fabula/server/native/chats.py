@@ -61,18 +61,20 @@ def router(studio: Studio) -> APIRouter:
     async def head(chat_id: str, body: bodies.Head, request: Request) -> dict[str, Any]:
         """Show another swipe or branch."""
         change = await chats.move_head(caller_of(request).owner_id, chat_id, body.revision, body.message_id)
-        return shapes.change(studio, change)
+        return shapes.change(studio, change, caller_of(request).language)
 
     @routes.post("/{chat_id}/undo")
     async def undo(chat_id: str, body: bodies.Revision, request: Request) -> dict[str, Any]:
         """Take the last change of the tree back; not while a reply is being written."""
         studio.replies.require_idle(chat_id)
-        return shapes.change(studio, await chats.undo(caller_of(request).owner_id, chat_id, body.revision))
+        change = await chats.undo(caller_of(request).owner_id, chat_id, body.revision)
+        return shapes.change(studio, change, caller_of(request).language)
 
     @routes.post("/{chat_id}/redo")
     async def redo(chat_id: str, body: bodies.Revision, request: Request) -> dict[str, Any]:
         studio.replies.require_idle(chat_id)
-        return shapes.change(studio, await chats.redo(caller_of(request).owner_id, chat_id, body.revision))
+        change = await chats.redo(caller_of(request).owner_id, chat_id, body.revision)
+        return shapes.change(studio, change, caller_of(request).language)
 
     _messages(routes, studio)
     return routes
@@ -88,25 +90,26 @@ def _messages(routes: APIRouter, studio: Studio) -> None:
         """A page of the current path, oldest first: up to `before`, up to the head, or from `offset` on."""
         owner = caller_of(request).owner_id
         found = await chats.page(owner, chat_id, before=before or None, limit=limit, offset=offset)
-        return shapes.page(found)
+        return shapes.page(found, caller_of(request).language)
 
     @routes.get("/{chat_id}/messages/{message_id}/versions")
     async def versions(chat_id: str, message_id: str, request: Request) -> dict[str, Any]:
         """Every text that a message has had, oldest first."""
         found = await chats.versions(caller_of(request).owner_id, chat_id, message_id)
-        return {"versions": [shapes.plain(version) for version in found]}
+        language = caller_of(request).language
+        return {"versions": [shapes.told(shapes.plain(version), language) for version in found]}
 
     @routes.post("/{chat_id}/messages", status_code=201)
     async def add(chat_id: str, body: bodies.NewMessage, request: Request) -> dict[str, Any]:
         """Add a message without asking for a reply."""
         change = await chats.add(caller_of(request).owner_id, chat_id, **body.model_dump())
-        return shapes.change(studio, change)
+        return shapes.change(studio, change, caller_of(request).language)
 
     @routes.patch("/{chat_id}/messages/{message_id}")
     async def edit(chat_id: str, message_id: str, body: bodies.Edit, request: Request) -> dict[str, Any]:
         """A new version of a message; what follows it stays."""
         change = await chats.edit(caller_of(request).owner_id, chat_id, body.revision, message_id, body.text)
-        return shapes.change(studio, change)
+        return shapes.change(studio, change, caller_of(request).language)
 
     @routes.post("/{chat_id}/messages/{message_id}/branch")
     async def branch(chat_id: str, message_id: str, body: bodies.Branch, request: Request) -> dict[str, Any]:
@@ -114,10 +117,10 @@ def _messages(routes: APIRouter, studio: Studio) -> None:
         change = await chats.branch(
             caller_of(request).owner_id, chat_id, body.revision, message_id, body.text
         )
-        return shapes.change(studio, change)
+        return shapes.change(studio, change, caller_of(request).language)
 
     @routes.delete("/{chat_id}/messages/{message_id}")
     async def hide(chat_id: str, message_id: str, revision: int, request: Request) -> dict[str, Any]:
         """Hide a message and all that follows it; undo brings them back."""
         change = await chats.hide(caller_of(request).owner_id, chat_id, revision, message_id)
-        return shapes.change(studio, change)
+        return shapes.change(studio, change, caller_of(request).language)

@@ -12,6 +12,7 @@ from fabula.core import texts
 from fabula.core.errors import BadParameter
 from fabula.core.model import LocalModel
 from fabula.core.plan import Plan
+from fabula.core.texts import Phrase
 from fabula.core.worker import Running
 from fabula.engine.builds.builds import Build, installed, ours
 from fabula.engine.builds.builds import table as build_table
@@ -38,12 +39,21 @@ def chat(studio: Studio, row: Chat) -> Json:
     return plain(row) | {"turn_id": studio.replies.turn_of(row.id)}
 
 
-def change(studio: Studio, made: Change) -> Json:
-    return plain(made) | {"chat": chat(studio, made.chat)}
+def change(studio: Studio, made: Change, language: str) -> Json:
+    return told(plain(made), language) | {"chat": chat(studio, made.chat)}
 
 
-def page(found: Page) -> Json:
-    return plain(found)
+def page(found: Page, language: str) -> Json:
+    shown = plain(found)
+    return shown | {"messages": [told(message, language) for message in shown["messages"]]}
+
+
+def told(data: Json, language: str) -> Json:
+    """A message, version, change or event of a turn, with sentences in the reader's language."""
+    if isinstance(problem := (facts := data.get("facts") or {}).get("form_problem"), dict):
+        data = data | {"facts": facts | {"form_problem": Phrase.of(problem).say(language)}}
+    inner = {name: told(data[name], language) for name in ("change", "message") if isinstance(data.get(name), dict)}
+    return data | inner
 
 
 def model(studio: Studio, row: LocalModel, language: str) -> Json:

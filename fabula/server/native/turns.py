@@ -39,7 +39,7 @@ def router(studio: Studio) -> APIRouter:
             "turn_id": started.turn_id,
             "message_id": started.message_id,
             "message_ids": list(started.message_ids),
-            "change": shapes.change(studio, started.change),
+            "change": shapes.change(studio, started.change, caller.language),
         }
         return JSONResponse(answer, status_code=202)
 
@@ -88,12 +88,15 @@ async def _told(events: AsyncIterator[Event], language: str) -> AsyncGenerator[b
     """Events as the reader's language has them: an error's sentence is told anew from its fields."""
     async for item in events:
         data = item.data
-        if item.kind == "error":
-            data = errors.retold(data, language)
-        elif item.kind in ("text", "reasoning"):
+        if item.kind in ("text", "reasoning"):
             data = _piece(data)
-        elif item.kind == "written" and data["error"]:
-            data = data | {"error": errors.retold(data["error"], language)}
+        elif item.kind == "error":
+            data = shapes.told(errors.retold(data, language), language)
+        elif item.kind == "done":
+            data = shapes.told(data, language)
+        elif item.kind == "written":
+            error = errors.retold(data["error"], language) if data["error"] else None
+            data = shapes.told(data | {"error": error}, language)
         elif item.kind == "loading":
             data = _why(data, language)
         yield event(item.id, item.kind, data)
@@ -122,7 +125,8 @@ async def _kinds(
     try:
         async for delta in deltas:
             if isinstance(delta, Finished):
-                yield "done", {"reason": delta.reason, "facts": delta.facts(model), "change": None}
+                end = {"reason": delta.reason, "facts": delta.facts(model), "change": None}
+                yield "done", shapes.told(end, language)
             elif isinstance(delta, Token):
                 yield "text", {"text": delta.text}
             elif shown := as_event(delta):

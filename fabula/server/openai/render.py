@@ -66,12 +66,15 @@ def usage(ends: Iterable[Finished], prompts: int = 1) -> dict[str, Any]:
     }
 
 
-def honesty(ends: Iterable[Finished]) -> dict[str, Any]:
-    """What was really used and what was asked for in vain, in our own field of the last chunk."""
+def honesty(ends: Iterable[Finished], language: str = "en") -> dict[str, Any]:
+    """What was really used, what was asked for in vain, and how it really ended, in our own field of the last
+    chunk."""
     ends = list(ends)
     return {
         "effective": ends[0].effective if ends else {},
         "ignored": sorted({name for end in ends for name in end.ignored}),
+        "reasons": [end.reason for end in ends],
+        "form_problems": [end.form_problem.say(language) if end.form_problem else "" for end in ends],
     }
 
 
@@ -222,9 +225,9 @@ def _row(choice: Choice) -> dict[str, Any]:
 class Answer:
     """One answer's id, time and model, in either shape, for one prompt or several."""
 
-    def __init__(self, shape: ChatShape | TextShape, model: str, prompts: int = 1):
+    def __init__(self, shape: ChatShape | TextShape, model: str, prompts: int = 1, language: str = "en"):
         self.shape = shape
-        self._prompts = prompts
+        self._prompts, self._language = prompts, language
         self._head = {
             "id": shape.id_prefix + uuid.uuid4().hex,
             "object": shape.object,
@@ -244,7 +247,7 @@ class Answer:
 
     def last_chunk(self, index: int, finish_reason: str, end: Finished) -> bytes:
         choice = {"index": index, **self.shape.closing(finish_reason)}
-        return data(self._chunk_head | {"choices": [choice], "fabula": honesty([end])})
+        return data(self._chunk_head | {"choices": [choice], "fabula": honesty([end], self._language)})
 
     def usage_chunk(self, ends: Iterable[Finished]) -> bytes:
         return data(self._chunk_head | {"choices": [], "usage": usage(ends, self._prompts)})
@@ -257,7 +260,7 @@ class Answer:
             for index, (written, echo) in enumerate(zip(choices, echoes, strict=True))
         ]
         counts = usage(ends, self._prompts)
-        return self._head | {"choices": rows, "usage": counts, "fabula": honesty(ends)}
+        return self._head | {"choices": rows, "usage": counts, "fabula": honesty(ends, self._language)}
 
 
 class Chunks:

@@ -72,7 +72,8 @@ async def _complete(
 ) -> Response:
     wish = read(await _over_preset(studio, request, await body_of(request)))
     model = studio.find_model(wish.model)
-    answer = render.Answer(shape, model.name, len(wish.conversations or wish.prompts))
+    prompts, language = len(wish.conversations or wish.prompts), caller_of(request).language
+    answer = render.Answer(shape, model.name, prompts, language)
     turns = _turns(studio, request, wish, model.name)
     try:
         if wish.stream:
@@ -100,7 +101,8 @@ async def body_of(request: Request) -> dict[str, Any]:
         if b"\\ud" in raw.lower():  # half a character can neither be tokenized nor sent back
             json.dumps(body, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as reason:
-        raise BadParameter("body", "no JSON", phrase("expected.json_object", reason=f"{reason}")) from reason
+        shown = raw[:80].decode(errors="replace")
+        raise BadParameter("body", shown, phrase("expected.json_object", reason=f"{reason}")) from reason
     if not isinstance(body, dict):
         raise BadParameter("body", f"{body!r}"[:80], phrase("expected.object"))
     return body
