@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import logging.handlers
 import os
@@ -23,6 +24,7 @@ from fabula.store.home import Home
 from fabula.store.studio import Claim, claim
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
+LOOK_S = 1.0  # between two looks at the clock, for the date in answers
 STOP_GRACE_S = 5  # for answers that are being sent when the studio is told to stop
 
 
@@ -78,6 +80,7 @@ async def _answer(
         timeout_graceful_shutdown=STOP_GRACE_S,
     )
     server = _Server(config, studio.quiet)
+    gc.freeze()  # the program itself never becomes garbage: collections need not walk through it
     restore = _on_signals(server)
     watch = asyncio.create_task(_announce(server, listener, mine, ready, stop))
     try:
@@ -89,11 +92,24 @@ async def _answer(
 
 class _Server(uvicorn.Server):
     """Uvicorn raises a caught signal again when it has shut down, which would cut our own closing short;
-    and it waits for open streams, which end only when they are told to."""
+    and it waits for open streams, which end only when they are told to. It wakes ten times a second to see
+    whether it is to end, each time at the price of a streamed token: here it is told."""
 
     def __init__(self, config: uvicorn.Config, before_shutdown: Callable[[], Awaitable[None]]) -> None:
         super().__init__(config)
         self._before_shutdown = before_shutdown
+        self._loop = asyncio.get_running_loop()
+        self._told = asyncio.Event()
+
+    def end(self) -> None:
+        """May be called in a signal handler."""
+        self.should_exit = True
+        self._loop.call_soon_threadsafe(self._told.set)
+
+    async def main_loop(self) -> None:
+        while not await self.on_tick(0):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._told.wait(), LOOK_S)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         await self._before_shutdown()
@@ -104,12 +120,12 @@ class _Server(uvicorn.Server):
         yield
 
 
-def _on_signals(server: uvicorn.Server) -> Callable[[], None]:
+def _on_signals(server: _Server) -> Callable[[], None]:
     """The first SIGINT or SIGTERM ends the server in good order, the second at once. Gives the way back."""
 
     def stop(number: int, frame: FrameType | None) -> None:
         server.force_exit = server.should_exit
-        server.should_exit = True
+        server.end()
 
     if threading.current_thread() is not threading.main_thread():
         return lambda: None
@@ -123,7 +139,7 @@ def _on_signals(server: uvicorn.Server) -> Callable[[], None]:
 
 
 async def _announce(
-    server: uvicorn.Server,
+    server: _Server,
     listener: socket.socket,
     mine: Claim,
     ready: Callable[[str], None],
@@ -137,7 +153,7 @@ async def _announce(
     ready(address)
     if stop is not None:
         await asyncio.to_thread(stop.wait)
-        server.should_exit = True
+        server.end()
 
 
 def _listen(host: str, port: int) -> socket.socket:
