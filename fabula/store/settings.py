@@ -18,7 +18,7 @@ from typing import Any, Literal, cast
 
 from fabula.core import texts
 from fabula.core.errors import BadParameter, SettingInvalid, SettingUnknown, StoreUnwritable
-from fabula.core.load import KV_TYPES, LoadOptions
+from fabula.core.load import KV_TYPES, LoadOptions, seconds_of
 from fabula.store.files import write_atomic
 from fabula.store.home import Home
 from fabula.store.toml_lines import literal, render, replace, with_table
@@ -30,13 +30,15 @@ Origin = Literal["default", "file", "environment", "flag"]
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One row of the table. The type of `default` is the type of the setting."""
+    """One row of the table. The type of `default` is the type of the setting; a time is kept in seconds and
+    understood as `core.load.seconds_of` does."""
 
     name: str
     default: Value
     low: float = -math.inf
     high: float = math.inf
     choices: tuple[str, ...] = ()
+    is_time: bool = False
 
     @property
     def attribute(self) -> str:
@@ -53,6 +55,8 @@ class Setting:
 
     def check(self, value: object) -> Value:
         """The value as it is kept. Raises SettingInvalid."""
+        if self.is_time:
+            return self._check_time(value)
         if isinstance(self.default, bool) and isinstance(value, bool):
             return value
         if (
@@ -66,6 +70,12 @@ class Setting:
             return self._check_number(cast(float, value))
         raise SettingInvalid(self.name, str(value), self.expected)
 
+    def _check_time(self, value: Any) -> Value:
+        try:
+            return seconds_of(value)
+        except BadParameter as wrong:
+            raise SettingInvalid(self.name, str(value), self.expected) from wrong
+
     def _check_number(self, value: float) -> Value:
         if self.low <= value <= self.high:  # NaN is in no range
             if isinstance(self.default, float):
@@ -78,7 +88,7 @@ class Setting:
         """The value from the environment, where everything is text."""
         if isinstance(self.default, bool):
             return self.check(_WORDS.get(text.strip().lower(), text))
-        if isinstance(self.default, str):
+        if isinstance(self.default, str) or self.is_time:
             return self.check(text)
         try:
             return self.check(float(text))
@@ -89,6 +99,8 @@ class Setting:
     def expected(self) -> texts.Phrase:
         if self.choices:
             return texts.phrase("expected.one_of", names=", ".join(choice or '""' for choice in self.choices))
+        if self.is_time:
+            return texts.phrase("expected.keep_alive")
         if isinstance(self.default, bool):
             return texts.phrase("expected.bool")
         if isinstance(self.default, str):
@@ -123,7 +135,7 @@ SETTINGS = (
     Setting("engine.build", ""),  # a build of `fabula engine list`, or the path of a llama-server; "" = ours
     Setting("engine.memory_limit", 0.0, 0, 1_000_000),  # GiB that all models may take; 0 = what is free
     Setting("engine.start_timeout", 120.0, 1, 86_400),  # seconds
-    Setting("engine.keep_alive", 900.0, -1, 31_536_000),  # seconds without use; −1 = for ever
+    Setting("engine.keep_alive", 900.0, is_time=True),  # without use; −1 = for ever
     Setting("engine.queue_limit", 256, 0, 1_000_000),  # requests that wait
     Setting("engine.kv_budget", 4 << 30, 0, 1 << 50),  # bytes of kv/; 0 = nothing is saved
     Setting("engine.auto_tune", True),
@@ -249,6 +261,7 @@ def describe(settings: Settings, language: str = "en") -> list[dict[str, Any]]:
             "where": settings.origin(setting.name),
             "about": texts.say(setting.key, language),
             "choices": list(setting.choices),
+            "is_time": setting.is_time,
         }
         for setting in SETTINGS
     ]

@@ -59,4 +59,4 @@ export interface System {
   version: string; home: string; languages: Language[]; starter: { present: boolean; name: string; size: number };
   machine: Machine; running: Running[]; suggestions: Suggestion[];
 }
-export interface Setting { name: string; value: any; default: any; where: "default" | "file" | "environment" | "flag"; about: string; choices: string[] }
+export interface Setting { name: string; value: any; default: any; where: "default" | "file" | "environment" | "flag"; about: string; choices: string[]; is_time: boolean }

@@ -51,6 +51,24 @@ def test_flags_go_before_the_environment_before_the_file_before_defaults(
     assert settings["engine.context"] == settings.engine_context
 
 
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("'5m'", 300), ("'1h30m'", 5400), ("90", 90), ("'90'", 90), ("0", 0), ("-1", -1), ("'-5m'", -1)],
+)
+def test_how_long_a_model_stays_is_said_as_in_a_request(
+    home: Home, monkeypatch: pytest.MonkeyPatch, text: str, seconds: float
+) -> None:
+    home.config.write_text(f"engine.keep_alive = {text}  # my own words\n")
+    assert load(home).engine_keep_alive == seconds
+    save(home, {"port": 8000})
+    assert f"engine.keep_alive = {text}  # my own words" in home.config.read_text()
+    monkeypatch.setenv("FABULA_ENGINE_KEEP_ALIVE", text.strip("'"))
+    assert load(home).engine_keep_alive == seconds
+    save(home, {"engine.keep_alive": text.strip("'")})
+    monkeypatch.delenv("FABULA_ENGINE_KEEP_ALIVE")
+    assert load(home).engine_keep_alive == seconds
+
+
 @pytest.mark.parametrize(("text", "value"), [("true", True), ("0", False), ("YES", True), ("off", False)])
 def test_words_of_the_environment_are_read(
     home: Home, monkeypatch: pytest.MonkeyPatch, text: str, value: bool
@@ -77,7 +95,7 @@ def test_an_unknown_setting_is_refused_and_the_file_is_named(home: Home) -> None
         "open_browser = 1",
         "host = 5",
         'language = "fr"',
-        "engine.keep_alive = -2",
+        "engine.keep_alive = 'soon'",
         "engine.start_timeout = inf",
         "port = [1]",
         "port = ",

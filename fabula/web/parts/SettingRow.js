@@ -48,7 +48,7 @@ function Field({ id, setting, disabled, save }) {
   if (kind === "boolean") {
     return html`<input id=${id} type="checkbox" checked=${value} disabled=${disabled} onChange=${(/** @type {any} */ event) => save(event.target.checked)} />`;
   }
-  if (kind === "number") {
+  if (kind === "number" && !setting.is_time) {
     return html`<input id=${id} class="field" type="number" step="any" value=${value} disabled=${disabled} onChange=${(/** @type {any} */ event) => save(event.target.value === "" ? null : Number(event.target.value))} />`;
   }
   return html`<input id=${id} class="field" type="text" value=${value} disabled=${disabled} onChange=${(/** @type {any} */ event) => save(event.target.value)} />`;
