@@ -167,13 +167,16 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {"content-type": "text/html" if path.startswith("/simple/") else "application/octet-stream"}
         if shelf.etags:
             headers["etag"] = etag
+        if shelf.etags and self.headers.get("if-none-match") == etag:
+            return self._head(304, etag=etag)
         asked = self.headers.get("range") if shelf.ranges else None
         if asked and self.headers.get("if-range") in (None, etag):
-            start = int(asked.removeprefix("bytes=").rstrip("-"))
+            first, _, last = asked.removeprefix("bytes=").partition("-")
+            start, end = int(first), min(int(last or len(content)), len(content) - 1)
             if start >= len(content):
                 return self._head(416)
-            headers["content-range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
-            return self._send(206, content[start:], headers)
+            headers["content-range"] = f"bytes {start}-{end}/{len(content)}"
+            return self._send(206, content[start : end + 1], headers)
         return self._send(200, content, headers)
 
     def _send(self, status: int, content: bytes, headers: dict[str, str]) -> None:

@@ -8,6 +8,7 @@ layers look back through a window only) is data: `windows.json`.
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 import re
 from collections.abc import Iterable, Sequence
@@ -73,9 +74,9 @@ class Widths:
     query: int = 0  # numbers of all queries
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Anatomy:
-    """A model as the memory formula sees it."""
+    """A model as the memory formula sees it. What is asked often is worked out once."""
 
     architecture: str
     layers: tuple[Layer, ...]
@@ -92,13 +93,48 @@ class Anatomy:
     def weights(self) -> int:
         return sum(layer.weights for layer in self.layers) + self.inputs + self.output + self.shared_tables
 
-    @property
-    def has_window(self) -> bool:
-        return any(layer.window for layer in self.layers)
+    @functools.cached_property
+    def windows(self) -> tuple[int, ...]:
+        """The widths of all windows that layers look through."""
+        return tuple(sorted({layer.window for layer in self.layers if layer.window}))
 
-    @property
-    def recurrent(self) -> bool:
-        return any(layer.state for layer in self.layers)
+    @functools.cached_property
+    def attends(self) -> bool:
+        return any(layer.keys for layer in self.layers)
+
+    @functools.cached_property
+    def key_heads(self) -> int:
+        return max((layer.heads for layer in self.layers), default=0)
+
+    @functools.cached_property
+    def value_width(self) -> int:
+        return max((layer.values for layer in self.layers), default=0)
+
+    @functools.cached_property
+    def state(self) -> int:
+        """Bytes of the largest state of a layer."""
+        return max((layer.state for layer in self.layers), default=0)
+
+    @functools.cached_property
+    def latent(self) -> bool:
+        """Whether values are a part of the keys."""
+        return any(layer.keys and not layer.values for layer in self.layers)
+
+    @functools.cached_property
+    def kinds(self) -> tuple[int, ...]:
+        """For each layer the number of the first one whose cache is like its own."""
+        first: dict[tuple[int, ...], int] = {}
+        likes = ((layer.keys, layer.values, layer.window, layer.state) for layer in self.layers)
+        return tuple(first.setdefault(like, number) for number, like in enumerate(likes))
+
+    @functools.cached_property
+    def summed(self) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+        """Bytes of all layers before each one: on the host, on a device, and of experts."""
+        columns = zip(
+            *((layer.weights, layer.on_device, layer.experts) for layer in self.layers), strict=True
+        )
+        host, device, experts = (tuple(itertools.accumulate(column, initial=0)) for column in columns)
+        return host, device, experts
 
 
 @functools.cache

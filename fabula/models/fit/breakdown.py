@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from fabula.models.fit import compute
 from fabula.models.fit.anatomy import Anatomy
-from fabula.models.fit.cache import Load, layer_bytes
+from fabula.models.fit.cache import Load, caches
 from fabula.models.fit.constants import Constants, constants
 
 
@@ -39,20 +39,20 @@ class Breakdown:
 def breakdown(model: Anatomy, load: Load, known: Constants | None = None) -> Breakdown:
     """One device takes the last `load.gpu_layers` layers, the output first."""
     known = known or constants()
-    caches = [layer_bytes(layer, load) for layer in model.layers]
+    each = caches(model, load)
     host, device = weights(model, load)
     if not load.gpu_layers:
         working = compute.on_processor(model, load, known)
-        return Breakdown(host_model=host, host_context=sum(caches), host_compute=working)
+        return Breakdown(host_model=host, host_context=sum(each), host_compute=working)
     first = first_on_device(model, load)
-    moved = sum(caches[first:]) if load.kv_offload else 0
+    moved = sum(each[first:]) if load.kv_offload else 0
     return Breakdown(
         host_model=host,
-        host_context=sum(caches) - moved,
+        host_context=sum(each) - moved,
         host_compute=compute.beside_device(model, load, known),
         device_model=device,
         device_context=moved,
-        device_compute=_device_compute(model, load, first, caches, known),
+        device_compute=_device_compute(model, load, first, each, known),
         rough=first == len(model.layers),
     )
 
@@ -66,28 +66,30 @@ def first_on_device(model: Anatomy, load: Load) -> int:
 
 def weights(model: Anatomy, load: Load) -> tuple[int, int]:
     """(host, device)"""
+    before, before_on_device, _ = model.summed
     if not load.gpu_layers:
-        layers = sum(layer.weights for layer in model.layers)
-        return layers + model.inputs + model.output + model.shared_tables, 0
+        return before[-1] + model.inputs + model.output + model.shared_tables, 0
     first = first_on_device(model, load)
     kept = _kept_experts(model, load, first)
-    host = sum(layer.weights for layer in model.layers[:first]) + kept + model.inputs
-    device = sum(layer.on_device for layer in model.layers[first:]) - kept
+    host = before[first] + kept + model.inputs
+    device = before_on_device[-1] - before_on_device[first] - kept
     tables = model.shared_tables
     device += model.output + (model.embeddings if model.tied else 0)
     return host + (tables if first else 0), device + (tables if first < len(model.layers) else 0)
 
 
 def _kept_experts(model: Anatomy, load: Load, first: int) -> int:
-    kept = len(model.layers) if load.experts_on_host < 0 else load.experts_on_host
-    return sum(layer.experts for layer in model.layers[first:kept])
+    experts = model.summed[2]
+    count = len(model.layers)
+    kept = count if load.experts_on_host < 0 else min(load.experts_on_host, count)
+    return max(experts[kept] - experts[first], 0)
 
 
-def _device_compute(model: Anatomy, load: Load, first: int, caches: list[int], known: Constants) -> int:
+def _device_compute(model: Anatomy, load: Load, first: int, each: list[int], known: Constants) -> int:
     """What stays on the host goes through the device batch by batch."""
     kept = model.layers[: max(first, load.experts_on_host)] if load.experts_on_host >= 0 else model.layers
     tensor = max((layer.largest for layer in kept), default=0)
-    cache = max(caches[:first] if load.kv_offload else caches, default=0)
+    cache = max(each[:first] if load.kv_offload else each, default=0)
     if not tensor and not cache:
         return compute.on_device(model, load, known)
     whole = compute.fed(model, load, known) if tensor else compute.on_device(model, load, known)

@@ -57,19 +57,25 @@ def layer_bytes(layer: Layer, load: Load) -> int:
     return cache + layer.state * max(load.sequences, 1)
 
 
+def caches(model: Anatomy, load: Load) -> list[int]:
+    """Cache and state of every layer."""
+    kinds = model.kinds
+    each = {kind: layer_bytes(model.layers[kind], load) for kind in set(kinds)}
+    return [each[kind] for kind in kinds]
+
+
 def cache_bytes(model: Anatomy, load: Load) -> int:
-    return sum(layer_bytes(layer, load) for layer in model.layers)
+    return sum(caches(model, load))
 
 
 def refusal(model: Anatomy, load: Load) -> str:
     """The text key of why the engine would not make such a cache; "" when it would."""
     if load.values.startswith(("q", "iq")) and not load.flash:
         return "models.fit.refused_values"
-    if any(layer.keys and not layer.values for layer in model.layers) and load.keys != load.values:
+    if model.latent and load.keys != load.values:
         return "models.fit.refused_types"
-    attends = any(layer.keys for layer in model.layers)
     lengths = ((load.keys, model.widths.key_length), (load.values, model.widths.value_length))
-    if attends and any(length % KV_BLOCKS[kind][0] for kind, length in lengths):
+    if model.attends and any(length % KV_BLOCKS[kind][0] for kind, length in lengths):
         return "models.fit.refused_width"
     return ""
 

@@ -54,9 +54,8 @@ def _whole(model: Anatomy, load: Load, known: Constants, embeddings: int, least:
 def masks(model: Anatomy, load: Load) -> list[int]:
     """Bytes of who may see whom, one for each kind of layer."""
     size = 2 if load.flash else F32
-    windows = sorted({layer.window for layer in model.layers if layer.window})
-    kinds = [window_cells(window, load) for window in windows]
-    if windows or any(layer.keys for layer in model.layers):
+    kinds = [window_cells(window, load) for window in model.windows]
+    if model.attends:
         kinds.append(cells(load))
     return [size * load.batch * count for count in kinds]
 
@@ -64,8 +63,7 @@ def masks(model: Anatomy, load: Load) -> list[int]:
 def inputs(model: Anatomy, load: Load, known: Constants) -> int:
     """Bytes of what describes a batch: tokens, positions, where their keys and values go, and rotations."""
     caches = len(masks(model, load))
-    values = max((layer.values for layer in model.layers), default=0)
-    places = 0 if load.flash else I64 * load.batch * max(values - 1, 0)
+    places = 0 if load.flash else I64 * load.batch * max(model.value_width - 1, 0)
     each = known.cache_input_bytes * load.batch + places + _rotations(model, load, known)
     return known.input_bytes * load.batch + caches * each
 
@@ -85,7 +83,7 @@ def _rotations(model: Anatomy, load: Load, known: Constants) -> int:
 
 def states(model: Anatomy, load: Load) -> int:
     """A recurrent layer's state is copied while it is changed."""
-    return max((layer.state for layer in model.layers), default=0) * max(load.sequences, 1)
+    return model.state * max(load.sequences, 1)
 
 
 def widest(model: Anatomy, load: Load) -> int:
@@ -111,11 +109,11 @@ def _mixed(model: Anatomy) -> int:
 
 def _attention(model: Anatomy, load: Load) -> int:
     """Without flash attention every head has a number for every cell."""
-    if load.flash or not any(layer.keys for layer in model.layers):
+    if load.flash or not model.attends:
         return 0
     widths = model.widths
     length = widths.latent or widths.key_length
-    heads = widths.heads + 2 * max((layer.heads for layer in model.layers), default=0)
+    heads = widths.heads + 2 * model.key_heads
     return heads * length + widths.heads * (load.context // load.streams)
 
 

@@ -39,6 +39,7 @@ TENSOR_LIMIT = 1 << 20
 DIMENSIONS_LIMIT = 4
 KEPT_ARRAY = 1024  # arrays up to this length are kept as tuples
 READ_AHEAD = 4 << 20  # bytes
+REMOTE_AHEAD, REMOTE_GROWTH = 2 << 20, 4  # bytes, times: the longest headers take four requests
 SMALLEST_TENSOR = 8 + 1 + 4 + 8 + 4 + 8  # bytes of a tensor's entry with a name of one letter
 SMALLEST_PAIR = 8 + 1 + 4 + 1
 
@@ -154,9 +155,9 @@ class Reads(Protocol):
 class _Reader:
     """Walks over the start of a file, reading ahead in growing steps and never past its end."""
 
-    def __init__(self, file: Reads, size: int) -> None:
-        self.file = file
-        self.size = size
+    def __init__(self, file: Reads, size: int, ahead: int = READ_AHEAD, growth: int = 2) -> None:
+        self.file, self.size = file, size
+        self.ahead, self.growth = ahead, growth
         self.buffer = b""
         self.at = 0
 
@@ -179,7 +180,7 @@ class _Reader:
             raise BadHeader("truncated", f"the header needs {end} bytes, the file has {self.size}")
         if end > HEADER_LIMIT:
             raise BadHeader("damaged", f"the header is longer than {HEADER_LIMIT} bytes")
-        wanted = min(max(end, 2 * len(self.buffer), READ_AHEAD), self.size, HEADER_LIMIT)
+        wanted = min(max(end, self.growth * len(self.buffer), self.ahead), self.size, HEADER_LIMIT)
         while len(self.buffer) < wanted and (more := self.file.read(wanted - len(self.buffer))):
             self.buffer += more
         if end > len(self.buffer):
@@ -265,7 +266,7 @@ def read_header_from(file: Reads, size: int, path: Path, keep: Iterable[str] = (
 
     The header keeps its own bytes, so that its vocabulary can be looked into without the file.
     """
-    reader = _Reader(file, size)
+    reader = _Reader(file, size, REMOTE_AHEAD, REMOTE_GROWTH)
     header = _read(reader, path, frozenset(keep))
     return dataclasses.replace(header, held=reader.buffer)
 

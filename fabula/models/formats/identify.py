@@ -107,7 +107,7 @@ def identify(path: Path) -> LocalModel:
         headers = [read_header(file) for file in files if file not in missing]
         if not headers:
             raise BadHeader("unreadable", "no file")
-        model = _describe(path, headers)
+        model = describe(path, headers)
     except BadHeader as bad:
         return LocalModel(
             name=model_name(path), path=path, size=_size(files), problem=f"models.problem.{bad.reason}"
@@ -139,7 +139,8 @@ def _problem(headers: Sequence[Header]) -> str:
     return ""
 
 
-def _describe(path: Path, headers: Sequence[Header]) -> LocalModel:
+def describe(path: Path, headers: Sequence[Header]) -> LocalModel:
+    """What the headers of all parts of a model say of it."""
     header = headers[0]
     architecture = header.text("general.architecture")
 

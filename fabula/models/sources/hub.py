@@ -72,14 +72,21 @@ def fetch_hub(source: Source, errand: Errand) -> Path:
 
 def _downloads(model: HubModel, source: Source, revision: str, errand: Errand) -> list[Download]:
     downloads, before = [], 0
+    for file, remote in zip(model.files, remotes(model, source, revision), strict=True):
+        downloads.append(Download(remote, errand, before, model.size))
+        before += file.size
+    return downloads
+
+
+def remotes(model: HubModel, source: Source, revision: str) -> list[Remote]:
+    """Where the files of a model lie, with the token that may be needed."""
+    found = []
     for file in model.files:
         address = f"{_endpoint()}/{source.target}/resolve/{quote(revision, safe='')}/{quote(file.path)}"
         sha256 = source.sha256 if source.sha256 and len(model.files) == 1 else file.sha256
         name = PurePosixPath(file.path).name
-        remote = Remote(address, name, source.text, sha256, file.size, _headers())
-        downloads.append(Download(remote, errand, before, model.size))
-        before += file.size
-    return downloads
+        found.append(Remote(address, name, source.text, sha256, file.size, _headers()))
+    return found
 
 
 def fetch_files(source: Source, names: Sequence[str], folder: Path, errand: Errand) -> None:
