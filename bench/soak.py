@@ -29,7 +29,7 @@ from typing import Any
 import httpx
 import psutil
 
-from bench import health
+from bench import health, instant
 from bench.paired import median
 from bench.report import Report, at_most, reported
 from bench.studio import fresh_home, hosted, model_file
@@ -224,6 +224,7 @@ class Crowd:
     refusals: list[dict[str, Any]]
     retry_after: int  # refusals that say when to come again
     health_ms: list[float]
+    bound_ms: list[float]  # of a server that has nothing else to do, on the same busy machine
     seconds: float
 
 
@@ -232,12 +233,13 @@ async def crowd(port: int, requests: int) -> Crowd:
     body = {"model": "smollm2", "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 4}
     limits = httpx.Limits(max_connections=requests + 8)
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=300, limits=limits) as client:
-        with _asking_health(port) as asking:
+        with _asking_health(port) as asking, _idle_server() as idle, _asking_health(idle) as bound:
             started = time.perf_counter()
             asked = (client.post("/v1/chat/completions", json=body) for _ in range(requests))
             answers = await asyncio.gather(*asked)
             seconds = time.perf_counter() - started
-    found = Crowd(Counter(answer.status_code for answer in answers), [], 0, asking.found, seconds)
+    statuses = Counter(answer.status_code for answer in answers)
+    found = Crowd(statuses, [], 0, asking.found, bound.found, seconds)
     for answer in answers:
         if answer.status_code != 200:
             found.refusals.append(answer.json()["error"])
@@ -248,6 +250,24 @@ async def crowd(port: int, requests: int) -> Crowd:
 @dataclass
 class _Asking:
     found: list[float] = field(default_factory=list)
+
+
+@contextmanager
+def _idle_server() -> Iterator[int]:
+    """The port of a server in a process of its own that answers at once."""
+    with subprocess.Popen(
+        [sys.executable, str(Path(instant.__file__))],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+        process.stdin.write('{"key": "none"}\n')
+        process.stdin.flush()
+        ready = json.loads(process.stdout.readline().removeprefix(instant.READY))
+        yield int(ready["address"].rpartition(":")[2])
+        process.terminate()
 
 
 @contextmanager
@@ -319,6 +339,7 @@ def rushed(report: Report, at_once: int) -> None:
     report.measure("health meanwhile, median", median(found.health_ms), "ms")
     report.measure("health meanwhile, 99th of 100", quantiles(found.health_ms, n=100)[98], "ms")
     report.measure("health meanwhile, worst", max(found.health_ms), "ms", at_most(50))
+    report.measure("a server with nothing else to do, worst (bound)", max(found.bound_ms), "ms")
     report.measure("health was asked", len(found.health_ms), "times")
 
 

@@ -63,6 +63,7 @@ class Catalog:
         for match in _ways_to_match(wanted):
             found = [model for model in models if match(model.name)]
             if len(found) == 1:
+                self._listed[name] = found[0]  # until the folder is looked through again
                 return found[0]
             if found:
                 raise ModelNotFound(name, ", ".join(model.name for model in found))
