@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
-from fabula.core.errors import BadParameter, CannotEmbed, CannotRerank
+from fabula.core.errors import BadParameter, CannotEmbed, CannotRerank, CannotTokenize
 from fabula.core.load import NO_WISH, LoadOptions, Wish
 from fabula.core.model import LocalModel
 from fabula.core.texts import phrase
@@ -78,17 +78,19 @@ class Measures:
 
     async def tokenize(self, model: LocalModel, text: str, *, add_special: bool = False) -> list[int]:
         async with self._worker(model) as worker:
-            assert isinstance(worker, Counts), "every engine counts"
+            if not isinstance(worker, Counts):
+                raise CannotTokenize(model.name)
             return await worker.tokenize(Prompt((text,), add_special=add_special))
 
     async def detokenize(self, model: LocalModel, ids: Sequence[int]) -> str:
-        """Raises BadParameter for an id that the model does not have."""
+        """Raises BadParameter for an id that the model does not have, CannotTokenize."""
         for id in ids:
             if not 0 <= id < model.vocabulary:
                 expected = phrase("expected.whole_range", low=0, high=model.vocabulary - 1)
                 raise BadParameter("tokens", f"{id}", expected)
         async with self._worker(model) as worker:
-            assert isinstance(worker, Spells), "every engine spells"
+            if not isinstance(worker, Spells):
+                raise CannotTokenize(model.name)
             return await worker.detokenize(ids)
 
     @asynccontextmanager

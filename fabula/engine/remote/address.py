@@ -37,7 +37,7 @@ class Address:
 
 def address(url: str) -> Address:
     """Raises BadParameter for what is no plain http(s) address. A key never belongs into one."""
-    text = url.strip().rstrip("/")
+    text = url.strip()
     try:
         parts = urlsplit(text if "://" in text else f"http://{text}")
         port = parts.port
@@ -49,7 +49,7 @@ def address(url: str) -> Address:
         raise BadParameter("url", _without_secrets(url), phrase("expected.server_url"))
     name = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     host = name if port is None else f"{name}:{port}"
-    whole = f"{parts.scheme}://{host}{parts.path}"
+    whole = f"{parts.scheme}://{host}{parts.path.rstrip('/')}"
     base = _VERSION.sub("", whole)
     return Address(base, whole if base != whole else f"{whole}/v1", host)
 

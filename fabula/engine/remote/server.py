@@ -14,9 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from time import time
-from typing import Any
-
-import httpx
+from typing import TYPE_CHECKING, Any
 
 from fabula.core.errors import (
     EngineRefused,
@@ -31,6 +29,9 @@ from fabula.core.errors import (
 )
 from fabula.core.model import Reach
 from fabula.engine.remote.address import Address
+
+if TYPE_CHECKING:
+    import httpx
 
 CONNECT_S = 15.0
 SILENCE_S = 600.0  # a large prompt on a slow machine is read for minutes before anything is said
@@ -69,6 +70,8 @@ class Server:
         reach: Reach,
         patience: Patience | None = None,
     ) -> None:
+        import httpx  # only where a server is used: it takes a tenth of a second
+
         self.name, self.place = name, place
         self._patience = patience or Patience()
         far = reach == "internet"
@@ -119,6 +122,8 @@ class Server:
             yield self._pieces(answer)
 
     async def _pieces(self, answer: httpx.Response) -> AsyncIterator[bytes]:
+        import httpx
+
         try:
             async for piece in answer.aiter_raw():
                 yield piece
@@ -127,6 +132,8 @@ class Server:
 
     @asynccontextmanager
     async def _open(self, method: str, url: str, body: Any, session: str) -> AsyncIterator[httpx.Response]:
+        import httpx
+
         headers = {SESSION: session} if session else {}
         data = None if body is None else json.dumps(body, ensure_ascii=False).encode()
         if data is not None:
@@ -155,6 +162,8 @@ class Server:
     # ── what went wrong ─────────────────────────────────────────────────────────────────────────────
 
     def _failure(self, failure: httpx.HTTPError) -> FabulaError:
+        import httpx
+
         reason = f"{failure}" or type(failure).__name__
         if isinstance(failure, httpx.ConnectTimeout):
             return RemoteUnreachable(self.name, self.place.host, f"no answer in {self._patience.connect:g} s")
@@ -184,6 +193,8 @@ class Server:
 def _trust(place: Address, far: bool) -> ssl.SSLContext | bool:
     """Certificate authorities of SSL_CERT_FILE too, wherever the server is. Without TLS there is nothing to
     trust, and reading the authorities takes time."""
+    import httpx
+
     return httpx.create_ssl_context() if place.is_encrypted or far else False
 
 

@@ -84,8 +84,9 @@ class RemoteWorker:
             self.detokenize = dialect.spelled
 
     async def close(self) -> None:
-        if self._dialect:
-            await self._dialect.server.close()
+        dialect, self._dialect = self._dialect, None
+        if dialect:
+            await dialect.server.close()
 
     @property
     def converses(self) -> bool:
@@ -98,7 +99,7 @@ class RemoteWorker:
     @property
     def _there(self) -> Dialect:
         if self._dialect is None:
-            raise EngineDied(self.model.name, "it is not loaded")
+            raise EngineDied(self.model.name, "it was unloaded")
         return self._dialect
 
     async def weigh(self, conversation: Conversation) -> int | None:
@@ -134,7 +135,7 @@ class RemoteWorker:
             raise dialect.refusal(self.model, failure) from None
         finally:
             if not complete:
-                await self._leave(asked, context)
+                await _leave(dialect, asked, context)
 
     async def _asked(self, prompt: Prompt, sampling: Sampling, used: dict[str, Any]) -> Asked:
         try:
@@ -187,10 +188,11 @@ class RemoteWorker:
             end, engine=self.engine, effective=effective, ignored=(*end.ignored, *lost, *late)
         )
 
-    async def _leave(self, asked: Asked, context: Context) -> None:
-        """A server that cannot be told any more has nothing to stop."""
-        with contextlib.suppress(FabulaError, Refused, TimeoutError, asyncio.CancelledError):
-            await asyncio.wait_for(asyncio.shield(self._there.left(asked, context)), GOODBYE_S)
+
+async def _leave(dialect: Dialect, asked: Asked, context: Context) -> None:
+    """A server that cannot be told any more has nothing to stop."""
+    with contextlib.suppress(FabulaError, Refused, RuntimeError, TimeoutError, asyncio.CancelledError):
+        await asyncio.wait_for(asyncio.shield(dialect.left(asked, context)), GOODBYE_S)
 
 
 def _fields(body: dict[str, Any]) -> set[str]:

@@ -159,7 +159,7 @@ FLAVOURS = (
         kind="lmstudio",
         label="LM Studio",
         names=STANDARD | {"top_k": "top_k", "repetition_penalty": "repeat_penalty"},
-        special=SPECIAL - {"logprobs", "banned_tokens"},
+        special=SPECIAL - {"logprobs"},
     ),
     Flavour(
         kind="openrouter",

@@ -8,7 +8,7 @@ to abort by the key of the generation.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from fabula.core.model import LocalModel
@@ -113,11 +113,17 @@ class Kobold(Dialect):
     async def left(self, asked: Asked, context: Context) -> None:
         await self.server.post(f"{self._base}/api/extra/abort", {"genkey": asked.body["genkey"]})
 
-    async def tokens(self, text: str) -> list[int]:
-        """Of text alone, without a BOS."""
-        told = await self.server.post(
-            f"{self._base}/api/extra/tokencount", {"prompt": text, "special": False}
-        )
+    async def tokenized(self, prompt: Prompt) -> list[int]:
+        """Of a text. Raises BadParameter for one with ids in it."""
+        return await self._ids(text_of(prompt), special=prompt.add_special)
+
+    async def counted(self, texts: Sequence[str]) -> list[int]:
+        return [len(await self._ids(text)) for text in texts]
+
+    async def _ids(self, text: str, *, special: bool = False) -> list[int]:
+        """Without a BOS where no `special` ones are wanted."""
+        asked = {"prompt": text, "special": special}
+        told = await self.server.post(f"{self._base}/api/extra/tokencount", asked)
         return [int(id) for id in told["ids"]]
 
 
