@@ -69,9 +69,20 @@ def facts(data: dict[str, Any]) -> str:
         parts.append(say("cli.facts.cut", messages=cut))
     if ignored := known.get("ignored"):
         parts.append(say("cli.facts.ignored", names=", ".join(ignored)))
+    parts += _bans(known.get("bans") or {})
     if (reason := data.get("reason", "stop")) != "stop":
         parts.append(say(f"cli.facts.{reason}"))
     return " · ".join(parts)
+
+
+def _bans(told: dict[str, Any]) -> list[str]:
+    """What keeping banned texts out has taken, when it took something."""
+    parts = []
+    if rewrites := told.get("rewrites"):
+        parts.append(say("cli.facts.bans", rewrites=rewrites, tokens=told["wasted_tokens"]))
+    if unavoided := told.get("unavoided"):
+        parts.append(say("cli.facts.unavoided", texts=" · ".join(unavoided)))
+    return parts
 
 
 def wait(milliseconds: float) -> str:

@@ -31,8 +31,9 @@ export interface Facts {
   engine?: string; effective?: Record<string, any>; ignored?: string[]; prompt_tokens?: number; reused_tokens?: number;
   processed_tokens?: number; first_token_ms?: number; tokens_per_second?: number; cut_messages?: number; cache?: "slot" | "disk" | "none" | "";
   cache_reason?: "" | "first" | "changed" | "rescaled" | "no_way_back" | "damaged";
-  reasoning_tokens?: number; answer_read_again?: boolean; form_problem?: string; cost?: number | null;
+  reasoning_tokens?: number; answer_read_again?: boolean; form_problem?: string; cost?: number | null; bans?: Bans | null;
 }
+export interface Bans { rewrites: number; wasted_tokens: number; reread_tokens: number; unavoided: string[]; notes: string[] }
 export interface Message {
   id: string; parent_id: string; role: "system" | "user" | "assistant"; author: string; text: string; version_id: string;
   version_reason: "written" | "generated" | "edited" | "continued" | "recovered"; versions: number; created_at: number;

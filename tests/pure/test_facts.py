@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from fabula.core.stream import Finished
+from fabula.cli import reply
+from fabula.core.stream import Finished, Rewrites
 
 
 def finished(tokens: int, milliseconds: float) -> Finished:
@@ -19,3 +22,18 @@ def test_the_rate_is_tokens_by_seconds():
 @pytest.mark.parametrize(("tokens", "milliseconds"), [(1, 0.001), (1, 40.0), (0, 0.0), (5, 0.5)])
 def test_too_little_to_time_has_no_rate(tokens, milliseconds):
     assert finished(tokens, milliseconds).facts("tiny")["tokens_per_second"] == 0.0
+
+
+def test_what_banned_texts_have_taken_is_told():
+    told = Rewrites(count=3, wasted_tokens=5, reread_tokens=6, unavoided=("e",), notes=("mirostat",))
+    facts = replace(finished(30, 1500.0), bans=told).facts("tiny")
+    assert facts["bans"]["rewrites"] == 3
+    assert facts["bans"]["unavoided"] == ["e"]
+    sentence = reply.facts({"facts": facts})
+    assert "3 rewrites for banned texts, 5 tokens thrown away · could not be avoided: e" in sentence
+
+
+def test_without_banned_texts_nothing_is_told_of_them():
+    facts = finished(30, 1500.0).facts("tiny")
+    assert facts["bans"] is None
+    assert "rewrites" not in reply.facts({"facts": facts})

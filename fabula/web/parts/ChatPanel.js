@@ -7,6 +7,7 @@ import { presetOf, setSampling } from "../state/presets.js";
 import { modelOf } from "../state/system.js";
 import { t } from "../texts.js";
 import { Adapters } from "./Adapters.js";
+import { BANNED, BannedTexts } from "./BannedTexts.js";
 import { html } from "./html.js";
 import { IconButton } from "./Icon.js";
 import { PresetPicker } from "./PresetPicker.js";
@@ -38,8 +39,9 @@ export function ChatPanel() {
     ${modelOf(now.model)?.thinks && html`<${Think} value=${now.sampling.think ?? null} />`}
     <${Adapters} model=${now.model} sampling=${now.sampling} />
     <h3>${t("web.panel.sampling")}</h3>
-    <${PresetPicker} sampling=${now.sampling} shown=${KNOBS.map((knob) => knob.name)} />
+    <${PresetPicker} sampling=${now.sampling} shown=${[...KNOBS.map((knob) => knob.name), ...BANNED]} />
     ${KNOBS.map((knob) => html`<${KnobRow} key=${knob.name} knob=${knob} own=${now.sampling[knob.name]} preset=${preset[knob.name]} />`)}
+    <${BannedTexts} chat=${now.id} own=${now.sampling} preset=${preset} />
   </aside>`;
 }
 

@@ -41,6 +41,7 @@ function Details({ facts }) {
     [t("web.facts.reasoning"), reasoningWords(facts)],
     [t("web.facts.written"), !rate ? t("web.facts.tokens", { tokens }) : t("web.facts.written_value", { tokens, rate: rounded(rate) })],
     [t("web.facts.cost"), facts.cost !== undefined && facts.cost !== null && t("web.facts.cost_value", { dollars: dollars(facts.cost) })],
+    [t("web.facts.bans"), bansWords(facts.bans)],
     [t("web.facts.first"), first !== undefined && asDuration(first / 1000)],
     [t("web.facts.sampling"), html`<${Effective} sampling=${facts.effective ?? {}} />`],
   ];
@@ -57,6 +58,14 @@ const dollars = (cost) => (cost >= CENT ? cost.toFixed(2) : cost.toPrecision(2))
 /** Where the reused part came from, and why the rest was read. @param {FactsOf} facts */
 function cacheWords({ cache, cache_reason: reason }) {
   return sentences([cache ? t(`web.facts.cache_${cache}`) : "", reason ? t(`web.facts.cache_${reason}`) : ""]);
+}
+
+/** What keeping banned texts out has taken. @param {FactsOf["bans"]} bans */
+function bansWords(bans) {
+  if (!bans) return "";
+  const count = t("web.facts.bans_value", { rewrites: bans.rewrites, tokens: bans.wasted_tokens });
+  const notes = bans.notes.map((note) => t(`web.facts.bans_${note}`));
+  return notes.length ? html`${count} <small class="quiet">${sentences(notes)}</small>` : count;
 }
 
 /** @param {FactsOf} facts */
@@ -83,6 +92,7 @@ export function noticesOf(facts) {
     facts.finish_reason !== "stop" && hasText(ending) && t(ending),
     facts.form_problem && t("web.facts.form_problem", { problem: facts.form_problem }),
     (facts.cut_messages ?? 0) > 0 && t("web.facts.cut", { count: facts.cut_messages }),
+    facts.bans?.unavoided.length && t("web.facts.unavoided", { texts: facts.bans.unavoided.join(" · ") }),
     facts.ignored?.length && t("web.facts.ignored", { names: facts.ignored.join(", ") }),
   ].filter(Boolean);
 }
