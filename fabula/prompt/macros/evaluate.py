@@ -46,7 +46,7 @@ def resolved(
 
 
 def _may_have_macros(text: str) -> bool:
-    return "{{" in text or "<" in text or "\\" in text
+    return "{{" in text or "\\" in text or ("<" in text and _MARK.search(text) is not None)
 
 
 def _modern(text: str) -> str:
