@@ -14,6 +14,7 @@ import regex
 from fabula.core.errors import BadParameter
 from fabula.core.sampling import Sampling
 from fabula.core.texts import Phrase, phrase
+from fabula.engine.bans import matcher
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
@@ -25,7 +26,8 @@ MATCH_S = 1.0  # a pattern may take exponential time
 
 
 def check(sampling: Sampling) -> None:
-    """Raises BadParameter for a form that is wrong, or for two at once."""
+    """Raises BadParameter for a form that is wrong, for two at once, and for unusable banned texts."""
+    matcher.check(sampling.banned_strings, sampling.banned_regexes)
     asked = [name for name in FORMS if getattr(sampling, name)]
     if len(asked) > 1:
         raise BadParameter(asked[1], getattr(sampling, asked[1])[:80], phrase("expected.one_form"))

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 
+import pytest
+
+from fabula.core.errors import BansWithForm
 from fabula.core.sampling import SEED_LIMIT, Sampling
 from fabula.core.worker import Prompt
 from fabula.engine.llamacpp import wire
@@ -68,8 +72,8 @@ def test_what_another_parameter_switches_off_is_told() -> None:
 
 
 def test_what_the_engine_cannot_do_is_told_and_not_claimed() -> None:
-    asked = Sampling(tfs=0.9, banned_strings=("shivers",), min_tokens=9, top_k=3)
-    assert wire.ignored(asked) == ("tfs", "banned_strings", "min_tokens")
+    asked = Sampling(tfs=0.9, top_a=0.2, min_tokens=9, top_k=3)
+    assert wire.ignored(asked) == ("tfs", "top_a", "min_tokens")
     told = wire.effective(asked, context=2048, seed=99)
     assert (told["tfs"], told["banned_strings"], told["json_schema"], told["top_k"]) == (1.0, (), "", 3)
 
@@ -110,3 +114,12 @@ def test_a_form_is_sent_in_the_engines_words() -> None:
 
 def effective() -> dict[str, object]:
     return wire.effective(Sampling(), context=2048, seed=1)
+
+
+def test_banned_texts_and_a_form_are_refused_unless_a_trigger_begins_it() -> None:
+    asked = Sampling(banned_regexes=("x+",), grammar='root ::= "a"')
+    with pytest.raises(BansWithForm) as refused:
+        wire.check(Prompt(("hello",)), asked)
+    assert refused.value.form == "grammar"
+    wire.check(Prompt(("hello",), triggers=("<call>",)), asked)
+    wire.check(Prompt(("hello",)), dataclasses.replace(asked, grammar=""))

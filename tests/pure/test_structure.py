@@ -28,6 +28,8 @@ def test_a_sound_form_passes():
         {"regex": "[a-c"},
         {"regex": "(" * 5000},
         {"grammar": "yes"},
+        {"banned_regexes": ["["]},
+        {"banned_strings": ["x" * 401]},
         {"grammar": "root ::= " + "x" * 300_000},
         {"regex": "a", "json_schema": PERSON},
     ],
