@@ -75,6 +75,7 @@ def honesty(ends: Iterable[Finished], language: str = "en") -> dict[str, Any]:
         "ignored": sorted({name for end in ends for name in end.ignored}),
         "reasons": [end.reason for end in ends],
         "form_problems": [end.form_problem.say(language) if end.form_problem else "" for end in ends],
+        "bans": [end.bans.facts() if end.bans else None for end in ends],
     }
 
 
