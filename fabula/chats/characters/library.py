@@ -1,0 +1,109 @@
+"""The library of characters: files in, files out, and everything between. Knows no HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from fabula.chats.characters import reading, shelf, writing
+from fabula.chats.characters.card import Card, Version, card
+from fabula.chats.characters.png import BadPicture
+from fabula.chats.characters.reading import Bundle
+from fabula.chats.characters.shelf import Character, Filter, Marks, Page
+from fabula.core.errors import BadParameter, CardUnreadable
+from fabula.core.texts import phrase
+from fabula.store.database import Database
+from fabula.store.media import Media
+
+Format = Literal["png", "json", "charx"]
+PAGE_LIMIT = 500
+
+
+class Characters:
+    """What asks for an owner shows no character of anyone else."""
+
+    def __init__(self, database: Database, media: Media) -> None:
+        self._database = database
+        self._media = media
+
+    # ── in and out ──────────────────────────────────────────────────────────────────────────────────
+
+    async def take(self, owner: str, name: str, content: bytes) -> Character:
+        """A character from any file that holds one. Raises CardUnreadable, NoDiskSpace or StoreUnwritable."""
+        bundle = await asyncio.to_thread(reading.read, name, content)
+        picture, files = await asyncio.to_thread(self._stored, bundle)
+        return await self._database.write(lambda c: shelf.add(c, owner, bundle.card, picture, files))
+
+    async def create(self, owner: str, document: Mapping[str, Any]) -> Character:
+        """A new one from a card's document of any version. Raises BadParameter."""
+        made = card(document)
+        _require_name(made)
+        return await self._database.write(lambda c: shelf.add(c, owner, made))
+
+    async def file(self, owner: str, id: str, format: Format, version: Version = 3) -> bytes:
+        """Raises CharacterNotFound, or CardUnreadable where the picture is no PNG and one is wanted."""
+        character = await self.get(owner, id)
+        return await asyncio.to_thread(self._written, character, format, version)
+
+    def _written(self, character: Character, format: Format, version: Version) -> bytes:
+        if format == "json":
+            return writing.as_json(character.card, version)
+        picture = self._media.get(character.picture) if character.picture else None
+        if format == "charx":
+            found = {path: self._media.get(digest) for path, digest in character.files.items()}
+            files = {path: content for path, content in found.items() if content is not None}
+            return writing.as_charx(Bundle(character.card, picture, files))
+        try:
+            return writing.as_png(character.card, picture)
+        except BadPicture as bad:
+            raise CardUnreadable(character.name, phrase(f"cards.reason.{bad.reason}")) from bad
+
+    def _stored(self, bundle: Bundle) -> tuple[str, dict[str, str]]:
+        picture = self._media.put(bundle.picture) if bundle.picture else ""
+        return picture, {path: self._media.put(content) for path, content in bundle.files.items()}
+
+    # ── reading ─────────────────────────────────────────────────────────────────────────────────────
+
+    async def get(self, owner: str, id: str) -> Character:
+        return await self._database.read(lambda c: shelf.get(c, owner, id))
+
+    async def page(self, owner: str, wanted: Filter, offset: int = 0, limit: int = 100) -> Page:
+        most = min(max(limit, 1), PAGE_LIMIT)
+        return await self._database.read(lambda c: shelf.page(c, owner, wanted, max(offset, 0), most))
+
+    async def picture(self, owner: str, id: str) -> bytes | None:
+        character = await self.get(owner, id)
+        return await asyncio.to_thread(self._media.get, character.picture) if character.picture else None
+
+    async def tags(self, owner: str) -> dict[str, int]:
+        return await self._database.read(lambda c: shelf.tags(c, owner))
+
+    async def folders(self, owner: str) -> dict[str, int]:
+        return await self._database.read(lambda c: shelf.folders(c, owner))
+
+    # ── changing ────────────────────────────────────────────────────────────────────────────────────
+
+    async def edit(self, owner: str, id: str, revision: int, fields: Mapping[str, Any]) -> Character:
+        """Other values of fields of the card; None takes one out. Raises CharacterChanged or BadParameter."""
+        before = await self.get(owner, id)
+        after = before.card.edited(fields)
+        _require_name(after)
+        return await self._database.write(lambda c: shelf.edit(c, owner, id, revision, after))
+
+    async def draw(self, owner: str, id: str, revision: int, picture: bytes) -> Character:
+        """Another picture. Raises CharacterChanged."""
+        digest = await asyncio.to_thread(self._media.put, picture)
+        before = await self.get(owner, id)
+        return await self._database.write(lambda c: shelf.edit(c, owner, id, revision, before.card, digest))
+
+    async def mark(self, owner: str, ids: Sequence[str], marks: Marks) -> int:
+        return await self._database.write(lambda c: shelf.mark(c, owner, ids, marks))
+
+    async def erase(self, owner: str, ids: Sequence[str]) -> int:
+        return await self._database.write(lambda c: shelf.erase(c, owner, ids))
+
+
+def _require_name(made: Card) -> None:
+    if not made.name.strip():
+        raise BadParameter("name", "", phrase("expected.text"))
