@@ -3,14 +3,14 @@
     FabulaError
     ├── BadRequest (400)        BadParameter, ContextExceeded, UnknownSource, TemplateRefused, BodyTooLarge,
     │                           BansWithForm,
-    │                           AdapterUnfit, AdapterUnusable,
+    │                           AdapterUnfit, AdapterUnusable, CardUnreadable,
     │                           CannotEmbed, CannotRerank, SeesNoImages, WritesNoText,
     │                           CannotTokenize, OnlyConverses, RunsElsewhere, RemoteUnknown
     ├── NotFound (404)          ModelNotFound, ChatNotFound, MessageNotFound, TurnNotFound, JobNotFound,
-    │                           NoSuchRoute, AdapterNotFound, PresetNotFound, RemoteNotFound
+    │                           NoSuchRoute, AdapterNotFound, PresetNotFound, CharacterNotFound, RemoteNotFound
     ├── Forbidden (403)         ForeignHost, ForeignOrigin, Blocked
     ├── Conflict (409)          StaleRevision, ChatBusy, NothingToUndo, StudioRunning, PortInUse, ModelBusy,
-    │                           PresetExists, PresetBuiltIn, RemoteExists
+    │                           PresetExists, PresetBuiltIn, CharacterChanged, RemoteExists
     ├── EngineFailure (502)     ModelLoadFailed, ModelBroken, EngineDied, EngineTimeout,
     │                           EngineRefused, BuildMissing, BuildUnavailable, BuildBroken,
     │                           RemoteUnreachable, RemoteUntrusted, RemoteKeyRefused, RemoteModelMissing,
@@ -236,6 +236,11 @@ class ChatNotFound(NotFound):
 
 
 @dataclass(eq=False)
+class CharacterNotFound(NotFound):
+    character_id: str
+
+
+@dataclass(eq=False)
 class MessageNotFound(NotFound):
     message_id: str
 
@@ -312,6 +317,15 @@ class StaleRevision(Conflict):
     """The chat moved on since the caller read it; nothing was changed."""
 
     chat_id: str
+    given: int
+    current: int
+
+
+@dataclass(eq=False)
+class CharacterChanged(Conflict):
+    """Someone else changed the character since the caller read it; nothing was overwritten."""
+
+    character_id: str
     given: int
     current: int
 
