@@ -28,6 +28,7 @@ PROMPT = "<|im_start|>user\nTell me a story of the sea.<|im_end|>\n<|im_start|>a
 WORDS = tuple(f" {word}" for word in ("the", "a", "of", "and", "was", "in", "her", "his", "they", "it"))
 PHRASES = ("once upon", "the sea", "there was", "little girl", "a time", "of the")
 PATTERNS = (r"\bs\w+a\b", r"[,;] (?:and|but)\b", r"\d+")
+IM_START = 1  # the starter's id of <|im_start|>
 EMOJI = "<|im_start|>user\nWrite ten emojis 😀🎉.<|im_end|>\n<|im_start|>assistant\n😀🎉😀🎉😀"
 CHINESE = "<|im_start|>user\n说中文。<|im_end|>\n<|im_start|>assistant\n你好，我是"
 
@@ -190,6 +191,18 @@ async def test_a_grammar_that_only_tool_calls_begin_goes_with_bans(worker: Llama
     *deltas, end = [delta async for delta in worker.stream(prompt, sampling)]
     assert isinstance(end, Finished)
     assert not left_in(text_of(deltas), WORDS)
+
+
+async def test_tags_of_reasoning_are_not_banned_with_its_words(worker: LlamaCppWorker) -> None:
+    """The tag is one token here, as in models that were trained to think."""
+    forced = ((IM_START, 100.0),)
+    prompt = Prompt((PROMPT,), shown=("<|im_start|>",))
+    sampling = Sampling(logit_bias=forced, banned_strings=("im_start", "<|"), max_tokens=2, ignore_eos=True)
+    *deltas, end = [delta async for delta in worker.stream(prompt, sampling)]
+    assert text_of(deltas) == "<|im_start|><|im_start|>"
+    assert isinstance(end, Finished)
+    assert end.bans
+    assert end.bans.count == 0
 
 
 async def test_log_probabilities_are_those_of_what_is_shown(worker: LlamaCppWorker) -> None:
