@@ -43,6 +43,7 @@ from fabula.models import fit, gpus, hardware
 from fabula.models.adapters.attached import Attached, with_one, without
 from fabula.models.adapters.shelf import Adapters
 from fabula.models.catalog import ALIASES, Catalog
+from fabula.models.fit.asking import Answers
 from fabula.models.projectors import size_of
 from fabula.models.sources.words import Progress
 from fabula.models.suggestions import Suggestion, suggest
@@ -180,10 +181,25 @@ class Studio:
         wanted = fit.Wanted.of(whole_texts(model, wished.over(measured)))
         limit = int(self.settings.engine_memory_limit * (1 << 30))
         machine = fit.left(self.machine(), held or Held(), limit)
-        beside = fit.Beside(adapters=self._adapters_size(wanted.options), projector=size_of(model.projector))
+        beside = self._beside(model, wanted.options)
         plan = fit.plan(model, machine, wanted, gpu=self.build.uses_gpus, beside=beside)
         why = [tuned_note(measured)] if measured.said() else []
         return dataclasses.replace(plan, reasons=(*plan.reasons, *why))
+
+    def _beside(self, model: LocalModel, options: LoadOptions) -> fit.Beside:
+        return fit.Beside(adapters=self._adapters_size(options), projector=size_of(model.projector))
+
+    @property
+    def fits(self) -> Answers:
+        """Plans of any model for any machine."""
+        return Answers(
+            self.machine,
+            self.home.headers,
+            self.find_model,
+            uses_gpus=self.build.uses_gpus,
+            settings=self.load_options,
+            beside=self._beside,
+        )
 
     def engine_of(self, model: LocalModel) -> Choice:
         """Raises BadParameter when no engine can run it."""

@@ -55,7 +55,7 @@ def memory(plan: dict[str, Any]) -> list[tuple[str, str]]:
         (say("cli.columns.context"), say("cli.show.context", tokens=plan["context"], slots=plan["slots"])),
     ]
     for device in plan["devices"]:
-        parts = {name: device[name] for name in ("weights", "kv", "compute", "output", "reserve")}
+        parts = {name: device[name] for name in ("weights", "kv", "compute", "output", "reserve", "beside")}
         split = ", ".join(say(f"cli.show.{name}", size=size) for name, size in parts.items() if size)
         total = say("cli.show.memory", total=device["total"], available=device["available"])
         name = say("cli.columns.memory") if device["name"] == "memory" else device["name"]

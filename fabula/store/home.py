@@ -59,6 +59,11 @@ class Home:
         return self.path / "engines"
 
     @property
+    def headers(self) -> Path:
+        """Headers of models that are not here; made when the first one is read, and only faster to have."""
+        return self.path / "headers"
+
+    @property
     def media(self) -> Path:
         return self.path / "media"
 

@@ -138,6 +138,14 @@ def arguments(config: dict[str, Any]) -> list[str]:
     return [*told, *FLAGS, *_switches(config), *_adapters(config)]
 
 
+def shown_arguments(model: LocalModel, plan: Plan) -> list[str]:
+    """What a person would tell a llama-server to load the model like this."""
+    settings = config(model, plan, "", {"checkpoints": 0, "checkpoint_step": 0})
+    told = arguments(settings)
+    at = told.index("--ctx-checkpoints")  # the server's own number of them is not the plan's matter
+    return [*told[:at], *told[at + 2 :]]
+
+
 FLAGS = ("--no-webui", "--slots", "--jinja")
 NGRAM = (
     *("--spec-type", "ngram-simple"),

@@ -13,7 +13,7 @@ from fabula.app import Studio
 from fabula.core import texts
 from fabula.core.errors import BadParameter
 from fabula.server.caller import caller_of
-from fabula.server.native import bodies, shapes
+from fabula.server.native import bodies, fitting, shapes
 from fabula.server.sse import EventStream, event, resume_point
 
 
@@ -63,6 +63,7 @@ def router(studio: Studio) -> APIRouter:
         path = await studio.backup()
         return {"path": str(path), "size": path.stat().st_size}
 
+    routes.include_router(fitting.router(studio))
     return routes
 
 

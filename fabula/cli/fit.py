@@ -1,0 +1,133 @@
+"""`fabula fit TARGET`: what a model would take, here or on another machine. Knows no formula."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from fabula.cli import screen
+from fabula.cli.options import HomeOption, JsonOption
+from fabula.cli.show import memory
+from fabula.cli.words import language, say
+from fabula.core.errors import BadParameter
+from fabula.core.texts import as_bytes, phrase
+from fabula.models.fit.asking import Answer, Answers, Question, bytes_of, kv_of, tokens_of
+
+Target = Annotated[str, typer.Argument(metavar="[TARGET]", help=say("cli.fit.target"), show_default=False)]
+ContextOption = Annotated[str, typer.Option("--ctx", metavar="TOKENS", help=say("cli.fit.ctx"))]
+KvOption = Annotated[str, typer.Option("--kv", metavar="TYPE", help=say("cli.fit.kv"))]
+SlotsOption = Annotated[int, typer.Option("--slots", metavar="COUNT", help=say("cli.fit.slots"))]
+VramOption = Annotated[str, typer.Option("--vram", metavar="SIZE", help=say("cli.fit.vram"))]
+RamOption = Annotated[str, typer.Option("--ram", metavar="SIZE", help=say("cli.fit.ram"))]
+GpuOption = Annotated[str, typer.Option("--gpu", metavar="NAME", help=say("cli.fit.gpu"))]
+BatchOption = Annotated[
+    Path | None,
+    typer.Option("--batch", metavar="ROWS.jsonl", help=say("cli.fit.batch"), show_default=False),
+]
+
+
+def fit(
+    target: Target = "",
+    ctx: ContextOption = "",
+    kv: KvOption = "",
+    slots: SlotsOption = 0,
+    vram: VramOption = "",
+    ram: RamOption = "",
+    gpu: GpuOption = "",
+    batch: BatchOption = None,
+    home: HomeOption = None,
+    json: JsonOption = False,
+) -> None:
+    if batch is not None:
+        return rows(batch)
+    if not target:
+        raise BadParameter("target", "", phrase("expected.given"))
+    question = Question(
+        target=target,
+        context=tokens_of("ctx", ctx) if ctx else 0,
+        kv_type=kv_of(kv) if kv else "",
+        slots=slots,
+        ram=bytes_of("ram", ram) if ram else 0,
+        vram=bytes_of("vram", vram) if vram else -1,
+        gpu=gpu,
+    )
+    with screen.spinner(say("cli.fit.reading", target=target)):
+        answer = asked(home).answer(question)
+        arguments = engine_arguments(answer)
+    if json:
+        from fabula.models.fit.telling import answer_data
+
+        screen.json_lines([answer_data(answer, arguments, language())])
+        return None
+    return show(answer, arguments)
+
+
+def rows(file: Path) -> None:
+    """Many plans, one JSON object per line."""
+    from fabula.models.fit.rows import plan_rows
+
+    if not file.is_file():
+        raise BadParameter("batch", str(file), phrase("expected.file"))
+    screen.json_lines(plan_rows(file))
+
+
+def asked(home: Path | None) -> Answers:
+    """For this machine and this home's shelf; no studio is needed for it."""
+    from fabula.core.load import NOTHING, LoadOptions
+    from fabula.core.model import LocalModel
+    from fabula.engine.builds import builds
+    from fabula.models import hardware
+    from fabula.models.catalog import Catalog
+    from fabula.store import settings
+    from fabula.store.home import Home
+
+    place = Home.locate(home)
+    told = settings.load(place)
+
+    def options(model: LocalModel) -> LoadOptions:
+        return told.models.get(model.name, NOTHING)
+
+    return Answers(
+        hardware.machine,
+        place.headers,
+        Catalog(place.models).find,
+        uses_gpus=builds.in_use(place.engines, told.engine_build).uses_gpus,
+        settings=options,
+    )
+
+
+def engine_arguments(answer: Answer) -> list[str]:
+    from fabula.engine.llamacpp.loading import shown_arguments
+
+    return shown_arguments(answer.model, answer.plan) if answer.plan.verdict != "no" else []
+
+
+def show(answer: Answer, arguments: list[str]) -> None:
+    from fabula.models.fit.telling import plan_data
+
+    model, plan = answer.model, answer.plan
+    named: list[tuple[str, str]] = [
+        (say("cli.columns.name"), model.title or model.name),
+        (say("cli.columns.quantization"), model.quantization),
+        (say("cli.columns.size"), as_bytes(model.size)),
+    ]
+    screen.pairs([*(row for row in named if row[1]), ("", ""), *memory(plan_data(plan, language()))])
+    screen.pairs(details(answer))
+    for note in (*plan.reasons, *plan.warnings):
+        screen.note(note.say(language()))
+    if arguments:
+        screen.note(say("cli.fit.arguments", arguments=" ".join(arguments)))
+
+
+def details(answer: Answer) -> list[tuple[str, str]]:
+    """What the table of devices has no place for."""
+    plan = answer.plan
+    rows: list[tuple[str, Any]] = [
+        ("layers", f"{plan.gpu_layers}" if plan.gpu_layers else ""),
+        ("largest", f"{plan.largest_context:,}" if plan.largest_context else ""),
+        ("repacked", as_bytes(plan.devices[0].repacked) if plan.devices[0].repacked else ""),
+        ("prompt_cache", as_bytes(plan.prompt_cache) if plan.prompt_cache else ""),
+    ]
+    return [(say(f"cli.fit.rows.{name}"), value) for name, value in rows if value]

@@ -1,0 +1,51 @@
+"""What a model would take, here or on another machine. Knows no formula."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from fastapi import APIRouter, Request
+from pydantic import Field
+
+from fabula.app import Studio
+from fabula.engine.llamacpp.loading import shown_arguments
+from fabula.models.fit.asking import Answer, Question, kv_of
+from fabula.models.fit.telling import answer_data
+from fabula.server.caller import caller_of
+from fabula.server.native.bodies import Body
+
+MOST_BYTES = 1 << 50
+
+
+class Fit(Body):
+    """Sizes are bytes. 0 and "" are what is not said; `vram` −1 is this machine's own."""
+
+    target: str = Field(min_length=1, max_length=2000)
+    context: int = Field(0, ge=0, le=100_000_000)
+    kv_type: str = Field("", max_length=40)
+    slots: int = Field(0, ge=0, le=256)
+    ram: int = Field(0, ge=0, le=MOST_BYTES)
+    vram: int = Field(-1, ge=-1, le=MOST_BYTES)
+    gpu: str = Field("", max_length=80)
+
+    @property
+    def question(self) -> Question:
+        kv_type = kv_of(self.kv_type) if self.kv_type else ""
+        return Question(**self.model_dump() | {"kv_type": kv_type})
+
+
+def router(studio: Studio) -> APIRouter:
+    routes = APIRouter(tags=["Models"])
+
+    @routes.post("/fit")
+    async def fit(body: Fit, request: Request) -> dict[str, Any]:
+        """Plan a model of the shelf, a file, a source or a size, for this machine or another one."""
+        answer = await asyncio.to_thread(studio.fits.answer, body.question)
+        return answer_data(answer, arguments(answer), caller_of(request).language)
+
+    return routes
+
+
+def arguments(answer: Answer) -> list[str]:
+    return shown_arguments(answer.model, answer.plan) if answer.plan.verdict != "no" else []

@@ -1,0 +1,124 @@
+"""`fabula fit` and its route: plans of files, names, sources and sizes, here and on other machines."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from fabula.cli.main import main
+
+FIXTURES = Path(__file__).parent.parent / "fixtures"
+GIB = 1 << 30
+Fit = Callable[..., list[dict[str, Any]]]
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A header of Llama 3.1 8B, and a hole as long as its weights."""
+    path = tmp_path / "Llama-3.1-8B.Q4_K_M.gguf"
+    packed = FIXTURES / "fit" / "headers" / "llama-3.1-8b.Q4_K_M.gguf-header.gz"
+    path.write_bytes(gzip.decompress(packed.read_bytes()))
+    os.truncate(path, 4_912_916_032)
+    return path
+
+
+@pytest.fixture
+def fit(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Fit:
+    """Runs `fabula fit … --json` on an empty home and answers what it printed."""
+    monkeypatch.setenv("FABULA_LANGUAGE", "en")
+    monkeypatch.setenv("FABULA_HOME", str(tmp_path / "home"))
+
+    def run(*words: str) -> list[dict[str, Any]]:
+        with pytest.raises(SystemExit) as left:
+            main(["fit", *words, "--json"])
+        printed = capsys.readouterr()
+        assert not left.value.code, printed.err
+        return [json.loads(line) for line in printed.out.splitlines()]
+
+    return run
+
+
+def test_a_file_is_planned_in_bytes(fit: Fit, file: Path) -> None:
+    [told] = fit(str(file), "--ctx", "8k", "--slots", "1", "--ram", "32GiB", "--vram", "24GiB")
+    host, card = told["plan"]["devices"]
+    assert told["plan"]["tier"] == "closed form"
+    assert (card["weights"], card["kv"]) == (4_617_396_224, 1 << 30)
+    assert host["weights"] == 295_501_824
+    assert card["total"] == sum(card[part] for part in ("weights", "kv", "compute", "reserve"))
+    assert told["arguments"][told["arguments"].index("--n-gpu-layers") + 1] == "33"
+
+
+def test_another_machine_is_described_by_its_card(fit: Fit, file: Path) -> None:
+    [told] = fit(str(file), "--gpu", "RTX 3060 12GB", "--kv", "q8_0/q4_0")
+    assert told["plan"]["devices"][1]["memory"] == 12 * GIB
+    assert told["plan"]["options"]["kv_type_v"] == "q4_0"
+
+
+def test_a_number_of_parameters_gets_a_rough_plan(fit: Fit) -> None:
+    [told] = fit("70B:IQ2_XXS", "--vram", "12GiB", "--ram", "4GiB")
+    assert (told["plan"]["tier"], told["plan"]["verdict"]) == ("rough", "no")
+    assert told["arguments"] == []
+
+
+def test_many_rows_are_planned_at_once(fit: Fit) -> None:
+    rows = fit("--batch", str(FIXTURES / "fit" / "ground_truth.jsonl.gz"))
+    assert len(rows) == 4235
+    assert sum("error" in row for row in rows) == 2
+    assert rows[0]["host_model"] == rows[0]["tensor_bytes"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["nothing-like-it"], "no model"),
+        (["8B", "--gpu", "RTX 9999"], "RTX 5090"),
+        (["8B", "--ram", "much"], "24GiB"),
+        (["8B", "--kv", "q3_9"], "q8_0"),
+        (["8B", "--ctx", "0"], "8192"),
+        ([], "target"),
+        (["--batch", "absent.jsonl"], "absent.jsonl"),
+    ],
+)
+def test_what_cannot_be_understood_is_told(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FABULA_LANGUAGE", "en")
+    with pytest.raises(SystemExit) as left:
+        main(["fit", *words])
+    assert left.value.code == 1
+    assert said in capsys.readouterr().err
+
+
+def test_a_table_says_where_everything_lies(
+    file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FABULA_LANGUAGE", "en")
+    with pytest.raises(SystemExit):
+        main(["fit", str(file), "--gpu", "RTX 4090", "--ram", "64GiB"])
+    printed = capsys.readouterr()
+    assert "RTX 4090" in printed.out
+    assert "weights 4.3 GiB" in printed.out
+    assert "--n-gpu-layers 33" in printed.err
+
+
+async def test_the_route_answers_the_same(api: httpx.AsyncClient, file: Path) -> None:
+    asked = {"target": str(file), "context": 8192, "slots": 1, "vram": 24 * GIB, "ram": 32 * GIB}
+    told = (await api.post("/fit", json=asked)).json()
+    assert told["plan"]["devices"][1]["weights"] == 4_617_396_224
+    assert told["model"]["parameters"] > 8_000_000_000
+
+
+async def test_the_route_plans_a_model_of_the_shelf_and_knows_what_is_not_there(
+    api: httpx.AsyncClient,
+) -> None:
+    assert (await api.post("/fit", json={"target": "tiny"})).json()["plan"]["model"] == "tiny"
+    assert (await api.post("/fit", json={"target": "absent"})).status_code == 404
+    assert (await api.post("/fit", json={"target": "8B", "gpu": "abacus"})).status_code == 400
+    assert (await api.post("/fit", json={"target": "8B", "colour": 1})).status_code in (400, 422)
