@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import signal
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -35,12 +36,16 @@ def serve(
 
 def start(home: Home, flags: dict[str, Any]) -> None:
     """Runs a studio until it is stopped, and says where it is. Ctrl-C and SIGTERM are its ordinary end."""
-    from fabula.server.run import serve as run
+    gc.disable()  # what is imported and built from here on stays; the studio turns it on when it answers
+    try:
+        from fabula.server.run import serve as run
 
-    wants_page = settings.load(home, flags).open_browser
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that it closes as with Ctrl-C
-    with contextlib.suppress(KeyboardInterrupt):
-        run(home, flags, ready=announce(wants_page))
+        wants_page = settings.load(home, flags).open_browser
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that it closes as with Ctrl-C
+        with contextlib.suppress(KeyboardInterrupt):
+            run(home, flags, ready=announce(wants_page))
+    finally:
+        gc.enable()
     screen.note(say("cli.serve.ended"))
 
 

@@ -62,10 +62,10 @@ def create(studio: Studio) -> ASGIApp:
         max_body_size=MAX_BODY,
     )
     app.include_router(openai_routes.router(studio))  # first: routes are tried one by one
+    app.include_router(web_routes())  # before the many that a router makes ready for its first request
     for room in (system, tuning, adapters, models, engines, remotes, chats, turns, jobs, presets, measures):
         app.include_router(room.router(studio), prefix=NATIVE)
     app.include_router(embeddings.router(studio))
-    app.include_router(web_routes())
     _tell_errors(app)
     gate = Gate(app, policy=content_policy(index_html()), tell=_answer, max_body=MAX_BODY)
     return Turnstile(gate)

@@ -81,6 +81,7 @@ async def _answer(
     )
     server = _Server(config, studio.quiet)
     gc.freeze()  # the program itself never becomes garbage: collections need not walk through it
+    gc.enable()
     restore = _on_signals(server)
     watch = asyncio.create_task(_announce(server, listener, mine, ready, stop))
     try:
