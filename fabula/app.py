@@ -22,17 +22,22 @@ from fabula.core.model import LocalModel
 from fabula.core.plan import Held, Note, Plan
 from fabula.core.request import LOCAL_OWNER
 from fabula.core.worker import Worker
+from fabula.core.texts import Phrase, phrase
 from fabula.engine.builds import builds, install
+from fabula.engine.beside import REFERENCE, Beside, base, is_copy
 from fabula.engine.builds.builds import Build
 from fabula.engine.cache.shelf import Shelf
 from fabula.engine.choice import Choice, choose
 from fabula.engine.llamacpp.loading import whole_texts
+from fabula.engine.direct.loading import obstacle as direct_obstacle
+from fabula.engine.direct.worker import DirectWorker
 from fabula.engine.llamacpp.worker import LlamaCppWorker
 from fabula.engine.measures import Measures
 from fabula.engine.presets.shelf import Presets
 from fabula.engine.remote import remotes
 from fabula.engine.remote.remotes import Remotes
 from fabula.engine.supervisor import Supervisor
+from fabula.engine.scoring import Scoring
 from fabula.engine.tune import job as tune_job
 from fabula.engine.tune.background import Background
 from fabula.engine.tune.job import Wishes
@@ -102,7 +107,9 @@ class Studio:
             on_request=self.background.used,
         )
         self.measures = Measures(self.supervisor, self.models, self.load_options)
-        self.turns = Turns(self.supervisor, FloorGuard(OpenPolicy()), RememberedCounts(self.chats))
+        self.beside = Beside(self.supervisor, self.supervisor.running, self._plan_copy, self._no_direct)
+        self.scoring = Scoring(self.beside, self.home.path)
+        self.turns = Turns(self.beside, FloorGuard(OpenPolicy()), RememberedCounts(self.chats))
         self.live = Live(self.journal)
         self.replies = Replies(self.chats, self.turns, self.live, self.journal, self.find_model, self.presets)
 
@@ -135,6 +142,8 @@ class Studio:
         model = self._found(name)
         chosen = self.settings.models.get(model.name, NOTHING).chat_template
         return model if chosen is None else dataclasses.replace(model, chat_template=chosen)
+        if is_copy(name):
+            return dataclasses.replace(self._described(base(name)), name=name)
 
     def find_model(self, name: str) -> LocalModel:
         """The model for a name; "" is the default one: the setting, else the first on the shelf."""
@@ -162,7 +171,7 @@ class Studio:
         return here if here.name == name else self.remotes.find(name) or here
 
     def load_options(self, model: LocalModel) -> LoadOptions:
-        """What is set for this model, over what is set for all."""
+        """What is set for this model, over what is set for all; a copy is loaded as its model is."""
         common = LoadOptions(
             context=self.settings.engine_context or None,
             slots=self.settings.engine_slots or None,
@@ -170,7 +179,7 @@ class Studio:
             kv_type=self.settings.engine_kv_type,
             gpu_layers=self.settings.engine_gpu_layers,
         )
-        return self.settings.models.get(model.name, NOTHING).over(common)
+        return self.settings.models.get(base(model.name), NOTHING).over(common)
 
     def plan(self, model: LocalModel, options: LoadOptions | None = None, held: Held | None = None) -> Plan:
         """How the model would be loaded now, beside those that `held` speaks for."""
@@ -303,6 +312,8 @@ class Studio:
         self.engine_of(model)  # llama.cpp is the only one so far; what it cannot run is refused here
         return LlamaCppWorker(
             build=self.build,
+        if is_copy(model.name) or self.load_options(model).exact:
+            return self._direct(model)
             logs=self.home.logs,
             start_timeout_s=self.settings.engine_start_timeout,
             shelf=self.states,
@@ -311,6 +322,25 @@ class Studio:
 
     def _models_changed(self) -> None:
         self.events.publish("studio", "models", {})
+
+    def _direct(self, model: LocalModel) -> Worker:
+        return DirectWorker(
+            self.home.logs,
+            self.home.engines / "direct.json",
+            start_timeout_s=self.settings.engine_start_timeout,
+            build=self.build,
+            attached=Attached(self.adapters, self.load_options),
+        )
+
+    def _plan_copy(self, name: str, wished: LoadOptions, held: Held) -> Plan:
+        model = self._described(name)
+        return self.plan(model, wished.over(REFERENCE).over(self.load_options(model)), held)
+
+    def _no_direct(self, name: str) -> Phrase | None:
+        """Why the engine's own functions cannot be called for a model."""
+        if self._described(name).elsewhere:
+            return phrase("engine.direct.elsewhere")
+        return direct_obstacle(self.build)
 
     # ── tuning ──────────────────────────────────────────────────────────────────────────────────────────
 

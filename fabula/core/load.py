@@ -70,6 +70,7 @@ class LoadOptions:
     mmap: bool | None = None
     mlock: bool | None = None
     adapters: tuple[tuple[str, float], ...] | None = None  # attached, each with its usual scale
+    exact: bool | None = None  # by the engine's own functions: slower, one at a time, every parameter
     chat_template: str | None = None  # Jinja; None = the model's own
     keep_alive: str | float | None = None
 

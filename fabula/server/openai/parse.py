@@ -65,6 +65,8 @@ class Wish:
     stream: bool = False
     with_usage: bool = False
     echo: bool = False
+    scores_prompt: bool = False  # the echo is wanted token by token, with log-probabilities
+    writes: bool = True  # False: with max_tokens 0 only the prompt is asked for
     wants_logprobs: bool = False
     ignored: tuple[str, ...] = ()
     turn: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # more of the turn request
@@ -106,15 +108,25 @@ def completion(body: dict[str, Any]) -> Wish:
         body = body | {"top_logprobs": top}
     prompts = _prompts(body.get("prompt", ""))
     ignored = []
-    if body.get("echo") and top is not None:
-        ignored.append("logprobs of the echoed prompt")
-    if body.get("echo") and not all(isinstance(piece, str) for prompt in prompts for piece in prompt):
+    scores_prompt = bool(body.get("echo")) and top is not None
+    writes = not (scores_prompt and body.get("max_tokens") == 0)
+    if (
+        body.get("echo")
+        and not scores_prompt
+        and not all(isinstance(piece, str) for prompt in prompts for piece in prompt)
+    ):
         ignored.append("echo of token ids")
     return _wish(
-        {name: value for name, value in body.items() if name != "suffix"},
+        {
+            name: value
+            for name, value in body.items()
+            if name != "suffix" and (writes or name != "max_tokens")
+        },
         prompts=prompts,
         turn={"suffix": _get(body, "suffix", str, "")},
         echo=_get(body, "echo", bool, False),
+        scores_prompt=scores_prompt,
+        writes=writes,
         wants_logprobs=top is not None,
         ignored=tuple(ignored),
     )

@@ -209,13 +209,21 @@ class TextShape:
             offsets.append(offsets[-1] + len(choice.text))
         return {
             "tokens": [choice.text for choice, _ in chosen],
-            "token_logprobs": [choice.logprob for choice, _ in chosen],
-            "top_logprobs": [{other.text: other.logprob for other in likeliest} for _, likeliest in chosen],
+            "token_logprobs": [_known(choice.logprob) for choice, _ in chosen],
+            "top_logprobs": [
+                None if math.isnan(choice.logprob) else {other.text: other.logprob for other in likeliest}
+                for choice, likeliest in chosen
+            ],
             "text_offset": offsets[:-1],
         }
 
 
 def _row(choice: Choice) -> dict[str, Any]:
+def _known(logprob: float) -> float | None:
+    """The first token of an echoed prompt has none, and JSON no infinity."""
+    return logprob if math.isfinite(logprob) else None
+
+
     return {
         "token": choice.text,
         "logprob": choice.logprob,

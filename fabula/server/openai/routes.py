@@ -23,7 +23,7 @@ from fabula.core.stream import Delta, Loading, Prepared
 from fabula.core.texts import phrase
 from fabula.engine.presets.shelf import KEY
 from fabula.server.caller import caller_of
-from fabula.server.openai import parse, render
+from fabula.server.openai import echo, parse, render
 from fabula.server.sse import EventStream
 from fabula.turn.request import TurnRequest
 
@@ -75,6 +75,10 @@ async def _complete(
     prompts, language = len(wish.conversations or wish.prompts), caller_of(request).language
     answer = render.Answer(shape, model.name, prompts, language)
     turns = _turns(studio, request, wish, model.name)
+        lead: list[echo.Lead] = []
+        if wish.scores_prompt:
+            wish, lead = await _until_gone(request, echo.leads(studio, model, wish, language))
+        turns = _turns(studio, request, wish, model.name, lead)
     try:
         if wish.stream:
             # The first delta decides the status: what fails before it is an HTTP error, not a broken stream.
@@ -122,9 +126,11 @@ def _refuse(constant: str) -> NoReturn:
 
 
 def _turns(
-    studio: Studio, request: Request, wish: parse.Wish, model: str
+    studio: Studio, request: Request, wish: parse.Wish, model: str, lead: Sequence[echo.Lead] = ()
 ) -> list[AsyncGenerator[Delta, None]]:
-    """One stream per choice, in the order of their index."""
+    """One stream per choice, in the order of their index; each behind the tokens of its prompt, if any."""
+    if not wish.writes:
+        return [echo.led(tokens, echo.unwritten(len(tokens), wish.ignored)) for tokens in lead]
     common: dict[str, Any] = {
         "model": model,
         "context": Context(caller_of(request), siblings=wish.choices),
@@ -134,7 +140,12 @@ def _turns(
         TurnRequest(messages=messages, continues=_is_open(messages[-1]), **common, **wish.turn)
         for messages in wish.conversations
     ] + [TurnRequest(prompt=prompt, **common, **wish.turn) for prompt in wish.prompts]
-    return [studio.turns.stream(_nth(turn, wish, choice)) for turn in asked for choice in range(wish.choices)]
+    streams = [
+        studio.turns.stream(_nth(turn, wish, choice)) for turn in asked for choice in range(wish.choices)
+    ]
+    return (
+        [echo.led(tokens, stream) for tokens, stream in zip(lead, streams, strict=True)] if lead else streams
+    )
 
 
 def _is_open(last: Message) -> bool:

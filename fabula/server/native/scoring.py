@@ -1,0 +1,92 @@
+"""How likely models find texts, and how far two are apart, over the native API. Knows no engine."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from fastapi import APIRouter
+
+from fabula.app import Studio
+from fabula.core.load import Wish, wish_of
+from fabula.core.scoring import Scored
+from fabula.core.stream import Choice
+from fabula.core.worker import Pieces
+from fabula.server.native import bodies
+
+Json = dict[str, Any]
+
+
+def router(studio: Studio) -> APIRouter:
+    routes = APIRouter(prefix="/models", tags=["Scoring"])
+
+    @routes.post("/{name:path}/score")
+    async def score(name: str, body: bodies.Score) -> Json:
+        """The log-probability of every token of a text."""
+        model = studio.find_model(name)
+        scored = await studio.scoring.score(model, _pieces(body), body.likeliest, _wish(body), swap=body.swap)
+        return {"model": model.name, **_scored(scored)}
+
+    @routes.post("/{name:path}/choices")
+    async def choices(name: str, body: bodies.Choices) -> Json:
+        """Which of several continuations of one text is the likeliest."""
+        model = studio.find_model(name)
+        asked = [(continuation,) for continuation in body.continuations]
+        found = await studio.scoring.choices(model, (body.prefix,), asked, _wish(body), swap=body.swap)
+        rows = [
+            {"text": text, "logprobs": list(row), "total": sum(row), "mean": sum(row) / max(len(row), 1)}
+            for text, row in zip(body.continuations, found, strict=True)
+        ]
+        best = max(range(len(rows)), key=lambda index: sum(found[index]))
+        return {"model": model.name, "choices": rows, "best": best}
+
+    @routes.post("/{name:path}/compare")
+    async def compare(name: str, body: bodies.Compare) -> Json:
+        """How far another model is from this one over a text."""
+        model, other = studio.find_model(name), studio.find_model(body.other)
+        made = await studio.scoring.compare(model, other, body.text, _wish(body), swap=body.swap)
+        first, second = made.perplexities()
+        return {
+            "model": model.name,
+            "other": other.name,
+            "tokens": made.tokens,
+            "kl": made.kl,
+            "largest_kl": max(row.kl for row in made.rows),
+            "same_top": made.same_top,
+            "perplexity": first,
+            "other_perplexity": second,
+            "on_disk": made.on_disk,
+        }
+
+    return routes
+
+
+def _wish(body: bodies.Exact) -> Wish:
+    return wish_of(body.load, body.keep_alive)
+
+
+def _pieces(body: bodies.Score) -> Pieces:
+    return (tuple(body.tokens),) if body.tokens else (body.text,)
+
+
+def _scored(scored: Scored) -> Json:
+    """JSON has no infinity: what is impossible has null."""
+    logprobs: list[float | None] = [None, *(_finite(value) for value in scored.logprobs)]
+    likeliest = [(), *scored.likeliest] if scored.likeliest else [()] * len(scored.ids)
+    rows = zip(scored.ids, scored.texts, logprobs, likeliest, strict=True)
+    return {
+        "tokens": [
+            {"id": id, "text": text, "logprob": logprob, "likeliest": [_choice(row) for row in best]}
+            for id, text, logprob, best in rows
+        ],
+        "total": sum(scored.logprobs),
+        "perplexity": scored.perplexity,
+    }
+
+
+def _choice(choice: Choice) -> Json:
+    return {"id": choice.id, "text": choice.text, "logprob": _finite(choice.logprob)}
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

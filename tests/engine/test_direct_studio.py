@@ -1,0 +1,100 @@
+"""A real `fabula serve` scores texts beside the model that serves chats, and writes exactly where asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from openai import OpenAI
+from studio_process import StudioProcess, home_with
+
+TEXT = "The quick brown fox jumps over the lazy dog."
+
+
+@pytest.fixture(scope="module")
+def studio(starter_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StudioProcess]:
+    home = home_with(tmp_path_factory.mktemp("home") / "home", starter_model)
+    studio = StudioProcess(home)
+    studio.client.post("/models/smollm2/load")
+    studio.client.post("/models/smollm2/score", {"text": TEXT})
+    yield studio
+    studio.close()
+
+
+@pytest.fixture(scope="module")
+def client(studio: StudioProcess) -> Iterator[OpenAI]:
+    with OpenAI(base_url=f"{studio.address}/v1", api_key="none", max_retries=0, timeout=60) as client:
+        yield client
+
+
+def test_every_token_of_a_text_has_its_log_probability(studio: StudioProcess) -> None:
+    scored = studio.client.post("/models/smollm2/score", {"text": TEXT, "likeliest": 3})
+    first, *others = scored["tokens"]
+    assert "".join(token["text"] for token in scored["tokens"]) == TEXT
+    assert first["logprob"] is None
+    assert scored["total"] == pytest.approx(sum(token["logprob"] for token in others))
+    assert all(len(token["likeliest"]) == 3 for token in others)
+
+
+def test_the_likeliest_continuation_is_told(studio: StudioProcess) -> None:
+    asked = {"prefix": "The capital of France is", "continuations": [" a banana", " Paris", " London"]}
+    assert studio.client.post("/models/smollm2/choices", asked)["best"] == 1
+
+
+def test_a_model_does_not_differ_from_itself(studio: StudioProcess) -> None:
+    made = studio.client.post("/models/smollm2/compare", {"other": "smollm2", "text": TEXT})
+    assert made["kl"] == pytest.approx(0, abs=1e-6)
+    assert made["same_top"] == 1
+    assert made["on_disk"] == 0
+
+
+def test_echo_with_logprobs_scores_the_prompt_and_writes_nothing(
+    studio: StudioProcess, client: OpenAI
+) -> None:
+    made = client.completions.create(model="smollm2", prompt=TEXT, echo=True, logprobs=2, max_tokens=0)
+    told = made.choices[0].logprobs
+    scored = studio.client.post("/models/smollm2/score", {"text": TEXT})["tokens"]
+    assert made.choices[0].text == TEXT
+    assert told.token_logprobs[0] is None
+    assert told.token_logprobs[1:] == pytest.approx([token["logprob"] for token in scored[1:]], abs=1e-6)
+    assert told.text_offset[:2] == [0, 3]
+    assert made.usage.prompt_tokens == len(scored)
+    assert made.usage.completion_tokens == 0
+
+
+def test_echo_comes_before_what_is_written_and_in_streams_too(client: OpenAI) -> None:
+    asked = {
+        "model": "smollm2",
+        "prompt": TEXT,
+        "echo": True,
+        "logprobs": 0,
+        "max_tokens": 3,
+        "temperature": 0,
+    }
+    made = client.completions.create(**asked).choices[0]
+    streamed = list(client.completions.create(**asked, stream=True))
+    assert made.text.startswith(TEXT)
+    assert len(made.text) > len(TEXT)
+    assert "".join(chunk.choices[0].text for chunk in streamed if chunk.choices) == made.text
+    assert "".join(made.logprobs.tokens) == made.text
+
+
+def test_an_exact_reply_ignores_no_parameter(studio: StudioProcess) -> None:
+    asked = {
+        "prompt": "Once upon a time",
+        "sampling": {"max_tokens": 8, "smoothing_factor": 0.3, "tfs": 0.9, "seed": 3},
+    }
+    plain = written(studio, asked)
+    exact = written(studio, asked | {"load": {"exact": True}})
+    assert set(plain["ignored"]) == {"smoothing_factor", "tfs"}
+    assert exact["ignored"] == []
+    assert exact["engine"].startswith("llama.cpp exact")
+
+
+def written(studio: StudioProcess, asked: dict[str, Any]) -> dict[str, Any]:
+    """The facts of a reply."""
+    with studio.client.events("POST", "/generate", json=asked) as events:
+        last = list(events)[-1]
+    return last.data["facts"]
