@@ -21,23 +21,23 @@ from fabula.core.load import NOTHING, LoadOptions
 from fabula.core.model import LocalModel
 from fabula.core.plan import Held, Note, Plan
 from fabula.core.request import LOCAL_OWNER
-from fabula.core.worker import Worker
 from fabula.core.texts import Phrase, phrase
-from fabula.engine.builds import builds, install
+from fabula.core.worker import Worker
 from fabula.engine.beside import REFERENCE, Beside, base, is_copy
+from fabula.engine.builds import builds, install
 from fabula.engine.builds.builds import Build
 from fabula.engine.cache.shelf import Shelf
 from fabula.engine.choice import Choice, choose
-from fabula.engine.llamacpp.loading import whole_texts
 from fabula.engine.direct.loading import obstacle as direct_obstacle
 from fabula.engine.direct.worker import DirectWorker
+from fabula.engine.llamacpp.loading import whole_texts
 from fabula.engine.llamacpp.worker import LlamaCppWorker
 from fabula.engine.measures import Measures
 from fabula.engine.presets.shelf import Presets
 from fabula.engine.remote import remotes
 from fabula.engine.remote.remotes import Remotes
-from fabula.engine.supervisor import Supervisor
 from fabula.engine.scoring import Scoring
+from fabula.engine.supervisor import Supervisor
 from fabula.engine.tune import job as tune_job
 from fabula.engine.tune.background import Background
 from fabula.engine.tune.job import Wishes
@@ -139,11 +139,11 @@ class Studio:
 
     def _described(self, name: str) -> LocalModel:
         """The model of that name, with the chat template that was chosen for it. Raises ModelNotFound."""
+        if is_copy(name):
+            return dataclasses.replace(self._described(base(name)), name=name)
         model = self._found(name)
         chosen = self.settings.models.get(model.name, NOTHING).chat_template
         return model if chosen is None else dataclasses.replace(model, chat_template=chosen)
-        if is_copy(name):
-            return dataclasses.replace(self._described(base(name)), name=name)
 
     def find_model(self, name: str) -> LocalModel:
         """The model for a name; "" is the default one: the setting, else the first on the shelf."""
@@ -309,19 +309,16 @@ class Studio:
     def _worker(self, model: LocalModel) -> Worker:
         if model.elsewhere:
             return self.remotes.worker(model)
+        if is_copy(model.name) or self.load_options(model).exact:
+            return self._direct(model)
         self.engine_of(model)  # llama.cpp is the only one so far; what it cannot run is refused here
         return LlamaCppWorker(
             build=self.build,
-        if is_copy(model.name) or self.load_options(model).exact:
-            return self._direct(model)
             logs=self.home.logs,
             start_timeout_s=self.settings.engine_start_timeout,
             shelf=self.states,
             attached=Attached(self.adapters, self.load_options),
         )
-
-    def _models_changed(self) -> None:
-        self.events.publish("studio", "models", {})
 
     def _direct(self, model: LocalModel) -> Worker:
         return DirectWorker(
@@ -341,6 +338,9 @@ class Studio:
         if self._described(name).elsewhere:
             return phrase("engine.direct.elsewhere")
         return direct_obstacle(self.build)
+
+    def _models_changed(self) -> None:
+        self.events.publish("studio", "models", {})
 
     # ── tuning ──────────────────────────────────────────────────────────────────────────────────────────
 

@@ -6,6 +6,7 @@ The constant part of a chunk is rendered once per stream: on this path every tok
 from __future__ import annotations
 
 import json
+import math
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -218,12 +219,12 @@ class TextShape:
         }
 
 
-def _row(choice: Choice) -> dict[str, Any]:
 def _known(logprob: float) -> float | None:
     """The first token of an echoed prompt has none, and JSON no infinity."""
     return logprob if math.isfinite(logprob) else None
 
 
+def _row(choice: Choice) -> dict[str, Any]:
     return {
         "token": choice.text,
         "logprob": choice.logprob,

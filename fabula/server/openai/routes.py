@@ -74,12 +74,11 @@ async def _complete(
     model = studio.find_model(wish.model)
     prompts, language = len(wish.conversations or wish.prompts), caller_of(request).language
     answer = render.Answer(shape, model.name, prompts, language)
-    turns = _turns(studio, request, wish, model.name)
+    try:
         lead: list[echo.Lead] = []
         if wish.scores_prompt:
             wish, lead = await _until_gone(request, echo.leads(studio, model, wish, language))
         turns = _turns(studio, request, wish, model.name, lead)
-    try:
         if wish.stream:
             # The first delta decides the status: what fails before it is an HTTP error, not a broken stream.
             first = await _until_gone(request, _first_news(turns[0]))
