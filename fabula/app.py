@@ -14,6 +14,7 @@ from typing import Any
 
 from fabula import __version__
 from fabula.chats.book import Chats
+from fabula.chats.characters.library import Characters
 from fabula.chats.counting import RememberedCounts
 from fabula.chats.replies import Replies
 from fabula.core.errors import ModelNotFound, RunsElsewhere, WritesNoText
@@ -21,22 +22,17 @@ from fabula.core.load import NOTHING, LoadOptions
 from fabula.core.model import LocalModel
 from fabula.core.plan import Held, Note, Plan
 from fabula.core.request import LOCAL_OWNER
-from fabula.core.texts import Phrase, phrase
 from fabula.core.worker import Worker
-from fabula.engine.beside import REFERENCE, Beside, base, is_copy
 from fabula.engine.builds import builds, install
 from fabula.engine.builds.builds import Build
 from fabula.engine.cache.shelf import Shelf
 from fabula.engine.choice import Choice, choose
-from fabula.engine.direct.loading import obstacle as direct_obstacle
-from fabula.engine.direct.worker import DirectWorker
 from fabula.engine.llamacpp.loading import whole_texts
 from fabula.engine.llamacpp.worker import LlamaCppWorker
 from fabula.engine.measures import Measures
 from fabula.engine.presets.shelf import Presets
 from fabula.engine.remote import remotes
 from fabula.engine.remote.remotes import Remotes
-from fabula.engine.scoring import Scoring
 from fabula.engine.supervisor import Supervisor
 from fabula.engine.tune import job as tune_job
 from fabula.engine.tune.background import Background
@@ -61,6 +57,7 @@ from fabula.store.job_runner import JobRunner
 from fabula.store.jobs import ENDED, Job, Jobs
 from fabula.store.jobs import running as running_jobs
 from fabula.store.journal import FileJournal
+from fabula.store.media import Media
 from fabula.turn.live import Live
 from fabula.turn.stream import Turns
 
@@ -89,6 +86,7 @@ class Studio:
         self.remotes = Remotes(home, on_change=self._models_changed)
         self.states = Shelf(home.kv, self.settings.engine_kv_budget)
         self.chats = Chats(self.database, self.events, self.journal, self.states.forget)
+        self.characters = Characters(self.database, Media(home.media))
         self.presets = Presets(self.database)
         self.tunings = Tunings(self.database)
         self.jobs = Jobs(self.database)
@@ -107,9 +105,7 @@ class Studio:
             on_request=self.background.used,
         )
         self.measures = Measures(self.supervisor, self.models, self.load_options)
-        self.beside = Beside(self.supervisor, self.supervisor.running, self._plan_copy, self._no_direct)
-        self.scoring = Scoring(self.beside, self.home.path)
-        self.turns = Turns(self.beside, FloorGuard(OpenPolicy()), RememberedCounts(self.chats))
+        self.turns = Turns(self.supervisor, FloorGuard(OpenPolicy()), RememberedCounts(self.chats))
         self.live = Live(self.journal)
         self.replies = Replies(self.chats, self.turns, self.live, self.journal, self.find_model, self.presets)
 
@@ -139,8 +135,6 @@ class Studio:
 
     def _described(self, name: str) -> LocalModel:
         """The model of that name, with the chat template that was chosen for it. Raises ModelNotFound."""
-        if is_copy(name):
-            return dataclasses.replace(self._described(base(name)), name=name)
         model = self._found(name)
         chosen = self.settings.models.get(model.name, NOTHING).chat_template
         return model if chosen is None else dataclasses.replace(model, chat_template=chosen)
@@ -171,7 +165,7 @@ class Studio:
         return here if here.name == name else self.remotes.find(name) or here
 
     def load_options(self, model: LocalModel) -> LoadOptions:
-        """What is set for this model, over what is set for all; a copy is loaded as its model is."""
+        """What is set for this model, over what is set for all."""
         common = LoadOptions(
             context=self.settings.engine_context or None,
             slots=self.settings.engine_slots or None,
@@ -179,7 +173,7 @@ class Studio:
             kv_type=self.settings.engine_kv_type,
             gpu_layers=self.settings.engine_gpu_layers,
         )
-        return self.settings.models.get(base(model.name), NOTHING).over(common)
+        return self.settings.models.get(model.name, NOTHING).over(common)
 
     def plan(self, model: LocalModel, options: LoadOptions | None = None, held: Held | None = None) -> Plan:
         """How the model would be loaded now, beside those that `held` speaks for."""
@@ -309,8 +303,6 @@ class Studio:
     def _worker(self, model: LocalModel) -> Worker:
         if model.elsewhere:
             return self.remotes.worker(model)
-        if is_copy(model.name) or self.load_options(model).exact:
-            return self._direct(model)
         self.engine_of(model)  # llama.cpp is the only one so far; what it cannot run is refused here
         return LlamaCppWorker(
             build=self.build,
@@ -319,25 +311,6 @@ class Studio:
             shelf=self.states,
             attached=Attached(self.adapters, self.load_options),
         )
-
-    def _direct(self, model: LocalModel) -> Worker:
-        return DirectWorker(
-            self.home.logs,
-            self.home.engines / "direct.json",
-            start_timeout_s=self.settings.engine_start_timeout,
-            build=self.build,
-            attached=Attached(self.adapters, self.load_options),
-        )
-
-    def _plan_copy(self, name: str, wished: LoadOptions, held: Held) -> Plan:
-        model = self._described(name)
-        return self.plan(model, wished.over(REFERENCE).over(self.load_options(model)), held)
-
-    def _no_direct(self, name: str) -> Phrase | None:
-        """Why the engine's own functions cannot be called for a model."""
-        if self._described(name).elsewhere:
-            return phrase("engine.direct.elsewhere")
-        return direct_obstacle(self.build)
 
     def _models_changed(self) -> None:
         self.events.publish("studio", "models", {})

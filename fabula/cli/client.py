@@ -47,7 +47,7 @@ class Client:
     stays: bool = True
 
     def get(self, path: str, **query: Any) -> dict[str, Any]:
-        return self._call("GET", path + ("?" + urlencode(query) if query else ""))
+        return self._call("GET", path + ("?" + urlencode(query, doseq=True) if query else ""))
 
     def post(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         return self._call("POST", path, body or {})
@@ -61,6 +61,14 @@ class Client:
     def delete(self, path: str) -> dict[str, Any]:
         return self._call("DELETE", path)
 
+    def send(self, path: str, content: bytes, **query: Any) -> dict[str, Any]:
+        """The bytes of a file, as they are."""
+        return dict(json.loads(self._answer("POST", f"{path}?{urlencode(query)}", content)))
+
+    def fetch(self, path: str, **query: Any) -> bytes:
+        """The bytes of a file."""
+        return self._answer("GET", f"{path}?{urlencode(query)}")
+
     def stream(self, method: str, path: str, body: dict[str, Any] | None = None) -> Iterator[Event]:
         """The events of a stream as they come. Closing the iterator closes the connection."""
         connection, response = self._open(method, path, body, accept="text/event-stream", timeout=SILENCE_S)
@@ -72,17 +80,26 @@ class Client:
             connection.close()
 
     def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        content = self._answer(method, path, body)
+        return dict(json.loads(content)) if content else {}
+
+    def _answer(self, method: str, path: str, body: dict[str, Any] | bytes | None = None) -> bytes:
         connection, response = self._open(method, path, body, accept="application/json", timeout=None)
         try:
-            content = response.read()
+            return response.read()
         except (OSError, http.client.HTTPException) as error:
             raise StudioGone(self.address) from error
         finally:
             connection.close()
-        return dict(json.loads(content)) if content else {}
 
     def _open(
-        self, method: str, path: str, body: dict[str, Any] | None, *, accept: str, timeout: float | None
+        self,
+        method: str,
+        path: str,
+        body: dict[str, Any] | bytes | None,
+        *,
+        accept: str,
+        timeout: float | None,
     ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
         place = urlsplit(self.address)
         connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=CONNECT_S)
@@ -90,9 +107,9 @@ class Client:
             "Accept": accept,
             "Accept-Language": language(),
             "Authorization": f"Bearer {self.key}",
-            "Content-Type": "application/json",
+            "Content-Type": "application/octet-stream" if isinstance(body, bytes) else "application/json",
         }
-        data = None if body is None else json.dumps(body).encode()
+        data = json.dumps(body).encode() if isinstance(body, dict) else body
         try:
             connection.connect()
             connection.sock.settimeout(timeout)

@@ -27,6 +27,7 @@ from fabula.server.caller import caller_of
 from fabula.server.mistakes import refusal
 from fabula.server.native import (
     adapters,
+    characters,
     chats,
     engines,
     jobs,
@@ -34,7 +35,6 @@ from fabula.server.native import (
     models,
     presets,
     remotes,
-    scoring,
     system,
     tuning,
     turns,
@@ -64,8 +64,8 @@ def create(studio: Studio) -> ASGIApp:
     )
     app.include_router(openai_routes.router(studio))  # first: routes are tried one by one
     app.include_router(web_routes())  # before the many that a router makes ready for its first request
-    model_rooms = (tuning, adapters, models, engines, remotes, scoring)
-    for room in (system, *model_rooms, chats, turns, jobs, presets, measures):
+    model_rooms = (tuning, adapters, models, engines, remotes)
+    for room in (system, *model_rooms, chats, turns, jobs, presets, measures, characters):
         app.include_router(room.router(studio), prefix=NATIVE)
     app.include_router(embeddings.router(studio))
     _tell_errors(app)

@@ -231,3 +231,35 @@ def test_a_wrong_setting_is_named(fabula: Fabula, home: Home) -> None:
     ran = fabula("list")
     assert ran.status == 1
     assert "prot" in ran.err
+
+
+# ── characters ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_folder_of_characters_is_taken_and_what_cannot_be_read_is_told(
+    fabula: Fabula, tmp_path: Path
+) -> None:
+    (tmp_path / "cards" / "more").mkdir(parents=True)
+    for name in ("Ann", "Bea"):
+        (tmp_path / "cards" / "more" / f"{name}.json").write_text(
+            json.dumps({"name": name, "tags": ["crew"]})
+        )
+    (tmp_path / "cards" / "broken.png").write_bytes(b"\x89PNG")
+    ran = fabula("character", "import", str(tmp_path / "cards"))
+    assert (ran.status, ran.out) == (1, "Ann is here.\nBea is here.\n")
+    assert "broken.png cannot be read" in ran.err
+    assert [row["name"] for row in fabula("character", "list", "--tag", "crew", "--json").rows] == [
+        "Ann",
+        "Bea",
+    ]
+
+
+def test_a_character_goes_out_and_is_binned(fabula: Fabula, tmp_path: Path) -> None:
+    (tmp_path / "mira.json").write_text(json.dumps({"name": "Mira", "description": "a keeper"}))
+    fabula("character", "import", str(tmp_path / "mira.json"))
+    out = tmp_path / "mira.png"
+    assert fabula("character", "export", "mira", "--out", str(out)).status == 0
+    assert out.read_bytes().startswith(b"\x89PNG")
+    assert fabula("character", "export", "mira", "--out", str(out)).status == 1  # never overwritten
+    assert fabula("character", "rm", "Mira").status == 0
+    assert fabula("character", "list", "--json").rows == []

@@ -115,32 +115,6 @@ class Rerank(Body):
     keep_alive: str | float | None = None
 
 
-class Exact(Body):
-    """`swap` allows that the served copy of the model goes, once it is idle, where both do not fit."""
-
-    swap: bool = False
-    load: Values = {}
-    keep_alive: str | float | None = None
-
-
-class Score(Exact):
-    """Either a text or token ids."""
-
-    text: str = Field("", max_length=MAX_TEXT)
-    tokens: list[int] = Field([], max_length=MAX_TEXT)
-    likeliest: int = 0
-
-
-class Choices(Exact):
-    prefix: str = Field(min_length=1, max_length=MAX_TEXT)
-    continuations: list[str]
-
-
-class Compare(Exact):
-    other: str
-    text: str = Field(max_length=MAX_TEXT)
-
-
 class Tokenize(Body):
     text: str = Field(max_length=MAX_TEXT)
     model: str = ""
@@ -227,3 +201,28 @@ class Tune(Body):
     kv_types: bool = False
     all_cores: bool = False
     anyway: bool = False
+
+
+class NewCharacter(Body):
+    """`card` is a card's document, of any version."""
+
+    card: Values
+
+
+class CharacterChanges(Body):
+    """`fields` are those of the card's `data`; null takes one out."""
+
+    revision: int
+    fields: Values
+
+
+class Ids(Body):
+    ids: list[str] = Field(max_length=100_000)
+
+
+class CharacterMarks(Ids):
+    folder: str | None = Field(None, max_length=1000)
+    favourite: bool | None = None
+    trashed: bool | None = None
+    add_tags: list[str] = []
+    remove_tags: list[str] = []

@@ -1,0 +1,157 @@
+"""`fabula character …`. Knows how characters are shown, and no file format."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from fabula.cli import screen, verbs
+from fabula.cli.client import Client, Told, segment
+from fabula.cli.options import HomeOption, JsonOption
+from fabula.cli.studio import connect
+from fabula.cli.words import language, say
+from fabula.core.errors import BadParameter, CharacterNotFound, FabulaError
+from fabula.core.texts import phrase
+
+ENDINGS = (".png", ".apng", ".json", ".charx", ".yaml", ".yml", ".byaf", ".jpg", ".jpeg")
+PAGE = 500
+
+FilesArgument = Annotated[
+    list[Path],
+    typer.Argument(metavar="FILE|DIR…", help=say("cli.character.files"), show_default=False),
+]
+WhichArgument = Annotated[
+    str, typer.Argument(metavar="CHARACTER", help=say("cli.character.which"), show_default=False)
+]
+WordsArgument = Annotated[
+    str, typer.Argument(metavar="WORDS", help=say("cli.character.words"), show_default=False)
+]
+TagOption = Annotated[
+    list[str] | None, typer.Option("--tag", metavar="TAG", help=say("cli.character.tag"), show_default=False)
+]
+OutOption = Annotated[
+    Path | None, typer.Option("--out", metavar="FILE", help=say("cli.character.out"), show_default=False)
+]
+FormatOption = Annotated[
+    Literal["png", "json", "charx"], typer.Option("--format", help=say("cli.character.format"))
+]
+
+
+def group() -> Any:
+    functions = (("list", list_), ("show", show), ("import", import_), ("export", export), ("rm", rm))
+    return verbs.group("character", functions)
+
+
+def list_(
+    words: WordsArgument = "",
+    tag: TagOption = None,
+    home: HomeOption = None,
+    json: JsonOption = False,
+) -> None:
+    with connect(home) as studio:
+        characters = list(_all(studio, words, tag or ()))
+    if json:
+        screen.json_lines(characters)
+        return
+    titles = [(say(f"cli.columns.{title}"), "left") for title in ("name", "tags", "about")]
+    rows = [(row["name"], ", ".join(row["tags"]), row["about"]) for row in characters]
+    screen.table(titles, rows)  # type: ignore[arg-type]
+
+
+def show(which: WhichArgument, home: HomeOption = None, json: JsonOption = False) -> None:
+    with connect(home) as studio:
+        character = _found(studio, which)
+    if json:
+        screen.json_lines([character])
+    else:
+        fields = character["card"]["data"].items()
+        screen.pairs([(name, value) for name, value in fields if isinstance(value, str) and value])
+
+
+def import_(files: FilesArgument, home: HomeOption = None, json: JsonOption = False) -> None:
+    """Every file that can be read is taken; the others are told, and make the command fail."""
+    found = [file for given in files for file in _files(given)]
+    refused: list[FabulaError] = []
+    with connect(home) as studio:
+        for file in found:
+            try:
+                taken = studio.send("/characters/import", _content(file), name=file.name)
+            except (Told, BadParameter) as wrong:
+                refused.append(wrong)
+                screen.note(wrong.sentence(language()))
+            else:
+                _tell(taken, json)
+    if refused and len(found) > 1:
+        screen.note(say("cli.character.some", taken=len(found) - len(refused), refused=len(refused)))
+    if refused:
+        raise typer.Exit(1)
+
+
+def _tell(taken: dict[str, Any], json: bool) -> None:
+    if json:
+        screen.json_lines([taken])
+    else:
+        screen.line(say("cli.character.imported", name=taken["name"]))
+
+
+def export(
+    which: WhichArgument, format: FormatOption = "png", out: OutOption = None, home: HomeOption = None
+) -> None:
+    with connect(home) as studio:
+        character = _found(studio, which)
+        content = studio.fetch(f"/characters/{segment(character['id'])}/file", format=format)
+    if out is None:
+        sys.stdout.buffer.write(content)
+        return
+    if out.exists():
+        raise BadParameter("--out", str(out), phrase("expected.new_file"))
+    out.write_bytes(content)
+    screen.note(say("cli.character.exported", name=character["name"], file=str(out)))
+
+
+def rm(which: WhichArgument, home: HomeOption = None) -> None:
+    with connect(home) as studio:
+        character = _found(studio, which)
+        studio.post("/characters/mark", {"ids": [character["id"]], "trashed": True})
+    screen.note(say("cli.character.removed", name=character["name"]))
+
+
+def _found(studio: Client, which: str) -> dict[str, Any]:
+    """By id, or by a name that only one has."""
+    try:
+        return studio.get(f"/characters/{segment(which)}")
+    except CharacterNotFound:
+        named = [row for row in _all(studio) if row["name"].casefold() == which.casefold()]
+    if len(named) > 1:
+        ids = ", ".join(row["id"] for row in named)
+        raise BadParameter("CHARACTER", which, phrase("expected.one_of", names=ids))
+    if not named:
+        raise CharacterNotFound(which)
+    return studio.get(f"/characters/{segment(named[0]['id'])}")
+
+
+def _all(studio: Client, words: str = "", tags: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
+    offset, total = 0, 1
+    while offset < total:
+        query = {"words": words, "offset": offset, "limit": PAGE}
+        page = studio.get("/characters", **query, **({"tag": tags} if tags else {}))
+        offset, total = offset + PAGE, page["total"]
+        yield from page["characters"]
+
+
+def _files(given: Path) -> list[Path]:
+    if not given.is_dir():
+        return [given]
+    return sorted(path for path in given.rglob("*") if path.suffix.lower() in ENDINGS and path.is_file())
+
+
+def _content(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as wrong:
+        expected = phrase("expected.readable_file", reason=f"{wrong.strerror}")
+        raise BadParameter("FILE", str(file), expected) from wrong
