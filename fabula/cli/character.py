@@ -28,7 +28,7 @@ WhichArgument = Annotated[
     str, typer.Argument(metavar="CHARACTER", help=say("cli.character.which"), show_default=False)
 ]
 WordsArgument = Annotated[
-    str, typer.Argument(metavar="WORDS", help=say("cli.character.words"), show_default=False)
+    str, typer.Argument(metavar="[WORDS]", help=say("cli.character.words"), show_default=False)
 ]
 TagOption = Annotated[
     list[str] | None, typer.Option("--tag", metavar="TAG", help=say("cli.character.tag"), show_default=False)
