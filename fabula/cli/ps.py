@@ -18,7 +18,7 @@ def ps(home: HomeOption = None, json: JsonOption = False) -> None:
     if json:
         screen.json_lines(loaded)
     elif loaded:
-        titles = ("name", "memory", "context", "slots", "process", "state")
+        titles = ("name", "memory", "plan", "context", "slots", "process", "state")
         sides: dict[str, screen.Side] = dict.fromkeys(("context", "slots", "process"), "right")
         screen.table(
             [(say(f"cli.columns.{title}"), sides.get(title, "left")) for title in titles],
@@ -32,6 +32,7 @@ def row(running: dict[str, Any], now: float) -> tuple[str, ...]:
     return (
         running["model"],
         memory(running),
+        plan(running),
         f"{running['plan']['context']:,}",
         f"{running['busy']}/{running['plan']['slots']}",
         str(running["pid"]),
@@ -47,6 +48,11 @@ def memory(running: dict[str, Any]) -> str:
         name = "" if device["name"] == "memory" else f"{device['name']}: "
         parts.append(f"{name}{as_bytes(measured) if measured else '–'} ({as_bytes(device['total'])})")
     return ", ".join(parts)
+
+
+def plan(running: dict[str, Any]) -> str:
+    """How far the plan of each device was from what the engine took: "+0.1 %"."""
+    return ", ".join(f"{off:+.1%}" for off in running["off"].values()) or "–"
 
 
 def state(running: dict[str, Any], now: float) -> str:

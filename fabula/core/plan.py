@@ -84,3 +84,15 @@ class Held:
 
     claimed: Mapping[str, int] = field(default_factory=dict)
     taken: int = 0
+
+
+def off(plan: Plan, reported: Mapping[str, Mapping[str, int]]) -> dict[str, float]:
+    """How far each device's plan is from what its engine took: 0.01 = one percent too much was planned."""
+    parts = ("weights", "kv", "compute", "output")
+    planned = {device.name: device for device in plan.devices}
+    sums = {name: sum(told.get(part, 0) for part in parts) for name, told in reported.items()}
+    return {
+        name: sum(getattr(planned[name], part) for part in parts) / total - 1
+        for name, total in sums.items()
+        if total and name in planned
+    }

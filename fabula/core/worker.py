@@ -207,3 +207,4 @@ class Running:
     engine: str = ""
     measured: Mapping[str, int] = field(default_factory=dict)  # bytes by device of the plan, where known
     why: Phrase | None = None  # it was loaded again, and this is the reason
+    reported: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # bytes as the engine tells them

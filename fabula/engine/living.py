@@ -24,6 +24,13 @@ class TellsDeath(Protocol):
     async def death(self) -> EngineDied: ...
 
 
+@runtime_checkable
+class TellsSizes(Protocol):
+    """A worker whose engine says what it took: bytes by device of the plan and by part."""
+
+    reported: Mapping[str, Mapping[str, int]]
+
+
 class Gpus(Protocol):
     """What drivers tell, in bytes by device. Both may take a second."""
 

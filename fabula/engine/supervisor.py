@@ -25,7 +25,7 @@ from fabula.core.texts import Phrase, phrase
 from fabula.core.worker import Running, Worker
 from fabula.engine import memory
 from fabula.engine.line import Line, Loaded, Seat
-from fabula.engine.living import Gpus, LivesInProcess, NoGpus, TellsDeath
+from fabula.engine.living import Gpus, LivesInProcess, NoGpus, TellsDeath, TellsSizes
 from fabula.engine.loads import Loads, awaited, closing, note_trouble
 from fabula.engine.making_room import Planner, Room
 from fabula.engine.reload import beyond, reload_reason
@@ -263,6 +263,7 @@ def _described(line: Line, loaded: Loaded) -> Running:
         engine=worker.engine,
         measured={HOST: resident, **loaded.on_gpus} if pid else {},
         why=loaded.why,
+        reported=worker.reported if isinstance(worker, TellsSizes) else {},
     )
 
 

@@ -11,6 +11,8 @@ from collections import deque
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
+from fabula.engine.llamacpp.sizes import MARK
+
 RING = 200  # lines kept in memory
 FILE_BYTES = 2_000_000  # per file; one older file is kept beside it
 LINE_BYTES = 4_000  # longer lines are cut
@@ -34,6 +36,7 @@ class EngineLog:
     def __init__(self, file: Path) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         self.lines: deque[str] = deque(maxlen=RING)
+        self.buffers: list[str] = []  # what was said of memory while the model was loaded
         self._file = RotatingFileHandler(file, maxBytes=FILE_BYTES, backupCount=1, encoding="utf-8")
         self._rest = b""
         self.written = 0  # lines, also those that are kept no longer
@@ -59,6 +62,8 @@ class EngineLog:
     def add(self, line: bytes) -> None:
         text = line[:LINE_BYTES].decode(errors="replace").rstrip()
         self.lines.append(text)
+        if MARK in text and len(self.buffers) < RING:
+            self.buffers.append(text)
         self.written += 1
         self._file.emit(logging.makeLogRecord({"msg": text}))
 

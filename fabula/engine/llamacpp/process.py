@@ -94,6 +94,11 @@ class EngineProcess:
         """How many lines the engine's log has had, and those after number `mark`."""
         return self._log.since(mark)
 
+    @property
+    def buffers(self) -> list[str]:
+        """What the engine's log said of memory."""
+        return self._log.buffers
+
     async def death(self) -> EngineDied:
         """Why a request's connection broke: waits a moment for the process to be seen dead."""
         with contextlib.suppress(TimeoutError):

@@ -11,7 +11,7 @@ import json
 import os
 import re
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -38,6 +38,7 @@ from fabula.engine.llamacpp.connection import Answer, request
 from fabula.engine.llamacpp.eye import Eye, pictured, pictured_trace
 from fabula.engine.llamacpp.forms import Forms
 from fabula.engine.llamacpp.identity import checkpoints, fingerprint, weights
+from fabula.engine.llamacpp.planned import record, told
 from fabula.engine.llamacpp.pooling import Pooled
 from fabula.engine.llamacpp.process import EngineProcess
 from fabula.engine.llamacpp.reading import Events, Gap, Reader, Unsaid, refusal
@@ -85,6 +86,7 @@ class LlamaCppWorker:
         self._process: EngineProcess | None = None
         self._eye: Eye | None = None
         self._gaps: dict[tuple[str, int, int], tuple[int, ...]] = {}
+        self.reported: Mapping[str, Mapping[str, int]] = {}
 
     # ── life ────────────────────────────────────────────────────────────────────────────────────────
 
@@ -96,6 +98,8 @@ class LlamaCppWorker:
         self._process = await self._started(config)
         self._forms = Forms(self._process.lines_since)
         self.engine = loading.engine_name(self._build, self._process.version)
+        self.reported = told(plan, self._process.buffers)
+        await asyncio.to_thread(record, self._logs, plan, self.reported, self.engine)
         name = await asyncio.to_thread(fingerprint, model, plan, self.engine)
         self._one_way = await asyncio.to_thread(cannot_go_back, model)
         self._apart = checkpoints(model, plan)["checkpoint_step"]

@@ -30,7 +30,7 @@ INPUTS = ("token_embd.", "per_layer_token_embd.", "position_embd.", "token_types
 ROPE_FACTORS = ("rope_freqs.", "rope_factors_long.", "rope_factors_short.")
 """Small tables that every device which has a layer gets a copy of."""
 
-REPACKED = frozenset({2, 8, 10, 12, 14, 20, 39})  # Q4_0, Q8_0, Q2_K, Q4_K, Q6_K, IQ4_NL, MXFP4
+REPACKED = frozenset({2, 12, 20})  # Q4_0, Q4_K, IQ4_NL: what processors with AVX2 or NEON rearrange
 REPACKED_ROWS = 8  # an interleaved copy is made of matrices whose rows are a multiple of this
 
 

@@ -11,7 +11,7 @@ from fabula.chats.records import Change, Chat, Page
 from fabula.core import texts
 from fabula.core.errors import BadParameter
 from fabula.core.model import LocalModel
-from fabula.core.plan import Plan
+from fabula.core.plan import Plan, off
 from fabula.core.texts import Phrase
 from fabula.core.worker import Running
 from fabula.engine.builds.builds import Build, installed, ours
@@ -121,6 +121,8 @@ def running(row: Running, language: str) -> Json:
     return {name: getattr(row, name) for name in shown} | {
         "plan": plan(row.plan, language),
         "measured": dict(row.measured),
+        "reported": {name: dict(parts) for name, parts in row.reported.items()},
+        "off": off(row.plan, row.reported),
         "why": row.why.say(language) if row.why else "",
     }
 
