@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from story_truth import card_of, truth
+from story_truth import card_of, presets, truth
 
 from fabula.prompt.faithful.model import (
     Character,
@@ -155,11 +156,7 @@ def story_of(setup: dict[str, Any], **changes: Any) -> Story:
         examples=metadata.get("mes_example", ""),
         system_prompt=metadata.get("system_prompt", ""),
     )
-    return _with(story, overrides=overrides, **changes)
-
-
-def _with(story: Story, **changes: Any) -> Story:
-    return type(story)(**{name: getattr(story, name) for name in story.__slots__} | changes)
+    return replace(story, overrides=overrides, **changes)
 
 
 TRUTH_ENTRY = truth("lorebook.json")["entry_template"]
@@ -185,3 +182,32 @@ def instruct_from(folder: Path, name: str, changes: dict[str, Any]) -> Instruct:
 
 def context_from(folder: Path, name: str, changes: dict[str, Any]) -> Context:
     return context_of(json.loads((folder / f"{name}.json").read_text(encoding="utf-8")) | changes)
+
+
+CHATML = Instruct(
+    input_sequence="<|im_start|>user",
+    output_sequence="<|im_start|>assistant",
+    system_sequence="<|im_start|>system",
+    input_suffix="<|im_end|>\n",
+    output_suffix="<|im_end|>\n",
+    system_suffix="<|im_end|>\n",
+    stop_sequence="<|im_end|>",
+    story_string_prefix="<|im_start|>system",
+    story_string_suffix="<|im_end|>\n",
+)
+"""ChatML that wraps, as in the truth: its stop strings begin with a line break."""
+STARS = {"example_separator": "***", "chat_start": "***"}
+
+
+def templates_of(setup: dict[str, Any]) -> tuple[Context, Instruct]:
+    """The templates of a set-up: those that nearly all share are here, others in the folder of presets."""
+    instruct, context = setup["instruct_preset"], setup["context_preset"]
+    changes, layout = setup.get("instruct_changes", {}), setup.get("context_changes", {})
+    wrapped = replace(CHATML, **changes) if instruct == "ChatML" else None
+    known = {"ChatML": Context(), "Default": Context(**STARS)}.get(context)
+    head = replace(known, **layout) if known else context_from(presets("context"), context, layout)
+    return head, wrapped or instruct_from(presets("instruct"), instruct, changes)
+
+
+def group_templates() -> tuple[Context, Instruct]:
+    return Context(), CHATML

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from story_truth import card_of, tell, truth
 
+from fabula.prompt.faithful.formats import FORMATS
+from fabula.prompt.faithful.templates import Context, template_words
 from fabula.prompt.macros.defined import MACROS
 from fabula.prompt.macros.evaluate import resolved
 from fabula.prompt.macros.scene import Card, Said, Scene, Variables
@@ -27,18 +29,10 @@ PLAIN = {
     "firstincludedmessageid": "24",
     "systemprompt": "Write {{char}}'s next reply in a fictional chat between {{char}} and {{user}}.",
     "defaultsystemprompt": "Write {{char}}'s next reply in a fictional chat between {{char}} and {{user}}.",
-    "chatstart": "***",
-    "exampleseparator": "***",
-    "instructuserprefix": "<|start|>user<|message|>",
-    "instructusersuffix": "<|end|>",
-    "instructassistantprefix": "<|start|>assistant<|channel|>final<|message|>",
-    "instructassistantsuffix": "<|end|>",
-    "instructsystemprefix": "<|start|>developer<|message|>",
-    "instructsystemsuffix": "<|end|>",
-    "instructstorystringprefix": "<|start|>system<|message|>",
-    "instructstorystringsuffix": "<|end|>",
     "reasoningprefix": "<think>",
     "reasoningsuffix": "</think>",
+    "reasoningseparator": "\n",
+    **template_words(Context(example_separator="***", chat_start="***"), FORMATS["Harmony"]),
 }
 
 

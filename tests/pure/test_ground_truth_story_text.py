@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from story_setup import TRUTH, context_from, instruct_from, set_up, story_of, turn_of, world
-from story_truth import Counted, presets, tell
+from story_setup import TRUTH, set_up, story_of, templates_of, turn_of, world
+from story_truth import Counted, tell
 
 from fabula.prompt.faithful.text import TextPrompt, text_prompt
 
@@ -18,11 +18,9 @@ FEATURE_CASES = [(name, kind) for name, row in FEATURES.items() for kind in row[
 
 
 def told(setup: dict[str, Any], kind: str) -> TextPrompt:
-    instruct, context = presets("instruct"), presets("context")
-    template = instruct_from(instruct, setup["instruct_preset"], setup.get("instruct_changes", {}))
-    layout = context_from(context, setup["context_preset"], setup.get("context_changes", {}))
-    enabled = template if setup["instruct_enabled"] else None
-    found = text_prompt(story_of(setup), turn_of(setup, kind), layout, enabled, Counted(), world())
+    context, instruct = templates_of(setup)
+    template = instruct if setup["instruct_enabled"] else None
+    found = text_prompt(story_of(setup), turn_of(setup, kind), context, template, Counted(), world())
     assert isinstance(found, TextPrompt)
     return found
 

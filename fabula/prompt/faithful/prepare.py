@@ -186,8 +186,8 @@ def _overridden(story: Story) -> dict[str, Any]:
 def _sent(story: Story, turn: Turn, scene: Scene) -> tuple[StoryMessage, ...]:
     """Without hidden messages and a reply that is told anew, after the regex scripts, with reasoning."""
     core = [message for message in story.messages if not message.is_hidden]
-    if turn.kind in ("swipe", "regenerate") and core and not core[-1].is_user:
-        core.pop()
+    anew = turn.kind == "swipe" or (turn.kind == "regenerate" and core and not core[-1].is_user)
+    core = core[:-1] if anew else core
     if core and core[0] is story.messages[0] and not core[0].is_user:
         core[0] = replace(core[0], text=resolved(core[0].text, scene))
     if story.scripts:

@@ -109,3 +109,38 @@ def _modern(row: Mapping[str, Any]) -> dict[str, Any]:
         if old in new:
             new.setdefault(name, new[old])
     return new
+
+
+_WORDS: Mapping[str, str] = {
+    "instructstorystringprefix": "story_string_prefix",
+    "instructstorystringsuffix": "story_string_suffix",
+    "instructuserprefix": "input_sequence",
+    "instructusersuffix": "input_suffix",
+    "instructassistantprefix": "output_sequence",
+    "instructassistantsuffix": "output_suffix",
+    "instructsystemprefix": "system_sequence",
+    "instructsystemsuffix": "system_suffix",
+    "instructfirstassistantprefix": "first_output_sequence",
+    "instructlastassistantprefix": "last_output_sequence",
+    "instructfirstuserprefix": "first_input_sequence",
+    "instructlastuserprefix": "last_input_sequence",
+    "instructsysteminstructionprefix": "last_system_sequence",
+    "instructstop": "stop_sequence",
+    "instructuserfiller": "user_alignment_message",
+}
+_FALLBACKS = {
+    "instructfirstassistantprefix": "output_sequence",
+    "instructlastassistantprefix": "output_sequence",
+    "instructfirstuserprefix": "input_sequence",
+    "instructlastuserprefix": "input_sequence",
+}
+
+
+def template_words(context: Context, instruct: Instruct | None) -> dict[str, str]:
+    """The values of macros that repeat the templates, by lower-case name."""
+    words = {"chatstart": context.chat_start, "exampleseparator": context.example_separator}
+    if instruct is None:
+        return words
+    for word, name in _WORDS.items():
+        words[word] = getattr(instruct, name) or getattr(instruct, _FALLBACKS.get(word, name))
+    return words

@@ -6,7 +6,7 @@ from its end until a message does not fit; the other examples from their beginni
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from fabula.prompt.faithful import examples
@@ -16,7 +16,7 @@ from fabula.prompt.faithful.injections import gathered, inserted
 from fabula.prompt.faithful.model import Injection, PersonaPlace, Place, Story, StoryMessage, Turn
 from fabula.prompt.faithful.prepare import Prepared, World, collapsed, prepare
 from fabula.prompt.faithful.stops import stop_strings
-from fabula.prompt.faithful.templates import Context, Instruct
+from fabula.prompt.faithful.templates import Context, Instruct, template_words
 from fabula.prompt.faithful.wrapping import Wrapper
 from fabula.prompt.lore.activate import Activation
 from fabula.prompt.lore.entry import Position
@@ -47,7 +47,7 @@ def text_prompt(
     stops: Sequence[str] = (),
 ) -> TextPrompt | NeedCounts:
     """The prompt, or the texts to count first. `instruct` None: plain names. Raises TemplateRefused."""
-    words = _words(context, instruct)
+    words = template_words(context, instruct)
     prepared = prepare(story, turn, counts, replace(world, plain={**words, **world.plain}))
     if isinstance(prepared, NeedCounts):
         return prepared
@@ -74,41 +74,6 @@ def text_prompt(
         lore=prepared.activation,
         first_message=found.dropped,
     )
-
-
-_WORDS: Mapping[str, str] = {
-    "instructstorystringprefix": "story_string_prefix",
-    "instructstorystringsuffix": "story_string_suffix",
-    "instructuserprefix": "input_sequence",
-    "instructusersuffix": "input_suffix",
-    "instructassistantprefix": "output_sequence",
-    "instructassistantsuffix": "output_suffix",
-    "instructsystemprefix": "system_sequence",
-    "instructsystemsuffix": "system_suffix",
-    "instructfirstassistantprefix": "first_output_sequence",
-    "instructlastassistantprefix": "last_output_sequence",
-    "instructfirstuserprefix": "first_input_sequence",
-    "instructlastuserprefix": "last_input_sequence",
-    "instructsysteminstructionprefix": "last_system_sequence",
-    "instructstop": "stop_sequence",
-    "instructuserfiller": "user_alignment_message",
-}
-_FALLBACKS = {
-    "instructfirstassistantprefix": "output_sequence",
-    "instructlastassistantprefix": "output_sequence",
-    "instructfirstuserprefix": "input_sequence",
-    "instructlastuserprefix": "input_sequence",
-}
-
-
-def _words(context: Context, instruct: Instruct | None) -> dict[str, str]:
-    """Macros that repeat the templates."""
-    words = {"chatstart": context.chat_start, "exampleseparator": context.example_separator}
-    if instruct is None:
-        return words
-    for word, name in _WORDS.items():
-        words[word] = getattr(instruct, name) or getattr(instruct, _FALLBACKS.get(word, name))
-    return words
 
 
 @dataclass(slots=True)

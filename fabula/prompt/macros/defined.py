@@ -251,7 +251,7 @@ def _variable_macros(holder: _Holder, word: str) -> list[Macro]:
 # ── the table ───────────────────────────────────────────────────────────────────────────────────────────
 
 _SETTINGS: Final = (
-    *("input", "mesExamples", "model", "isMobile", "lastGenerationType", "firstIncludedMessageId"),
+    *("input", "mesExamples", "model", "lastGenerationType", "firstIncludedMessageId"),
     *("firstDisplayedMessageId", "systemPrompt", "chatStart", "defaultExpression", "availableExpressions"),
     *("summary", "charPrefix", "charNegativePrefix", "authorsNote", "charAuthorsNote", "defaultAuthorsNote"),
     *("reasoningPrefix", "reasoningSuffix", "reasoningSeparator", "instructStoryStringPrefix"),
@@ -292,6 +292,7 @@ MACROS: Final[Table] = table(
         Macro("//", lambda call: "", 1, 1, also=("comment",)),
         Macro("banned", _banned, 1, 1),
         Macro("outlet", lambda call: call.scene.outlets.get(call.argument(0), ""), 1, 1),
+        Macro("isMobile", lambda call: call.scene.plain.get("ismobile", "false")),
         Macro("hasExtension", lambda call: "false", 1, 1),
         Macro("lastExpression", lambda call: call.scene.plain.get("lastexpression", ""), 0, 1),
         Macro("roll", _roll, 1, 1),
