@@ -80,7 +80,7 @@ async def one_round(side: Side, level: Level, question: str = QUESTION) -> None:
     side.cpu.append(used * 1000 / written)
 
 
-def body(tokens: int, question: str) -> dict[str, Any]:
+def body(tokens: int, question: str = QUESTION) -> dict[str, Any]:
     return {
         "model": MODEL,
         "messages": [

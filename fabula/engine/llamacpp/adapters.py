@@ -45,6 +45,8 @@ class Loras:
 
     def settle(self, sampling: Sampling) -> Sampling:
         """With the scale of every loaded adapter, so that it holds for the whole request."""
+        if not self.names:
+            return replace(sampling, adapters=()) if sampling.adapters else sampling
         usual, asked = self.usual(), dict(sampling.adapters)
         scales = ((name, float(asked.get(name, usual.get(name, 0.0)))) for name in self.names)
         return replace(sampling, adapters=tuple(scales))
