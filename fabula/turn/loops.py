@@ -1,7 +1,8 @@
 """End a reply that only repeats itself. Knows no text, only token ids.
 
 A loop is a piece of up to `loop_length` tokens that stands at the end of the reply `loop_count` times in a
-row, over at least `FLOOR` tokens: a line of dashes is no loop.
+row. A piece shorter than `SHORTEST` tokens has to come as often as makes up for it: a line of dashes, or a
+row of zeros, is no loop.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Iterable
 
 from fabula.core.sampling import Sampling
 
-FLOOR = 32  # tokens that the repetitions must cover together
+SHORTEST = 24  # tokens that a piece counts for at least
 
 
 class LoopWatch:
@@ -47,4 +48,4 @@ class LoopWatch:
         return any(self._is_loop(period, run) for period, run in self._runs.items())
 
     def _is_loop(self, period: int, run: int) -> bool:
-        return run >= period * (self._count - 1) and run + period >= FLOOR
+        return run + period >= max(period, SHORTEST) * self._count

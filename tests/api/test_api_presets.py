@@ -6,6 +6,7 @@ import httpx
 from stage import Stage
 from talking import Client
 
+from fabula.chats.replies import IN_CHATS
 from fabula.core.sampling import Sampling
 
 CALM = {"temperature": 0.2, "min_p": 0.2}
@@ -68,13 +69,14 @@ def test_a_chat_uses_its_preset_and_its_own_values_over_it(client: Client, stage
     client.post("/presets", {"name": "calm", "sampling": CALM}, status=201)
     chat = client.new_chat(sampling={"preset": "calm", "min_p": 0.1})
     chat.say("Hello")
-    assert stage.worker.samplings[-1] == Sampling(temperature=0.2, min_p=0.1)
+    asked = stage.worker.samplings[-1]
+    assert asked == Sampling(temperature=0.2, min_p=0.1, seed=asked.seed, **IN_CHATS)
 
 
 def test_a_request_s_preset_takes_the_place_of_the_chat_s(client: Client, stage: Stage) -> None:
     chat = client.new_chat(sampling={"preset": "creative", "top_k": 7})
     chat.say("Hello", sampling={"preset": "deterministic", "seed": 5})
-    expected = Sampling(temperature=0, top_k=7, top_p=1, min_p=0, seed=5)
+    expected = Sampling(temperature=0, top_k=7, top_p=1, min_p=0, seed=5, **IN_CHATS)
     assert stage.worker.samplings[-1] == expected
 
 

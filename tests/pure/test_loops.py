@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fabula.core.sampling import Sampling
-from fabula.turn.loops import FLOOR, LoopWatch
+from fabula.turn.loops import SHORTEST, LoopWatch
 
 
 def watch(count: int = 3, length: int = 64) -> LoopWatch:
@@ -18,18 +18,19 @@ def loops_at(ids: list[int], watcher: LoopWatch) -> int | None:
 
 
 def test_a_stanza_that_comes_three_times_is_a_loop():
-    stanza = list(range(100, 120))
-    assert loops_at([1, 2, 3, *stanza * 3], watch()) == 3 + 60 - 1
+    stanza = list(range(100, 124))
+    assert loops_at([1, 2, 3, *stanza * 3], watch()) == 3 + 72 - 1
 
 
 def test_twice_is_not_enough():
-    stanza = list(range(100, 120))
+    stanza = list(range(100, 124))
     assert loops_at([*stanza, *stanza, 5, 6, 7], watch()) is None
 
 
 def test_a_line_of_dashes_is_no_loop():
-    assert loops_at([7] * (FLOOR - 1), watch()) is None
-    assert loops_at([7] * FLOOR, watch()) == FLOOR - 1
+    enough = SHORTEST * 3
+    assert loops_at([7] * (enough - 1), watch()) is None
+    assert loops_at([7] * enough, watch()) == enough - 1
 
 
 def test_a_piece_longer_than_asked_for_is_no_loop():
@@ -47,7 +48,7 @@ def test_it_agrees_with_the_plain_definition(ids: list[int], count: int, length:
         return any(
             all(ids[upto - 1 - n] == ids[upto - 1 - n - period] for n in range(covered - period))
             for period in range(1, length + 1)
-            for covered in [max(period * count, FLOOR)]
+            for covered in [max(period, SHORTEST) * count]
             if covered <= upto
         )
 

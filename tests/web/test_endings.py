@@ -25,10 +25,15 @@ LINES = {
 
 
 async def test_a_reply_that_goes_in_circles_says_why_it_ended(page, client, chat):
-    client.call("PATCH", chat.path, json=chat.at_revision(sampling={"loop_count": 3}))
     await said(page, "Go in circles")
-    await expect(message(page, 2)).to_contain_text("It repeated itself, so it was ended.")
+    await expect(message(page, 2)).to_contain_text("The reply only repeated itself, so it was ended here.")
     assert chat.messages[1]["facts"]["finish_reason"] == "loop"
+
+
+async def test_who_wants_circles_can_have_them(page, client, chat):
+    client.call("PATCH", chat.path, json=chat.at_revision(sampling={"loop_count": 0}))
+    await said(page, "Go in circles")
+    assert chat.messages[1]["facts"]["finish_reason"] == "stop"
 
 
 async def test_a_reply_without_the_form_that_was_asked_for_says_so(page, client, chat):
