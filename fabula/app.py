@@ -17,23 +17,30 @@ from fabula.chats.book import Chats
 from fabula.chats.characters.library import Characters
 from fabula.chats.counting import RememberedCounts
 from fabula.chats.replies import Replies
-from fabula.core.errors import ModelNotFound, RunsElsewhere, WritesNoText
+from fabula.core.errors import BadParameter, ModelNotFound, RunsElsewhere, WritesNoText
 from fabula.core.load import NOTHING, LoadOptions
 from fabula.core.model import LocalModel
 from fabula.core.plan import Held, Note, Plan
 from fabula.core.request import LOCAL_OWNER
+from fabula.core.texts import Phrase, phrase
 from fabula.core.worker import Worker
+from fabula.engine.beside import REFERENCE, Beside, base, is_copy
 from fabula.engine.builds import builds, install
 from fabula.engine.builds.builds import Build
 from fabula.engine.cache.shelf import Shelf
-from fabula.engine.choice import Choice, choose
+from fabula.engine.choice import TRANSFORMERS, Choice, choose
+from fabula.engine.direct.loading import obstacle as direct_obstacle
+from fabula.engine.direct.worker import DirectWorker
 from fabula.engine.llamacpp.loading import whole_texts
 from fabula.engine.llamacpp.worker import LlamaCppWorker
 from fabula.engine.measures import Measures
 from fabula.engine.presets.shelf import Presets
 from fabula.engine.remote import remotes
 from fabula.engine.remote.remotes import Remotes
+from fabula.engine.scoring import Scoring
 from fabula.engine.supervisor import Supervisor
+from fabula.engine.transformers_child import plan as transformers_plan
+from fabula.engine.transformers_child.worker import TransformersWorker
 from fabula.engine.tune import job as tune_job
 from fabula.engine.tune.background import Background
 from fabula.engine.tune.job import Wishes
@@ -45,6 +52,7 @@ from fabula.models.adapters.attached import Attached, with_one, without
 from fabula.models.adapters.shelf import Adapters
 from fabula.models.catalog import ALIASES, Catalog
 from fabula.models.fit.asking import Answers
+from fabula.models.formats.folders import FORMAT as SAFETENSORS
 from fabula.models.projectors import size_of
 from fabula.models.sources.words import Progress
 from fabula.models.suggestions import Suggestion, suggest
@@ -61,6 +69,7 @@ from fabula.store.media import Media
 from fabula.turn.live import Live
 from fabula.turn.stream import Turns
 
+GGUF = "gguf"
 MakeWorker = Callable[[LocalModel], Worker]
 
 
@@ -105,7 +114,9 @@ class Studio:
             on_request=self.background.used,
         )
         self.measures = Measures(self.supervisor, self.models, self.load_options)
-        self.turns = Turns(self.supervisor, FloorGuard(OpenPolicy()), RememberedCounts(self.chats))
+        self.beside = Beside(self.supervisor, self.supervisor.running, self._plan_copy, self._no_direct)
+        self.scoring = Scoring(self.beside, self.home.path)
+        self.turns = Turns(self.beside, FloorGuard(OpenPolicy()), RememberedCounts(self.chats))
         self.live = Live(self.journal)
         self.replies = Replies(self.chats, self.turns, self.live, self.journal, self.find_model, self.presets)
 
@@ -135,6 +146,8 @@ class Studio:
 
     def _described(self, name: str) -> LocalModel:
         """The model of that name, with the chat template that was chosen for it. Raises ModelNotFound."""
+        if is_copy(name):
+            return dataclasses.replace(self._described(base(name)), name=name)
         model = self._found(name)
         chosen = self.settings.models.get(model.name, NOTHING).chat_template
         return model if chosen is None else dataclasses.replace(model, chat_template=chosen)
@@ -165,7 +178,7 @@ class Studio:
         return here if here.name == name else self.remotes.find(name) or here
 
     def load_options(self, model: LocalModel) -> LoadOptions:
-        """What is set for this model, over what is set for all."""
+        """What is set for this model, over what is set for all; a copy is loaded as its model is."""
         common = LoadOptions(
             context=self.settings.engine_context or None,
             slots=self.settings.engine_slots or None,
@@ -173,13 +186,15 @@ class Studio:
             kv_type=self.settings.engine_kv_type,
             gpu_layers=self.settings.engine_gpu_layers,
         )
-        return self.settings.models.get(model.name, NOTHING).over(common)
+        return self.settings.models.get(base(model.name), NOTHING).over(common)
 
     def plan(self, model: LocalModel, options: LoadOptions | None = None, held: Held | None = None) -> Plan:
         """How the model would be loaded now, beside those that `held` speaks for."""
         wished = self.load_options(model) if options is None else options
         if model.elsewhere:
             return remotes.plan(model, wished, self.remotes.get(model.elsewhere.server).at_a_time)
+        if model.format == SAFETENSORS:
+            return self._plan_folder(model, wished, held or Held())
         measured = self.measured(model, wished)
         wanted = fit.Wanted.of(whole_texts(model, wished.over(measured)))
         limit = int(self.settings.engine_memory_limit * (1 << 30))
@@ -188,6 +203,10 @@ class Studio:
         plan = fit.plan(model, machine, wanted, gpu=self.build.uses_gpus, beside=beside)
         why = [tuned_note(measured)] if measured.said() else []
         return dataclasses.replace(plan, reasons=(*plan.reasons, *why))
+
+    def _plan_folder(self, model: LocalModel, wished: LoadOptions, held: Held) -> Plan:
+        limit = int(self.settings.engine_memory_limit * (1 << 30))
+        return transformers_plan.plan(model, fit.left(self.machine(), held, limit), wished)
 
     def _beside(self, model: LocalModel, options: LoadOptions) -> fit.Beside:
         return fit.Beside(adapters=self._adapters_size(options), projector=size_of(model.projector))
@@ -303,7 +322,10 @@ class Studio:
     def _worker(self, model: LocalModel) -> Worker:
         if model.elsewhere:
             return self.remotes.worker(model)
-        self.engine_of(model)  # llama.cpp is the only one so far; what it cannot run is refused here
+        if self.engine_of(model).engine == TRANSFORMERS:
+            return TransformersWorker(self.home.logs, start_timeout_s=self.settings.engine_start_timeout)
+        if is_copy(model.name) or self.load_options(model).exact:
+            return self._direct(model)
         return LlamaCppWorker(
             build=self.build,
             logs=self.home.logs,
@@ -311,6 +333,25 @@ class Studio:
             shelf=self.states,
             attached=Attached(self.adapters, self.load_options),
         )
+
+    def _direct(self, model: LocalModel) -> Worker:
+        return DirectWorker(
+            self.home.logs,
+            self.home.engines / "direct.json",
+            start_timeout_s=self.settings.engine_start_timeout,
+            build=self.build,
+            attached=Attached(self.adapters, self.load_options),
+        )
+
+    def _plan_copy(self, name: str, wished: LoadOptions, held: Held) -> Plan:
+        model = self._described(name)
+        return self.plan(model, wished.over(REFERENCE).over(self.load_options(model)), held)
+
+    def _no_direct(self, name: str) -> Phrase | None:
+        """Why the engine's own functions cannot be called for a model."""
+        if self._described(name).elsewhere:
+            return phrase("engine.direct.elsewhere")
+        return direct_obstacle(self.build)
 
     def _models_changed(self) -> None:
         self.events.publish("studio", "models", {})
@@ -336,6 +377,8 @@ class Studio:
         """Measures in a child process; what is idle and stands in its way is unloaded first."""
         model = self.find_model(name)
         require_here(model)
+        if model.format != GGUF:
+            raise BadParameter("model", model.name, phrase("expected.gguf"))
         if model.pooling:
             raise WritesNoText(model.name)
         if not wishes.get("background"):
@@ -369,7 +412,7 @@ class Studio:
         writing = (model for model in self.catalog.list() if not (model.problem or model.pooling))
         models = {model.name: model for model in writing}
         names = dict.fromkeys([*used, self.settings.model_default, *list(models)[:1]])
-        known = [models[name] for name in names if name in models]
+        known = [models[name] for name in names if name in models and models[name].format == GGUF]
         tunings = [await asyncio.to_thread(self.tuning, model) for model in known]
         return [model.name for model, tuning in zip(known, tunings, strict=True) if tuning is None]
 

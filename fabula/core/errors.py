@@ -2,7 +2,7 @@
 
     FabulaError
     ├── BadRequest (400)        BadParameter, ContextExceeded, UnknownSource, TemplateRefused, BodyTooLarge,
-    │                           BansWithForm,
+    │                           BansWithForm, DraftUnfit,
     │                           AdapterUnfit, AdapterUnusable, CardUnreadable,
     │                           CannotEmbed, CannotRerank, SeesNoImages, WritesNoText,
     │                           CannotTokenize, OnlyConverses, RunsElsewhere, RemoteUnknown
@@ -13,7 +13,7 @@
     │                           PresetExists, PresetBuiltIn, CharacterChanged, RemoteExists
     ├── EngineFailure (502)     ModelLoadFailed, ModelBroken, EngineDied, EngineTimeout,
     │                           EngineRefused, BuildMissing, BuildUnavailable, BuildBroken,
-    │                           RemoteUnreachable, RemoteUntrusted, RemoteKeyRefused, RemoteModelMissing,
+    │                           ExtraMissing, RemoteUnreachable, RemoteUntrusted, RemoteKeyRefused, RemoteModelMissing,
     │                           RemoteBusy, RemoteBroke, RemoteSlow, RemoteFiltered
     ├── NoRoom (507, 503)       DoesNotFit, QueueFull, NoDiskSpace
     ├── DownloadFailure (502)   Offline, DownloadBroken, ChecksumMismatch, SourceMissing,
@@ -121,6 +121,15 @@ class AdapterUnusable(BadRequest):
     """The file or folder is no adapter that can be used here, whatever the model."""
 
     adapter: str
+    reason: Phrase | str
+
+
+@dataclass(eq=False)
+class DraftUnfit(BadRequest):
+    """The draft model cannot guess what this model writes."""
+
+    draft: str
+    model: str
     reason: Phrase | str
 
 
@@ -482,6 +491,16 @@ class EngineRefused(EngineFailure):
     status = 400
     name: str
     reason: str
+
+
+@dataclass(eq=False)
+class ExtraMissing(EngineFailure):
+    """The model needs packages that come with an extra of Fabula."""
+
+    status = 400
+    name: str
+    extra: str
+    modules: str
 
 
 @dataclass(eq=False)

@@ -39,6 +39,7 @@ class LocalModel:
     architecture: str = ""
     parameters: int = 0
     quantization: str = ""
+    packed: str = ""  # how safetensors say that their weights are packed; "" = they are not
     trained_context: int = 0
     layers: int = 0
     embedding: int = 0

@@ -37,7 +37,14 @@ def _gguf_only(model: LocalModel) -> Phrase | None:
     return phrase("models.engine.wrong_format", engine="llama.cpp", format=model.format)
 
 
-ENGINES = (Engine("llama.cpp", _gguf_only),)
+def _safetensors_only(model: LocalModel) -> Phrase | None:
+    if model.format == "safetensors":
+        return None
+    return phrase("models.engine.wrong_format", engine=TRANSFORMERS, format=model.format)
+
+
+TRANSFORMERS = "transformers"
+ENGINES = (Engine("llama.cpp", _gguf_only), Engine(TRANSFORMERS, _safetensors_only))
 """Best first."""
 
 

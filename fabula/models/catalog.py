@@ -17,6 +17,7 @@ from typing import Any
 
 from fabula.core.errors import ModelNotFound, StoreUnwritable
 from fabula.core.model import LocalModel
+from fabula.models.formats.folders import files_of, identify_folder, is_model_folder
 from fabula.models.formats.identify import identify, model_name, parts_of
 from fabula.models.projectors import with_projectors
 from fabula.models.starter import STARTER
@@ -31,7 +32,7 @@ _Known = tuple[_Stamp, LocalModel]
 
 
 class Catalog:
-    """All GGUF models below `folder`. Safe to use from several threads."""
+    """All models below `folder`: GGUF files, and folders of safetensors. Safe to use from several threads."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -72,34 +73,33 @@ class Catalog:
     def remove(self, name: str) -> LocalModel:
         """Deletes the model's files and answers what was deleted. Raises ModelNotFound, StoreUnwritable."""
         model = self.find(name)
-        for file in parts_of(model.path):
-            try:
-                file.unlink(missing_ok=True)
-            except OSError as error:
-                raise StoreUnwritable(str(file), error.strerror or str(error)) from error
+        try:
+            _remove(model.path)
+        except OSError as error:
+            raise StoreUnwritable(str(model.path), error.strerror or str(error)) from error
         return model
 
     def _is_unchanged(self, model: LocalModel) -> bool:
         stamp, _ = self._known.get(str(model.path), (None, None))
-        return stamp == [_stamp(file) for file in parts_of(model.path)]
+        return stamp == [_stamp(file) for file in _files(model.path)]
 
     # ── files ───────────────────────────────────────────────────────────────────────────────────────
 
     def _first_files(self) -> Iterator[Path]:
         """The first file of every model. A split without its first part is represented by what is there."""
         seen: set[Path] = set()
-        for path in sorted(_gguf_files(self.folder)):
-            first = parts_of(path)[0]
+        for path in sorted(_models_in(self.folder)):
+            first = path if path.is_dir() else parts_of(path)[0]
             if first not in seen:
                 seen.add(first)
                 yield first
 
     def _look(self, path: Path) -> _Known:
-        stamp = [_stamp(file) for file in parts_of(path)]
+        stamp = [_stamp(file) for file in _files(path)]
         known = self._known.get(str(path))
         if known and known[0] == stamp:
             return known
-        return stamp, identify(path)
+        return stamp, identify_folder(path) if path.is_dir() else identify(path)
 
     # ── the index ───────────────────────────────────────────────────────────────────────────────────
 
@@ -126,8 +126,24 @@ class Catalog:
             draft.unlink(missing_ok=True)  # a folder that cannot be written can still be read
 
 
-def _gguf_files(folder: Path) -> Iterator[Path]:
-    """Visible `.gguf` files; folders whose name begins with a dot hold downloads."""
+def _files(path: Path) -> list[Path]:
+    """Those of a model, whether they exist or not."""
+    return files_of(path) if path.is_dir() else parts_of(path)
+
+
+def _remove(path: Path) -> None:
+    """A link to a folder goes, and what it leads to stays; of a folder, what is not the model's stays."""
+    if path.is_symlink():
+        path.unlink()
+        return
+    for file in _files(path):
+        file.unlink(missing_ok=True)
+    if path.is_dir() and not any(path.iterdir()):
+        path.rmdir()
+
+
+def _models_in(folder: Path) -> Iterator[Path]:
+    """Visible `.gguf` files and model folders; folders whose name begins with a dot hold downloads."""
     visited: set[str] = set()  # links may lead in a circle
     for here, folders, files in os.walk(folder, followlinks=True):
         real = os.path.realpath(here)
@@ -135,6 +151,8 @@ def _gguf_files(folder: Path) -> Iterator[Path]:
         if real in visited:
             continue
         visited.add(real)
+        if is_model_folder(files) and Path(here) != folder:
+            yield Path(here)
         for name in files:
             if name.lower().endswith(".gguf") and not name.startswith("."):
                 yield Path(here) / name
@@ -170,7 +188,8 @@ def _uniquely_named(models: list[LocalModel], folder: Path) -> list[LocalModel]:
 
 
 def _long_name(model: LocalModel, folder: Path) -> str:
-    return (model.path.parent.relative_to(folder) / model_name(model.path)).as_posix()
+    own = model.name if model.path.is_dir() else model_name(model.path)
+    return (model.path.parent.relative_to(folder) / own).as_posix()
 
 
 def _to_row(stamp: _Stamp, model: LocalModel, folder: Path) -> dict[str, Any]:

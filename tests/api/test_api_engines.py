@@ -21,7 +21,7 @@ async def test_a_model_says_which_engine_runs_it_and_why(api: httpx.AsyncClient)
     assert engine == {
         "name": "llama.cpp",
         "reason": "llama.cpp runs it, because the file is gguf.",
-        "choices": ["llama.cpp"],
+        "choices": ["llama.cpp", "transformers"],
     }
 
 

@@ -1,0 +1,137 @@
+"""What a model has read, by slot, with the shape of `direct.context`: tokens go in, logits come out.
+
+A slot keeps one beginning. A prompt takes the slot that has most in common with it, so that chats which take
+turns do not read each other's away. Runs in the child process only.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+from fabula.engine.direct.weights import TooLong
+from fabula.engine.transformers_child.library import Memory, Rows
+from fabula.engine.transformers_child.weights import Weights
+
+AT_ONCE_S = 0.05  # how long one reading may take: a request is ended between two of them
+FIRST_READ, LARGEST_READ = 32, 1024  # tokens
+LOGITS_BYTES = 64 << 20
+REPLY = 0
+WORTH = 2  # a slot is taken over when at least one in so many tokens of it is of use
+
+
+class Context:
+    """Sequence 0 is the reply's, in the slot that suits it best; others have memories of their own."""
+
+    def __init__(self, weights: Weights) -> None:
+        self.weights, self.length = weights, weights.settings.context
+        self.rows = max(1, min(LARGEST_READ, LOGITS_BYTES // (4 * weights.vocabulary)))
+        self._at_once = FIRST_READ
+        self._slots = [weights.model.memory() for _ in range(weights.settings.slots)]
+        self._used = [0.0] * len(self._slots)
+        self._now = 0
+        self._others: dict[int, Memory] = {}
+
+    # ── reading ─────────────────────────────────────────────────────────────────────────────────────
+
+    def read(
+        self,
+        ids: Sequence[int],
+        wanted: int,
+        *,
+        sequence: int = REPLY,
+        pause: Callable[[], None] = lambda: None,
+    ) -> Iterator[tuple[int, Rows]]:
+        """(place, logits [n, V]) for the tokens from number `wanted` on, in pieces; what is held of the rest
+        is not read again. Raises TooLong."""
+        if len(ids) > self.length:
+            raise TooLong(len(ids), self.length)
+        start = self.reuse(ids, wanted, sequence)
+        memory = self._memory(sequence)
+        while start < len(ids):
+            pause()
+            bare = start < wanted
+            end = min(start + self._at_once, wanted if bare else min(start + self.rows, len(ids)))
+            rows = self._timed(ids[start:end], memory, outputs=0 if bare else end - start)
+            if not bare:
+                yield start, rows
+            start = end
+
+    def _timed(self, ids: Sequence[int], memory: Memory, outputs: int) -> Rows:
+        """Reads, and learns how much can be read at once."""
+        began = time.perf_counter()
+        rows = self.weights.model.read(ids, memory, outputs)
+        took = max(time.perf_counter() - began, 1e-6)
+        if len(ids) == self._at_once or took > AT_ONCE_S:
+            fitting = int(len(ids) * AT_ONCE_S / took)
+            self._at_once = max(FIRST_READ // 4, min(fitting, 2 * self._at_once, LARGEST_READ))
+        return rows
+
+    def last(
+        self, ids: Sequence[int], *, sequence: int = REPLY, pause: Callable[[], None] = lambda: None
+    ) -> Rows:
+        """A copy of the logits [V] after the last token."""
+        for _, rows in self.read(ids, len(ids) - 1, sequence=sequence, pause=pause):
+            row: Rows = rows[-1].copy()
+        return row
+
+    def advance(self, token: int, place: int, sequence: int) -> Rows | None:
+        """The logits [V] after one more token at this place of the sequence, which is cut to there; None
+        where the model cannot go back, or has not read so far."""
+        memory = self._memory(sequence)
+        if len(memory.held) > place and not memory.cut(place):
+            self.drop(sequence)
+            return None
+        if len(memory.held) != place:
+            return None
+        row: Rows = self.weights.model.read([token], memory, 1)[0]
+        return row
+
+    def reuse(self, ids: Sequence[int], most: int, sequence: int = REPLY) -> int:
+        """Cuts the sequence to the tokens that it has in common with `ids`, at most so many; how many."""
+        if sequence == REPLY:
+            self._now = self._best(ids, most)
+            self._used[self._now] = time.monotonic()
+        memory = self._memory(sequence)
+        common = _common(memory.held, ids[:most])
+        if not memory.cut(common):
+            self.drop(sequence)
+            common = 0
+        return common
+
+    def _best(self, ids: Sequence[int], most: int) -> int:
+        """The slot whose beginning is of most use, if it is of enough; else the one used longest ago."""
+        if self._slots[self._now].held and _common(self._slots[self._now].held, ids) == len(
+            self._slots[self._now].held
+        ):
+            return self._now
+        common = [_common(slot.held, ids[:most]) for slot in self._slots]
+        best = max(range(len(common)), key=common.__getitem__)
+        if common[best] * WORTH >= min(len(self._slots[best].held), len(ids)) and common[best]:
+            return best
+        return min(range(len(self._slots)), key=self._used.__getitem__)
+
+    def held(self, sequence: int = REPLY) -> int:
+        return len(self._memory(sequence).held)
+
+    # ── sequences ───────────────────────────────────────────────────────────────────────────────────
+
+    def _memory(self, sequence: int) -> Memory:
+        if sequence == REPLY:
+            return self._slots[self._now]
+        if sequence not in self._others:
+            self._others[sequence] = self.weights.model.memory()
+        return self._others[sequence]
+
+    def drop(self, sequence: int) -> None:
+        if sequence == REPLY:
+            self._slots[self._now] = self.weights.model.memory()
+        else:
+            self._others.pop(sequence, None)
+
+
+def _common(held: Sequence[int], ids: Sequence[int]) -> int:
+    for place, (mine, theirs) in enumerate(zip(held, ids, strict=False)):
+        if mine != theirs:
+            return place
+    return min(len(held), len(ids))

@@ -1,0 +1,69 @@
+"""A folder of safetensors run by transformers, in a child process: one request at a time, all of `Sampling`.
+
+Knows no chat and no HTTP API. It keeps what it has read, by slot, so that a chat's next turn reads only what
+is new.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from fabula.core.model import LocalModel
+from fabula.core.plan import Plan
+from fabula.core.sampling import Sampling
+from fabula.engine.direct.desk_worker import DeskWorker
+from fabula.engine.direct.process import DirectProcess
+from fabula.engine.transformers_child.needs import require
+
+PROGRAM = Path(__file__).with_name("child.py")
+START_TIMEOUT_S = 600.0
+NAME = "transformers"
+FORMS = ("grammar", "json_schema")
+_UNSAFE = re.compile(r"[^\w.-]+")
+
+
+class TransformersWorker(DeskWorker):
+    """One folder in one child process. Also Counts, Spells, Scores, Compares.
+
+    `logs` is the folder for the engine's log files.
+    """
+
+    engine = NAME
+
+    def __init__(self, logs: Path, *, start_timeout_s: float = START_TIMEOUT_S) -> None:
+        self._logs, self._start_timeout_s = logs, start_timeout_s
+
+    async def load(self, model: LocalModel, plan: Plan) -> None:
+        """Raises ExtraMissing where the packages are not installed."""
+        self.model, self.plan = model, plan
+        require(model)
+        log = self._logs / f"engine-{_UNSAFE.sub('_', model.name)}.log"
+        self._process = await DirectProcess.start(
+            model.name, settings(model, plan), log, self._start_timeout_s, program=PROGRAM
+        )
+        facts = self._process.facts
+        self.vocabulary = facts["vocabulary"]
+        self.engine = f"{NAME} {self._process.version} ({facts['device']}, {facts['dtype']})"
+
+    def honours(self, sampling: Sampling) -> tuple[dict[str, Any], tuple[str, ...]]:
+        """All but the forms that only the engines of GGUF can keep to."""
+        used, ignored = super().honours(sampling)
+        lost = tuple(name for name in FORMS if getattr(sampling, name))
+        return used | dict.fromkeys(lost, ""), (*ignored, *lost)
+
+
+def settings(model: LocalModel, plan: Plan) -> dict[str, Any]:
+    """What the child is told first."""
+    on_gpu = plan.gpu_layers > 0
+    return {
+        "folder": str(model.path),
+        "context": plan.context,
+        "slots": plan.slots,
+        "threads": plan.threads,
+        "device": "cuda" if on_gpu else "cpu",
+        # Processors calculate with 16-bit floats of this kind only by detours.
+        "dtype": "float32" if model.quantization == "F16" and not on_gpu else "auto",
+        "bits": 0,
+    }

@@ -1,0 +1,63 @@
+"""torch and transformers with small models on the processor."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+import pytest_asyncio
+import tiny_folders
+from needs import need
+
+from fabula.core.load import LoadOptions
+from fabula.core.model import LocalModel
+from fabula.engine.transformers_child.plan import plan
+from fabula.engine.transformers_child.worker import TransformersWorker
+from fabula.models.formats.folders import identify_folder
+from fabula.models.hardware import Machine
+
+MACHINE = Machine(
+    system="x", processor="x", cores=2, physical_cores=3, memory=32 << 30, memory_available=16 << 30
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All tests of this folder need the extra."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.fixturenames.insert(0, "lab")  # type: ignore[attr-defined]
+
+
+@pytest.fixture(scope="session")
+def lab() -> None:
+    for name in ("torch", "transformers", "safetensors"):
+        if importlib.util.find_spec(name) is None:
+            need("lab", f"{name} is not installed (pip install -e '.[lab]')")
+
+
+@pytest.fixture(scope="session")
+def tiny(lab: None, tmp_path_factory: pytest.TempPathFactory) -> LocalModel:
+    return identify_folder(tiny_folders.folder(tmp_path_factory.mktemp("models") / "tiny-llama"))
+
+
+async def loaded(model: LocalModel, logs: Path, **options: object) -> TransformersWorker:
+    worker = TransformersWorker(logs, start_timeout_s=120)
+    await worker.load(model, plan(model, MACHINE, LoadOptions(threads=2, **options)))  # type: ignore[arg-type]
+    return worker
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def worker(tiny: LocalModel, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[TransformersWorker]:
+    worker = await loaded(tiny, tmp_path_factory.mktemp("logs"))
+    yield worker
+    await worker.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_is_left_at_the_end() -> Iterator[None]:
+    yield
+    assert not psutil.Process().children(recursive=True)
