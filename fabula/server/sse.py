@@ -18,11 +18,12 @@ at the start of a response only, so the pieces of a long one go straight there."
 PING_S = 15.0
 PING = b": ping\n\n"
 LONGEST_NUMBER = 18  # digits of an event's number
+_encode = json.JSONEncoder(ensure_ascii=False).encode  # `json.dumps` would make one for each event
 
 
 def event(id: int, kind: str, data: Mapping[str, Any]) -> bytes:
     """One event as the browser's EventSource reads it."""
-    return f"id: {id}\nevent: {kind}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n".encode()
+    return f"id: {id}\nevent: {kind}\ndata: {_encode(data)}\n\n".encode()
 
 
 class EventStream(Response):

@@ -15,11 +15,14 @@ from typing import Any
 from fabula.core.errors import ContextExceeded, EngineRefused, FabulaError
 from fabula.core.stream import Choice, Delta, Finished, Prefill, Token
 
-_decode = json.JSONDecoder().raw_decode  # at rest between tokens, `json.loads` costs three times as much
+_decode = json.JSONDecoder().raw_decode  # `json.loads` goes through two regexes: twice the time, measured
 
 
 class Events:
-    """Server-sent events from bytes, in whatever pieces they come."""
+    """Server-sent events from bytes, in whatever pieces they come: `data: {…}`, or the engine's `error: {…}`.
+
+    Comments and `data: [DONE]` are nothing.
+    """
 
     def __init__(self) -> None:
         self._rest = b""
@@ -27,20 +30,17 @@ class Events:
     def feed(self, data: bytes) -> list[dict[str, Any]]:
         if self._rest:
             data = self._rest + data
-        *blocks, self._rest = data.split(b"\n\n")
-        return [event for block in blocks if (event := _event(block)) is not None]
-
-
-def _event(block: bytes) -> dict[str, Any] | None:
-    """`data: {…}`, or the engine's `error: {…}`; comments and `data: [DONE]` are nothing."""
-    event: dict[str, Any]
-    if block.startswith(b"data: {"):
-        event, _ = _decode(block[6:].decode())
-        return event
-    if block.startswith(b"error: {"):
-        event, _ = _decode(block[7:].decode())
-        return event if "error" in event else {"error": event}
-    return None
+        blocks = data.split(b"\n\n")
+        self._rest = blocks.pop()
+        events = []
+        for block in blocks:
+            if block.startswith(b"data: {"):
+                event, _ = _decode(block.decode(), len("data: "))
+                events.append(event)
+            elif block.startswith(b"error: {"):
+                event, _ = _decode(block.decode(), len("error: "))
+                events.append(event if "error" in event else {"error": event})
+        return events
 
 
 def refusal(name: str, error: Any) -> FabulaError:
