@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Protocol
@@ -71,10 +71,11 @@ class Turns:
             def ask(prompt: Prompt, sampling: Sampling) -> AsyncGenerator[Delta, None]:
                 return ended(worker.stream(prompt, sampling, request.context), sampling)
 
-            deltas = _facts(read(ask, worker, prompt, request, manner), known, started)
-            async with aclosing(deltas):
-                async for delta in _watched(deltas, watch):
-                    yield delta
+            facts, screen = _Facts(known, started), _Screen(watch)
+            async with aclosing(read(ask, worker, prompt, request, manner)) as deltas:
+                async for delta in deltas:
+                    for shown in screen.through(facts.on(delta)):
+                        yield shown
 
     async def _prompt(self, request: TurnRequest, worker: Worker, manner: Manner) -> tuple[Prompt, int]:
         """The prompt and the number of messages that were cut to make it fit."""
@@ -144,25 +145,26 @@ def _known(request: TurnRequest, worker: Worker, manner: Manner, cut: int) -> Pr
     )
 
 
-async def _facts(
-    deltas: AsyncGenerator[Delta, None], known: Prepared, started: float
-) -> AsyncGenerator[Delta, None]:
-    """The worker's deltas, with what only the turn knows added to the last one."""
-    first = 0.0
-    async with aclosing(deltas):
-        async for delta in deltas:
-            if not first and isinstance(delta, Token | Thought) and delta.text:
-                first = (time.perf_counter() - started) * 1000
-            if isinstance(delta, Finished):
-                delta = replace(
-                    delta,
-                    engine=known.engine,
-                    first_token_ms=first,
-                    cut_messages=known.cut_messages,
-                    effective=delta.effective or known.effective,
-                    ignored=(*delta.ignored, *known.ignored),
-                )
-            yield delta
+class _Facts:
+    """Adds to a worker's last delta what only the turn knows."""
+
+    def __init__(self, known: Prepared, started: float) -> None:
+        self._known, self._started = known, started
+        self._first_ms = 0.0
+
+    def on(self, delta: Delta) -> Delta:
+        if not self._first_ms and isinstance(delta, Token | Thought) and delta.text:
+            self._first_ms = (time.perf_counter() - self._started) * 1000
+        if not isinstance(delta, Finished):
+            return delta
+        return replace(
+            delta,
+            engine=self._known.engine,
+            first_token_ms=self._first_ms,
+            cut_messages=self._known.cut_messages,
+            effective=delta.effective or self._known.effective,
+            ignored=(*delta.ignored, *self._known.ignored),
+        )
 
 
 def _said(request: TurnRequest) -> tuple[Message, ...]:
@@ -174,25 +176,38 @@ def _said(request: TurnRequest) -> tuple[Message, ...]:
 Written = Token | Thought | ToolCallPart
 
 
-async def _watched(deltas: AsyncIterator[Delta], watch: Watch) -> AsyncIterator[Delta]:
-    """Only what the guard lets through, when it does; thoughts and tool calls too. Raises Blocked."""
-    held: deque[Written] = deque()
-    shown = ""  # let through, but not yet a whole token
-    async for delta in deltas:
+class _Screen:
+    """Lets through what the guard does, when it does; thoughts and tool calls too. Raises Blocked."""
+
+    def __init__(self, watch: Watch) -> None:
+        self._watch = watch
+        self._held: deque[Written] = deque()
+        self._passed = ""  # let through, but not yet a whole token
+
+    def through(self, delta: Delta) -> Iterable[Delta]:
         if isinstance(delta, Written):
-            held.append(delta)
-            shown += watch.feed(_text_of(delta))
-        elif isinstance(delta, Finished):
-            shown += watch.finish()
-        while held and shown.startswith(text := _text_of(held[0])):
-            shown = shown[len(text) :]
-            yield held.popleft()
-        if shown and not (held and _text_of(held[0]).startswith(shown)):  # the guard's own words
-            yield Token(shown)
-            held.clear()
-            shown = ""
-        if not isinstance(delta, Written):
-            yield delta
+            text = _text_of(delta)
+            passed = self._watch.feed(text)
+            if passed == text and not self._held:
+                return (delta,)  # nearly always
+            self._held.append(delta)
+            self._passed += passed
+            return self._freed()
+        if isinstance(delta, Finished):
+            self._passed += self._watch.finish()
+        return (*self._freed(), delta)
+
+    def _freed(self) -> list[Delta]:
+        """Held tokens whose whole text was let through; or the guard's own words instead of them."""
+        freed: list[Delta] = []
+        while self._held and self._passed.startswith(text := _text_of(self._held[0])):
+            self._passed = self._passed[len(text) :]
+            freed.append(self._held.popleft())
+        if self._passed and not (self._held and _text_of(self._held[0]).startswith(self._passed)):
+            freed.append(Token(self._passed))
+            self._held.clear()
+            self._passed = ""
+        return freed
 
 
 def _text_of(delta: Written) -> str:
