@@ -22,6 +22,7 @@ SlotsOption = Annotated[int, typer.Option("--slots", metavar="COUNT", help=say("
 VramOption = Annotated[str, typer.Option("--vram", metavar="SIZE", help=say("cli.fit.vram"))]
 RamOption = Annotated[str, typer.Option("--ram", metavar="SIZE", help=say("cli.fit.ram"))]
 GpuOption = Annotated[str, typer.Option("--gpu", metavar="NAME", help=say("cli.fit.gpu"))]
+ExactOption = Annotated[bool, typer.Option("--exact", help=say("cli.fit.exact"))]
 BatchOption = Annotated[
     Path | None,
     typer.Option("--batch", metavar="ROWS.jsonl", help=say("cli.fit.batch"), show_default=False),
@@ -36,6 +37,7 @@ def fit(
     vram: VramOption = "",
     ram: RamOption = "",
     gpu: GpuOption = "",
+    exact: ExactOption = False,
     batch: BatchOption = None,
     home: HomeOption = None,
     json: JsonOption = False,
@@ -55,6 +57,7 @@ def fit(
     )
     with screen.spinner(say("cli.fit.reading", target=target)):
         answer = asked(home).answer(question)
+        answer = told_by_engine(answer, home) if exact else answer
         arguments = engine_arguments(answer)
     if json:
         from fabula.models.fit.telling import answer_data
@@ -96,6 +99,19 @@ def asked(home: Path | None) -> Answers:
         uses_gpus=builds.in_use(place.engines, told.engine_build).uses_gpus,
         settings=options,
     )
+
+
+def told_by_engine(answer: Answer, home: Path | None) -> Answer:
+    import asyncio
+
+    from fabula.engine.builds import builds
+    from fabula.engine.oracle import EngineOracle
+    from fabula.store import settings
+    from fabula.store.home import Home
+
+    place = Home.locate(home)
+    build = builds.in_use(place.engines, settings.load(place).engine_build)
+    return asyncio.run(answer.asked(EngineOracle(build)))
 
 
 def engine_arguments(answer: Answer) -> list[str]:

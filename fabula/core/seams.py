@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from fabula.core.messages import Message
-from fabula.core.model import LocalModel
-from fabula.core.plan import Plan
 from fabula.core.request import Context
 
 
@@ -52,12 +50,6 @@ class Locks(Protocol):
     """Named locks across processes. `hold` raises BlockingIOError when another process has it."""
 
     def hold(self, name: str) -> AbstractContextManager[None]: ...
-
-
-class Oracle(Protocol):
-    """The engine's own memory plan, where an engine can tell it (`engine/oracle`)."""
-
-    async def plan(self, model: LocalModel, context: int) -> Plan: ...
 
 
 class Watch(Protocol):

@@ -1,6 +1,6 @@
 """Plan how a model is loaded on a machine: bytes per device, verdict, choices. Three tiers, one result.
 
-    engine        its own plan, asked of it with a file that has no weights (the Oracle of `core.seams`)
+    engine        its own plan, asked of it with a file that has no weights (the seam `oracle`)
     closed form   `breakdown`, from the tensors and numbers of a header; exact for weights and caches
     rough         from a model's few known numbers, or its parameter count, and told to be so
 

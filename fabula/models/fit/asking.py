@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 from fabula.core.errors import BadParameter, ModelNotFound, NotAModel
 from fabula.core.load import KV_TYPES, NOTHING, LoadOptions
@@ -16,10 +17,12 @@ from fabula.core.model import LocalModel
 from fabula.core.plan import Plan
 from fabula.core.texts import phrase
 from fabula.models.cards import find as find_card
-from fabula.models.fit.anatomy import Anatomy, anatomy
+from fabula.models.fit.anatomy import anatomy
+from fabula.models.fit.oracle import Oracle
 from fabula.models.fit.plan import plan
 from fabula.models.fit.rough import counted
 from fabula.models.fit.wanted import NOTHING_BESIDE, Beside, Wanted
+from fabula.models.formats.gguf import Header
 from fabula.models.formats.identify import identify
 from fabula.models.gpus import Gpu
 from fabula.models.hardware import Machine
@@ -62,11 +65,17 @@ class Question:
 class Answer:
     plan: Plan
     model: LocalModel
-    anatomy: Anatomy | None  # of a model whose file is elsewhere
     machine: Machine
     gpu: bool
     options: LoadOptions
-    requests: int = 0  # to read its header from elsewhere
+    headers: tuple[Header, ...] = ()  # of a model whose file is elsewhere
+    requests: int = 0  # to read them
+
+    async def asked(self, oracle: Oracle) -> Self:
+        """With the engine's own figures. Raises what the oracle raises, and BadParameter for a mere size."""
+        if self.plan.tier == "rough":
+            raise BadParameter("exact", self.model.name, phrase("expected.model_with_header"))
+        return replace(self, plan=await oracle.plan(self.model, self.plan, self.headers))
 
 
 @dataclass(frozen=True)
@@ -86,7 +95,8 @@ class Answers:
 
     def answer(self, question: Question) -> Answer:
         """Raises ModelNotFound, BadParameter, or what reading a header from elsewhere raises."""
-        model, body, requests = self._target(question.target)
+        model, headers, requests = self._target(question.target)
+        body = anatomy(headers) if headers else None
         machine = machine_for(question, self.machine())
         gpu = bool(machine.gpus) if question.elsewhere else self.uses_gpus
         options = question.options(NOTHING if question.elsewhere else self.settings(model))
@@ -95,32 +105,32 @@ class Answers:
         return Answer(
             plan=planned,
             model=model,
-            anatomy=body,
+            headers=headers,
             machine=machine,
             gpu=gpu,
             options=options,
             requests=requests,
         )
 
-    def _target(self, text: str) -> tuple[LocalModel, Anatomy | None, int]:
-        """What is planned: its own anatomy comes with it where its file is elsewhere."""
+    def _target(self, text: str) -> tuple[LocalModel, tuple[Header, ...], int]:
+        """What is planned: its headers come with it where its file is elsewhere."""
         file = Path(text).expanduser()
         if text and "\0" not in text and file.is_file():
-            return _of_file(file), None, 0
+            return _of_file(file), (), 0
         if re.match(r"^(hf|hub|https?):", text):
             return self._elsewhere(text)
         try:
-            return self.shelf(text), None, 0
+            return self.shelf(text), (), 0
         except ModelNotFound:
             if (rough := counted(text)) is None:
                 raise
-            return rough, None, 0
+            return rough, (), 0
 
-    def _elsewhere(self, text: str) -> tuple[LocalModel, Anatomy, int]:
+    def _elsewhere(self, text: str) -> tuple[LocalModel, tuple[Header, ...], int]:
         from fabula.models.sources.peek import peek  # an HTTP client takes long to import
 
         found = peek(text, self.cache)
-        return found.model, anatomy(found.headers), found.requests
+        return found.model, found.headers, found.requests
 
 
 def fit(target: str, cache: Path, machine: Machine, **wishes: int | str) -> Plan:

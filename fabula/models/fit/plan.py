@@ -252,11 +252,8 @@ class _Planner:
     def _verdict(self, devices: tuple[DevicePlan, ...], layers: _Layers, refused: str) -> Verdict:
         if self.model.problem or refused:
             return "no"
-        if any(device.total > device.available for device in devices):
-            return "no"
-        if 0 < layers.on_cards <= len(self.body.layers) or (layers.on_cards and layers.kept_experts):
-            return "partial"
-        return "tight" if any(_is_tight(device) for device in devices) else "fits"
+        some = 0 < layers.on_cards <= len(self.body.layers) or (layers.on_cards and layers.kept_experts)
+        return verdict_of("partial" if some else "fits", devices)
 
     def _why(
         self, verdict: Verdict, devices: tuple[DevicePlan, ...], layers: _Layers, refused: str
@@ -329,6 +326,15 @@ class _Planner:
             if self.machine.system.startswith("Windows") and device.total > SPILLS * card.memory:
                 warnings.append(Note("models.fit.spills", {"gpu": card.name}))
         return warnings
+
+
+def verdict_of(before: Verdict, devices: tuple[DevicePlan, ...]) -> Verdict:
+    """Whether everything has room; what was split stays so."""
+    if any(device.total > device.available for device in devices):
+        return "no"
+    if before == "partial":
+        return before
+    return "tight" if any(_is_tight(device) for device in devices) else "fits"
 
 
 def _sums(device: DevicePlan) -> dict[str, int | str]:

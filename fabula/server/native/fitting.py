@@ -10,6 +10,7 @@ from pydantic import Field
 
 from fabula.app import Studio
 from fabula.engine.llamacpp.loading import shown_arguments
+from fabula.engine.oracle import EngineOracle
 from fabula.models.fit.asking import Answer, Question, kv_of
 from fabula.models.fit.telling import answer_data
 from fabula.server.caller import caller_of
@@ -28,11 +29,12 @@ class Fit(Body):
     ram: int = Field(0, ge=0, le=MOST_BYTES)
     vram: int = Field(-1, ge=-1, le=MOST_BYTES)
     gpu: str = Field("", max_length=80)
+    exact: bool = False  # the engine is asked for its own plan
 
     @property
     def question(self) -> Question:
         kv_type = kv_of(self.kv_type) if self.kv_type else ""
-        return Question(**self.model_dump() | {"kv_type": kv_type})
+        return Question(**self.model_dump(exclude={"exact"}) | {"kv_type": kv_type})
 
 
 def router(studio: Studio) -> APIRouter:
@@ -42,6 +44,8 @@ def router(studio: Studio) -> APIRouter:
     async def fit(body: Fit, request: Request) -> dict[str, Any]:
         """Plan a model of the shelf, a file, a source or a size, for this machine or another one."""
         answer = await asyncio.to_thread(studio.fits.answer, body.question)
+        if body.exact:
+            answer = await answer.asked(EngineOracle(studio.build))
         return answer_data(answer, arguments(answer), caller_of(request).language)
 
     return routes
