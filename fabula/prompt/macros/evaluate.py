@@ -147,8 +147,10 @@ class _Evaluation:
         return self.document(text, offset)
 
     def _field(self, name: str, text: str) -> str:
-        """A text of the card or persona, resolved on its own; inside of itself it stays raw."""
-        if name in self.fields or not _may_have_macros(text):
+        """A text of the card or persona, resolved on its own; inside of itself it is nothing."""
+        if name in self.fields:
+            return ""
+        if not _may_have_macros(text):
             return text
         self.fields.add(name)
         result = _finished(self.document(_modern(text), 0))
