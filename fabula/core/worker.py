@@ -125,18 +125,6 @@ class Reranks(Protocol):
 
 
 @runtime_checkable
-class Scores(Protocol):
-    async def score(self, prompt: Prompt, continuation: Prompt) -> list[float]:
-        """Log-probability (nats) of each token of the continuation."""
-        ...
-
-
-@runtime_checkable
-class Captures(Protocol):
-    async def capture(self, prompt: Prompt, tensors: Sequence[str]) -> Mapping[str, bytes]: ...
-
-
-@runtime_checkable
 class KeepsSlots(Protocol):
     async def save_slot(self, slot: int, file: str) -> int: ...
     async def restore_slot(self, slot: int, file: str) -> int: ...

@@ -201,6 +201,7 @@ _LIFE: dict[str, Signature] = {
 _VOCABULARY: dict[str, Signature] = {
     "llama_model_get_vocab": (_P, [_P]),
     "llama_vocab_n_tokens": (_I, [_P]),
+    "llama_vocab_type": (_I, [_P]),
     "llama_vocab_is_eog": (_B, [_P, _I]),
     "llama_vocab_is_control": (_B, [_P, _I]),
     "llama_model_n_embd": (_I, [_P]),

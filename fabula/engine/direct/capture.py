@@ -61,15 +61,22 @@ class Sums:
 
 
 def capture(
-    weights: Weights, ids: Sequence[int], patterns: Sequence[str], keep: Kept, pause: Pause
+    weights: Weights,
+    ids: Sequence[int],
+    patterns: Sequence[str],
+    keep: Kept,
+    prepare: Callable[[Context], None],
+    pause: Pause,
 ) -> dict[str, tuple[int, Frame]]:
-    """Name → (rows that were seen, what is kept of them [rows, width]). Raises Refused for a name that no
+    """Name → (rows that were seen, what is kept of them [rows, width]). `prepare` changes the model as
+    the one that writes is changed. Raises Refused for a name that no
     tensor has, TooLong for a text longer than the context of the settings."""
     if len(ids) > weights.settings.context:
         raise TooLong(len(ids), weights.settings.context)
     eye = _Eye(weights.library, patterns, keep)
     context = Context(weights, length=max(len(ids), 64), capture=eye.address)
     try:
+        prepare(context)
         for _ in context.read(ids, 0, pause=pause):
             eye.raise_what_failed()
     finally:

@@ -85,12 +85,14 @@ class Context:
         start = self.reuse(ids, wanted, sequence)
         while start < len(ids):
             pause()
-            bare = start < wanted
-            end = min(start + self.batch, wanted) if bare else min(start + self.rows, len(ids))
-            rows = self.decode([(ids[n], n, sequence) for n in range(start, end)], outputs=not bare)
+            first = max(start, wanted)
+            # The last token before those that are wanted is read with them: with quantized weights, a token
+            # that is read alone takes another path through the engine, and gets other numbers.
+            end = min(start + self.batch, first + self.rows, len(ids))
+            rows = self.decode([(ids[n], n, sequence) for n in range(start, end)], outputs=end - first)
             self._held.setdefault(sequence, []).extend(ids[start:end])
             if rows is not None:
-                yield start, rows
+                yield first, rows
             start = end
 
     def last(
@@ -130,8 +132,9 @@ class Context:
     def held(self, sequence: int = 0) -> int:
         return len(self._held.get(sequence, ()))
 
-    def decode(self, tokens: Sequence[tuple[int, int, int]], *, outputs: bool = True) -> Rows | None:
-        """(token, place, sequence) → logits [n, V], a view that holds until the next call."""
+    def decode(self, tokens: Sequence[tuple[int, int, int]], *, outputs: int | None = None) -> Rows | None:
+        """(token, place, sequence) → logits of all or of the last `outputs` tokens, [n, V], a view that holds
+        until the next call; None for none."""
         library, batch, place = self._library, self._batch, self._place
         library.batch_ext_clear(batch)
         add, put, ask = (
@@ -140,21 +143,22 @@ class Context:
             library.batch_ext_set_output_logits,
         )
         reference = ctypes.byref(place)
-        for token, at, sequence in tokens:
+        wanted = len(tokens) if outputs is None else max(outputs, 0)
+        for number, (token, at, sequence) in enumerate(tokens, 1):
             index = add(batch, sequence, token)
             place.value = at
             if index < 0 or not put(batch, index, reference):
                 raise Refused(f"token {token} was not taken ({index})")
-            if outputs:
+            if number > len(tokens) - wanted:
                 ask(batch, index, True)
         library.lines.clear()
         if failed := library.process(self.handle, DECODE, batch):
             self.clear()
             raise Refused(f"{len(tokens)} tokens could not be read ({failed}): {library.complaint()}")
-        if not outputs:
+        if not wanted:
             return None
         logits = ctypes.cast(library.get_logits(self.handle), ctypes.POINTER(ctypes.c_float))
-        rows: Any = np.ctypeslib.as_array(logits, (len(tokens), self.weights.vocabulary))
+        rows: Any = np.ctypeslib.as_array(logits, (wanted, self.weights.vocabulary))
         return np.asarray(rows, np.float32)
 
     # ── sequences ───────────────────────────────────────────────────────────────────────────────────

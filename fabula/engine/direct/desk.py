@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fabula.core.sampling import Sampling
 from fabula.core.stream import Choice, Token
@@ -38,6 +39,7 @@ class Desk:
         self.context = Context(self.weights)
         self.ended: set[int] = set()
         self._scales: tuple[float, ...] = (0.0,) * len(settings.adapters)
+        self._vectors: NDArray[np.float32] | None = None
         self._say: Say = lambda data: None
         self._id = 0
 
@@ -151,17 +153,25 @@ class Desk:
 
     def capture(self, asked: Json) -> Json:
         ids = self._asked_ids(asked)
-        found = capture.capture(self.weights, ids, asked["tensors"], asked["keep"], self.pause)
+        found = capture.capture(self.weights, ids, asked["tensors"], asked["keep"], self._change, self.pause)
         for name, (rows, values) in found.items():
             told = {"name": name, "rows": rows, "shape": list(values.shape), "tokens": len(ids)}
             self._tell(told, values.astype("<f4").tobytes())
         return {}
+
+    def _change(self, context: Context) -> None:
+        """Another context of the same model, with the adapters and vectors of this one."""
+        if any(self._scales):
+            context.adapt(self._scales)
+        if self._vectors is not None:
+            context.steer(self._vectors)
 
     def steer(self, asked: Json) -> Json:
         """Vectors are multiplied here: the library takes them as they are."""
         vectors: Mapping[str, Sequence[float]] = asked["vectors"]
         layers, width = self.weights.layers, self.weights.width
         if not vectors or not asked["scale"]:
+            self._vectors = None
             self.context.steer(None)
             return {}
         matrix = np.zeros((layers - 1, width), np.float32)
@@ -172,6 +182,7 @@ class Desk:
                 )
             matrix[int(layer) - 1] = np.asarray(vector, np.float32) * asked["scale"]
         self.context.steer(matrix)
+        self._vectors = matrix
         return {}
 
     # ── writing ─────────────────────────────────────────────────────────────────────────────────────

@@ -64,6 +64,7 @@ class Weights:
         self._vocabulary = library.model_get_vocab(handle)
         self.vocabulary = int(library.vocab_n_tokens(self._vocabulary))
         self.width, self.layers = int(library.model_n_embd(handle)), int(library.model_n_layer(handle))
+        self._has_texts = bool(library.vocab_type(self._vocabulary))
         self.is_one_way = bool(library.model_is_recurrent(handle) or library.model_is_hybrid(handle))
         self.adapters = tuple(self._adapter(path) for path in settings.adapters)
         self._piece = ctypes.create_string_buffer(PIECE_BYTES)
@@ -98,6 +99,8 @@ class Weights:
     # ── vocabulary ──────────────────────────────────────────────────────────────────────────────────
 
     def tokenize(self, text: str, *, add_special: bool, parse_special: bool = True) -> list[int]:
+        if not self._has_texts:
+            raise Refused("the model has no tokenizer")
         raw = text.encode()
         room = len(raw) + 8
         while True:
@@ -114,6 +117,8 @@ class Weights:
         """A token's text; that of a special token only where asked."""
         if not 0 <= token < self.vocabulary:
             raise Refused(f"there is no token {token}: the vocabulary has {self.vocabulary}")
+        if not self._has_texts:
+            return b""
         length = self.library.token_to_piece(self._vocabulary, token, self._piece, PIECE_BYTES, 0, special)
         if length < 0:
             longer = ctypes.create_string_buffer(-length)
