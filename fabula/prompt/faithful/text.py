@@ -7,20 +7,22 @@ from its end until a message does not fit; the other examples from their beginni
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from fabula.prompt.faithful import examples
 from fabula.prompt.faithful import injections as keys
+from fabula.prompt.faithful.ending import Ending
 from fabula.prompt.faithful.handlebars import rendered
 from fabula.prompt.faithful.injections import gathered, inserted
 from fabula.prompt.faithful.model import Injection, PersonaPlace, Place, Story, StoryMessage, Turn
-from fabula.prompt.faithful.prepare import Prepared, World, collapsed, prepare
+from fabula.prompt.faithful.parts import ChatTexts, Fitted
+from fabula.prompt.faithful.prepare import Prepared, World, prepare
 from fabula.prompt.faithful.stops import stop_strings
 from fabula.prompt.faithful.templates import Context, Instruct, template_words
 from fabula.prompt.faithful.wrapping import Wrapper
 from fabula.prompt.lore.activate import Activation
 from fabula.prompt.lore.entry import Position
-from fabula.prompt.plan import CountTable, NeedCounts, PromptPlan, Segment
+from fabula.prompt.plan import CountTable, NeedCounts, PromptPlan
 
 _MARK = "\ue000end\ue001"  # where a lengthened message ends, in its wrapping
 
@@ -76,46 +78,6 @@ def text_prompt(
     )
 
 
-@dataclass(slots=True)
-class _Fitted:
-    """The parts that are in, top to bottom, as (source, message id, text)."""
-
-    parts: list[tuple[str, str, str]]
-    left_out: list[tuple[str, str, str]]
-    dropped: int
-    collapses: bool
-
-    @property
-    def text(self) -> str:
-        text = "".join(text for _, _, text in self.parts).replace("\r", "")
-        return collapsed(text) if self.collapses else text
-
-    def plan(self, counts: CountTable) -> PromptPlan:
-        segments = [
-            Segment(source, message, counts.get(text, 0), included)
-            for included, rows in ((True, self.parts), (False, self.left_out))
-            for source, message, text in rows
-            if text
-        ]
-        tokens = sum(segment.tokens for segment in segments if segment.included)
-        return PromptPlan(
-            pieces=(self.text,), segments=tuple(segments), tokens=tokens, cut_messages=self.dropped
-        )
-
-
-@dataclass(slots=True)
-class _Chat:
-    """The chat's messages as texts, newest first; `injected` and `asked` are places in it."""
-
-    texts: list[str]
-    sources: list[tuple[str, str]]
-    injected: list[int]
-    asked: set[int]
-    open_end: str = ""  # the message that is lengthened
-    open_source: tuple[str, str] = ("", "")
-    kept: set[int] = field(default_factory=set)
-
-
 class _Layout:
     """One prompt in the making."""
 
@@ -127,13 +89,13 @@ class _Layout:
             else None
         )
         self._room = prepared.turn.room
-        self._bias = prepared.bias()
+        self._ending = Ending(prepared, context, self._wrapper, prepared.bias())
         heading = prepared.resolve(context.example_separator)
         self._heading = f"{heading}\n" if context.example_separator else ""
         self._injections: tuple[Injection, ...] = prepared.injections
         self._missing: list[str] = []
 
-    def fitted(self) -> _Fitted | NeedCounts:
+    def fitted(self) -> Fitted | NeedCounts:
         p = self._p
         pieces, raw = self._examples()
         head = self._head(pieces, raw)
@@ -143,7 +105,7 @@ class _Layout:
         alignment = self._alignment()
         pinned = pieces if p.story.pin_examples else []
         start = p.resolve(self._context.chat_start + "\n") if self._context.chat_start else ""
-        frame = [head, *pinned, alignment, start, self._line(""), chat.open_end]
+        frame = [head, *pinned, alignment, start, self._ending.line(""), chat.open_end]
         self._fill(chat, self._whole("".join(frame)))
         aligned = alignment if alignment and not self._stops_at_user(chat) else ""
         shown = self._shown_examples(pieces, chat, frame, aligned)
@@ -232,7 +194,7 @@ class _Layout:
 
     # ── chat ────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _chat(self) -> _Chat:
+    def _chat(self) -> ChatTexts:
         p = self._p
         newest, places = inserted(
             p.messages,
@@ -244,7 +206,7 @@ class _Layout:
         )
         places = self._add_post_history(newest, places)
         if not newest:
-            return _Chat([""], [("", "")], [], set())
+            return ChatTexts([""], [("", "")], [], set())
         last_asked = next((index for index, message in enumerate(newest) if message.is_user), -1)
         first = len(newest) - 1
         texts = [
@@ -253,7 +215,7 @@ class _Layout:
         ]
         sources = [self._source(message, index in places) for index, message in enumerate(newest)]
         asked = {index for index, message in enumerate(newest) if message.is_user}
-        chat = _Chat(texts, sources, places, asked)
+        chat = ChatTexts(texts, sources, places, asked)
         return self._opened(chat, newest[0]) if p.continues else chat
 
     def _add_post_history(self, newest: list[StoryMessage], places: list[int]) -> list[int]:
@@ -281,7 +243,7 @@ class _Layout:
         named = message.name and not message.is_narrator
         return f"{message.name}: {message.text}\n" if named else f"{message.text}\n"
 
-    def _opened(self, chat: _Chat, last: StoryMessage) -> _Chat:
+    def _opened(self, chat: ChatTexts, last: StoryMessage) -> ChatTexts:
         """The newest message without what would close it, kept apart from the others."""
         if self._wrapper:
             marked = self._wrapper.message(replace(last, text=last.text + _MARK), "last")
@@ -291,7 +253,7 @@ class _Layout:
         if len(chat.texts) == 1:
             chat.texts[0] = text
             return chat
-        return _Chat(
+        return ChatTexts(
             chat.texts[1:],
             chat.sources[1:],
             [place - 1 for place in chat.injected if place > 0],
@@ -309,7 +271,7 @@ class _Layout:
 
     # ── what fits ───────────────────────────────────────────────────────────────────────────────────────
 
-    def _fill(self, chat: _Chat, used: int) -> None:
+    def _fill(self, chat: ChatTexts, used: int) -> None:
         for place in [*chat.injected, -1]:
             if 0 <= place < len(chat.texts):
                 used += self._count(chat.texts[place])
@@ -324,11 +286,11 @@ class _Layout:
                 break
             chat.kept.add(place)
 
-    def _stops_at_user(self, chat: _Chat) -> bool:
+    def _stops_at_user(self, chat: ChatTexts) -> bool:
         return max(chat.kept, default=0) in chat.asked
 
     def _shown_examples(
-        self, pieces: Sequence[str], chat: _Chat, frame: Sequence[str], aligned: str
+        self, pieces: Sequence[str], chat: ChatTexts, frame: Sequence[str], aligned: str
     ) -> list[str]:
         """The examples that still fit behind the chat."""
         if self._p.story.pin_examples or not pieces:
@@ -348,71 +310,17 @@ class _Layout:
     # ── the end of the prompt ───────────────────────────────────────────────────────────────────────────
 
     def _parts(
-        self, head: str, shown: Sequence[str], start: str, chat: _Chat, aligned: str
+        self, head: str, shown: Sequence[str], start: str, chat: ChatTexts, aligned: str
     ) -> list[tuple[str, str, str]]:
         told = [(*chat.sources[place], chat.texts[place]) for place in sorted(chat.kept, reverse=True)]
         told = [("alignment", "", aligned), *told] if aligned else told
         if told:
             source, message, text = told[-1]
-            text = self._with_bias(self._line(self._without_break(text)))
+            text = self._ending.closed(text)
             told[-1] = (source, message, text)
         shown_parts = [("examples", "", piece) for piece in shown]
         end = [(*chat.open_source, chat.open_end)] if chat.open_end else []
         return [("story", "", head), *shown_parts, ("chat_start", "", start), *told, *end]
-
-    def _without_break(self, text: str) -> str:
-        """The line break of the last message is the last line's to write."""
-        kind, template = self._p.turn.kind, self._instruct
-        if kind == "continue" or (template and not (template.wrap and kind != "quiet")):
-            return text
-        return text.removesuffix("\n")
-
-    def _with_bias(self, text: str) -> str:
-        if self._instruct or self._p.turn.kind == "impersonate" or not self._bias.strip():
-            return text
-        bias = self._bias.lstrip()
-        return text + bias if text[-1:].isspace() else f"{text} {bias}"
-
-    def _line(self, text: str) -> str:
-        """`text`, the end of the chat, with the quiet prompt and the line that the model continues."""
-        p, turn = self._p, self._p.turn
-        impersonates = turn.kind == "impersonate"
-        quiet = p.resolve(turn.quiet_prompt)
-        if quiet:
-            asked = StoryMessage(text=quiet, name=p.user, is_narrator=True)
-            text += self._wrapper.message(asked) if self._wrapper else f"\n{quiet}"
-            if not self._wrapper and not turn.loud:
-                return text
-        if self._wrapper:
-            return text if p.continues else text + self._wrapped_line(bool(quiet), impersonates)
-        if impersonates and not p.continues:
-            return _on_new_line(text) + f"{p.user}:"
-        return self._named_line(text)
-
-    def _wrapped_line(self, quiet: bool, impersonates: bool) -> str:
-        p, turn = self._p, self._p.turn
-        assert self._wrapper
-        name = p.user if impersonates else p.char
-        if quiet and not turn.loud and not impersonates:
-            name = turn.quiet_name or "System"
-        return self._wrapper.last_line(
-            name,
-            impersonates=impersonates,
-            bias=self._bias,
-            quiet=quiet and turn.kind == "quiet",
-            loud=turn.loud,
-        )
-
-    def _named_line(self, text: str) -> str:
-        """The character's name at the end, where names are forced and the first message is not lengthened."""
-        p = self._p
-        from_message = self._bias and self._bias != p.resolve(p.story.starts_reply_with)
-        forced = self._context.always_force_name2 or p.turn.forces_name or from_message
-        if not forced or (p.continues and len(p.story.messages) == 1):
-            return text
-        text = _on_new_line(text)
-        lengthens_user = p.continues and p.story.messages and p.story.messages[-1].is_user
-        return text if lengthens_user else f"{text}{p.char}:"
 
     def _shrunk(
         self,
@@ -420,7 +328,7 @@ class _Layout:
         head: str,
         shown: list[str],
         start: str,
-        chat: _Chat,
+        chat: ChatTexts,
         aligned: str,
     ) -> list[tuple[str, str, str]]:
         """A lengthened reply was not counted with the rest: examples go, then the oldest messages."""
@@ -438,17 +346,13 @@ class _Layout:
 
     def _measured(self, parts: Sequence[tuple[str, str, str]]) -> str:
         *others, (_, _, end) = parts
-        return "".join((*(text for _, _, text in others), "\n", self._line(""), end))
+        return "".join((*(text for _, _, text in others), "\n", self._ending.line(""), end))
 
     def _finished(
-        self, parts: list[tuple[str, str, str]], pieces: Sequence[str], shown: Sequence[str], chat: _Chat
-    ) -> _Fitted:
+        self, parts: list[tuple[str, str, str]], pieces: Sequence[str], shown: Sequence[str], chat: ChatTexts
+    ) -> Fitted:
         out = [place for place in range(len(chat.texts) - 1, -1, -1) if place not in chat.kept]
         left_out = [("examples", "", piece) for piece in pieces[len(shown) :]]
         left_out += [(*chat.sources[place], chat.texts[place]) for place in out]
         dropped = sum(chat.sources[place][0] == "message" for place in out)
-        return _Fitted(parts, left_out, dropped, self._p.story.collapse_newlines)
-
-
-def _on_new_line(text: str) -> str:
-    return text if text.endswith("\n") else f"{text}\n"
+        return Fitted(parts, left_out, dropped, self._p.story.collapse_newlines)

@@ -1,0 +1,48 @@
+"""The parts of a text-completion prompt, and which of them are in. Knows no template and counts nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from fabula.prompt.faithful.prepare import collapsed
+from fabula.prompt.plan import CountTable, PromptPlan, Segment
+
+
+@dataclass(slots=True)
+class Fitted:
+    """The parts that are in, top to bottom, as (source, message id, text)."""
+
+    parts: list[tuple[str, str, str]]
+    left_out: list[tuple[str, str, str]]
+    dropped: int
+    collapses: bool
+
+    @property
+    def text(self) -> str:
+        text = "".join(text for _, _, text in self.parts).replace("\r", "")
+        return collapsed(text) if self.collapses else text
+
+    def plan(self, counts: CountTable) -> PromptPlan:
+        segments = [
+            Segment(source, message, counts.get(text, 0), included)
+            for included, rows in ((True, self.parts), (False, self.left_out))
+            for source, message, text in rows
+            if text
+        ]
+        tokens = sum(segment.tokens for segment in segments if segment.included)
+        return PromptPlan(
+            pieces=(self.text,), segments=tuple(segments), tokens=tokens, cut_messages=self.dropped
+        )
+
+
+@dataclass(slots=True)
+class ChatTexts:
+    """The chat's messages as texts, newest first; `injected` and `asked` are places in it."""
+
+    texts: list[str]
+    sources: list[tuple[str, str]]
+    injected: list[int]
+    asked: set[int]
+    open_end: str = ""  # the message that is lengthened
+    open_source: tuple[str, str] = ("", "")
+    kept: set[int] = field(default_factory=set)
