@@ -40,7 +40,7 @@ async def loaded(model: LocalModel, threads: int, options: LoadOptions) -> Async
         options=options,
     )
     with tempfile.TemporaryDirectory(prefix="fabula-bench-") as folder:
-        worker = LlamaCppWorker(Path(folder))
+        worker = LlamaCppWorker(Path(folder), drafts=lambda model, name: Path(name))
         await worker.load(model, plan)
         try:
             yield worker
@@ -71,3 +71,11 @@ async def written(worker: LlamaCppWorker, prompt: str | tuple[int, ...], samplin
             end = delta
     assert end is not None  # every stream that did not fail ends with it
     return Written(text, tuple(ids), max(0, len(ids) - 1) / max(last - first, 1e-9), end)
+
+
+async def likeliest(worker: LlamaCppWorker, prompt: str, sampling: Sampling) -> tuple[float, float]:
+    """Log-probabilities of the two likeliest at the last place of a reply."""
+    async for delta in worker.stream(Prompt((prompt,)), sampling):
+        if isinstance(delta, Token) and len(delta.likeliest) > 1:
+            pair = delta.likeliest[0].logprob, delta.likeliest[1].logprob
+    return pair

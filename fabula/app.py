@@ -17,7 +17,7 @@ from fabula.chats.book import Chats
 from fabula.chats.characters.library import Characters
 from fabula.chats.counting import RememberedCounts
 from fabula.chats.replies import Replies
-from fabula.core.errors import BadParameter, ModelNotFound, RunsElsewhere, WritesNoText
+from fabula.core.errors import BadParameter, DraftUnfit, ModelNotFound, RunsElsewhere, WritesNoText
 from fabula.core.load import NOTHING, LoadOptions
 from fabula.core.model import LocalModel
 from fabula.core.plan import Held, Note, Plan
@@ -47,7 +47,7 @@ from fabula.engine.tune.job import Wishes
 from fabula.engine.tune.shelf import Key, Tuning, Tunings, key
 from fabula.guard.floor import FloorGuard
 from fabula.guard.policy import OpenPolicy
-from fabula.models import fit, gpus, hardware
+from fabula.models import drafts, fit, gpus, hardware
 from fabula.models.adapters.attached import Attached, with_one, without
 from fabula.models.adapters.shelf import Adapters
 from fabula.models.catalog import ALIASES, Catalog
@@ -209,7 +209,20 @@ class Studio:
         return transformers_plan.plan(model, fit.left(self.machine(), held, limit), wished)
 
     def _beside(self, model: LocalModel, options: LoadOptions) -> fit.Beside:
-        return fit.Beside(adapters=self._adapters_size(options), projector=size_of(model.projector))
+        adapters, projector = self._adapters_size(options), size_of(model.projector)
+        return fit.Beside(adapters=adapters, projector=projector, draft=self._draft_bytes(options))
+
+    def _draft_bytes(self, options: LoadOptions) -> int:
+        """All that a draft takes: it has the context and the slots of the model that it guesses for."""
+        if not options.draft:
+            return 0
+        try:
+            draft = self.find_model(options.draft)
+        except ModelNotFound:
+            return 0  # said when it is loaded
+        alike = LoadOptions(context=options.context, slots=options.slots, gpu_layers=options.gpu_layers)
+        planned = fit.plan(draft, self.machine(), fit.Wanted.of(alike), gpu=self.build.uses_gpus)
+        return sum(device.total - device.reserve for device in planned.devices)
 
     @property
     def fits(self) -> Answers:
@@ -332,7 +345,15 @@ class Studio:
             start_timeout_s=self.settings.engine_start_timeout,
             shelf=self.states,
             attached=Attached(self.adapters, self.load_options),
+            drafts=self._draft,
         )
+
+    def _draft(self, model: LocalModel, name: str) -> Path:
+        """The file of a model that guesses ahead for another. Raises ModelNotFound or DraftUnfit."""
+        draft = self.find_model(name)
+        if why := drafts.obstacle(model, draft):
+            raise DraftUnfit(draft.name, model.name, why)
+        return draft.path
 
     def _direct(self, model: LocalModel) -> Worker:
         return DirectWorker(

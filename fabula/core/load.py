@@ -27,7 +27,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "split_mode": ("layer", "row", "none"),
     "rope_scaling": ("none", "linear", "yarn"),
     "pooling": ("mean", "cls", "last", "rank"),
-    "speculation": ("none", "ngram"),
+    "speculation": ("none", "ngram", "ngram_map", "ngram_mod"),
 }
 RANGES: dict[str, tuple[float, float]] = {
     "context": (1, 100_000_000),
@@ -55,7 +55,8 @@ class LoadOptions:
     kv_type: str | None = None
     kv_type_v: str | None = None  # of the values alone; None = as the keys
     flash_attention: str | None = None
-    speculation: str | None = None  # "ngram": what was written before is guessed to come again
+    speculation: str | None = None  # "ngram…": what was written before is guessed to come again
+    draft: str | None = None  # a small model of the same vocabulary that guesses ahead; "" = none
     gpu_layers: int | None = None  # the output layer counts as one; −1 = by the memory plan
     split_mode: str | None = None  # how several GPUs share a model
     tensor_split: tuple[float, ...] | None = None  # each GPU's share

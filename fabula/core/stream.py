@@ -148,6 +148,8 @@ class Finished:
     cost: float | None = None  # US dollars, where a remote server tells it
     answer_read_again: bool = False  # the next turn's prompt leaves the reasoning out, so no cache can help
     bans: Rewrites | None = None  # None = no texts were banned
+    guessed_tokens: int = 0  # ahead of the model, by a draft or from the text before
+    guessed_right: int = 0  # of them; the others were thrown away
 
     def facts(self, model: str) -> dict[str, Any]:
         """What is kept with the text and shown under it (the object Facts of docs/api.md)."""
@@ -171,6 +173,8 @@ class Finished:
             "finish_reason": self.reason,
             "cut_messages": self.cut_messages,
             "bans": self.bans.facts() if self.bans else None,
+            "guessed_tokens": self.guessed_tokens,
+            "guessed_right": self.guessed_right,
         }
 
     @property

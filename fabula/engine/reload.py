@@ -23,7 +23,7 @@ EXACT = (
 )
 """What changes the memory or the text."""
 
-SPEED = ("threads", "batch", "speculation", "mmap", "mlock")
+SPEED = ("threads", "batch", "speculation", "draft", "mmap", "mlock")
 """Worth a reload only when a person asks for the load itself."""
 
 
@@ -68,6 +68,7 @@ _NEUTRAL = {
     "rope_scaling": "none",
     "rope_scale": 1.0,
     "speculation": "none",
+    "draft": "",
     "mmap": True,
     "mlock": False,
     "adapters": (),

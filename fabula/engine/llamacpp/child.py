@@ -49,6 +49,7 @@ class Settings:
     rope_original: int = 0
     load_mode: str = "AUTO"
     speculation: str = "none"
+    draft: str = ""  # path of a GGUF that guesses ahead
     pooling: str = ""  # how embeddings are made; "" = none are
     projector: str = ""  # path of the GGUF through which the model sees; "" = it sees nothing
     adapters: tuple[str, ...] = ()  # paths; requests say how strong each is
@@ -101,8 +102,7 @@ def _params(settings: Settings, xllamacpp):  # type: ignore[no-untyped-def]  # t
     params.endpoint_slots = True
     params.n_ubatch = settings.batch or params.n_ubatch
     params.n_batch = params.n_ubatch  # progress is told, and a reader's leaving noticed, once per batch
-    if settings.speculation == "ngram":
-        _guess(params, xllamacpp)
+    _guess(params, settings, xllamacpp)
     params.verbosity = 4  # tells buffer sizes; 5 would write 600 KB at each start
     return params
 
@@ -131,10 +131,26 @@ def _stretch(params, settings: Settings, xllamacpp) -> None:  # type: ignore[no-
         params.rope_scaling_type = xllamacpp.llama_rope_scaling_type[scaling]
 
 
-def _guess(params, xllamacpp) -> None:  # type: ignore[no-untyped-def]
-    """After 4 tokens that stood in the text before, the 16 that followed are guessed and checked at once."""
-    params.speculative.types = [xllamacpp.common_speculative_type.COMMON_SPECULATIVE_TYPE_NGRAM_SIMPLE]
-    params.speculative.ngram_simple.size_n, params.speculative.ngram_simple.size_m = 4, 16
+NGRAMS = {"ngram": "NGRAM_SIMPLE", "ngram_map": "NGRAM_MAP_K", "ngram_mod": "NGRAM_MOD"}
+
+
+def _guess(params, settings: Settings, xllamacpp) -> None:  # type: ignore[no-untyped-def]
+    """What is guessed ahead, to be checked at once.
+
+    "ngram": after 4 tokens that stood in the text before, the 16 that followed.
+    """
+    speculative = params.speculative
+    named = [NGRAMS[settings.speculation]] if settings.speculation in NGRAMS else []
+    if settings.draft:
+        named.append("DRAFT_SIMPLE")
+        speculative.draft.mparams.path = settings.draft
+        speculative.draft.n_gpu_layers = 0 if settings.gpu_layers == 0 else -1
+        for threads in (speculative.draft.cpuparams, speculative.draft.cpuparams_batch):
+            threads.n_threads = settings.threads
+    kinds = xllamacpp.common_speculative_type
+    if named:
+        speculative.types = [kinds[f"COMMON_SPECULATIVE_TYPE_{name}"] for name in named]
+    speculative.ngram_simple.size_n, speculative.ngram_simple.size_m = 4, 16
 
 
 def _die_with_the_studio() -> None:

@@ -35,6 +35,7 @@ def config(
     slots_folder: str,
     checkpoints: dict[str, int],
     adapters: Sequence[Path] = (),
+    draft: Path | None = None,
 ) -> dict[str, Any]:
     """The child's settings, but for the key."""
     options = plan.options
@@ -66,6 +67,7 @@ def config(
         "rope_original": options.rope_original or 0,
         "load_mode": load_mode(options),
         "speculation": options.speculation or "none",
+        "draft": str(draft or ""),
     }
 
 
@@ -147,10 +149,14 @@ def shown_arguments(model: LocalModel, plan: Plan) -> list[str]:
 
 
 FLAGS = ("--no-webui", "--slots", "--jinja")
-NGRAM = (
-    *("--spec-type", "ngram-simple"),
-    *("--spec-ngram-simple-size-n", "4", "--spec-ngram-simple-size-m", "16"),
-)
+NGRAMS = {
+    "ngram": (
+        *("--spec-type", "ngram-simple"),
+        *("--spec-ngram-simple-size-n", "4", "--spec-ngram-simple-size-m", "16"),
+    ),
+    "ngram_map": ("--spec-type", "ngram-map-k"),
+    "ngram_mod": ("--spec-type", "ngram-mod"),
+}
 
 
 def _adapters(config: dict[str, Any]) -> list[str]:
@@ -162,7 +168,8 @@ def _switches(config: dict[str, Any]) -> list[str]:
     """The load mode is only told when it was wished: older servers have other words for it."""
     mode = config["load_mode"].lower().replace("_", "+")
     return [
-        *(NGRAM if config["speculation"] == "ngram" else ()),
+        *NGRAMS.get(config["speculation"], ()),
+        *(["--model-draft", config["draft"]] if config["draft"] else []),
         *_pooled(config["pooling"]),
         *(["--mmproj", config["projector"]] if config["projector"] else []),
         *(["--no-kv-offload"] if not config["kv_offload"] else []),

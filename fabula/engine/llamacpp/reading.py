@@ -197,6 +197,8 @@ def finished(event: dict[str, Any]) -> Finished:
         completion_tokens=timings.get("predicted_n", 0),
         prompt_ms=timings.get("prompt_ms", 0.0),
         predicted_ms=timings.get("predicted_ms", 0.0),
+        guessed_tokens=timings.get("draft_n", 0),
+        guessed_right=timings.get("draft_n_accepted", 0),
         stop_string=event.get("stopping_word", ""),
         effective=event.get("generation_settings", {}),
     )

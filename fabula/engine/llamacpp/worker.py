@@ -11,7 +11,7 @@ import json
 import os
 import re
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -52,12 +52,17 @@ GAPS_KEPT = 10_000
 _UNSAFE = re.compile(r"[^\w.-]+")
 
 
+Drafts = Callable[[LocalModel, str], Path]
+"""Where a draft of some name lies that can guess for a model. Raises ModelNotFound or DraftUnfit."""
+
+
 class LlamaCppWorker:
     """One GGUF in one child process. Also Counts, Spells, TakesAdapters and, with a `shelf`, KeepsSlots; when
     it is loaded, Embeds or Reranks where the model can do that; it Sees where the model has a projector.
 
-    `logs` is the folder for the engine's log files; `attached` knows where adapters lie. States of chats are
-    saved on the shelf when they lose their slot and when the worker is closed, and come back from it.
+    `logs` is the folder for the engine's log files; `attached` and `drafts` know where files lie. States
+    of chats are saved on the shelf when they lose their slot and when the worker is closed, and come back
+    from it.
     """
 
     model: LocalModel
@@ -72,12 +77,14 @@ class LlamaCppWorker:
         shelf: Shelf | None = None,
         build: Build | None = None,
         attached: Attached | None = None,
+        drafts: Drafts | None = None,
     ) -> None:
         self._logs = logs
         self._build = build or ours()
         self._start_timeout_s = start_timeout_s
         self._shelf = shelf
         self._attached = attached or NothingAttached()
+        self._drafts = drafts
         self._loras = Loras()
         self._seats: Seats | None = None
         self._one_way = False
@@ -94,7 +101,8 @@ class LlamaCppWorker:
         self.model, self.plan = model, plan
         folder = f"{self._shelf.folder}{os.sep}" if self._shelf else ""  # a prefix of file names
         adapters = await asyncio.to_thread(self._find_adapters)
-        config = loading.config(model, plan, folder, checkpoints(model, plan), adapters)
+        draft = await asyncio.to_thread(self._find_draft)
+        config = loading.config(model, plan, folder, checkpoints(model, plan), adapters, draft)
         self._process = await self._started(config)
         self._forms = Forms(self._process.lines_since)
         self.engine = loading.engine_name(self._build, self._process.version)
@@ -119,6 +127,11 @@ class LlamaCppWorker:
         prints = tuple(weights(path) for path in files)
         self._loras = Loras(names, prints, partial(self._attached.usual, self.model))
         return files
+
+    def _find_draft(self) -> Path | None:
+        """The file of the draft that the plan names. Raises ModelNotFound or DraftUnfit."""
+        name = self.plan.options.draft
+        return self._drafts(self.model, name) if name and self._drafts else None
 
     @property
     def sees_images(self) -> bool:

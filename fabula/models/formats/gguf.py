@@ -31,13 +31,15 @@ OLD_MAGICS = (
 )  # llama.cpp before August 2023
 VERSIONS = (2, 3)
 
-HEADER_LIMIT = 256 << 20  # bytes; 256k-token vocabularies with merges take about 20 MB
-STRING_LIMIT = 16 << 20  # bytes; the longest strings are chat templates
+HEADER_LIMIT = 48 << 20  # bytes; 256k-token vocabularies with merges take about 20 MB
+STRING_LIMIT = 32 << 20  # bytes; some files carry a whole tokenizer as one string
+KEPT_STRING = 1 << 20  # bytes; the longest that are of use are chat templates
 KEY_LIMIT = 65_535  # bytes, by the format
 METADATA_LIMIT = 65_536
-TENSOR_LIMIT = 1 << 20
+TENSOR_LIMIT = 65_536
 DIMENSIONS_LIMIT = 4
 KEPT_ARRAY = 1024  # arrays up to this length are kept as tuples
+KEPT_IN_ALL = 4 << 20  # bytes of strings, and elements of arrays, that are kept of one header
 READ_AHEAD = 4 << 20  # bytes
 REMOTE_AHEAD, REMOTE_GROWTH = 2 << 20, 4  # bytes, times: the longest headers take four requests
 SMALLEST_TENSOR = 8 + 1 + 4 + 8 + 4 + 8  # bytes of a tensor's entry with a name of one letter
@@ -59,7 +61,7 @@ class BadHeader(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """An array that was not kept: `count` elements of type `kind` in bytes `start` to `end` of the file."""
+    """What was not kept: `count` elements of type `kind`, or one long string, in bytes `start` to `end`."""
 
     kind: int
     count: int
@@ -131,6 +133,7 @@ class Header:
 _U32 = struct.Struct("<I")
 _U64 = struct.Struct("<Q")
 STRING, ARRAY = 8, 9
+LONG_STRING = -1  # no type of the format: a string that was not kept
 _SCALARS = {
     0: struct.Struct("<B"),
     1: struct.Struct("<b"),
@@ -158,8 +161,9 @@ class _Reader:
     def __init__(self, file: Reads, size: int, ahead: int = READ_AHEAD, growth: int = 2) -> None:
         self.file, self.size = file, size
         self.ahead, self.growth = ahead, growth
-        self.buffer = b""
+        self.buffer = bytearray()
         self.at = 0
+        self.left = KEPT_IN_ALL
 
     def need(self, count: int) -> int:
         """Makes sure that `count` more bytes are there; answers where they start and moves behind them."""
@@ -173,7 +177,7 @@ class _Reader:
         """The first bytes, as many of `count` as there are, without moving."""
         if len(self.buffer) < min(count, self.size):
             self._fill(min(count, self.size))
-        return self.buffer[:count]
+        return bytes(self.buffer[:count])
 
     def _fill(self, end: int) -> None:
         if end > self.size:
@@ -182,7 +186,7 @@ class _Reader:
             raise BadHeader("damaged", f"the header is longer than {HEADER_LIMIT} bytes")
         wanted = min(max(end, self.growth * len(self.buffer), self.ahead), self.size, HEADER_LIMIT)
         while len(self.buffer) < wanted and (more := self.file.read(wanted - len(self.buffer))):
-            self.buffer += more
+            self.buffer.extend(more)
         if end > len(self.buffer):
             raise BadHeader("truncated", "the file became shorter while it was read")
 
@@ -197,14 +201,31 @@ class _Reader:
         if length > limit:
             raise BadHeader("damaged", f"a string of {length} bytes at {self.at}")
         start = self.need(length)
-        return self.buffer[start : start + length]
+        return bytes(self.buffer[start : start + length])
 
     def string(self, limit: int = STRING_LIMIT) -> str:
         return self.raw(limit).decode("utf-8", "replace")
 
+    def _text(self) -> str | Span:
+        """A string, or where a long one lies."""
+        length = self.u64()
+        if length > STRING_LIMIT:
+            raise BadHeader("damaged", f"a string of {length} bytes at {self.at}")
+        start = self.need(length)
+        if not self._keeps(length, KEPT_STRING):
+            return Span(LONG_STRING, 1, start, start + length)
+        return self.buffer[start : start + length].decode("utf-8", "replace")
+
+    def _keeps(self, count: int, most: int) -> bool:
+        """Whether so much may still be kept; many small things are as much as one large."""
+        if count > min(most, self.left):
+            return False
+        self.left -= count
+        return True
+
     def value(self, kind: int, keep: bool) -> Any:
         if kind == STRING:
-            return self.string()
+            return self._text()
         if kind == ARRAY:
             return self._array(keep)
         return self._scalar(kind)
@@ -222,7 +243,7 @@ class _Reader:
         smallest = 8 if kind == STRING else _SCALARS[kind].size
         if count * smallest > self.size - self.at:
             raise BadHeader("truncated", f"an array of {count} elements at {self.at}")
-        if keep or count <= KEPT_ARRAY:
+        if keep or self._keeps(count, KEPT_ARRAY):
             return tuple(self.value(kind, keep) for _ in range(count))
         start = self.at
         if kind == STRING:
@@ -268,7 +289,7 @@ def read_header_from(file: Reads, size: int, path: Path, keep: Iterable[str] = (
     """
     reader = _Reader(file, size, REMOTE_AHEAD, REMOTE_GROWTH)
     header = _read(reader, path, frozenset(keep))
-    return dataclasses.replace(header, held=reader.buffer)
+    return dataclasses.replace(header, held=bytes(reader.buffer))
 
 
 def _read(reader: _Reader, path: Path, keep: frozenset[str]) -> Header:
@@ -366,6 +387,20 @@ def positions(header: Header, key: str, wanted: Sequence[str]) -> tuple[int, ...
             found[data[at + 8 : end]] = index
         at = end
     return tuple(found.values())
+
+
+def raw_strings(header: Header, key: str, count: int) -> bytes:
+    """The first elements of an array of strings as they stand in the file, to compare them by."""
+    value = header.metadata.get(key)
+    if isinstance(value, tuple):
+        texts = (str(text).encode() for text in value[:count])
+        return b"".join(_U64.pack(len(text)) + text for text in texts)
+    if not isinstance(value, Span) or value.kind != STRING:
+        return b""
+    data, at = _bytes_of(header, value), 0
+    for _ in range(min(count, value.count)):
+        at += 8 + int(_U64.unpack_from(data, at)[0])
+    return data[:at]
 
 
 def hashed(header: Header, keys: Iterable[str]) -> str:
