@@ -32,6 +32,7 @@ export interface Facts {
   processed_tokens?: number; first_token_ms?: number; tokens_per_second?: number; cut_messages?: number; cache?: "slot" | "disk" | "none" | "";
   cache_reason?: "" | "first" | "changed" | "rescaled" | "no_way_back" | "damaged";
   reasoning_tokens?: number; answer_read_again?: boolean; form_problem?: string; cost?: number | null; bans?: Bans | null;
+  guessed_tokens?: number; guessed_right?: number;
 }
 export interface Bans { rewrites: number; wasted_tokens: number; reread_tokens: number; unavoided: string[]; notes: string[] }
 export interface Message {

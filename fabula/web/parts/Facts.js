@@ -42,6 +42,7 @@ function Details({ facts }) {
     [t("web.facts.written"), !rate ? t("web.facts.tokens", { tokens }) : t("web.facts.written_value", { tokens, rate: rounded(rate) })],
     [t("web.facts.cost"), facts.cost !== undefined && facts.cost !== null && t("web.facts.cost_value", { dollars: dollars(facts.cost) })],
     [t("web.facts.bans"), bansWords(facts.bans)],
+    [t("web.facts.guessed"), facts.guessed_tokens && t("web.facts.guessed_value", { right: facts.guessed_right ?? 0, tokens: facts.guessed_tokens })],
     [t("web.facts.first"), first !== undefined && asDuration(first / 1000)],
     [t("web.facts.sampling"), html`<${Effective} sampling=${facts.effective ?? {}} />`],
   ];
