@@ -170,6 +170,11 @@ class Context:
         self._library.memory_seq_rm(self._memory, sequence, END, END)
         self._held.pop(sequence, None)
 
+    def only(self, sequence: int) -> None:
+        """Drops all others, whose tokens would take room."""
+        for other in [held for held in self._held if held != sequence]:
+            self.drop(other)
+
     def clear(self) -> None:
         self._library.memory_clear(self._memory, True)
         self._held.clear()

@@ -56,6 +56,7 @@ class Desk:
         self._id, self._say = asked["id"], say
         try:
             self._adapt(asked.get("scales"))
+            self.context.only(0)
             last = DUTIES[asked["do"]](self, asked)
             self._tell({"done": True} | last)
         except Ended:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import regex
@@ -14,6 +13,10 @@ ENOUGH = (
     64  # tokens that fit are looked for among the likeliest ones first; more change nothing that is drawn
 )
 MATCH_S = 2.0  # how long one look may take
+SURROGATES = range(0xD800, 0xE000)
+LEADS = ((0xC0, 0xE0, 2, 0x80), (0xE0, 0xF0, 3, 0x800), (0xF0, 0xF8, 4, 0x10000))
+"""First bytes of a character of UTF-8: from, to, its bytes, its lowest code."""
+_ESCAPES = regex.compile(r"\\(?:u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|x([0-9A-Fa-f]{2}))")
 
 
 class WholeRegex:
@@ -21,6 +24,7 @@ class WholeRegex:
 
     def __init__(self, pattern: str, piece: Callable[[int], bytes], ends: frozenset[int]) -> None:
         self._pattern = regex.compile(pattern)
+        self._named = _named(pattern)
         self._piece, self._ends = piece, ends
         self._raw: list[bytes] = [b""]
 
@@ -31,7 +35,17 @@ class WholeRegex:
         piece = self._piece(token)
         if not piece:
             return False  # it would only wait
-        return any(self._may_begin(text) for text in _completed(self._raw[-1] + piece))
+        return any(self._may_begin(text) for text in self._texts(self._raw[-1] + piece))
+
+    def _texts(self, raw: bytes) -> list[str]:
+        """The text; where it ends within a character, with characters that may come of it; [] for no text."""
+        try:
+            return [raw.decode("utf-8")]
+        except UnicodeDecodeError as wrong:
+            if wrong.reason != "unexpected end of data":
+                return []
+            begun = raw[: wrong.start].decode("utf-8")
+            return [begun + chr(code) for code in _possible(raw[wrong.start :], self._named)]
 
     def _may_begin(self, text: str) -> bool:
         return self._pattern.fullmatch(text, partial=True, timeout=MATCH_S) is not None
@@ -53,19 +67,25 @@ class WholeRegex:
         del self._raw[written + 1 :]
 
 
-CONTINUATIONS = (0x80, 0x8F, 0x99, 0xA5, 0xBF)  # samples of the bytes that go on a character
+def _named(pattern: str) -> frozenset[int]:
+    """The codes of characters that a pattern names; a class is told by the ends of its ranges."""
+    escaped = (int("".join(found), 16) for found in _ESCAPES.findall(pattern))
+    return frozenset((*map(ord, pattern), *(code for code in escaped if code <= 0x10FFFF)))
 
 
-def _completed(raw: bytes) -> list[str]:
-    """The text; where it ends within a character, with samples of what may come of it; [] for no text."""
-    try:
-        return [raw.decode("utf-8")]
-    except UnicodeDecodeError as wrong:
-        if wrong.reason != "unexpected end of data":
-            return []
-    found = []
-    for count in (1, 2, 3):
-        for last in CONTINUATIONS:
-            with suppress(UnicodeDecodeError):
-                found.append((raw + bytes([last]) * count).decode("utf-8"))
-    return found
+def _possible(begun: bytes, named: Iterable[int]) -> set[int]:
+    """Characters that begin with these bytes: the nearest to each that is named, and some between. If a range
+    of the pattern has any that does, the nearest to one of its ends is one."""
+    low, high = _span(begun)
+    nearest = {min(max(code, low), high) for code in named}
+    return (nearest | {low, (low + high) // 2, high}) - set(SURROGATES)
+
+
+def _span(begun: bytes) -> tuple[int, int]:
+    """The lowest and the highest code of a character that begins with these bytes."""
+    length, least = next((size, least) for start, end, size, least in LEADS if start <= begun[0] < end)
+    bits = begun[0] & (0x7F >> length)
+    for byte in begun[1:]:
+        bits = bits << 6 | byte & 0x3F
+    missing = 6 * (length - len(begun))
+    return max(bits << missing, least), min((bits << missing) + (1 << missing) - 1, 0x10FFFF)

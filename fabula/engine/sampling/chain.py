@@ -136,6 +136,7 @@ def _dry(chain: Chain, given: Candidates) -> Candidates:
         multiplier=asked.dry_multiplier,
         base=asked.dry_base,
         allowed=asked.dry_allowed_length,
+        is_breaker=chain.history.is_breaker,
     )
 
 

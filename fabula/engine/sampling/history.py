@@ -69,6 +69,11 @@ class History:
             count += 1
         return count
 
+    def is_breaker(self, token: int) -> bool:
+        """Whether a whole breaker stands in the token."""
+        text = self._spell(token)
+        return any(breaker in text for breaker in self._breakers)
+
     def _ends_breaker(self, place: int) -> bool:
         """Whether a breaker ends within this token; it may have begun in those before."""
         if not self._breakers:

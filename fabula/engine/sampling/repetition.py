@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from fabula.engine.sampling.candidates import Candidates, Floats, Ints
@@ -66,13 +68,16 @@ def dry(
     multiplier: float,
     base: float,
     allowed: int,
+    is_breaker: Callable[[int], bool] = lambda token: False,
 ) -> Candidates:
     """Don't repeat yourself: a token that would lengthen a repetition of n ≥ `allowed` tokens loses
     multiplier · base^(n − allowed). Weidmann 2024, text-generation-webui #5677.
 
-    Repetitions reach no further back than the last sequence breaker, `since_breaker` tokens ago.
+    Repetitions reach no further back than the last sequence breaker, `since_breaker` tokens ago, and a
+    breaker itself is never penalised.
     """
-    longest = repeats(tokens, since_breaker)
+    found = repeats(tokens, since_breaker)
+    longest = {token: length for token, length in found.items() if not is_breaker(token)}
     ids = np.fromiter(longest, np.int64, len(longest))
     lengths = np.fromiter(longest.values(), np.float64, len(longest))
     ids, lengths = ids[lengths >= max(allowed, 1)], lengths[lengths >= max(allowed, 1)]
