@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -156,7 +157,7 @@ class Finished:
         return {
             "model": model,
             "engine": self.engine,
-            "effective": self.effective or {},
+            "effective": _summed_up(self.effective or {}),
             "ignored": list(self.ignored),
             "prompt_tokens": self.prompt_tokens,
             "reused_tokens": self.reused_tokens,
@@ -183,6 +184,19 @@ class Finished:
         if self.completion_tokens < LEAST_TOKENS or self.predicted_ms < LEAST_MS:
             return 0.0
         return self.completion_tokens / self.predicted_ms * 1000
+
+
+LISTED = 100  # texts of a list that are kept with each reply; a list of thousands is told by its hash
+
+
+def _summed_up(effective: dict[str, Any]) -> dict[str, Any]:
+    """With long lists of banned texts as {count, sha256}: the hash is of their lines."""
+    long = {name: effective[name] for name in ("banned_strings", "banned_regexes") if name in effective}
+    return effective | {
+        name: {"count": len(texts), "sha256": hashlib.sha256("\n".join(texts).encode()).hexdigest()}
+        for name, texts in long.items()
+        if len(texts) > LISTED
+    }
 
 
 Delta = Loading | Queued | Prepared | Prefill | Token | Thought | ToolCallPart | Finished

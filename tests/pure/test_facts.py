@@ -37,3 +37,13 @@ def test_without_banned_texts_nothing_is_told_of_them():
     facts = finished(30, 1500.0).facts("tiny")
     assert facts["bans"] is None
     assert "rewrites" not in reply.facts({"facts": facts})
+
+
+def test_a_list_of_thousands_is_kept_by_its_hash():
+    used = {"banned_strings": tuple(f"phrase {number}" for number in range(5000)), "top_k": 3}
+    facts = replace(finished(30, 1500.0), effective=used).facts("tiny")
+    assert facts["effective"]["banned_strings"]["count"] == 5000
+    assert len(facts["effective"]["banned_strings"]["sha256"]) == 64
+    assert facts["effective"]["top_k"] == 3
+    short = replace(finished(30, 1500.0), effective={"banned_strings": ("one",)}).facts("tiny")
+    assert short["effective"]["banned_strings"] == ("one",)
