@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 import time
 from collections import deque
@@ -13,6 +14,7 @@ from typing import Protocol
 from fabula.core.errors import ContextExceeded, SeesNoImages, WritesNoText
 from fabula.core.messages import Message
 from fabula.core.model import LocalModel
+from fabula.core.request import Context
 from fabula.core.sampling import Sampling
 from fabula.core.seams import Guard, Watch
 from fabula.core.stream import Delta, Finished, Prepared, Thought, Token, ToolCallPart
@@ -21,7 +23,7 @@ from fabula.prompt.assemble import assemble, render
 from fabula.prompt.infill import gap
 from fabula.prompt.openings import openings
 from fabula.prompt.plan import NeedCounts
-from fabula.turn import conversing, structure
+from fabula.turn import bounds, conversing, structure
 from fabula.turn.answers import read, sampled
 from fabula.turn.endings import ended
 from fabula.turn.manner import Manner, manner_of
@@ -55,13 +57,16 @@ class Turns:
         started = time.perf_counter()
         structure.check(request.sampling)
         said = _said(request)
-        self._guard.judge(said, request.context)
+        bounds.check(said)
+        await self._judge(said, request.context)
         async with self._workers.place(request.model, request.wish) as place:
             async for news in place.steps():
                 yield news
             worker = place.worker
             if worker.model.pooling:
                 raise WritesNoText(worker.model.name)
+            if request.prompt or request.overflow == "refuse":
+                bounds.check_against(said, worker.plan.context)
             manner = _manner(request, worker)
             prompt, cut = await self._prompt(request, worker, manner)
             watch = self._guard.watch(said, request.context)
@@ -76,6 +81,13 @@ class Turns:
                 async for delta in deltas:
                     for shown in screen.through(facts.on(delta)):
                         yield shown
+
+    async def _judge(self, said: tuple[Message, ...], context: Context) -> None:
+        """Raises Blocked. Others are served meanwhile: a long text is judged beside the event loop."""
+        if bounds.is_long(said):
+            await asyncio.to_thread(self._guard.judge, said, context)
+        else:
+            self._guard.judge(said, context)
 
     async def _prompt(self, request: TurnRequest, worker: Worker, manner: Manner) -> tuple[Prompt, int]:
         """The prompt and the number of messages that were cut to make it fit."""

@@ -19,6 +19,7 @@ from fabula.core import texts
 from fabula.core.errors import BadParameter, EngineRefused, FabulaError, ModelLoadFailed
 from fabula.core.load import LoadOptions
 from fabula.core.model import LocalModel
+from fabula.core.texts import Phrase
 from fabula.engine.llamacpp.worker import LlamaCppWorker
 
 HEADER = 8_000_000  # bytes; more than the starter's header with its vocabulary
@@ -135,6 +136,7 @@ def reads_well(failure: FabulaError) -> None:
     for language in texts.LANGUAGES:
         sentence = failure.sentence(language)
         assert "\n" not in sentence
-        assert "{" not in sentence.replace(getattr(failure, "reason", ""), "")
+        reason = getattr(failure, "reason", "")
+        assert "{" not in sentence.replace(reason.say(language) if isinstance(reason, Phrase) else reason, "")
         assert "Failed to init server" not in sentence
         assert "models.advice" not in sentence

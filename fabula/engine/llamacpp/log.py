@@ -22,7 +22,8 @@ _ORIGIN = re.compile(r"^(?:\w+ +)?[\w~]+: +(?=\S)")  # "llama_model_load: ", "sr
 _PREFIX = re.compile(r"^(?:error loading model: +|llama_model_loader: +)+")
 # What ggml prints before it aborts; the log's own thread may be in the middle of a line then.
 _ASSERTION = re.compile(r"[\w/\\.-]+\.(?:cpp|cc|c|cu|h|hpp|m):\d+: (?P<text>.+)")
-_EXCEPTION = re.compile(r"^(?P<text>[A-Z]\w*(?:Error|Exception): .+)")  # the last line of a Python traceback
+# The last line of a Python traceback.
+_EXCEPTION = re.compile(r"^(?P<text>[A-Z]\w*(?:Error|Exception)(?:: .+|$))")
 _EMPTY_WORDS = re.compile(
     r"^(failed to load model|failed to create.context|exiting due to|Failed to init server)"
     r"|RuntimeError: Failed to init server",
@@ -89,7 +90,11 @@ _ADVICE = (
     ("missing", r"No such file|cannot find the (file|path)"),
     ("unreadable", r"Permission denied|Is a directory"),
     ("template", r"chat template|jinja|failed to parse.*template|Expected .*(block|token|endfor|statement)"),
-    ("memory", r"alloc|out of memory|OutOfMemory|OutOfDeviceMemory|vector::|length_error|buffer of size"),
+    (
+        "memory",  # a system that runs out of it kills
+        r"alloc|out of memory|OutOfMemory|OutOfDeviceMemory|vector::|length_error|buffer of size"
+        r"|MemoryError|\(SIGKILL\)",
+    ),
     ("flash", r"flash"),
     ("adapter", r"lora|adapter"),
     ("newer", r"unknown (model )?architecture|unknown pre-tokenizer|unknown model|not supported"),
