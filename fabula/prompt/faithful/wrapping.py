@@ -9,6 +9,7 @@ from typing import Literal
 
 from fabula.prompt.faithful.model import StoryMessage
 from fabula.prompt.faithful.templates import Instruct
+from fabula.prompt.macros.evaluate import may_have_macros
 
 Which = Literal["", "first", "last"]
 """Templates may have sequences of their own for the first and the last message."""
@@ -27,7 +28,7 @@ class Wrapper:
     resolve: Callable[[str], str]
 
     def sequence(self, text: str, name: str) -> str:
-        if not self.instruct.macro:
+        if not self.instruct.macro or not may_have_macros(text):
             return text
         return _NAME.sub(lambda _: name or "System", self.resolve(text))
 

@@ -108,6 +108,7 @@ class _Scan:
         self._place = {id(entry): index for index, entry in enumerate(entries)}
         self._why: dict[int, Verdict] = {}
         self._failed: set[int] = set()
+        self._missed: dict[int, tuple[int, int]] = {}
         self._keys: dict[str, str] = {}
         levels = sorted({entry.waits for entry in entries if entry.waits})
         self._level = levels[0] if levels else 0
@@ -152,14 +153,27 @@ class _Scan:
         return self._admit(contest.left)
 
     def _wants(self, entry: Entry, state: Pass) -> bool:
-        if entry.id in self.activated or self._place[id(entry)] in self._failed:
+        place = self._place[id(entry)]
+        if entry.id in self.activated or place in self._failed or self._still_missing(place, entry, state):
             return False
         reason, key = self._judged(entry, state)
+        if reason == "key_missing":
+            self._missed[place] = (self._buffer.skew, len(self._buffer.recursed))
         fires = reason in ("constant", "key", "sticky", "decorator", "external")
         if fires:
             self._keys[entry.id] = key
         self._note(entry, reason, fired=fires, key=key)
         return fires
+
+    def _still_missing(self, place: int, entry: Entry, state: Pass) -> bool:
+        """Whether no key was found before and none is in what came to the text since."""
+        if state != "recursion" or place not in self._missed:
+            return False
+        skew, searched = self._missed[place]
+        if skew != self._buffer.skew or self._buffer.may_find(entry, searched):
+            return False
+        self._missed[place] = (skew, len(self._buffer.recursed))
+        return True
 
     def _judged(self, entry: Entry, state: Pass) -> tuple[Reason, str]:
         reason = self._barred(entry) or self._timed_out(entry, state) or self._switched(entry)
@@ -214,7 +228,8 @@ class _Scan:
         return "secondary_keys", key
 
     def _stands(self, text: str, key: str, entry: Entry) -> bool:
-        key = self._occasion.resolve(key)
+        if "{" in key or "<" in key or "\\" in key:
+            key = self._occasion.resolve(key)
         return bool(key) and self._buffer.finds(text, key.strip(), entry)
 
     def _secondary(self, text: str, entry: Entry) -> bool:
@@ -230,7 +245,7 @@ class _Scan:
     # ── probability and budget ──────────────────────────────────────────────────────────────────────────
 
     def _admit(self, entries: Sequence[Entry]) -> list[Entry]:
-        resolved = [replace(entry, content=self._occasion.resolve(entry.content)) for entry in entries]
+        resolved = [self._resolved(entry) for entry in entries]
         self.missing += [text for entry in resolved if (text := _piece(entry)) not in self._counts]
         if self.missing:
             return []
@@ -255,6 +270,10 @@ class _Scan:
             self._fit(original, entry, used, cost)
         return passed
 
+    def _resolved(self, entry: Entry) -> Entry:
+        content = self._occasion.resolve(entry.content)
+        return entry if content == entry.content else replace(entry, content=content)
+
     def _stopped(self, entries: Sequence[Entry]) -> None:
         for entry in entries:
             self._note(entry, "budget")
@@ -276,8 +295,8 @@ class _Scan:
             return
         self.activated[entry.id] = entry
         self.spent += cost
-        why = self._why[self._place[id(original)]]
-        self._why[self._place[id(original)]] = replace(why, fired=True, tokens=cost)
+        reason = self._why[self._place[id(original)]].reason
+        self._note(original, reason, fired=True, tokens=cost)
 
     def _newline(self) -> int:
         return self._counts.get("\n", 1)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import functools
 import re
+from typing import Literal
 
 from fabula.prompt.regexes.javascript import NotJavaScript, Pattern, compiled
 
 _REGEX = re.compile(r"/([\w\W]+?)/([gimsuy]*)")
 _UNESCAPED = re.compile(r"(?:^|[^\\])/")
 _SPACE = re.compile(r"\s+")
+_WORD = re.compile(r"\w+", re.A)
 
 _UNSPACED = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u3007\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
@@ -22,14 +24,27 @@ _LETTER = f"[^\\W{_UNSPACED}]"
 def searched(text: str, key: str, *, case_sensitive: bool, whole_words: bool, unicode_words: bool) -> bool:
     """Whether `key` stands in `text`; a key `/…/flags` is an expression and not meant for here."""
     if not case_sensitive:
-        text, key = _lowered(text), key.lower()
+        text, key = _lowered(text), small(key)
     if not whole_words:
         return key in text
     if unicode_words:
         return key in text and _unicode_word(key).search(text) is not None
-    if _SPACE.search(key):
-        return key in text
-    return key in text and _ascii_word(key).search(text) is not None
+    if _WORD.fullmatch(key):
+        return key in words_of(text)
+    return key in text and (_SPACE.search(key) is not None or _stands_alone(text, key))
+
+
+@functools.lru_cache(maxsize=65536)
+def kind_of(key: str) -> Literal["word", "text", "other"]:
+    """Words and texts stand in a text when they stand in one of its lines; expressions need not."""
+    if any(sign in key for sign in "/{<\\\n") or key != key.strip() or not key:
+        return "other"
+    return "word" if _WORD.fullmatch(key) else "text"
+
+
+@functools.lru_cache(maxsize=65536)
+def small(key: str) -> str:
+    return key.lower()
 
 
 @functools.lru_cache(maxsize=256)
@@ -37,10 +52,20 @@ def _lowered(text: str) -> str:
     return text.lower()
 
 
-@functools.lru_cache(maxsize=4096)
-def _ascii_word(key: str) -> re.Pattern[str]:
-    """As JavaScript's `\\W` sees it: letters beyond ASCII are edges too."""
-    return re.compile(rf"(?:\A|\W){re.escape(key)}(?:\Z|\W)", re.A)
+@functools.lru_cache(maxsize=64)
+def words_of(text: str) -> frozenset[str]:
+    """The words of a text as JavaScript's `\\w` sees them: letters beyond ASCII are edges."""
+    return frozenset(_WORD.findall(text))
+
+
+def _stands_alone(text: str, key: str) -> bool:
+    at = text.find(key)
+    while at >= 0:
+        end = at + len(key)
+        if not _WORD.match(text[at - 1 : at]) and not _WORD.match(text[end : end + 1]):
+            return True
+        at = text.find(key, at + 1)
+    return False
 
 
 @functools.lru_cache(maxsize=4096)

@@ -99,7 +99,7 @@ def _pick(call: Invocation) -> str:
     choices = _choices(call.arguments)
     if not choices:
         return ""
-    parts = [chance.text_hash(call.scene.chat_id), call.source, call.offset]
+    parts = [chance.text_hash(call.scene.chat_id), chance.text_hash(call.source), call.offset]
     seed = "-".join([*map(str, parts), *([call.scene.reroll] if call.scene.reroll else [])])
     return choices[int(chance.seeded(str(chance.text_hash(seed)))() * len(choices))]
 

@@ -6,13 +6,13 @@ since the texts of cards are not to be trusted.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from fabula.prompt.macros import defined
 from fabula.prompt.macros.blocks import Item, paired, trimmed
-from fabula.prompt.macros.chance import text_hash
 from fabula.prompt.macros.operators import apply
 from fabula.prompt.macros.registry import Invocation, Macro, NotForThis
 from fabula.prompt.macros.scene import Scene
@@ -42,7 +42,13 @@ def resolved(
         return text
     if extra:
         scene = replace(scene, extra={**scene.extra, **extra})
-    return _finished(_Evaluation(scene, text_hash(text), each).document(_modern(text), 0))
+    return _finished(_Evaluation(scene, text, each).document(_modern(text), 0))
+
+
+@functools.lru_cache(maxsize=1024)
+def may_have_macros(text: str) -> bool:
+    """For texts that come again and again, like the sequences of a template."""
+    return _may_have_macros(text)
 
 
 def _may_have_macros(text: str) -> bool:
@@ -63,7 +69,7 @@ def _finished(text: str) -> str:
 @dataclass(slots=True)
 class _Evaluation:
     scene: Scene
-    source: int
+    source: str
     each: Callable[[str], str] | None = None
     depth: int = 0
     calls: int = 0

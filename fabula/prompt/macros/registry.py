@@ -21,7 +21,7 @@ class Resolve(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """One macro as its handler gets it. `offset` is its place in the whole text, whose hash is `source`."""
+    """One macro as its handler gets it. `offset` is its place in the whole text, `source`."""
 
     arguments: tuple[str, ...]
     scene: Scene
@@ -29,7 +29,7 @@ class Invocation:
     field: Callable[[str, str], str]  # (name, raw text) → resolved once, never inside of itself
     offset: int = 0
     argument_offsets: tuple[int, ...] = ()
-    source: int = 0
+    source: str = ""
     is_block: bool = False
     keeps_space: bool = False
 
