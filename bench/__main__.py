@@ -13,7 +13,7 @@ import signal
 import sys
 import traceback
 
-NAMES = ("startup", "proxy", "cache", "faults", "soak", "web_long_chat", "bans", "speculative", "prompt")
+NAMES = ("startup", "proxy", "cache", "faults", "soak", "web_long_chat", "bans", "speculative", "prompt", "fit")
 
 
 def main(arguments: list[str]) -> None:

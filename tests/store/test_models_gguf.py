@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import struct
 import tracemalloc
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from models_stand_ins import tiny_gguf
 
 from fabula.core import texts
+from fabula.models.formats import gguf
 from fabula.models.formats.gguf import BadHeader, read_header, string_at
 from fabula.models.formats.identify import identify, problem_sentence
 
@@ -83,7 +85,7 @@ def test_absurd_counts_are_refused_before_anything_is_allocated(file: Path) -> N
     assert reason_for(file, whole[:8] + huge + whole[16:]) == "damaged"
     assert reason_for(file, whole[:16] + huge + whole[24:]) == "damaged"
     assert reason_for(file, whole[:24] + huge + whole[32:]) == "damaged"
-    assert reason_for(file, whole[:8] + struct.pack("<Q", 1 << 19) + whole[16:]) == "truncated"
+    assert reason_for(file, whole[:8] + struct.pack("<Q", 1 << 15) + whole[16:]) == "truncated"
 
 
 def test_a_missing_end_of_the_data_is_seen(file: Path) -> None:
@@ -121,6 +123,46 @@ def test_thousands_of_damaged_headers_crash_nothing_and_allocate_little(file: Pa
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 4 << 20
+
+
+HOSTILE = {
+    "a long string": struct.pack("<IQ", 8, 31 << 20),
+    "a string of 1 GiB": struct.pack("<IQ", 8, 1 << 30),
+    "an array of 1 Gi numbers": struct.pack("<IIQ", 9, 0, 1 << 30),
+}
+
+
+@pytest.mark.parametrize("value", HOSTILE.values(), ids=HOSTILE.keys())
+def test_what_claims_much_of_a_large_file_takes_little_memory(file: Path, value: bytes) -> None:
+    key = struct.pack("<Q", 3) + b"key"
+    file.write_bytes(b"GGUF" + struct.pack("<IQQ", 3, 0, 1) + key + value)
+    os.truncate(file, 2 << 30)
+    tracemalloc.start()
+    assert identify(file).problem
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 64 << 20
+
+
+def test_a_list_of_texts_without_end_is_given_up(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gguf, "HEADER_LIMIT", 1 << 20)
+    key = struct.pack("<Q", 3) + b"key" + struct.pack("<IIQ", 9, 8, 100 << 20)
+    file.write_bytes(b"GGUF" + struct.pack("<IQQ", 3, 0, 1) + key)
+    os.truncate(file, 2 << 30)
+    assert identify(file).problem == "models.problem.damaged"
+
+
+def test_many_small_things_are_no_way_around_the_limits(file: Path) -> None:
+    pair = struct.pack("<IIQ", 9, 0, 1000) + bytes(1000)
+    pairs = b"".join(struct.pack("<Q", 5) + b"%05d" % n + pair for n in range(5000))
+    file.write_bytes(b"GGUF" + struct.pack("<IQQ", 3, 0, 5000) + pairs)
+    tracemalloc.start()
+    header = read_header(file)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert isinstance(header.metadata["00000"], tuple)
+    assert header.length("04999") == 1000
+    assert peak < 64 << 20
 
 
 @settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -60,7 +60,8 @@ def identify_folder(folder: Path) -> LocalModel:
     files = files_of(folder)
     shards = [file for file in files if file.name.lower().endswith(TENSORS)]
     tensors, problem = _tensors(shards, files)
-    text = config.get("text_config") or config  # of models that see or hear as well
+    inner = config.get("text_config")  # of models that see or hear as well
+    text = inner if isinstance(inner, dict) else config
     method = _method(config)
     return LocalModel(
         name=folder.name,
@@ -100,18 +101,18 @@ def _tensors(shards: Sequence[Path], files: Sequence[Path]) -> tuple[list[Stored
     """What the headers list, and what is wrong with them."""
     found: list[Stored] = []
     if not shards:
-        kind = "pickle" if any(_is_pickle(file) for file in files) else "no_weights"
+        kind = "pickle" if any(is_pickle(file) for file in files) else "no_weights"
         return [], f"models.problem.{kind}"
     for shard in shards:
         try:
             found += read_tensors(shard).values()
         except BadTensors as bad:
-            reason = "pickle" if _is_pickle(shard) else bad.reason
+            reason = "pickle" if is_pickle(shard) else bad.reason
             return found, f"models.problem.{reason}"
     return found, ""
 
 
-def _is_pickle(file: Path) -> bool:
+def is_pickle(file: Path) -> bool:
     """Torch's zip files, and bare pickles."""
     try:
         with file.open("rb") as opened:
@@ -134,7 +135,8 @@ def _method(config: Mapping[str, Any]) -> str:
 def _label(config: Mapping[str, Any], method: str, tensors: Sequence[Stored]) -> str:
     """As people know it: "GPTQ 4-bit", "BF16"."""
     if method:
-        told = config.get("quantization_config") or {}
+        told = config.get("quantization_config")
+        told = told if isinstance(told, dict) else {}
         bits = told.get("bits") or (4 if told.get("load_in_4bit") else 8 if told.get("load_in_8bit") else 0)
         return f"{LOADABLE.get(method, method)}{f' {bits}-bit' if bits else ''}"
     sizes: dict[str, int] = {}
@@ -159,7 +161,8 @@ def _problem(config: Mapping[str, Any], method: str, folder: Path) -> str:
         return f"models.problem.{REFUSED[method]}"
     if method and method not in LOADABLE:
         return "models.problem.unknown_packing"
-    classes = config.get("architectures") or []
+    classes = config.get("architectures")
+    classes = classes if isinstance(classes, list) else []
     if classes and not any(f"{name}".endswith(WRITERS) for name in classes):
         return "models.problem.no_writer"
     if not (folder / "tokenizer.json").is_file() and not (folder / "tokenizer.model").is_file():

@@ -160,7 +160,7 @@ class _Reader:
 
     def __init__(self, file: Reads, size: int, ahead: int = READ_AHEAD, growth: int = 2) -> None:
         self.file, self.size = file, size
-        self.ahead, self.growth = ahead, growth
+        self.ahead, self.growth, self.most = ahead, growth, max(ahead, READ_AHEAD) * growth
         self.buffer = bytearray()
         self.at = 0
         self.left = KEPT_IN_ALL
@@ -185,7 +185,9 @@ class _Reader:
         if end > HEADER_LIMIT:
             raise BadHeader("damaged", f"the header is longer than {HEADER_LIMIT} bytes")
         wanted = min(max(end, self.growth * len(self.buffer), self.ahead), self.size, HEADER_LIMIT)
-        while len(self.buffer) < wanted and (more := self.file.read(wanted - len(self.buffer))):
+        while (missing := wanted - len(self.buffer)) > 0 and (
+            more := self.file.read(min(missing, self.most))
+        ):
             self.buffer.extend(more)
         if end > len(self.buffer):
             raise BadHeader("truncated", "the file became shorter while it was read")
@@ -244,13 +246,19 @@ class _Reader:
         if count * smallest > self.size - self.at:
             raise BadHeader("truncated", f"an array of {count} elements at {self.at}")
         if keep or self._keeps(count, KEPT_ARRAY):
-            return tuple(self.value(kind, keep) for _ in range(count))
+            return self._kept(kind, count, smallest)
         start = self.at
         if kind == STRING:
             self._skip_strings(count)
         else:
             self.need(count * smallest)
         return Span(kind, count, start, self.at)
+
+    def _kept(self, kind: int, count: int, size: int) -> tuple[Any, ...]:
+        if kind == STRING:
+            return tuple(self.string() for _ in range(count))
+        form = f"<{count}{_SCALARS[kind].format[1:]}"
+        return struct.unpack_from(form, self.buffer, self.need(count * size))
 
     def _skip_strings(self, count: int) -> None:
         # The hot loop of this file: a vocabulary has some 100,000 strings, hence no method call per string.

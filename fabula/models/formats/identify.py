@@ -101,20 +101,25 @@ def problem_sentence(model: LocalModel, language: str = "en") -> str:
 
 def identify(path: Path) -> LocalModel:
     """The model that starts in `path`. Never raises for what is wrong with the file: see `problem`."""
+    return identify_with_headers(path)[0]
+
+
+def identify_with_headers(path: Path) -> tuple[LocalModel, list[Header]]:
+    """The model and the headers of all its parts that are there; of a damaged one those before it."""
     files = parts_of(path)
-    missing = [file for file in files if not file.is_file()]
+    here = [file for file in files if file.is_file()]
+    headers: list[Header] = []
     try:
-        headers = [read_header(file) for file in files if file not in missing]
+        headers.extend(read_header(file) for file in here)
         if not headers:
             raise BadHeader("unreadable", "no file")
         model = describe(path, headers)
     except BadHeader as bad:
-        return LocalModel(
-            name=model_name(path), path=path, size=_size(files), problem=f"models.problem.{bad.reason}"
-        )
-    if missing:
-        return _with_problem(model, "models.problem.parts_missing")
-    return _with_problem(model, _problem(headers))
+        problem = f"models.problem.{bad.reason}"
+        return LocalModel(name=model_name(path), path=path, size=_size(files), problem=problem), headers
+    if len(here) < len(files):
+        return _with_problem(model, "models.problem.parts_missing"), headers
+    return _with_problem(model, _problem(headers)), headers
 
 
 def _size(files: Sequence[Path]) -> int:

@@ -17,30 +17,35 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-HEADER_LIMIT = 32 << 20  # bytes; the largest models' headers take about 1 MB per shard
+HEADER_LIMIT = 16 << 20  # bytes; the largest models' headers take about 1 MB per shard
+MARKS_LIMIT = 400_000  # commas and colons of a header; a tensor has about ten
 TENSOR_LIMIT = 1 << 18
 DIMENSIONS_LIMIT = 8
 NAME_LIMIT = 1024  # characters
 
-SIZES = {
-    "F64": 8,
-    "F32": 4,
-    "F16": 2,
-    "BF16": 2,
-    "F8_E4M3": 1,
-    "F8_E5M2": 1,
-    "I64": 8,
-    "I32": 4,
-    "I16": 2,
-    "I8": 1,
-    "U64": 8,
-    "U32": 4,
-    "U16": 2,
-    "F8_E8M0": 1,
-    "U8": 1,
-    "BOOL": 1,
+BITS = {
+    "F64": 64,
+    "F32": 32,
+    "F16": 16,
+    "BF16": 16,
+    "F8_E4M3": 8,
+    "F8_E5M2": 8,
+    "F8_E8M0": 8,
+    "F6_E2M3": 6,
+    "F6_E3M2": 6,
+    "F4": 4,
+    "C64": 64,
+    "I64": 64,
+    "I32": 32,
+    "I16": 16,
+    "I8": 8,
+    "U64": 64,
+    "U32": 32,
+    "U16": 16,
+    "U8": 8,
+    "BOOL": 8,
 }
-"""Bytes per number of each type."""
+"""Bits per number of each type."""
 
 Reason = Literal["empty", "truncated", "damaged", "unreadable"]
 
@@ -113,6 +118,8 @@ def _header_length(raw: bytes, size: int) -> int:
 
 
 def _rows(text: bytes) -> dict[str, Any]:
+    if text.count(b",") + text.count(b":") > MARKS_LIMIT:
+        raise BadTensors("damaged", "the header lists too much")
     try:
         rows = json.loads(text.decode("utf-8"), object_pairs_hook=_without_twins)
     except (ValueError, RecursionError) as error:
@@ -134,11 +141,11 @@ def _stored(name: str, row: Any, start: int, size: int) -> Stored:
         kind, shape, (begin, end) = row["dtype"], row["shape"], row["data_offsets"]
     except (TypeError, KeyError, ValueError) as error:
         raise BadTensors("damaged", f"{name[:80]!r} is not described") from error
-    if len(name) > NAME_LIMIT or f"{kind}" not in SIZES or not isinstance(shape, list):
+    if len(name) > NAME_LIMIT or f"{kind}" not in BITS or not isinstance(shape, list):
         raise BadTensors("damaged", f"{name[:80]!r} is of the type {kind!r}"[:200])
     if len(shape) > DIMENSIONS_LIMIT or not all(_is_count(number) for number in (*shape, begin, end)):
         raise BadTensors("damaged", f"{name[:80]!r} has an absurd size")
-    if begin > end or end - begin != math.prod(shape) * SIZES[kind]:
+    if begin > end or 8 * (end - begin) != math.prod(shape) * BITS[kind]:
         raise BadTensors("damaged", f"the bytes of {name[:80]!r} do not fit its shape")
     if start + end > size:
         raise BadTensors("truncated", f"{name[:80]!r} ends behind the file")
