@@ -10,18 +10,12 @@ import psutil
 import pytest
 import pytest_asyncio
 import tiny_folders
+from lab_loading import loaded
 from needs import need
 
-from fabula.core.load import LoadOptions
 from fabula.core.model import LocalModel
-from fabula.engine.transformers_child.plan import plan
 from fabula.engine.transformers_child.worker import TransformersWorker
 from fabula.models.formats.folders import identify_folder
-from fabula.models.hardware import Machine
-
-MACHINE = Machine(
-    system="x", processor="x", cores=2, physical_cores=3, memory=32 << 30, memory_available=16 << 30
-)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -44,14 +38,10 @@ def tiny(lab: None, tmp_path_factory: pytest.TempPathFactory) -> LocalModel:
     return identify_folder(tiny_folders.folder(tmp_path_factory.mktemp("models") / "tiny-llama"))
 
 
-async def loaded(model: LocalModel, logs: Path, **options: object) -> TransformersWorker:
-    worker = TransformersWorker(logs, start_timeout_s=120)
-    await worker.load(model, plan(model, MACHINE, LoadOptions(threads=2, **options)))  # type: ignore[arg-type]
-    return worker
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def worker(tiny: LocalModel, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[TransformersWorker]:
+async def worker(
+    tiny: LocalModel, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[TransformersWorker]:
     worker = await loaded(tiny, tmp_path_factory.mktemp("logs"))
     yield worker
     await worker.close()

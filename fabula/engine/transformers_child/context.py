@@ -13,10 +13,10 @@ from fabula.engine.direct.weights import TooLong
 from fabula.engine.transformers_child.library import Memory, Rows
 from fabula.engine.transformers_child.weights import Weights
 
-AT_ONCE_S = 0.05  # how long one reading may take: a request is ended between two of them
-FIRST_READ, LARGEST_READ = 32, 1024  # tokens
+AT_ONCE = 256  # tokens; more are no faster on a processor, and progress is told between two of these
 LOGITS_BYTES = 64 << 20
 REPLY = 0
+NOTHING = -1  # no token
 WORTH = 2  # a slot is taken over when at least one in so many tokens of it is of use
 
 
@@ -25,11 +25,11 @@ class Context:
 
     def __init__(self, weights: Weights) -> None:
         self.weights, self.length = weights, weights.settings.context
-        self.rows = max(1, min(LARGEST_READ, LOGITS_BYTES // (4 * weights.vocabulary)))
-        self._at_once = FIRST_READ
+        self.rows = max(1, min(AT_ONCE, LOGITS_BYTES // (4 * weights.vocabulary)))
         self._slots = [weights.model.memory() for _ in range(weights.settings.slots)]
         self._used = [0.0] * len(self._slots)
         self._now = 0
+        self._asked: list[int] = [NOTHING]
         self._others: dict[int, Memory] = {}
 
     # ── reading ─────────────────────────────────────────────────────────────────────────────────────
@@ -51,21 +51,11 @@ class Context:
         while start < len(ids):
             pause()
             bare = start < wanted
-            end = min(start + self._at_once, wanted if bare else min(start + self.rows, len(ids)))
-            rows = self._timed(ids[start:end], memory, outputs=0 if bare else end - start)
+            end = min(start + AT_ONCE, wanted if bare else min(start + self.rows, len(ids)))
+            rows = self.weights.model.read(ids[start:end], memory, 0 if bare else end - start)
             if not bare:
                 yield start, rows
             start = end
-
-    def _timed(self, ids: Sequence[int], memory: Memory, outputs: int) -> Rows:
-        """Reads, and learns how much can be read at once."""
-        began = time.perf_counter()
-        rows = self.weights.model.read(ids, memory, outputs)
-        took = max(time.perf_counter() - began, 1e-6)
-        if len(ids) == self._at_once or took > AT_ONCE_S:
-            fitting = int(len(ids) * AT_ONCE_S / took)
-            self._at_once = max(FIRST_READ // 4, min(fitting, 2 * self._at_once, LARGEST_READ))
-        return rows
 
     def last(
         self, ids: Sequence[int], *, sequence: int = REPLY, pause: Callable[[], None] = lambda: None
@@ -89,7 +79,8 @@ class Context:
 
     def reuse(self, ids: Sequence[int], most: int, sequence: int = REPLY) -> int:
         """Cuts the sequence to the tokens that it has in common with `ids`, at most so many; how many."""
-        if sequence == REPLY:
+        if sequence == REPLY and list(ids[: len(self._asked)]) != self._asked:
+            self._asked = list(ids)  # what goes on from here stays in this slot
             self._now = self._best(ids, most)
             self._used[self._now] = time.monotonic()
         memory = self._memory(sequence)
@@ -101,10 +92,6 @@ class Context:
 
     def _best(self, ids: Sequence[int], most: int) -> int:
         """The slot whose beginning is of most use, if it is of enough; else the one used longest ago."""
-        if self._slots[self._now].held and _common(self._slots[self._now].held, ids) == len(
-            self._slots[self._now].held
-        ):
-            return self._now
         common = [_common(slot.held, ids[:most]) for slot in self._slots]
         best = max(range(len(common)), key=common.__getitem__)
         if common[best] * WORTH >= min(len(self._slots[best].held), len(ids)) and common[best]:
@@ -122,6 +109,11 @@ class Context:
         if sequence not in self._others:
             self._others[sequence] = self.weights.model.memory()
         return self._others[sequence]
+
+    def only(self, sequence: int) -> None:
+        """Drops all others, whose tokens would take room."""
+        for other in [held for held in self._others if held != sequence]:
+            self.drop(other)
 
     def drop(self, sequence: int) -> None:
         if sequence == REPLY:

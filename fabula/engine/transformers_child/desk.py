@@ -20,12 +20,13 @@ from fabula.engine.transformers_child.weights import Weights
 
 class TransformersDesk(Desk):
     def __init__(self, settings: Settings) -> None:
-        self.weights: Any = Weights(settings)
-        self.context: Any = Context(self.weights)
         self.ended: set[int] = set()
         self._scales: tuple[float, ...] = ()
         self._say = lambda data: None
         self._id = 0
+        self.weights: Any = Weights(settings)
+        self.weights.model.pause = self.pause
+        self.context: Any = Context(self.weights)
 
     def facts(self) -> Json:
         model = self.weights.model

@@ -6,7 +6,7 @@ is never passed, and only safetensors are opened.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 Rows = NDArray[np.float32]
+
+
+CANNOT_CUT = (RuntimeError, ValueError, NotImplementedError, AttributeError, IndexError)
+"""What caches raise that keep a state, or a window that has moved on."""
 
 
 class CannotLoad(Exception):
@@ -52,13 +56,15 @@ class Model:
                 settings.folder, **self._how(settings)
             )
         except (OSError, ValueError, ImportError, RuntimeError, KeyError, TypeError, AttributeError) as why:
-            raise CannotLoad(f"{type(why).__name__}: {why}".splitlines()[0][:500]) from why
+            raise CannotLoad(_reason(why)) from why
         self._model.eval()
         self.config: Any = self._model.config
         text = self.config.get_text_config()
         self.width, self.layers = int(text.hidden_size), int(text.num_hidden_layers)
         self.vocabulary = int(self._model.get_output_embeddings().weight.shape[0])
         self.dtype = f"{self._model.dtype}".removeprefix("torch.")
+        self.pause: Callable[[], None] = lambda: None  # asked before every layer; raises where work is to end
+        self._heed_pauses()
 
     def _how(self, settings: Settings) -> dict[str, Any]:
         how: dict[str, Any] = {
@@ -75,6 +81,17 @@ class Model:
             )
         return how
 
+    def _heed_pauses(self) -> None:
+        """A long prompt is read in large pieces, which is fast, and left between two layers: soon."""
+
+        def ask(*_: Any) -> None:
+            self.pause()
+
+        for module in self._model.modules():
+            if isinstance(module, self._torch.nn.ModuleList) and len(module) == self.layers:
+                for layer in module:
+                    layer.register_forward_pre_hook(ask)
+
     def ends(self) -> set[int]:
         """Tokens that end a reply, as far as the model's own settings say."""
         said = self._model.generation_config.eos_token_id
@@ -82,19 +99,23 @@ class Model:
         return {int(id) for id in (*ids, self.config.eos_token_id) if isinstance(id, int)}
 
     def memory(self) -> Memory:
-        return Memory(self._transformers.DynamicCache(config=self.config))
+        return Memory(lambda: self._transformers.DynamicCache(config=self.config))
 
     def read(self, ids: Sequence[int], memory: Memory, outputs: int) -> Rows:
         """Reads ids on top of what the memory holds; the logits [outputs, V] after the last ones."""
         torch = self._torch
         with torch.inference_mode():
             asked = torch.tensor([list(ids)], device=self._model.device)
-            made = self._model(
-                input_ids=asked,
-                past_key_values=memory.cache,
-                use_cache=True,
-                logits_to_keep=max(outputs, 1),
-            )
+            try:
+                made = self._model(
+                    input_ids=asked,
+                    past_key_values=memory.cache,
+                    use_cache=True,
+                    logits_to_keep=max(outputs, 1),
+                )
+            except BaseException:
+                memory.mend()
+                raise
             rows = made.logits[0, -outputs:] if outputs else made.logits[0, :0]
             memory.held.extend(ids)
             return np.asarray(rows.float().cpu().numpy(), np.float32)
@@ -103,9 +124,20 @@ class Model:
 class Memory:
     """What a model has read: the ids, and what it made of them."""
 
-    def __init__(self, cache: Any) -> None:
-        self.cache = cache
+    def __init__(self, fresh: Callable[[], Any]) -> None:
+        self._fresh = fresh
+        self.cache = fresh()
         self.held: list[int] = []
+
+    def mend(self) -> None:
+        """Some layers have read more than others: back to what all have, or to nothing."""
+        try:
+            for layer in self.cache.layers:
+                excess = int(layer.get_seq_length()) - len(self.held)
+                if excess > 0:
+                    layer.crop(-excess)
+        except CANNOT_CUT:
+            self.cache, self.held = self._fresh(), []
 
     def cut(self, length: int) -> bool:
         """To the first `length` tokens; False where the model cannot go back (its window has moved on, or it
@@ -117,10 +149,17 @@ class Memory:
             self.cache.crop(-excess)  # from the end: a positive number is refused since transformers 5.23
             if self.cache.get_seq_length() != length:
                 return False
-        except (RuntimeError, ValueError, NotImplementedError, AttributeError, IndexError):
+        except CANNOT_CUT:
             return False
         del self.held[length:]
         return True
+
+
+def _reason(why: Exception) -> str:
+    """In one line; what asks for code of the model's maker is told as that."""
+    if "trust_remote_code" in f"{why}":
+        return "it needs program code that comes with the model, and such code is never run"
+    return f"{type(why).__name__}: {why}".splitlines()[0][:500]
 
 
 def _device(torch: Any, wanted: str) -> str:
@@ -138,4 +177,4 @@ def tokenizer(folder: Path) -> Any:
             str(folder), local_files_only=True, trust_remote_code=False, use_fast=True
         )
     except (OSError, ValueError, ImportError, KeyError, TypeError, AttributeError) as why:
-        raise CannotLoad(f"the tokenizer: {type(why).__name__}: {why}".splitlines()[0][:500]) from why
+        raise CannotLoad(f"its tokenizer cannot be read ({_reason(why)})") from why
