@@ -71,14 +71,15 @@ async def by_force(worker: LlamaCppWorker, strings: tuple[str, ...], length: int
     return ids, "".join(pieces)
 
 
-@pytest.mark.parametrize("strings", [(), WORDS, PHRASES, ("e ",)])
+@pytest.mark.parametrize("strings", [WORDS, PHRASES, ("e ",)])
 async def test_at_temperature_zero_it_is_what_brute_force_writes(
     worker: LlamaCppWorker, strings: tuple[str, ...]
 ) -> None:
     deltas, end = await collect(worker, PROMPT, temperature=0, max_tokens=32, banned_strings=strings)
     expected, text = await by_force(worker, strings, 32)
     assert (ids_of(deltas), text_of(deltas)) == (tuple(expected), text)
-    assert bool(strings) == bool(end.bans and end.bans.count)
+    assert end.bans
+    assert end.bans.count > 0
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -149,9 +150,9 @@ async def test_nothing_that_was_shown_is_taken_back(worker: LlamaCppWorker) -> N
 
 @pytest.mark.parametrize("stop", ["sea", "e", ". ", "er"])
 async def test_a_stop_string_is_seen_over_the_cut(worker: LlamaCppWorker, stop: str) -> None:
-    for seed in range(4):
+    for seed in range(2):
         deltas, end = await collect(
-            worker, PROMPT, seed=seed, max_tokens=60, banned_strings=WORDS, stop=(stop,)
+            worker, PROMPT, seed=seed, max_tokens=40, banned_strings=WORDS, stop=(stop,)
         )
         text = text_of(deltas)
         assert stop not in text

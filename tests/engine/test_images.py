@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 import tiny_eye
-from asking import collect, plan_for
+from asking import collect, plan_for, text_of
 
 from fabula.core.errors import EngineRefused
 from fabula.core.messages import IMAGE
@@ -79,3 +79,13 @@ async def test_a_damaged_image_is_refused_by_the_engine(worker: LlamaCppWorker) 
 async def test_text_alone_is_read_as_always(worker: LlamaCppWorker) -> None:
     _, end = await collect(worker, "Hello there", temperature=0, max_tokens=3)
     assert end.completion_tokens == 3
+
+
+async def test_banned_texts_stay_out_of_what_is_said_of_an_image(worker: LlamaCppWorker) -> None:
+    """What stands so far is given as text then: the engine takes images beside nothing else."""
+    banned = (" the", " a", " of", "e ", " is")
+    prompt = Prompt((f"Look: {IMAGE} This is",), images=(RED,))
+    deltas, end = await collect(worker, prompt, seed=1, max_tokens=24, banned_strings=banned)
+    assert end.bans
+    assert end.bans.count > 0
+    assert not [text for text in banned if text in text_of(deltas)]

@@ -104,12 +104,13 @@ class Rewriting:
         self._logprobs, self._notes = logprobs, tuple(notes)
         self._ledger = _Ledger(time.perf_counter())
         self._over = False
+        self._went_back = False  # of that place one token is asked for, whose id is told in any case
         self._reason: FinishReason = "stop"
 
     async def deltas(self) -> AsyncGenerator[Delta, None]:
         """What may be shown, as soon as it may; nothing of it is ever taken back."""
         while not self._over:
-            part = self._replaced() if self._draft.forbidden else self._streamed()
+            part = self._replaced() if self._went_back else self._streamed()
             async with aclosing(part) as deltas:
                 async for delta in deltas:
                     yield delta
@@ -209,6 +210,7 @@ class Rewriting:
     # ── what comes of it ────────────────────────────────────────────────────────────────────────────
 
     def _shown(self, verdict: Verdict) -> list[Token]:
+        self._went_back = verdict == "back"
         if verdict == "stop":
             self._over, self._reason = True, "stop"
             return []
@@ -216,7 +218,8 @@ class Rewriting:
 
     def _end(self, reason: FinishReason) -> None:
         """Nothing follows, unless that makes the end of the text a match."""
-        self._over, self._reason = self._draft.finish() == "stop", reason
+        self._went_back = self._draft.finish() == "back"
+        self._over, self._reason = not self._went_back, reason
 
     def _first_reading(self, delta: Prefill) -> bool:
         if self._ledger.requests == 1:
