@@ -173,6 +173,50 @@ def test_what_a_model_can_is_told(client: Client) -> None:
     assert (model["thinks"], model["takes_tools"]) == (True, True)
 
 
+# ── tools ───────────────────────────────────────────────────────────────────────────────────────────
+
+NATIVE_TOOL = WEATHER["function"]
+
+
+def generated(client: Client, **body: Any) -> list[Heard]:
+    asked = {"messages": [{"role": "user", "text": "Hi"}], "tools": [NATIVE_TOOL], **body}
+    with client.events("POST", "/generate", json=asked) as events:
+        return list(events)
+
+
+def test_a_native_turn_takes_tools_and_tells_its_calls(client: Client, stage: Stage) -> None:
+    stage.script = [f"Let me see.{CALL}"]
+    events = generated(client)
+    calls = [event.data for event in events if event.kind == "tool_call"]
+    assert (calls[0]["call"], calls[0]["name"], bool(calls[0]["id"])) == (0, "get_weather", True)
+    assert json.loads("".join(call["arguments"] for call in calls)) == {"city": "台北"}
+    assert (text_of(events), events[-1].data["reason"]) == ("Let me see.", "tool_calls")
+
+
+def test_the_answer_of_a_tool_goes_back_to_the_model(client: Client, stage: Stage) -> None:
+    call = {"id": "abc", "name": "get_weather", "arguments": '{"city": "Oslo"}'}
+    asked = [
+        {"role": "user", "text": "Hi"},
+        {"role": "assistant", "text": "", "tool_calls": [call]},
+        {"role": "tool", "text": "20°", "tool_call_id": "abc"},
+    ]
+    generated(client, messages=asked)
+    assert '<tool_call>{"name": "get_weather"' in prompt_of(stage)
+    assert "[tool]20°" in prompt_of(stage)
+
+
+@pytest.mark.parametrize("wish", [{"tool_choice": "required"}, {"tool": "get_weather"}])
+def test_a_tool_can_be_asked_for(client: Client, stage: Stage, wish: dict[str, str]) -> None:
+    stage.script = [CALL]
+    generated(client, **wish)
+    assert "get_weather" in stage.worker.samplings[-1].grammar
+
+
+def test_a_tool_that_was_not_given_cannot_be_asked_for(client: Client) -> None:
+    failed = generated(client, tool="get_news")[-1]
+    assert (failed.kind, failed.data["fields"]["name"]) == ("error", "tool_choice")
+
+
 # ── OpenAI's dialect ────────────────────────────────────────────────────────────────────────────────
 
 

@@ -80,11 +80,29 @@ class NewTurn(Body):
     reasoning_format: str = ""
 
 
+class ToolCall(Body):
+    """`arguments` is JSON text, as the model wrote it."""
+
+    id: str
+    name: str
+    arguments: str = "{}"
+
+
+class Tool(Body):
+    """`parameters` is a JSON schema."""
+
+    name: str = Field(min_length=1, max_length=200)
+    description: str = ""
+    parameters: Values = {}
+
+
 class GenerateMessage(Body):
-    role: Role
+    role: Role | Literal["tool"]
     text: str = Field(max_length=MAX_TEXT)
     name: str = ""
     reasoning: str = Field("", max_length=MAX_TEXT)
+    tool_calls: list[ToolCall] = []
+    tool_call_id: str = ""
 
 
 class Generate(Body):
@@ -97,6 +115,9 @@ class Generate(Body):
     load: Values = {}
     keep_alive: str | float | None = None
     reasoning_format: str = ""
+    tools: list[Tool] = []
+    tool_choice: Literal["auto", "none", "required"] = "auto"
+    tool: str = ""
 
 
 class Embed(Body):

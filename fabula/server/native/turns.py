@@ -14,10 +14,10 @@ from fabula.chats.replies import Ask
 from fabula.core import texts
 from fabula.core.errors import BadParameter, FabulaError, Unexpected
 from fabula.core.load import wish_of
-from fabula.core.messages import Message
+from fabula.core.messages import Message, ToolCall
 from fabula.core.request import Context
 from fabula.core.seams import Event
-from fabula.core.stream import Delta, Finished, Token
+from fabula.core.stream import Delta, Finished, Token, ToolCallPart
 from fabula.server.caller import caller_of
 from fabula.server.native import bodies, errors, shapes
 from fabula.server.sse import EventStream, event, resume_point
@@ -72,16 +72,24 @@ def router(studio: Studio) -> APIRouter:
             model=model.name,
             sampling=await studio.presets.sampling(caller_of(request).owner_id, body.sampling),
             context=Context(caller_of(request)),
-            messages=tuple(Message(**row.model_dump()) for row in body.messages),
+            messages=tuple(_message(row) for row in body.messages),
             prompt=(body.prompt,) if body.prompt else (),
             suffix=body.suffix,
             continues=body.continues,
             wish=wish_of(body.load, body.keep_alive),
             reasoning_format=body.reasoning_format,
+            tools=tuple({"type": "function", "function": tool.model_dump()} for tool in body.tools),
+            tool_choice="required" if body.tool else body.tool_choice,
+            only_tool=body.tool,
         )
         return EventStream(_generated(studio.turns.stream(asked), model.name, caller_of(request).language))
 
     return routes
+
+
+def _message(row: bodies.GenerateMessage) -> Message:
+    calls = tuple(ToolCall(**call.model_dump()) for call in row.tool_calls)
+    return Message(**row.model_dump(exclude={"tool_calls"}), tool_calls=calls)
 
 
 async def _told(events: AsyncIterator[Event], language: str) -> AsyncGenerator[bytes, None]:
@@ -129,6 +137,9 @@ async def _kinds(
                 yield "done", shapes.told(end, language)
             elif isinstance(delta, Token):
                 yield "text", {"text": delta.text}
+            elif isinstance(delta, ToolCallPart):
+                part = {"id": delta.id, "name": delta.name, "arguments": delta.arguments}
+                yield "tool_call", {"call": delta.index, **part}
             elif shown := as_event(delta):
                 kind, data = shown
                 yield kind, _why(data, language) if kind == "loading" else data
