@@ -38,6 +38,9 @@ class Counted(dict[str, int]):
     def __contains__(self, text: object) -> bool:
         return True
 
+    def get(self, text: str, default: Any = None) -> Any:
+        return self[text]
+
 
 def presets(kind: str) -> Path:
     """The folder of real presets of one kind, as "instruct": their licence keeps them out of here."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from fabula.core.worker import Pieces
 
@@ -20,15 +21,30 @@ class NeedCounts:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """One message of the prompt with the template's text before it: its tokens, and whether it is in.
+    """One part of the prompt with the template's text before it: its tokens, and whether it is in.
 
-    `source` is the message's role.
+    `source` is a message's role, or what the part is ("description", "lore"); `label` names one of several,
+    as an entry of a lorebook; `reason` says why it is where it is.
     """
 
     source: str
     message_id: str
     tokens: int
     included: bool = True
+    label: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Break:
+    """Where a prompt leaves the one before it, so that an engine has to read again.
+
+    `part` is the first part that differs; `tokens` were known to the engine and are read again.
+    """
+
+    part: str
+    reason: Literal["changed", "cut", "tail"]
+    tokens: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,3 +58,4 @@ class PromptPlan:
     segments: tuple[Segment, ...] = ()
     tokens: int = 0
     cut_messages: int = 0
+    broke: Break | None = None

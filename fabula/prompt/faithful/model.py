@@ -56,6 +56,8 @@ class StoryMessage:
     reasoning: str = ""
     bias: str = ""  # how the reply to it has to begin
     id: str = ""
+    token_ids: tuple[int, ...] = ()  # as in core.messages.Message
+    tokenizer: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

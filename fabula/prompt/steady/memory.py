@@ -1,0 +1,61 @@
+"""What a steady prompt must remember from turn to turn. Knows no layout and no store.
+
+A chat keeps it beside its messages; a chat without one (a new one, an imported one) begins with an empty one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A lorebook entry that was told before a message, and stays there as it was."""
+
+    entry: str
+    label: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One part of the last prompt: what it is, and a digest of its text."""
+
+    part: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """`told` by the id of the message that the lore stands before; `fixed` are texts of the head whose macros
+    change by themselves, as they were first resolved; `first` is the id of the first message that is told."""
+
+    told: Mapping[str, tuple[Told, ...]] = field(default_factory=dict)
+    fixed: Mapping[str, str] = field(default_factory=dict)
+    first: str = ""
+    shown: tuple[Shown, ...] = ()
+
+    def all(self) -> dict[str, Any]:
+        """As JSON keeps it."""
+        return {
+            "told": {id: [asdict(one) for one in told] for id, told in self.told.items()},
+            "fixed": dict(self.fixed),
+            "first": self.first,
+            "shown": [[one.part, one.digest] for one in self.shown],
+        }
+
+    @staticmethod
+    def of(row: Mapping[str, Any]) -> Memory:
+        return Memory(
+            told={id: tuple(Told(**one) for one in told) for id, told in row.get("told", {}).items()},
+            fixed=row.get("fixed", {}),
+            first=row.get("first", ""),
+            shown=tuple(Shown(part, digest) for part, digest in row.get("shown", ())),
+        )
+
+
+def digest(*texts: str) -> str:
+    return hashlib.blake2b("\0".join(texts).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
