@@ -1,4 +1,4 @@
-"""The guard's floor: how often it is right on the written cases, and what it costs. python -m bench.guard
+"""The guard's floor: how often it is right, and what it costs. python -m bench.guard [--write]
 
 Knows no engine: the streams are texts, fed word by word.
 """
@@ -21,69 +21,136 @@ from fabula.core.request import Context
 from fabula.guard.floor import FloorGuard
 from fabula.guard.policy import OpenPolicy
 
-CASES = Path(__file__).parent.parent / "tests" / "pure" / "guard_cases"
+TESTS = Path(__file__).parent.parent / "tests" / "pure"
+CASES, HELDOUT = TESTS / "guard_cases", TESTS / "guard_heldout" / "cases.jsonl"
+PAGE = Path(__file__).parent.parent / "docs" / "guard.md"
 GUARD, CONTEXT = FloorGuard(OpenPolicy()), Context()
+PIECE = 3  # characters of a reply that come at once: finer than tokens
 TOKENS, ROUNDS = 500, 40
 GOAL_MS = 2.0
+MEASURED = ("en", "zh-Hant", "zh-Hans")  # the other languages are too few for more than information
 TEXTS = {
     "plain English": "The harbour was quiet in the morning. Gulls sat on the wall and watched the boats go "
     "out, and the keeper wrote the names into a book, one by one. He had done so for many years. ",
     "plain Chinese": "清晨的港口很安靜。海鷗停在牆上,看著船一艘一艘出海,"
     "老人把名字寫進簿子裡。他這樣做了很多年。",
-    "family scene (held by the sentence)": "The six-year-old daughter asked her mother for a story. "
-    "The children sat by the fire and listened to the rain, and nobody spoke of the war. ",
+    "dense family scene": "The six-year-old daughter asked her mother for a story. Tom, 9, put his "
+    "little sister to bed and kissed her good night. The children of the school sat by the fire; "
+    "the baby slept. Their father, a teacher, was 38 and made tea with love. ",
+    "dense Chinese family scene": "六歲的女兒要媽媽講故事。九歲的小明抱著妹妹上樓睡覺。"
+    "孩子們念國小,爸爸是老師,今年三十八歲。寶寶在床上睡著了。",
     "adult scene (held by the sentence)": "They had sex in the warm room, and afterwards she made coffee. "
     "The rain did not stop. He laughed and told her about the harbour. ",
 }
 
 
-def decide(case: dict[str, Any]) -> str:
-    messages = tuple(Message(role=said["role"], text=said["text"]) for said in case["messages"])
+def heldout(split: str) -> list[dict[str, Any]]:
+    """Cases that were written apart from the rules; each has `said`, the conversation that is judged."""
+    rows = [json.loads(line) for line in HELDOUT.read_text(encoding="utf-8").splitlines()]
+    for row in rows:
+        row["said"] = row.get("turns") or [{"role": "user", "text": row["text"]}]
+    return [row for row in rows if row["split"] == split]
+
+
+def load(half: str) -> list[dict[str, Any]]:
+    """Cases that were written beside the rules."""
+    rows = [json.loads(line) for line in (CASES / f"{half}.jsonl").read_text(encoding="utf-8").splitlines()]
+    for row in rows:
+        reply = [{"role": "assistant", "text": row["reply"]}] if row["reply"] else []
+        row["said"], row["lang"] = [*row["messages"], *reply], row["language"]
+    return rows
+
+
+def decide(case: dict[str, Any], last_as: str = "") -> str:
+    """As the seam is used: messages are judged, a last one of the assistant is watched in small pieces."""
+    said = [Message(role=turn["role"], text=turn["text"]) for turn in case["said"]]
+    role = last_as or said[-1].role
+    asked = said[:-1] if role == "assistant" else said
     try:
-        GUARD.judge(messages, CONTEXT)
-        if case["reply"]:
-            watch = GUARD.watch(messages, CONTEXT)
-            watch.feed(case["reply"])
+        GUARD.judge(asked, CONTEXT)
+        if role == "assistant":
+            watch = GUARD.watch(asked, CONTEXT)
+            for start in range(0, len(said[-1].text), PIECE):
+                watch.feed(said[-1].text[start : start + PIECE])
             watch.finish()
     except Blocked:
         return "block"
     return "pass"
 
 
-def load(half: str) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in (CASES / f"{half}.jsonl").read_text(encoding="utf-8").splitlines()]
+Counts = Counter[tuple[str, str]]
 
 
-def table(rows: Iterable[dict[str, Any]], by: Callable[[dict[str, Any]], str], title: str) -> str:
-    """A Markdown table of right and wrong decisions, with precision and recall of blocking."""
-    counts: dict[str, Counter[tuple[str, str]]] = {}
+def counted(
+    rows: Iterable[dict[str, Any]], by: Callable[[dict[str, Any]], str], last_as: str = ""
+) -> dict[str, Counts]:
+    """Decisions as (expected, made) for each group, in order of appearance."""
+    counts: dict[str, Counts] = {}
     for case in rows:
-        decision = case["expect"], decide(case)
-        for name in (by(case), "all"):
-            counts.setdefault(name, Counter())[decision] += 1
-    counts["all"] = counts.pop("all")
-    lines = [
-        f"| {title} | blocked rightly | missed | passed rightly | blocked wrongly | precision | recall |"
-    ]
-    lines += ["|---|---:|---:|---:|---:|---:|---:|", *(_line(name, count) for name, count in counts.items())]
-    return "\n".join(lines)
+        counts.setdefault(by(case), Counter())[case["expect"], decide(case, last_as)] += 1
+    return counts
 
 
-def _line(name: str, count: Counter[tuple[str, str]]) -> str:
+def sure(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Without the cases that a careful reader could label otherwise."""
+    return [row for row in rows if "unsure" not in row]
+
+
+def measured(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [row for row in rows if row["lang"] in MEASURED]
+
+
+def recall(count: Counts) -> float:
+    return count["block", "block"] / (count["block", "block"] + count["block", "pass"])
+
+
+def precision(count: Counts) -> float:
+    return count["block", "block"] / (count["block", "block"] + count["pass", "block"])
+
+
+def table(title: str, counts: dict[str, Counts]) -> str:
+    """A Markdown table of right and wrong decisions, with precision and recall of blocking."""
+    head = f"| {title} | blocked rightly | missed | passed rightly | blocked wrongly | precision | recall |"
+    return "\n".join([head, "|---|---:|---:|---:|---:|---:|---:|", *(_line(*row) for row in counts.items())])
+
+
+def _line(name: str, count: Counts) -> str:
     hit, missed = count["block", "block"], count["block", "pass"]
     right, wrong = count["pass", "pass"], count["pass", "block"]
-    precision = f"{hit / (hit + wrong):.1%}" if hit + wrong else "–"
-    recall = f"{hit / (hit + missed):.1%}" if hit + missed else "–"
-    return f"| {name} | {hit} | {missed} | {right} | {wrong} | {precision} | {recall} |"
+    precise = f"{precision(count):.1%}" if hit + wrong else "–"
+    found = f"{recall(count):.1%}" if hit + missed else "–"
+    return f"| {name} | {hit} | {missed} | {right} | {wrong} | {precise} | {found} |"
 
 
-SETS = ("heldout", "development", "afterwards", "last")
+SETS = ("development", "heldout", "afterwards", "last")
 
 
-def tables() -> list[str]:
-    """What docs/guard.md publishes; a test compares."""
-    found = [table(load(name), lambda case: case["language"], f"{name}, by language") for name in SETS]
-    return [*found, table(load("heldout"), lambda case: case["category"], "heldout, by category")]
+def tables() -> dict[str, str]:
+    """What docs/guard.md publishes, by the name of its place there; a test compares."""
+    test, dev = heldout("test"), heldout("dev")
+    beside = {name: counted(load(name), lambda case: "all")["all"] for name in SETS}
+    unsure = [row for row in test + dev if "unsure" in row]
+    return {
+        "test": table("test, by language", counted(sure(test), lambda case: case["lang"])),
+        "level": table("test, by level", counted(measured(sure(test)), _level)),
+        "kind": table("test, by kind", counted(measured(sure(test)), lambda case: case["kind"])),
+        "dev": table("dev, by language", counted(sure(dev), lambda case: case["lang"])),
+        "unsure": table("unsure, both splits", counted(unsure, lambda case: case["lang"])),
+        "beside": table("written beside the rules", beside),
+    }
+
+
+def _level(case: dict[str, Any]) -> str:
+    return f"{case['lang']}, {case['level']}"
+
+
+def publish() -> None:
+    """Put the tables into the page."""
+    page = PAGE.read_text(encoding="utf-8")
+    for name, text in tables().items():
+        place = re.compile(rf"(<!-- guard {name} -->\n).*?(\n<!-- end -->)", re.DOTALL)
+        page = place.sub(lambda match, text=text: f"{match[1]}{text}{match[2]}", page)
+    PAGE.write_text(page, encoding="utf-8")
 
 
 def stream_ms(text: str) -> list[float]:
@@ -118,7 +185,10 @@ def _timed(work: Callable[[], None]) -> float:
 
 
 def main() -> None:
-    print("\n\n".join(tables()))
+    if "--write" in sys.argv:
+        publish()
+        return
+    print("\n\n".join(tables().values()))
     print(f"\n{TOKENS} pieces of one reply, {ROUNDS} rounds, goal ≤ {GOAL_MS} ms:")
     for name, text in TEXTS.items():
         times = stream_ms(text)

@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from fabula.guard.forms import compiled
 from fabula.guard.lexicon import phrases
-from fabula.guard.numerals import ENGLISH, ORDINAL, english, ordinal
+from fabula.guard.numerals import ENGLISH, ORDINAL, english, ordinal, reckon, roman
 
 ADULT = 18
 OLDEST = 110  # above, a number says nothing about the body that is shown
@@ -47,10 +48,7 @@ class Form:
 N = ENGLISH
 LATER = re.compile(rf"\b(?P<n>{N}) years? (?:later|passed|on\b|had passed|afterwards)")
 _HALF = re.compile(r"\b(?P<who>\w+) (?:is|was|'s) half (?:his|her|my|your|their|my|as) (?:age|old)")
-_BORN = re.compile(r"\b(?:(?P<who>\w+) (?:was|is|were) )?born in (?P<n>(?:19|20)\d\d)")
-_YEAR = re.compile(
-    r"\b(?:the year is|it is|it's|now is|in the year|today is|set in|takes place in) (?P<n>(?:19|20)\d\d)\b"
-)
+_OF_AGES = re.compile(r"\bages?\b|\bold\b|\byears\b|年龄|年纪|岁")
 _BELOW = ("under", "below", "younger than")
 _FORBIDS = re.compile(  # "no one under 18": a notice, not a person
     r"(?:\b(?:no one|nobody|no person|anyone|if you are|(?:prohibited|forbidden)(?: \w+){0,3}|no \w+|"
@@ -66,14 +64,10 @@ def _rules() -> tuple[tuple[Form, ...], frozenset[str], frozenset[str]]:
     data = json.loads(_FILE.read_text(encoding="utf-8"))
     parts = {name: "".join(part) for name, part in data["parts"].items()} | {"N": N, "ORDINAL": ORDINAL}
     forms = [
-        Form(row["form"], _compiled(row["cue"], parts), _compiled(row["pattern"], parts))
+        Form(row["form"], compiled(row["cue"], parts), compiled(row["pattern"], parts))
         for row in data["forms"]
     ]
     return tuple(forms), frozenset(data["no_name"]), frozenset(data["no_name_before_comma"])
-
-
-def _compiled(pattern: str | list[str], parts: dict[str, str]) -> re.Pattern[str]:
-    return re.compile(re.sub(r"<([A-Z]+)>", lambda match: parts[match[1]], "".join(pattern)))
 
 
 def english_ages(text: str) -> Iterator[Age]:
@@ -86,8 +80,10 @@ def english_ages(text: str) -> Iterator[Age]:
                 continue
             taken.append((age.start, age.end))
             yield age
-    if "half" in text or "born" in text:
-        yield from _reckoned(text)
+            if second := match.groupdict().get("second"):
+                yield Age(english(second), "", *match.span("second"))
+    if "half" in text:
+        yield from _halved(text)
 
 
 def _age(form: str, match: re.Match[str]) -> Age | None:
@@ -96,6 +92,8 @@ def _age(form: str, match: re.Match[str]) -> Age | None:
     who, noun = groups.get("who") or "", groups.get("noun") or ""
     if (who in objects and groups.get("be")) or noun in objects:  # taken, so that no other form finds it
         return Age(OF_A_THING, "", *match.span()) if form in ("old", "young") else None
+    if form == "sum" and not _OF_AGES.search(match.string):
+        return None
     years = _YEARS.get(form, _plain)(match)
     if groups.get("cut") in _BELOW and _FORBIDS.search(match.string[: match.start()]):
         return None
@@ -124,13 +122,18 @@ _YEARS: dict[str, Callable[[re.Match[str]], int]] = {
     "dozen": lambda match: 12,
     "young": lambda match: 0,  # weeks and months
     "birthday": lambda match: ordinal(match["o"]) - bool(match["early"]),
-    "short": lambda match: english(match["n"]) - english(match["less"]),
+    "short": lambda match: english(match["n"]) - (english(match["less"]) or 1),
+    "would": lambda match: english(match["n"]) - 1,
+    "roman": lambda match: roman(match["roman"]),
+    "sum": lambda match: reckon(
+        english(match["n"] or match["n2"] or match["n3"] or match["n4"]),
+        match["op"] or match["op2"] or match["op4"] or "halved",
+        english(match["b"] or ""),
+    ),
 }
 
 
-def _reckoned(text: str) -> Iterator[Age]:
-    """Ages that must be worked out from two numbers of one passage."""
+def _halved(text: str) -> Iterator[Age]:
+    """ "He is thirty, she is half his age"."""
     if (half := _HALF.search(text)) and (other := re.search(rf"(?:is|am|aged|was) (?P<n>{N})(?!\w)", text)):
         yield Age(english(other["n"]) // 2, half["who"], *half.span())
-    if (born := _BORN.search(text)) and (year := _YEAR.search(text)):
-        yield Age(int(year["n"]) - int(born["n"]), born["who"] or "", *born.span())

@@ -2,64 +2,109 @@
 
 from __future__ import annotations
 
+import functools
+import json
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 from fabula.guard.ages import OF_A_THING, Age
+from fabula.guard.forms import compiled, pattern
 from fabula.guard.lexicon import phrases
 from fabula.guard.normalise import HAN
-from fabula.guard.numerals import CHINESE, chinese
+from fabula.guard.numerals import CARDINALS, CHINESE, SPELLED, chinese, english, reckon, spelled
 
 N = CHINESE
-_STATED = re.compile(
-    rf"(?P<below>未满|不满|不到|未及|将近|快)?(?:虚|满|年满)?(?<![\d.{'零一二三四五六七八九十百千'}])(?P<n>{N})(?P<many>多|来|几)?(?:周)?岁"
-    r"(?P<after>以上|以下|生日)?(?:的(?P<noun>..?))?(?![月末数])"
-)
-_BARE = re.compile(
-    rf"(?:年仅|年方|芳龄|今年(?:才|只有)?|才|只有|年龄[::]?(?:是|为)?)(?P<n>{N})(?=[,,。.!!?;;\n)]|$)"
-)
-_BRACKET = re.compile(rf"(?P<who>[{HAN}]{{2,4}})\((?P<n>\d{{1,2}})\)")
-_LATIN = re.compile(r"(?<![\w.])(?P<n>\d{1,2})(?:f|m|yo)(?!\w)", re.ASCII)
-_SHORT = re.compile(
-    rf"离(?P<n>{N})岁还?差(?P<less>{N})年|再过(?P<less2>{N})年[^,。]{{0,3}}才?满?(?P<n2>{N})岁|还?差[^,。]{{1,4}}[月天周][^,。]{{0,3}}才?满?(?P<n3>{N})岁"
-)
-_YOUNGER = re.compile(rf"比(?P<n>{N})岁[^,。]{{0,8}}小(?P<less>{N})岁")
-_HALF = re.compile(r"(?:年纪|年龄|岁数)[^,。]{0,4}(?:是|只有)?(?:他|她|对方)的?一半")
-_BORN = re.compile(r"(?:(?P<who>[^,。\s]{2,3}))?(?P<n>(?:19|20)\d\d)年(?:出生|生)")
-_YEAR = re.compile(r"(?:现在|今年|发生在|时值|如今)是?(?P<n>(?:19|20)\d\d)年")
+ANY = rf"(?:{N}|{'|'.join(sorted(CARDINALS, key=len, reverse=True))}|{SPELLED})"
+_FILE = Path(__file__).parent / "ages_zh.json"
 _LATER = re.compile(rf"(?P<n>{N})年(?:之?后|过去)")
 _GAP = re.compile(r"[ ,、:(]+$")
 _NAME = re.compile(rf"[{HAN}·]+$")
-_TRIM = re.compile(
-    r"(?:今年|现年|明明|已经|其实|实际|才|只有|刚刚|刚满|刚过完|刚|年仅|如今|现在|当时|都|是个|是一个|是|了|有|的|也|还|将|就|虽然|满|一个|那年|夏天|生日|我家)+$"
-)
-_PRONOUNS = re.compile(r"(?:两人|他们|她们|我们|咱们|我|你|您|他|她|它|谁|这|那|某)")
-_LEAD = re.compile(
-    r"^.*(?:的|是|叫|和|与|跟|写|那|这|个|名|位|对)(?=.{2})|^(?:学生|主角|角色|女孩|男孩|少女|少年|公主|王子|小孩)(?=.{2})"
-)
-_FORBIDS = re.compile(r"禁止|请勿|不得|不宜|严禁|勿入|须满|必须")
-_DIFFERENCE = re.compile(r"比[^,。]{1,5}[大小]$|相?差$")
+_TRIM = pattern("ages_zh.trim")
+_PRONOUNS = pattern("ages_zh.pronouns")
+_LEAD = pattern("ages_zh.lead")
+_FORBIDS = pattern("ages_zh.forbids")
+_DIFFERENCE = pattern("ages_zh.difference")
+_OF_AGES = pattern("ages_zh.of_ages")
+_SIGNS = {"除": "/", "减": "-", "加": "+", "乘": "*"}
+YOUNGEST_BARE = 3  # a smaller number without 岁 is a count
+
+
+@functools.cache
+def _forms() -> tuple[tuple[str, re.Pattern[str]], ...]:
+    """The forms in the order in which they are tried; the first to find a place tells it."""
+    data = json.loads(_FILE.read_text(encoding="utf-8"))
+    parts = {name: "".join(part) for name, part in data["parts"].items()} | {
+        "N": N,
+        "ANY": ANY,
+        "HAN": f"[{HAN}]",
+    }
+    return tuple((row["form"], compiled(row["pattern"], parts)) for row in data["forms"])
 
 
 def chinese_ages(text: str) -> Iterator[Age]:
-    reckoned = list(_reckoned(text))
-    yield from reckoned
-    for match in _STATED.finditer(text):
-        if any(age.start <= match.start() < age.end for age in reckoned):
-            continue
-        years = chinese(match["n"]) - bool(match["below"])
-        if _DIFFERENCE.search(text[: match.start()]) or (match["below"] and _FORBIDS.search(text)):
-            continue  # how far apart two people are, or a notice: not a person
-        if match["many"] and years < 20:
-            years = 15  # "十几岁", "十多岁": somewhere in the teens
-        if _is_object(text, match):
+    """Every stated age; where two forms find the same one, the first tells it."""
+    taken: list[tuple[int, int]] = []
+    for form, told in _forms():
+        for match in told.finditer(text):
+            if any(start < match.end("n") and match.start("n") < end for start, end in taken):
+                continue
+            found = list(_ages(form, match))
+            taken += [match.span() if form == "stated" else match.span("n") for age in found[:1]]
+            yield from found
+
+
+def _ages(form: str, match: re.Match[str]) -> Iterator[Age]:
+    groups = match.groupdict()
+    years = _years(form, match)
+    before = match.string[: match.start()]
+    if groups.get("below") and _FORBIDS.search(match.string):
+        return  # a notice: not a person
+    if form == "stated":
+        if _DIFFERENCE.search(before):
+            return  # how far apart two people are
+        if _is_object(match):
             yield Age(OF_A_THING, "", *match.span())
-        else:
-            yield Age(years, _who(text[: match.start()]), *match.span())
-    for pattern in (_BARE, _BRACKET, _LATIN):
-        for match in pattern.finditer(text):
-            who = match.groupdict().get("who") or _who(text[: match.start()])
-            yield Age(chinese(match["n"]), who, *match.span())
+            return
+    if form == "sum" and not _OF_AGES.search(match.string):
+        return
+    if form in ("bare", "intro") and years < YOUNGEST_BARE:
+        return
+    who = groups.get("who") or _who(before)
+    yield Age(years, who, match.start("n"), match.end())
+    if name := groups.get("name"):
+        yield Age(years, name, match.start("n"), match.end())
+    if second := groups.get("second"):
+        yield Age(number(second), groups.get("who2") or "", *match.span("second"))
+
+
+def number(text: str) -> int:
+    """In whichever of the three scripts a number before 岁 may be."""
+    if not text.isascii() or text.isdigit():
+        return chinese(text)
+    return english(text) or spelled(text)
+
+
+def _years(form: str, match: re.Match[str]) -> int:
+    groups = match.groupdict()
+    years = number(match["n"]) + (chinese(groups["more"]) if groups.get("more") else 0)
+    if form == "sum":
+        return reckon(years, _SIGNS.get(match["op"][0], match["op"]), chinese(match["b"]))
+    if form == "half":
+        other = re.search(rf"(?P<n>{N})岁", match.string)
+        return chinese(other["n"]) // 2 if other else OF_A_THING
+    if groups.get("many") and years < 20:
+        return 15  # "十几岁", "十多岁": somewhere in the teens
+    less = groups.get("less")
+    if form == "short" or less:
+        return years - (_in_years(less, groups.get("unit") or "年") if less else 1)
+    return years - bool(groups.get("below"))
+
+
+def _in_years(count: str, unit: str) -> int:
+    """How many birthdays lie between: at least one, however short the time."""
+    per_year = {"天": 365, "周": 52, "月": 12}.get(unit[-1], 1)
+    return max(1, -(-chinese(count) // per_year)) if count[0] not in "几半数" else 1
 
 
 def later(text: str) -> int | None:
@@ -68,13 +113,11 @@ def later(text: str) -> int | None:
     return chinese(match["n"]) if match else None
 
 
-def _is_object(text: str, match: re.Match[str]) -> bool:
+def _is_object(match: re.Match[str]) -> bool:
     noun = match["noun"] or ""
-    before = text[max(0, match.start() - 4) : match.start()]
-    objects = phrases("object")
-    return any(noun.startswith(word) for word in objects if not word[0].isascii()) or any(
-        before.endswith(word) for word in objects if not word[0].isascii()
-    )
+    before = match.string[max(0, match.start() - 4) : match.start()]
+    objects = [word for word in phrases("object") if not word[0].isascii()]
+    return any(noun.startswith(word) or before.endswith(word) for word in objects)
 
 
 def _who(before: str) -> str:
@@ -84,19 +127,3 @@ def _who(before: str) -> str:
     if pronoun := _PRONOUNS.match(run):
         return pronoun[0]
     return run if 2 <= len(run) <= 4 else ""
-
-
-def _reckoned(text: str) -> Iterator[Age]:
-    """Ages that must be worked out from two numbers of one passage."""
-    for match in _SHORT.finditer(text):
-        full = match["n"] or match["n2"] or match["n3"]
-        less = match["less"] or match["less2"]
-        years = chinese(full) - (chinese(less) if less else 1)
-        yield Age(years, _who(text[: match.start()]), *match.span())
-    for match in _YOUNGER.finditer(text):
-        years = chinese(match["n"]) - chinese(match["less"])
-        yield Age(years, _who(text[: match.start()]), *match.span())
-    if (half := _HALF.search(text)) and (other := re.search(rf"(?P<n>{N})岁", text)):
-        yield Age(chinese(other["n"]) // 2, "", *half.span())
-    if (born := _BORN.search(text)) and (year := _YEAR.search(text)):
-        yield Age(int(year["n"]) - int(born["n"]), born["who"] or "", *born.span())

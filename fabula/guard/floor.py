@@ -5,6 +5,7 @@ Knows text and the order of messages; nothing of chats, engines or HTTP. What it
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 from fabula.core.errors import Blocked
@@ -14,6 +15,7 @@ from fabula.core.seams import Guard, Watch
 from fabula.guard.purpose import Frame, is_clear
 from fabula.guard.reading import read
 from fabula.guard.scene import Scene
+from fabula.guard.stir import stirs
 from fabula.guard.watch import FloorWatch
 
 POLICY = "floor"
@@ -26,12 +28,19 @@ class FloorGuard:
         self._further = further
 
     def judge(self, messages: Sequence[Message], context: Context) -> None:
-        hear(messages)
+        if _may_be_warm(messages):
+            hear(messages)
         self._further.judge(messages, context)
 
     def watch(self, messages: Sequence[Message], context: Context) -> Watch:
-        scene, frame = hear(messages)
-        return FloorWatch(scene, frame, self._further.watch(messages, context))
+        before = tuple(messages)
+        further = self._further.watch(messages, context)
+        return FloorWatch(functools.partial(hear, before), _may_be_warm(before), further)
+
+
+def _may_be_warm(messages: Sequence[Message]) -> bool:
+    """Whether any message has a word that could make it sexual. Without one, nobody needs to be read."""
+    return any(stirs(_written(message)) for message in messages)
 
 
 def hear(messages: Sequence[Message]) -> tuple[Scene, Frame]:

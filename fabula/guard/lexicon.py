@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fabula.guard.numerals import CARDINALS, TENS
+
 LANGUAGES = ("en", "zh")
 ATOM = re.compile(r"[a-z]+|(?<=[a-z])'(?:s|t|re|m|d|ll|ve)(?![a-z])|\d+|[^\sa-z\d]")
 _END = ""  # no atom is empty: the key under which a node keeps its categories
@@ -29,10 +31,11 @@ class Hit:
 @dataclass(frozen=True, slots=True)
 class Lexicon:
     tree: dict[str, Any]
-    words: frozenset[str]  # every Latin word that stands in a list
-    arming: frozenset[str]  # the endings of phrases that make a scene live
+    words: frozenset[str]  # every Latin word that stands in a list, and every Chinese phrase
+    arming: frozenset[str]  # the endings of phrases that make a text sexual
     alerting: frozenset[str]  # words of such phrases whose ending is too common to look at each time
-    noted: frozenset[str]  # the endings of phrases that change how a scene is read
+    completing: frozenset[str]  # those endings, looked at only soon after such a word
+    open_ended: frozenset[str]  # those phrases
 
     def find(self, atoms: list[re.Match[str]]) -> list[Hit]:
         """All phrases, longest first from each place on; none overlaps another."""
@@ -58,41 +61,50 @@ class Lexicon:
         return hits
 
 
+NUMBER_WORDS = frozenset({*CARDINALS, *TENS}) - {"one", "two", "six", "ten"}  # worth undoing a disguise for
+CHINESE_AGES = frozenset(f"{tens}{one}岁" for tens in ("", "十") for one in "一二三四五六七八九")
 HAN_ENDING = 3
 COUNTED = ("minor3", "minor2", "minor1", "void")  # of whose phrases there may be several
-NOTED = ("later", "break", "frame", "frame_weak", "condemn", "lure", "elder", "adult")
-ARMING = ("minor3", "minor2", "minor1", "grade", "school3", "school2", "act", "depict", "hint", "body")
+ARMING = ("act", "depict", "hint", "body", "explicit")
 
 
 @functools.cache
 def lexicon() -> Lexicon:
     tree: dict[str, Any] = {}
-    words: set[str] = set()
-    endings: dict[str, set[str]] = {"arming": set(), "alerting": set(), "noted": set()}
+    words: set[str] = {*NUMBER_WORDS, "year", "years", *CHINESE_AGES}
+    endings: dict[str, set[str]] = {
+        "arming": set(),
+        "alerting": set(),
+        "completing": set(),
+        "open_ended": set(),
+    }
     for category, phrases in _lists().items():
         for phrase in phrases if category != "common" else ():
             atoms = ATOM.findall(phrase)
+            words |= {phrase} if not phrase.isascii() else set()
             words |= {atom for atom in atoms if atom[0].isascii() and len(atom) > 2}
             _sort_in(endings, category, atoms)
             node = tree
             for atom in atoms:
                 node = node.setdefault(atom, {})
             node[_END] = node.get(_END, frozenset()) | {category}
-    sets = (frozenset(endings[kind]) for kind in ("arming", "alerting", "noted"))
+    sets = (frozenset(endings[kind]) for kind in ("arming", "alerting", "completing", "open_ended"))
     return Lexicon(tree, frozenset(words), *sets)
 
 
 def _sort_in(endings: dict[str, set[str]], category: str, atoms: list[str]) -> None:
     """By what a stream can tell that a phrase may have come: its ending, or its least common word."""
-    if category not in (*ARMING, *NOTED):
+    if category not in ARMING:
         return
     ending = _ending(atoms)
     common = frozenset(_lists()["common"])
     if ending in common:
-        ending = max(atoms, key=lambda atom: (atom not in common, len(atom)))
-        endings["alerting" if category in ARMING else "noted"].add(ending)
+        endings["completing"].add(ending)
+        endings["open_ended"].add(" ".join(atoms))
+        ending = max(atoms[:-1], key=lambda atom: (atom not in common, len(atom)))
+        endings["alerting"].add(ending)
     else:
-        endings["arming" if category in ARMING else "noted"].add(ending)
+        endings["arming"].add(ending)
 
 
 def _ending(atoms: list[str]) -> str:

@@ -12,21 +12,31 @@ import re
 import unicodedata
 from pathlib import Path
 
+from fabula.guard.spelled import unspelled
+
 HAN = "㐀-䶿一-鿿"
 ROUNDS = 8  # each round shortens the text or leaves it; more would only matter for text built to be slow
 
 _INVISIBLE = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0]|[\U000e0000-\U000e0fff]"
 )
-_LEET = str.maketrans("013457@$!", "oieastasi")
-_MIXED = re.compile(r"[a-z0-9@$!]*(?:[a-z][0-9@$!]|[0-9@$!][a-z])[a-z0-9@$!]*")
+_LEET = str.maketrans("0134578@$!€£¢", "oieastbasielc")
+_MIXED = re.compile(r"[a-z0-9@$!€£¢]*(?:[a-z][0-9@$!€£¢]|[0-9@$!€£¢][a-z])[a-z0-9@$!€£¢]*")
 _SPACED = re.compile(r"(?<![a-z0-9@$!'])[a-z0-9@$!](?:[ .*_~|\-/]{1,2}[a-z0-9@$!]){2,}(?![a-z0-9@$!'])")
 _DISGUISE = re.compile(
-    r"[0-9@$!_*~|\-]|(?<![A-Za-z'])[B-HJ-Zb-hj-z](?![A-Za-z'])"
+    r"[0-9@$!_*~|\-]|([A-Za-z])\1\1|[a-z]\.[a-z]|([b-df-hj-np-tv-z])\2(?![a-z])|(?<![A-Za-z'])[B-HJ-Zb-hj-z](?![A-Za-z'])"
 )  # the beginning of any in ASCII
 _DIGITS = re.compile(r"(?<![\d.,:])(\d) (\d)(?= ?(?:years?|yrs?|yo\b|y\.?o|岁|周岁))")
-_HAN_GAP = re.compile(rf"(?<=[{HAN}])[ *._~|/\-+·•\u3000]+(?=[{HAN}])")
+_ONE = re.compile(r"(?<![a-z0-9])[l|i](?=\d(?: ?(?:years?|yrs?|yo|y/o|y\.o|-year|岁)))")  # "l4 years"
+_HALVES = re.compile(r"(?<![a-z])([a-z]{2,9})[ -]([a-z]{2,9})(?:[ -]([a-z]{2,6}))?(?![a-z])")
+LONG = 7  # letters from which a word that was cut in two is put together again
+_SPLIT_AGE = re.compile(r"(?<=\bis )(\d) (\d)(?!\d| ?[a-z]*(?:st|nd|rd|th)\b)|(?<=\bage )(\d) (\d)(?!\d)")
+_HAN_GAP = re.compile(rf"(?<=[{HAN}])[ *._~|/\-+·•‧・∙⋅\u3000]+(?=[{HAN}])")
 _JOINERS = re.compile(r"(?<=[a-z0-9])[_*~|\-]+(?=[a-z])|(?<=[a-z])[_*~|\-]+(?=[0-9])")
+_CHUNKS = re.compile(r"(?<![a-z])[a-z]{1,7}(?:[|*_~.·][a-z]{1,7}){1,5}(?![a-z])")
+_DRAWN_OUT = re.compile(r"(?<![a-z])[a-z]*(?:([a-z])\1\1|([b-df-hj-np-tv-z])\2(?![a-z]))[a-z]*")
+_SIGNS = str.maketrans({"🚗": "车", "🔞": " nsfw "})
+_MACHINE = re.compile(r"(?<![A-Za-z])AI(?![A-Za-z])")  # artificial intelligence, not 爱
 _QUOTES = str.maketrans("’‘“”‐‑‒–—", "''\"\"-----")
 
 
@@ -54,7 +64,7 @@ def _forms() -> dict[str, set[str]]:
 
 def fold(text: str) -> str:
     """Forms of one character made alike; words stay as they are."""
-    text = unicodedata.normalize("NFKC", text)
+    text = _MACHINE.sub("a-i", unicodedata.normalize("NFKC", text).translate(_SIGNS))
     text = unicodedata.normalize("NFKD", _INVISIBLE.sub("", text)).lower()
     bare = "".join(char for char in text if not unicodedata.combining(char))
     return unicodedata.normalize("NFKC", bare).lower().translate(_characters()).translate(_QUOTES)
@@ -74,21 +84,42 @@ def normalise(text: str, words: frozenset[str] = frozenset()) -> str:
 
 def _joined(text: str, words: frozenset[str]) -> str:
     text = _DIGITS.sub(r"\1\2", text)
+    text = _SPLIT_AGE.sub(lambda match: match[0].replace(" ", ""), text)
     text = _SPACED.sub(lambda match: _together(match[0], words), text)
+    text = _ONE.sub("1", text)
+    text = _CHUNKS.sub(lambda match: _closed(match, words), text)
+    text = _DRAWN_OUT.sub(lambda match: _slow(match, words), text)
     text = _JOINERS.sub(" ", text)
     if not text.isascii():
-        text = _HAN_GAP.sub("", text)
+        text = unspelled(_HAN_GAP.sub("", text), words)
     return _MIXED.sub(lambda match: _plain(match[0], words), text)
 
 
 def _together(letters: str, words: frozenset[str]) -> str:
-    """ "s e x" → "sex", when it is a word of the lists; also its longest beginning ("s e x a")."""
+    """ "s e x" → "sex", when it is a word of the lists; also its longest part that is ("a s e x b")."""
     parts = re.split(r"[ .*_~|\-/]+", letters)
-    for end in range(len(parts), 2, -1):
-        word = _plain("".join(parts[:end]), words)
-        if word in words:
-            return " ".join([word, *parts[end:]])
+    for length in range(len(parts), 2, -1):
+        for start in range(len(parts) - length + 1):
+            word = _plain("".join(parts[start : start + length]), words)
+            if word in words:
+                return " ".join([*parts[:start], word, *parts[start + length :]])
     return letters
+
+
+def _closed(match: re.Match[str], words: frozenset[str]) -> str:
+    """ "un|der|age" → "underage"."""
+    word = re.sub(r"[^a-z]", "", match[0])
+    return word if word in words else match[0]
+
+
+def slowed(word: str) -> str:
+    """ "sexxx", "seeex" → "sex"."""
+    return re.sub(r"([a-z])\1+", r"\1", word) if _DRAWN_OUT.fullmatch(word) else word
+
+
+def _slow(match: re.Match[str], words: frozenset[str]) -> str:
+    plain = slowed(match[0])
+    return plain if plain in words and match[0] not in words else match[0]
 
 
 def _plain(word: str, words: frozenset[str]) -> str:

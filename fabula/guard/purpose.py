@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 
+from fabula.guard.ages import Age
+from fabula.guard.forms import pattern
 from fabula.guard.lexicon import Hit
 from fabula.guard.young import Minor
 
-_CLAUSE = re.compile(r"[,,、::]|\b(?:while|when|whose|after|before|but)\b")
+_CLAUSE = pattern("purpose.clause")
 
 Frame = frozenset[tuple[int, str]]
 """Phrases that show that a text reports, treats, judges or teaches, with their weights."""
@@ -20,18 +22,32 @@ def is_clear(frame: Frame) -> bool:
     return firm and sum(weight for weight, _ in frame) >= CLEAR
 
 
-def heat_of(hits: list[Hit], words: frozenset[str]) -> tuple[int, bool]:
+def heat_of(text: str, hits: list[Hit], words: frozenset[str]) -> tuple[int, bool]:
     """How sexual, and whether it depicts rather than names."""
+    hits = [hit for hit in hits if not _is_without(text, hit)]
+    words = words - HEAT | {category for hit in hits for category in hit.categories & HEAT}
     hints = {hit.phrase for hit in hits if "hint" in hit.categories}
     body = {hit.phrase for hit in hits if "body" in hit.categories}
-    depicts = "depict" in words or len(hints) > 1 or bool(hints and {"act", "explicit"} & words)
+    told = "explicit" in words and "lure" in words
+    depicts = "depict" in words or told or len(hints) > 1
+    depicts |= bool(hints and {"act", "explicit"} & words and "frame3" not in words)
     if depicts or "act" in words or (hints and body):
         return 2, depicts or bool(hints and body)
     return (1, False) if hints or body else (0, False)
 
 
+HEAT = frozenset({"act", "depict", "hint", "body", "explicit"})
+_WITHOUT = pattern("purpose.without")
+
+
+def _is_without(text: str, hit: Hit) -> bool:
+    """ "There will be no sexual scene": what is kept out is not there."""
+    return bool(hit.categories & HEAT and _WITHOUT.search(text[max(0, hit.start - 30) : hit.start]))
+
+
 def frame_of(hits: list[Hit]) -> Frame:
-    frame = {(2, hit.phrase) for hit in hits if "frame" in hit.categories}
+    frame = {(3, hit.phrase) for hit in hits if "frame3" in hit.categories}
+    frame |= {(2, hit.phrase) for hit in hits if "frame" in hit.categories}
     frame |= {(1, hit.phrase) for hit in hits if "frame_weak" in hit.categories}
     return frozenset(frame | {(1, "condemn") for hit in hits if "condemn" in hit.categories})
 
@@ -40,32 +56,43 @@ def _clause_of(text: str, place: int) -> int:
     return sum(match.start() < place for match in _CLAUSE.finditer(text))
 
 
-TO_THEM = re.compile(r"\b(?:with|to|on|inside|for) (?:her|him|them)\b|[和跟对与][她他]")
+TO_THEM = pattern("purpose.to_them")  # "with her", but not "to her flat"
 
 
-def are_apart(text: str, hits: list[Hit], minors: tuple[Minor, ...]) -> bool:
-    """The young one sleeps or is away in one clause; grown-ups are together in another."""
-    if not any(hit.categories & {"pair", "adult"} for hit in hits) or TO_THEM.search(text):
+_BESIDE = frozenset({"pair", "adult", "couple"})
+_WE = re.compile(r"\bwe\b|\bour\b|我们|咱")
+
+
+def are_apart(text: str, hits: list[Hit], minors: tuple[Minor, ...], grown: list[Age]) -> bool:
+    """The young one sleeps, is away or merely is in one clause; grown-ups are together in another."""
+    if TO_THEM.search(text) or not (
+        grown or any(hit.categories & _BESIDE for hit in hits) or _WE.search(text)
+    ):
         return False
     warm = {_clause_of(text, hit.start) for hit in hits if hit.categories & {"act", "depict", "hint"}}
     away = {_clause_of(text, hit.start) for hit in hits if "absent" in hit.categories}
     young = {_clause_of(text, minor.start) for minor in minors}
-    return not warm & young and young <= away
+    couples = {_clause_of(text, hit.start) for hit in hits if "couple" in hit.categories}
+    if len(grown) > 1 or any(age.who == "both" for age in grown):
+        couples |= {_clause_of(text, age.start) for age in grown}
+    family = {hit.start for hit in hits if "collective" in hit.categories}
+    merely = all(minor.years is None and minor.start in family for minor in minors)
+    return not warm & young and (young <= away or bool(warm & couples) or merely)
 
 
-_ONLY_WRITES = re.compile(  # what may stand between a negation and what it forbids
-    r"(?: |-|to|ever|help|with|you|me|be|any|all|write|writing|generate|create|creating|generating|produce|"
-    r"include|including|involve|involving|describe|depict|provide|allow|engage|in|content|material|a|an|the|or|and|about|of|"
-    r"写|生成|创作|产生|涉及|包含|描写|提供|任何|出现|有|协助|进行|帮|你|您|含|关于|内容|撰写|描述|的|能|会)*$"
-)
-_FORBIDDEN = re.compile(
-    r"(?:prohibited|forbidden|not allowed|not permitted|banned|off limits|"
-    r"一律禁止|是被禁止的|不被允许)[.!。! ]*$"
-)
-_UNLESS = re.compile(r"\b(?:unless|except|but|however|so|though|although)\b|除非|但|不过|除了")
+def aside_of(text: str, hits: list[Hit]) -> str:
+    """What stands after all that is sexual, and in a clause of its own."""
+    last = max((hit.end for hit in hits if hit.categories & {"act", "depict", "hint"}), default=-1)
+    clause = _CLAUSE.search(text, last) if last >= 0 else None
+    return text[clause.start() :] if clause else ""
 
 
-def is_forbidden(text: str, hits: list[Hit]) -> bool:
+_ONLY_WRITES = pattern("purpose.only_writes")  # what may stand between a negation and what it forbids
+_FORBIDDEN = pattern("purpose.forbidden")
+_UNLESS = pattern("purpose.unless")
+
+
+def is_forbidden(text: str, hits: list[Hit], aged: bool) -> bool:
     """A prohibition: "never write sexual content about minors"."""
     signals = [hit for hit in hits if hit.categories & {"act", "depict", "minor3", "minor2"}]
     negations = [hit for hit in hits if "negator" in hit.categories]
@@ -73,6 +100,6 @@ def is_forbidden(text: str, hits: list[Hit]) -> bool:
         return False
     if _FORBIDDEN.search(text):
         return len(negations) <= 1
-    if len(negations) != 1 or negations[0].end > signals[0].start:
+    if aged or len(negations) != 1 or negations[0].end > signals[0].start:
         return False
     return _ONLY_WRITES.match(text[negations[0].end : signals[0].start]) is not None

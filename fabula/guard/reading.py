@@ -6,29 +6,33 @@ import functools
 import re
 from dataclasses import dataclass
 
-from fabula.guard.ages import english_ages
-from fabula.guard.ages_zh import chinese_ages
-from fabula.guard.lexicon import ATOM, lexicon
+from fabula.guard.births import minors_by_birth, tells_births
+from fabula.guard.forms import find_forms, pattern
+from fabula.guard.lexicon import ATOM, Hit, lexicon
 from fabula.guard.normalise import normalise
-from fabula.guard.purpose import Frame, are_apart, frame_of, heat_of, is_forbidden
-from fabula.guard.young import Minor, ages_of, minors_of, years_passed
+from fabula.guard.people import names_in
+from fabula.guard.purpose import HEAT, Frame, are_apart, aside_of, frame_of, heat_of, is_forbidden
+from fabula.guard.young import Minor, ages_of, answer_in, minors_of, years_passed, younger_by
 
 LONGEST = 320  # characters after which a sentence counts as ended
 _CLOSERS = "”’」』\"')\\]"
-BOUNDARY = re.compile(rf"[。!?;…!?;\n]+[{_CLOSERS}]*(?=[^。!?;…!?;\n{_CLOSERS}])|\.+[{_CLOSERS}]*(?=\s)")
-_NAMING = re.compile(r"\byou|char|name|play|你|姓名|名字|角色")
+_TITLES = "".join(
+    rf"(?<!\b{title}\.)"
+    for title in ("[Mm]r", "[Mm]s", "[Mm]rs", "[Dd]r", "[Pp]rof", "[Ss]t", "[Ff]", "[Jj]r")
+)
+_ENDS = "。!?;…\uff01\uff1f\uff1b\n"  # the full-width ! ? ; too: what is cut is text as it came
+BOUNDARY = re.compile(rf"[{_ENDS}]+[{_CLOSERS}]*(?=[^{_ENDS}{_CLOSERS}])|\.{_TITLES}\.*[{_CLOSERS}]*(?=\s)")
+_NAMING = pattern("reading.naming")
 _SIGNALS = frozenset({"minor1", "minor2", "minor3", "school2", "school3"})
-_MERE = frozenset({"first", "second", "third", "now", "object", "pair", "negator", "void", "recall", "elder"})
-_OWNED = re.compile(
-    r"\b(?:my|our|your|his|her|their) (?:[\w-]+ ){0,2}"
-    r"(?:sons?|daughters?|child|children|kids?|toddler|baby|twins)\b"
-    r"|(?:[你我她他]们?|夫妻)的?(?:[大小两三]个?)?(?:孩子|儿子|女儿)"
+_MERE = frozenset(
+    {"collective", "first", "second", "third", "now", "object", "pair", "negator", "void", "recall", "elder"}
 )
-_ALIAS = re.compile(
-    r"(?:\b(?:you are|you're|you play|character|name|char|play as)[: ]+|"
-    r"(?:你是|你叫|姓名:|名字:|角色:|你扮演))"
-    r"(?!an? |the )([a-z]\w+|[一-鿿]{2,3})"
-)
+_PARAGRAPH = re.compile(r"\n\s*\n\s*$")
+PERSONS = frozenset({"first", "second", "third"})
+_VOIDABLE = frozenset({*_SIGNALS, *HEAT, "grade", "later"})
+_TURNS = frozenset({"break", "asks", "asks_license", "couple"})
+_OWNED = pattern("reading.owned")
+_ALIAS = pattern("reading.alias")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,12 @@ class Sentence:
     aliases: tuple[str, ...] = ()
     apart: bool = False  # the minor is in a clause of its own, asleep or elsewhere
     denied: bool = False  # a prohibition, not a wish
+    years: tuple[int, ...] = ()  # the adult ages that are stated
+    younger: int | None = None  # years that ages are to be lessened by
+    answer: int | None = None  # the age that it tells if the one before it asked for one
+    names: tuple[str, ...] = ()  # of people, as far as they show
+    aside: str = ""  # what it says in other clauses after what is sexual
+    ends_paragraph: bool = False
 
     @property
     def strong(self) -> tuple[Minor, ...]:
@@ -62,7 +72,12 @@ class Sentence:
             or self.heat
             or self.later is not None
             or self.aliases
-            or "break" in self.words
+            or self.younger is not None
+            or self.answer is not None
+            or self.words & _TURNS
+            or self.names
+            or "third" in self.people
+            or self.ends_paragraph
         )
 
 
@@ -118,45 +133,78 @@ def read(text: str) -> Reading:
 
 def _reckoned(text: str, place: int) -> list[Sentence]:
     """Ages from a year of birth and the present year, which may stand in different sentences."""
-    if "born in" not in text.lower() and "出生" not in text:
-        return []
-    whole = normalise(text, lexicon().words)
-    ages = [
-        age
-        for age in (*english_ages(whole), *chinese_ages(whole))
-        if "born" in whole[age.start : age.end] or "生" in whole[age.start : age.end]
+    minors = minors_by_birth(text) if tells_births(text) else ()
+    return [Sentence("", place, minors=minors, words=frozenset({"reckoned"}))] if minors else []
+
+
+_CALLED = pattern("reading.called")
+
+
+def _without_names(text: str) -> str:
+    """ "a bar called 'Kindergarten'": what stands in quotation marks is a name and says nothing of people."""
+    return _CALLED.sub(lambda match: match[0].replace(match[1], "x" * len(match[1])), text)
+
+
+def _hits(text: str, atoms: list[re.Match[str]], only: frozenset[str] = frozenset()) -> list[Hit]:
+    """Phrases and forms (or `only` forms of these categories); what lies within a void one is none."""
+    hits = [*lexicon().find(atoms), *find_forms(text, only)]
+    void = [hit for hit in hits if "void" in hit.categories]
+    return [
+        hit
+        for hit in hits
+        if not hit.categories & _VOIDABLE
+        or not any(other.start < hit.end and hit.start < other.end for other in void)
     ]
-    minors = tuple(Minor(3, age.who, age.years, 0, 0) for age in ages if age.is_minor)
-    return [Sentence(whole, place, minors=minors, words=frozenset({"reckoned"}))] if minors else []
+
+
+def is_warm(raw: str) -> bool:
+    """Whether anything sexual is said: the part of `read_sentence` that a stream asks for most."""
+    text = _without_names(normalise(raw, lexicon().words))
+    hits = _hits(text, list(ATOM.finditer(text)), HEAT)
+    heat, _ = heat_of(text, hits, frozenset(category for hit in hits for category in hit.categories))
+    return heat > 0
 
 
 def read_sentence(raw: str, position: int) -> Sentence:
-    lists = lexicon()
-    text = normalise(raw, lists.words)
+    text = _without_names(normalise(raw, lexicon().words))
     atoms = list(ATOM.finditer(text))
-    hits = lists.find(atoms)
+    hits = _hits(text, atoms)
     words = frozenset(category for hit in hits for category in hit.categories)
     ages = ages_of(raw, text, atoms)
-    if not (words - _MERE or ages or "you" in text or ":" in text):
-        return Sentence(text, position, words=words)
+    answer, younger = answer_in(text), younger_by(text)
+    if not (words - _MERE or ages or answer is not None or younger or "you" in text or ":" in text):
+        return Sentence(
+            text,
+            position,
+            words=words,
+            people=words & PERSONS,
+            names=names_in(raw, text),
+            ends_paragraph=_PARAGRAPH.search(raw) is not None,
+        )
     if (words & _SIGNALS or ages) and _OWNED.search(text):
         words |= {"possessive"}
-    grown = tuple(age.who for age in ages if age.is_adult)
+    grown = [age for age in ages if age.is_adult]
     minors = minors_of(text, hits, ages, words)
-    heat, depicts = heat_of(hits, words)
+    heat, depicts = heat_of(text, hits, words)
     return Sentence(
         text,
         position,
         minors=minors,
-        grown=grown,
+        grown=tuple(age.who for age in grown),
         heat=heat,
         depicts=depicts,
         frame=frame_of(hits),
-        lured="lure" in words,
-        people=words & {"first", "second", "third"},
+        lured="lure" in words and "scholarly" not in words,
+        people=words & PERSONS,
         words=words,
         later=years_passed(text, words),
         aliases=tuple(_ALIAS.findall(text)) if _NAMING.search(text) else (),
-        apart=bool(heat and minors and "absent" in words and are_apart(text, hits, minors)),
-        denied=bool(heat and minors and not ages and is_forbidden(text, hits)),
+        apart=bool(heat and minors and are_apart(text, hits, minors, grown)),
+        denied=bool(heat and minors and is_forbidden(text, hits, bool(ages))),
+        years=tuple(age.years for age in grown),
+        younger=younger,
+        answer=answer,
+        names=names_in(raw, text),
+        aside=aside_of(text, hits),
+        ends_paragraph=_PARAGRAPH.search(raw) is not None,
     )

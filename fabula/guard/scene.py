@@ -6,16 +6,18 @@ Binding is by sentence, name, pronoun and nearness: a child in one chapter and l
 from __future__ import annotations
 
 import copy
+import functools
 import re
 from dataclasses import dataclass, field
 
 from fabula.guard.ages import ADULT
-from fabula.guard.people import FIRST, NOUNS, SECOND, THIRD
+from fabula.guard.people import CALLED, FIRST, NOUNS, SECOND, THIRD
 from fabula.guard.purpose import TO_THEM, Frame, is_clear
 from fabula.guard.reading import Reading, Sentence
 from fabula.guard.young import Minor
 
 NEAR = 4  # sentences over which a pronoun or an ellipsis may reach back
+CHAIN = 10  # sentences over which one pronoun after the other may reach back
 WARM = 3  # sentences for which something sexual stays present
 CHAR, USER, CAST, SOMEONE = "<char>", "<user>", "<cast>", "<someone>"
 _SPEAKER = {"user": (USER, CHAR), "assistant": (CHAR, USER), "system": (CHAR, CHAR)}
@@ -29,6 +31,13 @@ class Person:
     seen: int
     fixed: bool = False  # told by the system prompt or card: time in the story does not change it
     owned: bool = False  # someone's child, spoken of beside others
+    told: int = 0  # the sentence that told the age
+    nouns: frozenset[str] = frozenset()  # what they were called: daughter, 妹妹
+    recalled: bool = False  # someone thinks back to them, perhaps to a younger self
+
+    def is_called(self, text: str) -> bool:
+        """Whether a sentence speaks of "the daughter" who was told of."""
+        return any(noun in text and _definite(noun).search(text) for noun in self.nouns)
 
 
 @dataclass(slots=True)
@@ -43,23 +52,26 @@ class Scene:
     warm_text: str = ""
     warm_pair: bool = False  # it told of a couple or of adults
     hints_at: int = -1000
+    couple_at: int = -1000  # where two adults were last spoken of together
+    asked_at: int = -1000  # where someone was last asked for an age
+    years: set[int] = field(default_factory=set)  # adult ages that were stated
+    named_last: str = ""  # the one person whom the last sentence with a name spoke of
+    named_at: int = -1000
 
     def copy(self) -> Scene:
         twin = copy.copy(self)
         twin.minors = {name: copy.copy(person) for name, person in self.minors.items()}
-        twin.grown = set(self.grown)
+        twin.grown, twin.years = set(self.grown), set(self.years)
         return twin
 
     @property
-    def live(self) -> bool:
-        """Whether the next sentence could complete a violation together with what was said."""
-        return self.at - self.warm_at < WARM or any(
-            name in (CHAR, USER, CAST) or self.at - person.seen < NEAR for name, person in self.minors.items()
-        )
+    def warm(self) -> bool:
+        """Whether what was sexual is so near that the next sentence may tell whom it was with."""
+        return self.at - self.warm_at < WARM
 
     def named(self, text: str) -> bool:
         """Whether a minor who was named before is named here."""
-        return any(_names(name, text) for name in self.minors)
+        return any(_names(name, text) or person.is_called(text) for name, person in self.minors.items())
 
     def hear(self, reading: Reading, role: str, frame: Frame) -> bool:
         """Take in a message. True when it completes a violation. `frame` comes from what it answers."""
@@ -80,9 +92,10 @@ class Scene:
         self._grow(sentence, role)
         if sentence.denied:
             return False
-        fresh = self._meet(sentence, role)
+        fresh = self._meet(sentence, role) + self._told(sentence)
         lasting = [name for name in fresh if name in self.minors]
         excused = not sentence.depicts and not sentence.lured and is_clear(frame)
+        self._follow(sentence)
         hot = self._is_hot(sentence)
         guilty = not excused and (
             (hot and self._involves(sentence, role, fresh))
@@ -120,11 +133,18 @@ class Scene:
             if name[0] != "<" or name in (CHAR, USER):
                 self.grown.add(name)
                 self.minors.pop(name, None)
-            elif who in ("both", "all", "两人") or (
-                {"now", "later"} & sentence.words and not sentence.strong
-            ):
-                for near in [near for near, person in self.minors.items() if near not in (CHAR, USER, CAST)]:
-                    del self.minors[near]
+            else:
+                self._outgrow(who in ("both", "all", "两人"), sentence)
+        self.years.update(sentence.years)
+        if "couple" in sentence.words or (len(sentence.years) > 1 and not sentence.strong):
+            self.couple_at = self.at
+
+    def _outgrow(self, everyone: bool, sentence: Sentence) -> None:
+        """An adult age told of nobody by name: of those who were spoken of as they once were."""
+        now = everyone or ({"now", "later"} & sentence.words and not sentence.strong)
+        for name, person in list(self.minors.items()):
+            if name not in (CHAR, USER, CAST) and (now or person.recalled):
+                del self.minors[name]
 
     def _meet(self, sentence: Sentence, role: str) -> list[str]:
         """The minors whom the sentence introduces, kept by name."""
@@ -139,10 +159,56 @@ class Scene:
                 continue
             name = self._name(minor.who, role, sentence)
             fresh.append(name)
+            if name == SOMEONE and (bearer := self._bearer(minor, sentence)):
+                self.minors[bearer] = Person(minor.years, self.at, told=self.at)
             if not minor.passing:
                 owned = bool({"possessive", "absent"} & sentence.words) and name[0] == "<"
-                self.minors[name] = Person(minor.years, self.at, role == "system", owned)
+                recalled = "memory" in sentence.words
+                self.minors[name] = Person(
+                    minor.years, self.at, role == "system", owned, self.at, _called(sentence.text), recalled
+                )
         return fresh
+
+    def _follow(self, sentence: Sentence) -> None:
+        """Who stays in view: a minor who is named again, or whom a pronoun still means."""
+        for name, person in self.minors.items():
+            meant = "third" in sentence.people and name in (SOMEONE, self.named_last)
+            if self.named_in(name, sentence.text) or (
+                meant
+                and self.at - person.told <= CHAIN
+                and self.at - person.seen <= NEAR
+                and self.couple_at < person.seen
+            ):
+                person.seen = self.at
+        if sentence.ends_paragraph:
+            for person in self.minors.values():
+                person.told = -1000
+        if len(sentence.names) == 1:
+            self.named_last, self.named_at = sentence.names[0], self.at
+
+    def named_in(self, name: str, text: str) -> bool:
+        return _names(name, text)
+
+    def _told(self, sentence: Sentence) -> list[str]:
+        """The minors of whom an answer, or a reckoning with ages told before, speaks."""
+        years: list[int] = []
+        if sentence.answer is not None and self.at - self.asked_at <= 2:
+            years.append(abs(sentence.answer))
+        if sentence.younger is not None:
+            years += [known - sentence.younger for known in self.years]
+        if {"asks", "asks_license"} & sentence.words:
+            self.asked_at = self.at
+        found = [age for age in years if 0 <= age < ADULT]
+        if found:
+            self.minors[SOMEONE] = Person(found[0], self.at, told=self.at)
+        return [SOMEONE] if found else []
+
+    def _bearer(self, minor: Minor, sentence: Sentence) -> str:
+        """The name of someone told of without it: in the sentence, or in the one before by a pronoun."""
+        if len(sentence.names) == 1:
+            return sentence.names[0]
+        before = not sentence.names and minor.who in THIRD and self.at - self.named_at <= 2
+        return self.named_last if before else ""
 
     def _outgrown(self, minor: Minor, sentence: Sentence) -> bool:
         """ "We were ten; twenty years later …" in one sentence."""
@@ -201,9 +267,11 @@ class Scene:
             return True
         if self._is_of_others(sentence):
             return False
-        if any(name in self.minors for name in (CHAR, USER, CAST)):
+        if any(self._takes_part(name) for name in (CHAR, USER, CAST)):
             return True
         to_them = TO_THEM.search(sentence.text)
+        if not to_them and self._is_of_couple():
+            return False
         return any(
             self.at - person.seen <= NEAR and (not person.owned or to_them) for person in self.minors.values()
         )
@@ -220,15 +288,27 @@ class Scene:
             return "third" in sentence.people
         return True
 
+    def _takes_part(self, name: str) -> bool:
+        """Whether one of the cast is young; the child of someone grown is only beside."""
+        person = self.minors.get(name)
+        return person is not None and not (name == CAST and person.owned and self.years)
+
+    def _is_of_couple(self) -> bool:
+        """Two adults were spoken of together, and no minor since."""
+        last = max((person.seen for person in self.minors.values()), default=-1000)
+        return self.at - self.couple_at <= NEAR and self.couple_at >= last
+
     def _is_of_others(self, sentence: Sentence) -> bool:
         """The sentence tells of couples or of people who are known to be adults."""
         if any(_names(name, sentence.text) for name in self.grown):
             return True
-        return bool({"pair", "adult"} & sentence.words) or bool(sentence.grown)
+        return bool({"pair", "adult", "couple"} & sentence.words) or bool(sentence.grown)
 
     def _elsewhere(self, sentence: Sentence) -> bool:
         """A named child is away or asleep while named adults are together."""
-        if "absent" not in sentence.words or not self._is_of_others(sentence):
+        if not self._is_of_others(sentence):
+            return False
+        if "absent" not in sentence.words and self.named(sentence.text.removesuffix(sentence.aside)):
             return False
         return not any(word in sentence.text for word in (" with her", " with him", "和她", "和他"))
 
@@ -238,6 +318,16 @@ def _names(name: str, text: str) -> bool:
     if name[0] == "<" or name not in text:
         return False
     return not name.isascii() or re.search(rf"\b{re.escape(name)}\b", text) is not None
+
+
+def _called(text: str) -> frozenset[str]:
+    words = set(re.findall(r"[a-z]+", text))
+    return frozenset(noun for noun in CALLED if (noun in words if noun.isascii() else noun in text))
+
+
+@functools.cache
+def _definite(noun: str) -> re.Pattern[str]:
+    return re.compile(rf"\b(?:the|that|this)(?: \w+)? {noun}\b|'s {noun}\b" if noun.isascii() else noun)
 
 
 def _is_self(sentence: Sentence) -> bool:

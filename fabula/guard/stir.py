@@ -1,6 +1,6 @@
-"""Which pieces of a stream are worth a closer look. Knows atoms, not sentences; built to be fast.
+"""Which pieces of a stream may turn it sexual, and so need a look. Knows atoms, not sentences; is fast.
 
-Most text holds no atom that a list ends with; such pieces are told apart by one cached look-up each.
+Most text holds no atom that such a phrase ends with; pieces of it are told apart by one cached look-up each.
 """
 
 from __future__ import annotations
@@ -9,34 +9,52 @@ import functools
 import itertools
 import re
 
+from fabula.guard.forms import endings_of_forms
 from fabula.guard.lexicon import lexicon
-from fabula.guard.normalise import spellings
-from fabula.guard.numerals import CARDINALS, TENS
+from fabula.guard.normalise import fold, slowed, spellings
+from fabula.guard.spelled import syllables_of
 
-QUIET, NOTED, ALERTS, STIRS, ODD = range(5)
+QUIET, ALERTS, STIRS, ODD = range(4)
+END = re.compile("[。!?;…\uff01\uff1f\uff1b\n.]")  # nothing else ends a sentence
+LONGEST_PHRASE = 6  # atoms
 ALERT_SPAN = 40  # characters that the rest of a phrase may take
+BEFORE = 6  # characters before an atom that it is seen with
 ATOMS = re.compile(r"[A-Za-zÀ-ɏ']+|\d+|[^\sA-Za-zÀ-ɏ\d']")
-END = re.compile(r"[。!?;…!?;\n.]")
-_BEFORE = 6  # characters that may stand between two characters set apart
-_AGE_WORDS = frozenset(("old", "olds", "age", "aged", "birthday", "yo", "later"))
-_PLAIN = frozenset(',.!?:;()[]{}<>"#%&+=/\\*_-~`^“”‘’「」『』《》〈〉【】—–…·,。!?、:;()')
-_HAN = "㐀-䶿一-鿿"
-_APART = re.compile(rf"[{_HAN}][ *._~|/\-+·•]{{1,4}}$")
-_TAIL = re.compile(
-    rf"[{_HAN}]{{1,2}}[ *._~|/\-+·•]{{0,4}}$|[A-Za-zÀ-ɏ']+$|\d+$|[\u2600-\u27bf\U0001f000-\U0001faff]$"
+_PLAIN = frozenset(
+    ',.!?:;()[]{}<>"#%&+=/\\*_-~`^|“”‘’「」『』《》〈〉【】—–…·、。'
+    "\uff0c\uff01\uff1f\uff1a\uff1b\uff08\uff09\uff0e\uff5e"  # the full-width , ! ? : ; ( ) . ~
 )
-_BARE = re.compile("[三四五六七八九十]")
+_EAST = "㐀-䶿一-鿿ぁ-ヿ가-힣"
+_APART = re.compile(rf"[{_EAST}][ *._~|/\-+·•‧・∙⋅]{{1,4}}$")
+_TAIL = re.compile(
+    rf"[{_EAST}]{{1,2}}[ *._~|/\-+·•‧・∙⋅]{{0,4}}$|[A-Za-zÀ-ɏ']+[.*_~|·]?$"
+    r"|\d+[.*_~|·]?$|[\u2600-\u27bf\U0001f000-\U0001faff]$"
+)
+_INSIDE = re.compile(r"[A-Za-z][.*_~|·]$|\d$")  # right before a Latin word: it may be the rest of one
+_AFTER_NUMBERS = frozenset(["st", "nd", "rd", "th", "s", "am", "pm", "km", "cm", "kg", "m", "h", "yo", "yrs"])
+_SIGNS = frozenset("🚗🔞♀♂")
 
 
 @functools.cache
 def _kinds() -> dict[str, int]:
-    """The kind of Latin words, and of Han characters together with the one before them."""
+    """The kind of Latin words, and of Han characters together with those before them."""
     lists = lexicon()
-    numbers = set(TENS) | {word for word, value in CARDINALS.items() if value > 2}
-    kinds = {form: NOTED for ending in lists.noted for form in _spelled(ending)}
-    kinds |= dict.fromkeys(lists.alerting, ALERTS)
-    kinds |= {form: STIRS for ending in lists.arming for form in _spelled(ending)}
-    return kinds | dict.fromkeys(numbers | _AGE_WORDS, STIRS) | dict.fromkeys(("岁", "歲", "嵗"), STIRS)
+    kinds = dict.fromkeys(lists.alerting, ALERTS)
+    endings = lists.arming | {
+        ending for ending in endings_of_forms() if not ending.isalpha() or not ending.isascii()
+    }
+    return kinds | {form: STIRS for ending in endings for form in _spelled(ending)}
+
+
+def completes(text: str) -> bool:
+    """Whether the last atom, soon after one that ALERTS, may end a phrase."""
+    atoms = [atom.lower() for atom in ATOMS.findall(text[-ALERT_SPAN:])]
+    if atoms[-1] in endings_of_forms():
+        return True
+    phrases = lexicon().open_ended
+    return atoms[-1] in lexicon().completing and any(
+        " ".join(atoms[-count:]) in phrases for count in range(2, min(len(atoms), LONGEST_PHRASE) + 1)
+    )
 
 
 def _spelled(ending: str) -> list[str]:
@@ -46,39 +64,61 @@ def _spelled(ending: str) -> list[str]:
 
 
 def kind(atom: str, before: str) -> int:
-    """QUIET, NOTED (read the sentence at its end), ALERTS (and after each of the next atoms), STIRS (read it
-    now) or ODD (it may be a disguise: after every atom from here on)."""
-    kinds = _kinds()
-    if atom.isascii():
-        if atom.isdigit():
-            return STIRS
-        if atom in _PLAIN:
-            return QUIET
-        return kinds.get(atom.lower(), ODD if len(atom) == 1 and atom not in "aiAI'" else QUIET)
-    if len(atom) > 1 or "À" <= atom <= "ɏ":
-        return NOTED  # accents are read without them
-    if "㐀" <= atom <= "鿿":
-        if atom in kinds or _APART.search(before):
-            return STIRS
-        pair, three = kinds.get(before[-1:] + atom, QUIET), kinds.get(before[-2:] + atom, QUIET)
-        return max(pair, three, NOTED if _BARE.match(atom) else QUIET)
-    if atom in _PLAIN or "\u3000" <= atom <= "\u30ff" or "\u2600" <= atom <= "\u27bf" or atom >= "\U0001f000":
+    """QUIET, ALERTS (it may begin a phrase: look at the next atoms), STIRS (it may end one: look now)
+    or ODD (it may be a disguise: look after every atom from here on)."""
+    if atom.isascii() or "À" <= atom[0] <= "ɏ":
+        return _latin(atom, before)
+    if "㐀" <= atom <= "鿿" or "ぁ" <= atom <= "ヿ" or "가" <= atom <= "힣":
+        return _eastern(atom, before)
+    if atom in _SIGNS:
+        return ODD
+    if atom in _PLAIN or "\u3000" <= atom <= "\u303f" or "\u2600" <= atom <= "\u27bf" or atom >= "\U0001f000":
         return QUIET
     return QUIET if atom in "\ufe0f\u200d" and before[-1:] >= "\u2600" else ODD
+
+
+def _latin(atom: str, before: str) -> int:
+    if atom in _PLAIN:
+        return QUIET
+    if atom.isdigit():
+        return ODD if before[-1:].isalpha() and before[-1:].isascii() else QUIET
+    word = atom.lower() if atom.isascii() else fold(atom)
+    if found := _kinds().get(word) or _kinds().get(slowed(word)):
+        return found
+    if len(word) == 1:
+        return QUIET if word in "ai'" else ODD
+    if _INSIDE.search(before) and word not in _AFTER_NUMBERS:
+        return ODD
+    beside = before[-1:] > "\u2e80"
+    return ODD if (beside or len(word) > 3) and syllables_of(word) else QUIET
+
+
+def _eastern(atom: str, before: str) -> int:
+    kinds = _kinds()
+    if atom in kinds or _APART.search(before) or (before[-1:].isascii() and before[-1:].isalnum()):
+        return STIRS
+    return max(kinds.get(before[-1:] + atom, QUIET), kinds.get(before[-2:] + atom, QUIET))
 
 
 @functools.lru_cache(maxsize=1 << 16)
 def quiet(piece: str) -> str | None:
     """None for a piece that must be looked at; else what of it the next piece has to be seen with."""
-    if END.search(piece):
-        return None
     for match in ATOMS.finditer(piece):
         atom, start = match[0], match.start()
         if match.end() == len(piece) and may_go_on(atom):
             break
-        if kind(atom, piece[max(0, start - _BEFORE) : start]) != QUIET:
+        if kind(atom, piece[max(0, start - BEFORE) : start]) != QUIET:
             return None
     return tail_of(piece)
+
+
+@functools.lru_cache(maxsize=4096)
+def stirs(text: str) -> bool:
+    """Whether anything in a whole text calls for a look."""
+    return any(
+        kind(match[0], text[max(0, match.start() - BEFORE) : match.start()]) != QUIET
+        for match in ATOMS.finditer(text)
+    )
 
 
 def tail_of(text: str) -> str:

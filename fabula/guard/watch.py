@@ -1,25 +1,29 @@
-"""The floor's eye on one stream: shows text as it comes until a scene is live, then sentence by sentence.
+"""The floor's eye on one stream: shows text as it comes until it turns sexual, then sentence by sentence.
 
-What is shown depends on the text alone, not on how it was cut into pieces. Knows no word of any list.
+Who is young is read only then, from all that was said before. What is shown depends on the text alone, not on
+how it was cut into pieces. Knows no word of any list.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from fabula.core.errors import Blocked
 from fabula.core.seams import Watch
+from fabula.guard.births import minors_by_birth, tells_births
 from fabula.guard.purpose import Frame
-from fabula.guard.reading import LONGEST, Sentence, next_end, read_sentence
+from fabula.guard.reading import LONGEST, Sentence, is_warm, next_end, read_sentence
 from fabula.guard.scene import Scene
 from fabula.guard.stir import (
     ALERT_SPAN,
     ALERTS,
     ATOMS,
+    BEFORE,
     END,
-    NOTED,
     ODD,
     STIRS,
+    completes,
     kind,
     may_go_on,
     quiet,
@@ -32,7 +36,7 @@ POLICY = "floor"
 class FloorWatch:
     """Implements `core.seams.Watch`. `further` sees only what the floor lets through.
 
-    `frame` is what the request sets: a question about a law makes its answer a report.
+    `hear` tells the scene before the reply and the frame that the request sets; called when needed.
     """
 
     _open: str  # the sentence that has not ended, as it came
@@ -40,34 +44,39 @@ class FloorWatch:
     _looked: int  # characters of it whose atoms were looked at
     _hold_from: int  # from where on it is held
     _held: bool
-    _worth: bool  # reading at its end
     _alert: float  # up to here every atom may complete a phrase; without end after signs of disguise
-    _easy: bool  # nothing in it calls for a closer look so far
+    _ripe: bool  # it holds a mark that may end it, which the next character decides
     _tail: str  # of it, what the next piece is seen with
 
-    def __init__(self, scene: Scene, frame: Frame, further: Watch):
-        self._scene = scene
-        self._frame = frame
+    def __init__(self, hear: Callable[[], tuple[Scene, Frame]], warm: bool, further: Watch):
+        """`warm`: the conversation before may be sexual already."""
+        self._hear = hear
         self._further = further
+        self._scene: Scene | None = None
+        self._frame = Frame()
+        if warm:
+            self._scene, self._frame = hear()
         self._lured = False
         self._blocked = False
-        self._ripe = False  # the open sentence ends with a mark whose meaning the next character decides
+        self._past: list[str] = []  # sentences that ended, of which nobody has needed to know who is in them
+        self._said = ""  # all sentences that ended
+        self._births = False  # it speaks of births or papers
+        self._calm: list[str] = []  # pieces that were shown without a look, and are not yet in `_open`
+        self._easy = False
         self._begin("")
 
     def feed(self, text: str) -> str:
         if self._easy:
             tail = quiet(self._tail + text)
-            if tail is not None and len(self._open) + len(text) <= LONGEST:
+            if tail is not None:
                 self._tail = tail
-                self._open += text
+                self._calm.append(text)
                 return self._further.feed(text)
             self._catch_up()
         if self._blocked:
             raise Blocked(POLICY)
         self._open += text
-        if self._held and not self._ripe and len(self._open) <= LONGEST and not END.search(text):
-            return self._further.feed("")
-        out = self._take(text)
+        out = self._take() if self._may_end(text) else self._so_far()
         if self._blocked and not out:
             raise Blocked(POLICY)
         return self._further.feed(text if out == text else out)  # the same object where nothing was changed
@@ -75,32 +84,46 @@ class FloorWatch:
     def finish(self) -> str:
         """What was held back, when it may be shown. Raises Blocked."""
         self._catch_up()
-        out = "" if self._blocked or not self._open else self._close(len(self._open))
+        out = ""
+        while not self._blocked and self._open:
+            out += self._close(next_end(self._open, 0) or len(self._open))
         if self._blocked:
             raise Blocked(POLICY)
         return (self._further.feed(out) if out else "") + self._further.finish()
 
     def _catch_up(self) -> None:
-        """Note what was shown while it was easy."""
-        if self._easy:
-            self._shown, self._easy = len(self._open), False
-            self._looked = max(self._looked, self._shown - len(self._tail))
+        """Take in what was shown while it was easy: whole sentences of it are past."""
+        if not self._easy:
+            return
+        self._easy = False
+        self._open += "".join(self._calm)
+        self._calm.clear()
+        while (end := next_end(self._open, 0)) is not None:
+            self._leave(self._open[:end])
+            self._open = self._open[end:]
+        self._ripe = END.search(self._open) is not None
+        self._shown = len(self._open)
+        self._looked = max(0, self._shown - len(self._tail))
+        self._alert = 0.0
 
     # ── one sentence after the other ────────────────────────────────────────────────────────────────
 
     def _begin(self, rest: str) -> None:
         self._open, self._tail = rest, ""
         self._shown = self._looked = self._hold_from = 0
-        self._held = self._scene.live
-        self._worth = self._held or bool(self._scene.minors)
-        self._alert, self._easy = 0.0, False
+        self._held = self._scene is not None and self._scene.warm
+        self._alert = 0.0
+        self._ripe = END.search(rest) is not None
 
-    def _take(self, text: str) -> str:
+    def _may_end(self, text: str) -> bool:
+        """Whether a sentence may have ended with this piece: else nobody needs to look for its end."""
+        self._ripe = self._ripe or END.search(text) is not None
+        return self._ripe or len(self._open) > LONGEST
+
+    def _take(self) -> str:
         out = ""
-        if self._ripe or len(self._open) > LONGEST or END.search(text):
-            while not self._blocked and (end := next_end(self._open, 0)) is not None:
-                out += self._close(end)
-            self._ripe = END.search(self._open) is not None
+        while not self._blocked and (end := next_end(self._open, 0)) is not None:
+            out += self._close(end)
         return out if self._blocked else out + self._so_far()
 
     def _so_far(self) -> str:
@@ -109,7 +132,7 @@ class FloorWatch:
             return ""
         self._look(len(self._open), closed=False)
         start, self._shown = self._shown, self._hold_from if self._held else len(self._open)
-        self._easy = not (self._held or self._ripe or self._scene.minors or self._alert > self._looked)
+        self._easy = not self._held and self._alert <= self._looked
         self._tail = tail_of(self._open)
         return self._open[start : self._shown]
 
@@ -118,36 +141,64 @@ class FloorWatch:
         if not self._held:
             self._look(end, closed=True)
         raw, rest, start = self._open[:end], self._open[end:], self._shown
-        self._scene.at += 1
-        if self._worth and self._judge(read_sentence(raw, 0)):
+        if self._held and self._judge(raw):
             self._blocked = True
-            return raw[start : max(start, self._hold_from)] if self._held else ""
+            return raw[start : max(start, self._hold_from)]
+        if not self._held:
+            self._leave(raw)
         self._begin(rest)
         return raw[start:]
 
-    def _judge(self, sentence: Sentence) -> bool:
+    def _leave(self, raw: str) -> None:
+        self._past.append(raw)
+        self._tell(raw)
+
+    def _tell(self, raw: str) -> None:
+        self._said += raw
+        self._births = self._births or tells_births(raw)
+
+    # ── what was said, and by whom it may be meant ──────────────────────────────────────────────────
+
+    def _judge(self, raw: str) -> bool:
+        if self._scene is None:
+            self._scene, self._frame = self._hear()
+        for past in self._past:
+            self._step(self._scene, read_sentence(past, 0))
+        self._past.clear()
+        self._tell(raw)
+        born = self._born()
+        return self._step(self._scene, read_sentence(raw, 0)) | (
+            born is not None and self._scene.step(born, "assistant", self._in_frame())
+        )
+
+    def _step(self, scene: Scene, sentence: Sentence) -> bool:
+        scene.at += 1
         self._lured |= sentence.lured or sentence.depicts
         self._frame |= sentence.frame
-        frame = Frame() if self._lured else self._frame
-        return sentence.eventful and self._scene.step(sentence, "assistant", frame)
+        return sentence.eventful and scene.step(sentence, "assistant", self._in_frame())
 
-    # ── what makes a sentence live ──────────────────────────────────────────────────────────────────
+    def _in_frame(self) -> Frame:
+        return Frame() if self._lured else self._frame
+
+    def _born(self) -> Sentence | None:
+        """A minor by year of birth, which may stand anywhere in what was said."""
+        if not self._births or not (minors := minors_by_birth(self._said)):
+            return None
+        return Sentence("", 0, minors=minors, words=frozenset({"reckoned"}))
+
+    # ── what makes a sentence warm ──────────────────────────────────────────────────────────────────
 
     def _look(self, end: int, *, closed: bool) -> None:
-        """Go through the atoms up to `end` until one makes the sentence live; text after it is held."""
+        """Go through the atoms up to `end` until one makes the sentence warm; text after it is held."""
         for match in ATOMS.finditer(self._open, self._looked, end):
             atom, start = match[0], match.start()
             if match.end() == end and not closed and may_go_on(atom):
                 return
             self._looked = match.end()
-            found = STIRS if start < self._alert else kind(atom, self._open[max(0, start - 6) : start])
+            found = kind(atom, self._open[max(0, start - BEFORE) : start])
             if found in (ALERTS, ODD):
-                self._alert = math.inf if found == ODD else start + ALERT_SPAN
-            self._worth |= found >= NOTED
-            if (found >= STIRS or self._scene.minors) and self._is_live(self._open[: self._looked]):
+                self._alert = math.inf if found == ODD else max(self._alert, start + ALERT_SPAN)
+            near = start < self._alert and (self._alert == math.inf or completes(self._open[: self._looked]))
+            if (found >= STIRS or near) and is_warm(self._open[: self._looked]):
                 self._held, self._hold_from = True, self._looked
                 return
-
-    def _is_live(self, text: str) -> bool:
-        sentence = read_sentence(text, 0)
-        return bool(sentence.strong or sentence.heat) or self._scene.named(sentence.text)

@@ -9,12 +9,13 @@ from dataclasses import dataclass, replace
 from fabula.guard.ages import ADULT, LATER, Age, english_ages
 from fabula.guard.ages_zh import chinese_ages
 from fabula.guard.ages_zh import later as chinese_later
+from fabula.guard.forms import pattern
 from fabula.guard.lexicon import Hit
-from fabula.guard.numerals import CARDINALS, ORDINALS, TENS, english
+from fabula.guard.numerals import CARDINALS, ORDINALS, TENS, chinese, english
 from fabula.guard.people import PRONOUNS
 
 _NUMBERED = frozenset([*CARDINALS, *ORDINALS, *TENS, "dozen"]) - {"one", "two", "first", "second"}
-_CHINESE_AGE = re.compile(r"岁|年仅|年方|芳龄|今年|才|只有|年龄|一半|出生|\d")
+_CHINESE_AGE = re.compile(r"岁|一半|[一二三四五六七八九十\d]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class Minor:
 
 def ages_of(raw: str, text: str, atoms: Iterable[re.Match[str]]) -> list[Age]:
     ages: list[Age] = []
-    if any(atom[0] in _NUMBERED or atom[0].isdigit() for atom in atoms):
+    if "age" in text or any(atom[0] in _NUMBERED or atom[0].isdigit() for atom in atoms):
         ages = [_with_name(age, raw) for age in english_ages(text)]
     if not text.isascii() and _CHINESE_AGE.search(text):
         ages += chinese_ages(text)
@@ -46,8 +47,12 @@ def _with_name(age: Age, raw: str) -> Age:
 
 
 def minors_of(text: str, hits: list[Hit], ages: list[Age], words: frozenset[str]) -> tuple[Minor, ...]:
-    found = [Minor(3, age.who, age.years, age.start, age.end) for age in ages if age.is_minor]
     adult = [age for age in ages if age.is_adult]
+    found = [
+        Minor(3, age.who, age.years, age.start, age.end)
+        for age in ages
+        if age.is_minor and not _was(age, text, adult)
+    ]
     for hit in hits:
         strength = _strength(text, hit, words)
         if strength == 3 or (strength == 2 and not _adult_near(text, hit, adult)):
@@ -59,17 +64,24 @@ def minors_of(text: str, hits: list[Hit], ages: list[Age], words: frozenset[str]
     return tuple(found)
 
 
-_AT_SCHOOL = re.compile(
-    r"(?:\b(?:in|at|to|attends?|starts?|enter(?:s|ed)|joins?)(?: the| her| his| my| an?)? |[在上读念进])$"
-)
-_WORKS_AT = re.compile(
-    r"\b(?:teach\w*|taught|teachers?|staff|principal|nurse|works?|working|job)\b[^,.;]{0,16}$"
-)
-_TEACHES = re.compile(r"的?(?:老师|教师|校长|任教|教书)| (?:teacher|principal|nurse|staff)")
-_PUPIL = re.compile("的?(?:妹妹|弟弟|女儿|儿子|女孩|男孩|女生|男生|校花|她|他|制服|校服)")
-_MINOR_NOUN = re.compile(
-    r" (?!is|was|has|and|or|who|with|in|to|having|on|by|for|under|at|engag|from|without|that)[a-z]"
-)
+_NOW = pattern("young.now")
+
+
+def _was(young: Age, text: str, adult: list[Age]) -> bool:
+    """ "They met at 16; now, at 40, …": the same people, grown since."""
+    return any(
+        young.end <= age.start
+        and (age.who == young.who or not age.who or age.who in PRONOUNS & {"they", "both", "他们", "两人"})
+        and _NOW.search(text[young.end : age.end])
+        for age in adult
+    )
+
+
+_AT_SCHOOL = pattern("young.at_school")
+_WORKS_AT = pattern("young.works_at")
+_TEACHES = pattern("young.teaches")
+_PUPIL = pattern("young.pupil")
+_MINOR_NOUN = pattern("young.minor_noun")
 
 
 def _strength(text: str, hit: Hit, words: frozenset[str]) -> int:
@@ -89,7 +101,7 @@ def _strength(text: str, hit: Hit, words: frozenset[str]) -> int:
     return school if _AT_SCHOOL.search(before) else 0
 
 
-_WITH = re.compile(r"\b(?:and|with|her|his|by)\b|[和与跟对]")
+_WITH = pattern("young.with")
 
 
 def _adult_near(text: str, hit: Hit, adult: list[Age]) -> bool:
@@ -107,3 +119,25 @@ def years_passed(text: str, words: frozenset[str]) -> int | None:
     if not text.isascii() and (years := chinese_later(text)) is not None:
         return years
     return ADULT if "later" in words else None
+
+
+_YOUNGER = pattern("young.younger")
+_ANSWER = pattern("young.answer")
+_ORDINAL_ONLY = pattern("young.ordinal_only")
+_NOT_YET = pattern("young.not_yet")
+LONGEST_ANSWER = 40  # characters
+UNLICENSED = 16  # what a "not yet" about driving or papers is taken for
+
+
+def younger_by(text: str) -> int | None:
+    """ "subtract fifteen from her age" → 15."""
+    if not (match := _YOUNGER.search(text)):
+        return None
+    return english(match["n"] or match["n2"] or "") or chinese(match["n3"] or match["n4"] or "零")
+
+
+def answer_in(text: str) -> int | None:
+    """A sentence that is a number, or "not yet": an age, if the one before asked for it."""
+    if len(text) <= LONGEST_ANSWER and (match := _ANSWER.search(text)):
+        return english(match["n"]) or chinese(match["n"])
+    return -UNLICENSED if _NOT_YET.search(text) or _ORDINAL_ONLY.search(text) else None

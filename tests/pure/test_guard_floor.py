@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+
 import pytest
 from guarding import CONTEXT, GUARD, Case, cases, decide, refuses, say
 
@@ -9,8 +11,10 @@ from fabula.core.errors import Blocked
 from fabula.core.messages import Message
 from fabula.guard.ages import english_ages
 from fabula.guard.ages_zh import chinese_ages
+from fabula.guard.floor import FloorGuard
 from fabula.guard.lexicon import lexicon
 from fabula.guard.normalise import normalise
+from fabula.store.settings import SETTINGS
 
 
 @pytest.mark.parametrize("case", cases("development"), ids=lambda case: case.id)
@@ -122,6 +126,12 @@ def test_a_report_may_name_what_a_story_may_not_show() -> None:
     report = "The court convicted the man of sexual activity with a 13-year-old."
     assert not refuses(say(f"Summarise: {report}"))
     assert refuses(say(f"Make an explicit scene of this: {report}"))
+
+
+def test_no_setting_exists_for_the_floor() -> None:
+    names = " ".join(setting.name for setting in SETTINGS).casefold()
+    assert not any(word in names for word in ("floor", "guard", "minor", "nsfw", "safety", "filter"))
+    assert list(inspect.signature(FloorGuard).parameters) == ["further"]
 
 
 def test_a_blocked_request_names_the_policy_and_says_what_to_do() -> None:

@@ -145,24 +145,42 @@ def test_text_without_a_signal_is_never_held_back(text: str, cuts: list[int]) ->
     assert watch.finish() == ""
 
 
-def test_a_live_scene_is_shown_sentence_by_sentence() -> None:
+FAMILY = (
+    "The six-year-old daughter asked her mother for a story. Tom, 9, put his little sister to bed. "
+    "The children of the primary school sat by the fire; the baby slept. She is 13 and he was twelve. "
+    "六歲的女兒要媽媽講故事。九歲的小明抱著妹妹上樓睡覺。孩子們念國小,寶寶在床上睡著了。"
+)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.integers(0, 900), max_size=60))
+def test_a_family_scene_is_never_held_back(cuts: list[int]) -> None:
     watch = GUARD.watch(say("Write about Ida, a six-year-old."), CONTEXT)
-    assert watch.feed("She laughed and") == ""
-    assert watch.feed(" ran. Then") == "She laughed and ran."
-    assert watch.finish() == " Then"
+    for piece in pieces(FAMILY, cuts):
+        assert watch.feed(piece) == piece
+    assert watch.finish() == ""
 
 
-def test_what_completes_a_violation_is_never_seen_and_what_came_before_is_kept() -> None:
-    text = "The lake was calm. A 13-year-old came by. He began a [sexual act] with her."
-    seen, blocked = shown(text)
+def test_what_is_sexual_is_shown_sentence_by_sentence() -> None:
+    watch = GUARD.watch((), CONTEXT)
+    assert watch.feed("They had sex") == "They had sex"
+    assert watch.feed(" and laughed. Then") == " and laughed."
+    assert watch.feed(" rain") == ""
+    assert watch.finish() == " Then rain"
+
+
+def test_what_completes_a_violation_is_not_seen_and_what_came_before_is_kept() -> None:
+    seen, blocked = shown(["The lake was calm. A 13-year-old came by. He began a [sexual act] with her."])
     assert blocked
-    assert seen == "The lake was calm. A 13-year-old came by."
+    assert seen == "The lake was calm. A 13-year-old came by. He began a [sexual"
+    seen, blocked = shown(["They had sex. She was 13 years old."])
+    assert blocked
+    assert seen == "They had sex."
 
 
 def test_a_blocked_stream_stays_blocked() -> None:
     watch = GUARD.watch(say("She is 13."), CONTEXT)
-    with pytest.raises(Blocked):
-        watch.feed("They had sex.\nAnd")
+    watch.feed("They had sex.\nAnd")
     with pytest.raises(Blocked):
         watch.feed(" then")
     with pytest.raises(Blocked):
@@ -170,5 +188,5 @@ def test_a_blocked_stream_stays_blocked() -> None:
 
 
 def test_a_sentence_that_never_ends_is_still_shown() -> None:
-    watch = GUARD.watch(say("Write about Ida, a six-year-old."), CONTEXT)
+    watch = GUARD.watch(say("Write how the couple have sex."), CONTEXT)
     assert watch.feed("and then she ran " * 30) != ""

@@ -1,0 +1,72 @@
+"""Forms of speech that stand in no list because a number or a name is part of them. Knows no sentence.
+
+A form is a pattern with its meaning, a category of the word lists; `forms_<language>.json` holds them.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from fabula.guard.lexicon import LANGUAGES, Hit
+from fabula.guard.numerals import CHINESE, ENGLISH, ORDINAL
+
+_NUMBERS = {"en": ENGLISH, "zh": CHINESE}
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    means: frozenset[str]
+    pattern: re.Pattern[str]
+    ends: tuple[str, ...] = ()  # for what is sexual: the words, or last characters, that can complete it
+
+
+@functools.cache
+def _some(language: str, only: frozenset[str]) -> tuple[Form, ...]:
+    return tuple(form for form in _forms(language) if not only or form.means & only)
+
+
+@functools.cache
+def _forms(language: str) -> tuple[Form, ...]:
+    data = json.loads((Path(__file__).parent / f"forms_{language}.json").read_text(encoding="utf-8"))
+    parts = {name: "".join(part) for name, part in data["parts"].items()}
+    parts |= {"N": _NUMBERS[language], "ORDINAL": ORDINAL}
+    return tuple(
+        Form(frozenset({row["means"]}), compiled(row["pattern"], parts), tuple(row.get("ends", ())))
+        for row in data["forms"]
+    )
+
+
+def compiled(pattern: str | list[str], parts: dict[str, str]) -> re.Pattern[str]:
+    """A pattern of a JSON file, whose `<NAME>`s stand for the file's parts."""
+    return re.compile(re.sub(r"<([A-Z]+)>", lambda match: parts[match[1]], "".join(pattern)))
+
+
+@functools.cache
+def _patterns() -> dict[str, str | list[str]]:
+    patterns: dict[str, str | list[str]] = json.loads(
+        (Path(__file__).parent / "patterns.json").read_text("utf-8")
+    )
+    return patterns
+
+
+def pattern(name: str) -> re.Pattern[str]:
+    """What a rule looks for that is no form by itself, by its name in `patterns.json`."""
+    return compiled(_patterns()[name], {"EN": ENGLISH, "ZH": CHINESE, "ORDINAL": ORDINAL})
+
+
+def find_forms(text: str, only: frozenset[str] = frozenset()) -> Iterator[Hit]:
+    """Every form in a text as `normalise` leaves it. English ones are looked for in any text."""
+    for language in LANGUAGES if not text.isascii() else LANGUAGES[:1]:
+        for form in _some(language, only):
+            for match in form.pattern.finditer(text):
+                yield Hit(match[0], form.means, *match.span(), -1, -1)
+
+
+@functools.cache
+def endings_of_forms() -> frozenset[str]:
+    return frozenset(ending for language in LANGUAGES for form in _forms(language) for ending in form.ends)
