@@ -62,10 +62,26 @@ def machine(home: Home) -> Iterator[Finding]:
         if little
         else Finding("memory", "ok", memory)
     )
+    if here.memory_limit:
+        yield Finding("memory_limit", "ok", as_bytes(here.memory_limit))
+    yield features(here.features)
     for gpu in here.gpus:
-        yield Finding("gpu", "ok", f"{gpu.name}: {as_bytes(gpu.memory_free)} / {as_bytes(gpu.memory)}")
+        screen = say("cli.doctor.draws_screen") if gpu.display else ""
+        yield Finding(
+            "gpu", "ok", f"{gpu.name}: {as_bytes(gpu.memory_free)} / {as_bytes(gpu.memory)}", screen
+        )
     if not here.gpus:
         yield Finding("gpu", "ok", say("cli.doctor.no_gpu"))
+
+
+def features(found: tuple[str, ...]) -> Finding:
+    """What the processor can compute with; without AVX2 or NEON everything is many times slower."""
+    if not found:
+        return Finding("features", "ok", say("cli.doctor.features_unknown"))
+    value = ", ".join(found)
+    if {"avx2", "asimd"}.isdisjoint(found):
+        return Finding("features", "warn", value, say("cli.doctor.old_processor"))
+    return Finding("features", "ok", value)
 
 
 def folder(home: Home) -> Iterator[Finding]:

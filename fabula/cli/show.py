@@ -2,27 +2,74 @@
 
 from __future__ import annotations
 
-from typing import Any
+import dataclasses
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from fabula.cli import screen
 from fabula.cli.client import segment
 from fabula.cli.list import count
 from fabula.cli.options import HomeOption, JsonOption, ModelArgument
 from fabula.cli.studio import connect
-from fabula.cli.words import say
+from fabula.cli.words import language, say
 from fabula.core.texts import as_bytes
+
+if TYPE_CHECKING:
+    from fabula.models.formats.inspecting import Inspection
 
 
 def show(model: ModelArgument, home: HomeOption = None, json: JsonOption = False) -> None:
+    if Path(model).expanduser().exists():
+        return inspected(Path(model).expanduser(), json=json)
     with connect(home) as studio:
         found = studio.get(f"/models/{segment(model)}")
     if json:
-        screen.json_lines([found])
-        return
+        return screen.json_lines([found])
     plan = found["plan"]
     screen.pairs([*about(found), ("", ""), *memory(plan)])
     for sentence in (*plan["reasons"], *plan["warnings"]):
         screen.note(sentence)
+    return None
+
+
+def inspected(path: Path, *, json: bool) -> None:
+    """What a file or folder says of itself; it need not be on the shelf."""
+    from fabula.models.formats.identify import problem_sentence
+    from fabula.models.formats.inspecting import inspect
+
+    found = inspect(path)
+    problem = problem_sentence(found.model, language())
+    if json:
+        notes = [note.say(language()) for note in found.notes]
+        data = dataclasses.asdict(found) | {"notes": notes, "problem": problem}
+        data["model"] |= {"path": str(path), "problem": problem}
+        return screen.json_lines([data])
+    screen.pairs([(say(f"cli.columns.{name}"), value) for name, value in told(found).items() if value])
+    for sentence in (problem, *(note.say(language()) for note in found.notes)):
+        if sentence:
+            screen.note(sentence)
+    return None
+
+
+def told(found: Inspection) -> dict[str, str]:
+    model, total = found.model, sum(row.size for row in found.types)
+    active = found.active_parameters if found.active_parameters != model.parameters else 0
+    types = (f"{row.name} {row.size / total:.0%}" for row in found.types if total)
+    packed = f"{found.method} {found.bits:.3g} bpw" if found.method else model.quantization
+    return {
+        "name": model.title or model.name,
+        "kind": say(f"cli.show.kinds.{found.kind.replace(' ', '_')}"),
+        "architecture": model.architecture,
+        "parameters": count(model.parameters) + (f" ({count(active)})" if active else ""),
+        "quantization": f"{model.quantization} ({packed})" if model.quantization != packed else packed,
+        "types": ", ".join(types),
+        "size": as_bytes(model.size),
+        "context": f"{model.trained_context:,}" if model.trained_context else "",
+        "template": say("cli.show.yes" if model.chat_template else "cli.show.no"),
+        "licence": model.licence,
+        "base_models": ", ".join(found.base_models),
+        "missing": ", ".join(found.missing),
+    }
 
 
 def about(model: dict[str, Any]) -> list[tuple[str, str]]:

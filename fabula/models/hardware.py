@@ -37,6 +37,8 @@ class Machine:
     memory: int
     memory_available: int
     gpus: tuple[Gpu, ...] = ()
+    features: tuple[str, ...] = ()  # of the processor, those that engines make use of
+    memory_limit: int = 0  # bytes that a container may take; 0 = there is none
 
 
 def machine() -> Machine:
@@ -50,6 +52,8 @@ def machine() -> Machine:
         memory=total,
         memory_available=available,
         gpus=gpus(),
+        features=_features(),
+        memory_limit=_limit(),
     )
 
 
@@ -63,6 +67,12 @@ def _memory() -> tuple[int, int]:
     if not limit or limit >= system.total:
         return system.total, system.available
     return limit, max(min(limit - used, system.available), 0)
+
+
+def _limit() -> int:
+    """Where the container's limit is what counts."""
+    limit, _ = _container_memory()
+    return limit if 0 < limit < psutil.virtual_memory().total else 0
 
 
 def _container_memory() -> tuple[int, int]:
@@ -128,6 +138,52 @@ def _quota() -> float:
     folder = _CGROUP / "cpu"
     quota_v1, period_v1 = _number(folder / "cpu.cfs_quota_us"), _number(folder / "cpu.cfs_period_us")
     return quota_v1 / period_v1 if quota_v1 > 0 and period_v1 > 0 else 0.0
+
+
+USED_FEATURES = (
+    *("sse4_2", "avx", "avx2", "f16c", "fma", "bmi2", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16"),
+    *(
+        "amx_tile",
+        "amx_int8",
+        "amx_bf16",
+        "asimd",
+        "asimddp",
+        "asimdhp",
+        "i8mm",
+        "bf16",
+        "sve",
+        "sve2",
+        "sme",
+    ),
+)
+"""As Linux names them: what llama.cpp has code for."""
+
+
+@functools.cache
+def _features() -> tuple[str, ...]:
+    """Of the first processor; () where the system does not tell."""
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines():
+            name, _, values = line.partition(":")
+            if name.strip() in ("flags", "Features"):
+                return tuple(feature for feature in USED_FEATURES if feature in values.split())
+    return _apple_features()
+
+
+def _apple_features() -> tuple[str, ...]:
+    if sys.platform != "darwin":
+        return ()
+    with suppress(OSError, subprocess.SubprocessError):
+        command = ["/usr/sbin/sysctl", "-a"]
+        told = subprocess.run(command, capture_output=True, text=True, timeout=2).stdout.lower()
+        named = {
+            "avx2": "avx2_0: 1",
+            "i8mm": "feat_i8mm: 1",
+            "bf16": "feat_bf16: 1",
+            "asimddp": "feat_dotprod: 1",
+        }
+        return tuple(name for name, sign in named.items() if sign in told)
+    return ()
 
 
 # ── names ───────────────────────────────────────────────────────────────────────────────────────────

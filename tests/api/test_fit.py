@@ -122,3 +122,20 @@ async def test_the_route_plans_a_model_of_the_shelf_and_knows_what_is_not_there(
     assert (await api.post("/fit", json={"target": "absent"})).status_code == 404
     assert (await api.post("/fit", json={"target": "8B", "gpu": "abacus"})).status_code == 400
     assert (await api.post("/fit", json={"target": "8B", "colour": 1})).status_code in (400, 422)
+
+
+def test_show_tells_what_any_file_is(
+    file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FABULA_LANGUAGE", "en")
+    wrong = file.rename(file.with_name("Llama-70B-Q8_0.gguf"))
+    with pytest.raises(SystemExit):
+        main(["show", str(wrong)])
+    printed = capsys.readouterr()
+    assert "Q4_K 74%, Q6_K 26%" in printed.out
+    assert "8.0 billion" in printed.err
+    assert "its header Q4_K" in printed.err
+    with pytest.raises(SystemExit):
+        main(["show", str(wrong), "--json"])
+    told = json.loads(capsys.readouterr().out)
+    assert (told["kind"], told["types"][0]["name"], told["safe"]) == ("model", "Q4_K", True)

@@ -213,17 +213,31 @@ def _adds_bos(header: Header) -> bool:
     return header.text("tokenizer.ggml.model") in _BOS_MODELS or pre in _BOS_PRE
 
 
+BASE_TYPES = {"IQ3_M": "IQ3_S", "IQ3_XS": "IQ3_S", "IQ2_M": "IQ2_S", "IQ2_S": "IQ2_XS", "MXFP4_MOE": "MXFP4"}
+"""File types whose most frequent type of tensor is not a part of their name."""
+
+
 def _quantization(headers: Sequence[Header]) -> str:
-    """The name of the file type, else what the file name says, else the type of most of the bytes."""
+    """The name of the file type, else what the file name says if the tensors agree, else their own type."""
     file_type = headers[0].number("general.file_type", -1)
     if file_type >= 0 and file_type % GUESSED in FILE_TYPES:
         return FILE_TYPES[file_type % GUESSED]
+    own = _main_type(headers)
     said = re.split(r"[-.]", model_name(headers[0].path).upper())
-    if named := [name for name in FILE_TYPES.values() if name in said]:
+    named = [name for name in FILE_TYPES.values() if name in said]
+    if named and (not own or named[0].startswith(own) or BASE_TYPES.get(named[0]) == own):
         return named[0]
+    return own
+
+
+def _main_type(headers: Sequence[Header]) -> str:
+    """Of most of the bytes; vocabularies have types of their own, and small models are mostly vocabulary."""
     sizes: Counter[int] = Counter()
+    layers: Counter[int] = Counter()
     for header in headers:
         for tensor in header.tensors:
-            sizes[tensor.type] += tensor.size or 0
-    kind = sizes.most_common(1)[0][0] if sizes else -1
+            counter = layers if tensor.name.startswith("blk.") else sizes
+            counter[tensor.type] += tensor.size or 0
+    counted = layers or sizes
+    kind = counted.most_common(1)[0][0] if counted else -1
     return TENSOR_TYPES[kind].name if kind in TENSOR_TYPES else ""
