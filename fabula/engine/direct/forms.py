@@ -13,6 +13,7 @@ ENOUGH = (
     64  # tokens that fit are looked for among the likeliest ones first; more change nothing that is drawn
 )
 MATCH_S = 2.0  # how long one look may take
+SAMPLES = 256  # of the characters that begin with a byte: those of a class stand in blocks
 SURROGATES = range(0xD800, 0xE000)
 LEADS = ((0xC0, 0xE0, 2, 0x80), (0xE0, 0xF0, 3, 0x800), (0xF0, 0xF8, 4, 0x10000))
 """First bytes of a character of UTF-8: from, to, its bytes, its lowest code."""
@@ -37,6 +38,16 @@ class WholeRegex:
             return False  # it would only wait
         return any(self._may_begin(text) for text in self._texts(self._raw[-1] + piece))
 
+    def _first_fits(self, token: int, known: dict[str, bool]) -> bool:
+        """Whether the token's first character may follow, which is asked once for all tokens that begin so;
+        True where that cannot be told."""
+        first = "" if token in self._ends else _first(self._piece(token))
+        if not first or _is_open(self._raw[-1]):
+            return True
+        if first not in known:
+            known[first] = self._may_begin(self._raw[-1].decode("utf-8", "ignore") + first)
+        return known[first]
+
     def _texts(self, raw: bytes) -> list[str]:
         """The text; where it ends within a character, with characters that may come of it; [] for no text."""
         try:
@@ -53,8 +64,9 @@ class WholeRegex:
     def allowed(self, given: Candidates) -> Candidates | None:
         """The likeliest `ENOUGH` of those that fit."""
         ranked, places = given.sorted(), []
+        begins: dict[str, bool] = {}
         for place, token in enumerate(ranked.ids.tolist()):
-            if self.allows(token):
+            if self._first_fits(token, begins) and self.allows(token):
                 places.append(place)
                 if len(places) == ENOUGH:
                     break
@@ -65,6 +77,21 @@ class WholeRegex:
 
     def back_to(self, written: int) -> None:
         del self._raw[written + 1 :]
+
+
+def _first(piece: bytes) -> str:
+    """The first character, "" where it is not whole."""
+    for length in range(1, min(len(piece), 4) + 1):
+        try:
+            return piece[:length].decode("utf-8")
+        except UnicodeDecodeError:
+            continue
+    return ""
+
+
+def _is_open(raw: bytes) -> bool:
+    """Whether the text ends within a character."""
+    return bool(raw) and raw[-1] >= 0x80 and raw.decode("utf-8", "ignore").encode() != raw
 
 
 def _named(pattern: str) -> frozenset[int]:
@@ -78,7 +105,8 @@ def _possible(begun: bytes, named: Iterable[int]) -> set[int]:
     of the pattern has any that does, the nearest to one of its ends is one."""
     low, high = _span(begun)
     nearest = {min(max(code, low), high) for code in named}
-    return (nearest | {low, (low + high) // 2, high}) - set(SURROGATES)
+    between = range(low, high + 1, max((high - low) // SAMPLES, 1))
+    return (nearest | {*between, high}) - set(SURROGATES)
 
 
 def _span(begun: bytes) -> tuple[int, int]:
