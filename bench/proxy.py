@@ -168,7 +168,7 @@ def against_engine(report: Report, levels: tuple[Level, ...], threads: int) -> N
 
 
 def first_token(report: Report, levels: tuple[Level, ...], threads: int) -> None:
-    """With the engine that computes nothing, all that is seen is what the studio does before a first token."""
+    """With the engine that computes nothing, what is seen is all that the studio does before that."""
     report.heading("FIRST TOKEN")
     for level in levels:
         for kind, engine in (("instant", "the engine that answers at once"), ("llama.cpp", "the real one")):
