@@ -21,10 +21,11 @@ from fabula.engine.bans.phrases import ROOT, Phrases, fold
 
 MOST_STRINGS, MOST_REGEXES = 20_000, 500
 LONGEST = 400  # characters of one string or regex
+MOST_CHARACTERS = 400_000  # of all strings together: about 100 MB when compiled
 REMEMBERED = 4096  # characters of the text; patterns may look back
 FORGOTTEN_AT = 4 * REMEMBERED
 NEVER = 1 << 60  # where the matches of a pattern begin that is no longer looked for
-KEPT = 8  # lists that are kept compiled; one of 5,000 phrases takes about 20 MB
+KEPT = 4  # lists that are kept compiled; one of 5,000 phrases takes about 20 MB
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,8 @@ def check(strings: tuple[str, ...], regexes: tuple[str, ...]) -> None:
         for text in texts:
             if len(text) > LONGEST:
                 raise BadParameter(name, f"{text[:60]}…", phrase("expected.shorter", most=LONGEST))
+    if (total := sum(map(len, strings))) > MOST_CHARACTERS:
+        raise BadParameter("banned_strings", f"{total}", phrase("expected.shorter", most=MOST_CHARACTERS))
     compiled(tuple(pattern for pattern in regexes if pattern))
 
 
