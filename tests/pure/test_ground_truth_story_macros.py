@@ -101,7 +101,7 @@ def scene(**changes: Any) -> Scene:
 
 @pytest.mark.parametrize(("text", "expected"), CASES, ids=[text for text, _ in CASES])
 def test_ground_truth_story_macros(text: str, expected: str) -> None:
-    if text.lower().lstrip("{ ").startswith("random"):
+    if "random" in text.lower():
         # `random` was drawn from hidden entropy: some draw must give exactly the text
         reachable = {resolved(text, scene(draw=lambda at=at: at / 20)) for at in range(20)}
         assert expected in reachable

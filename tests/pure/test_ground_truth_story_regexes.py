@@ -8,7 +8,7 @@ import pytest
 from story_truth import tell, truth
 
 from fabula.prompt.macros.scene import Scene
-from fabula.prompt.regexes.scripts import Placement, run_all, script_of
+from fabula.prompt.regexes.scripts import run, script_of
 
 CASES = truth("regex_scripts.json")
 SCENE = Scene(user="Alex", char="Mira")
@@ -16,9 +16,7 @@ SCENE = Scene(user="Alex", char="Mira")
 
 @pytest.mark.parametrize("case", CASES, ids=[row["script"]["findRegex"] for row in CASES])
 def test_ground_truth_story_regexes(case: dict[str, Any]) -> None:
-    script = script_of(case["script"])
-    found = run_all([script], case["input"], SCENE, Placement.REPLY, "sent" if script.only_sent else "stored")
-    assert found == case["output"]
+    assert run(script_of(case["script"]), case["input"], SCENE) == case["output"]
 
 
 def test_number_of_regex_cases(capsys: pytest.CaptureFixture[str]) -> None:

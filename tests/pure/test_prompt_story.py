@@ -94,7 +94,7 @@ def test_texts_without_counts_are_asked_for_until_there_are_none_left() -> None:
         assert not counts.keys() & set(found.texts)
         counts |= {text: mock_tokens(text) for text in found.texts}
         rounds += 1
-    assert rounds <= 2
+    assert rounds <= 3
     assert found == text_prompt(story(), Turn(), Context(), CHATML, Counted(counts), WORLD)
 
 
@@ -125,6 +125,12 @@ def test_injections_of_one_depth_stand_in_the_order_of_roles_and_keys() -> None:
     )
     text = text_of(story(injections=notes), instruct=None).text
     assert "Mira: Hello.\nMira: reply\nAlex: user\nsys1\nsys2\nAlex: Who are you?" in text
+
+
+def test_the_general_prompt_is_put_into_the_cards_once() -> None:
+    own = replace(MIRA, card=replace(MIRA.card, system_prompt="<{{original}}|{{original}}>"))
+    assert "<Be Mira.|>" in text_of(story(character=own)).text
+    assert "Be Mira.\n" in text_of(story(character=own, prefers_card_prompt=False)).text
 
 
 def test_a_note_of_the_character_joins_the_authors_note() -> None:

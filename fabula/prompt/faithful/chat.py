@@ -21,6 +21,7 @@ from fabula.prompt.faithful.prepare import Prepared, World, prepare
 from fabula.prompt.lore.activate import Activation
 from fabula.prompt.lore.entry import Position, Role
 from fabula.prompt.macros.evaluate import resolved
+from fabula.prompt.macros.scene import once
 from fabula.prompt.plan import CountTable, NeedCounts, Segment
 
 ROLES: dict[int, MessageRole] = {Role.SYSTEM: "system", Role.USER: "user", Role.ASSISTANT: "assistant"}
@@ -198,7 +199,7 @@ class _Filling:
         prompt = found.get(id)
         on = dict(self._settings.order).get(id, False)
         if prompt and own.strip() and prefers_own and on and not prompt.keeps_own:
-            text = resolved(own.strip(), self._p.scene, extra={"original": prompt.text})
+            text = resolved(own.strip(), self._p.scene, extra={"original": once(prompt.text)})
             found[id] = replace(prompt, text=text)
 
     def _fixed(self) -> dict[str, list[Row]]:

@@ -24,7 +24,7 @@ class Fitted:
 
     def plan(self, counts: CountTable) -> PromptPlan:
         segments = [
-            Segment(source, message, counts.get(text, 0), included)
+            Segment(source, message, counts.get(text.replace("\r", ""), 0), included)
             for included, rows in ((True, self.parts), (False, self.left_out))
             for source, message, text in rows
             if text

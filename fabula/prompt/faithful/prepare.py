@@ -27,7 +27,7 @@ from fabula.prompt.lore.entry import Entry, Position
 from fabula.prompt.lore.placing import Placed, placed
 from fabula.prompt.macros.chance import Draw
 from fabula.prompt.macros.evaluate import resolved
-from fabula.prompt.macros.scene import Card, Said, Scene, Variables
+from fabula.prompt.macros.scene import Card, Said, Scene, Variables, once
 from fabula.prompt.plan import CountTable, NeedCounts
 from fabula.prompt.regexes.scripts import Placement, run_all
 
@@ -84,7 +84,7 @@ class Prepared:
     def preferred(self, own: str, general: str, prefers_own: bool) -> str:
         """The card's prompt with the general one as {{original}}, or the general one."""
         if prefers_own and own.strip():
-            return self._cleaned(resolved(own.strip(), self.scene, extra={"original": general}))
+            return self._cleaned(resolved(own.strip(), self.scene, extra={"original": once(general)}))
         return self._cleaned(self.resolve(general))
 
     def _cleaned(self, text: str) -> str:

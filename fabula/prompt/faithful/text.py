@@ -105,6 +105,7 @@ class _Layout:
         alignment = self._alignment()
         pinned = pieces if p.story.pin_examples else []
         start = p.resolve(self._context.chat_start + "\n") if self._context.chat_start else ""
+        self._count(head)
         frame = [head, *pinned, alignment, start, self._ending.line(""), chat.open_end]
         self._fill(chat, self._whole("".join(frame)))
         aligned = alignment if alignment and not self._stops_at_user(chat) else ""
@@ -114,9 +115,12 @@ class _Layout:
         parts = self._parts(head, shown, start, chat, aligned)
         if chat.open_end:
             parts = self._shrunk(parts, head, shown, start, chat, aligned)
+        fitted = self._finished(parts, pieces, shown, chat)
+        for _, _, text in (*fitted.parts, *fitted.left_out):
+            self._count(text)
         if self._missing:
             return NeedCounts(tuple(dict.fromkeys(self._missing)))
-        return self._finished(parts, pieces, shown, chat)
+        return fitted
 
     # ── counting ────────────────────────────────────────────────────────────────────────────────────────
 

@@ -15,7 +15,7 @@ from fabula.prompt.macros import defined
 from fabula.prompt.macros.blocks import Item, paired, trimmed
 from fabula.prompt.macros.operators import apply
 from fabula.prompt.macros.registry import Invocation, Macro, NotForThis
-from fabula.prompt.macros.scene import Scene
+from fabula.prompt.macros.scene import Extra, Scene
 from fabula.prompt.macros.syntax import Call, VariableCall, scan
 
 MAX_CALLS = 20_000  # macros of one text
@@ -33,11 +33,11 @@ def resolved(
     text: str,
     scene: Scene,
     *,
-    extra: Mapping[str, str] | None = None,
+    extra: Mapping[str, Extra] | None = None,
     each: Callable[[str], str] | None = None,
 ) -> str:
-    """`text` with its macros replaced. `extra` adds macros (lower-case name → text) for this text only;
-    `each` changes every result (to escape it, say). Unknown macros stay as they are."""
+    """`text` with its macros replaced. `extra` adds macros (by lower-case name) for this text only; `each`
+    changes every result (to escape it, say). Unknown macros stay as they are."""
     if not _may_have_macros(text):
         return text
     if extra:
@@ -138,7 +138,9 @@ class _Evaluation:
 
     def _macro(self, key: str) -> Macro | None:
         value = self.scene.extra.get(key)
-        return Macro(key, lambda _: value) if value is not None else defined.MACROS.get(key)
+        if value is None:
+            return defined.MACROS.get(key)
+        return Macro(key, lambda _: value if isinstance(value, str) else value())
 
     def _unknown(self, text: str, item: Item, arguments: list[tuple[tuple[int, int], str]]) -> str:
         """The macro as it was written, what stands inside of it resolved."""
@@ -159,6 +161,8 @@ class _Evaluation:
         if not _may_have_macros(text):
             return text
         self.fields.add(name)
+        source, self.source = self.source, text
         result = _finished(self.document(_modern(text), 0))
+        self.source = source
         self.fields.discard(name)
         return result

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -111,6 +111,16 @@ MAX_ITEMS = 10_000
 """Length that a list in a variable may get by setting an item far behind its end."""
 
 
+Extra = str | Callable[[], str]
+"""The value of a macro that holds in one place only, or what gives it each time."""
+
+
+def once(text: str) -> Extra:
+    """`text` the first time, nothing after that."""
+    left = [text]
+    return lambda: left.pop() if left else ""
+
+
 def half() -> float:
     return 0.5
 
@@ -132,7 +142,7 @@ class Scene:
     muted: tuple[str, ...] = ()
     messages: Sequence[Said] = ()
     plain: Mapping[str, str] = field(default_factory=dict)
-    extra: Mapping[str, str] = field(default_factory=dict)
+    extra: Mapping[str, Extra] = field(default_factory=dict)
     outlets: Mapping[str, str] = field(default_factory=dict)
     local: Variables = field(default_factory=Variables)
     everywhere: Variables = field(default_factory=Variables)
