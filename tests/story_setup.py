@@ -26,6 +26,7 @@ from fabula.prompt.lore.activate import ordered
 from fabula.prompt.lore.entry import Role, entry_of
 from fabula.prompt.lore.settings import settings_of
 from fabula.prompt.macros.scene import Card
+from fabula.prompt.regexes.scripts import script_of
 
 TRUTH = truth("text_completion_prompts.json")
 ROLES = {"system": Role.SYSTEM, "user": Role.USER, "assistant": Role.ASSISTANT}
@@ -70,6 +71,7 @@ def character_of(data: dict[str, Any], file: str = "Mira") -> Character:
     return Character(
         name=data["name"],
         file=file,
+        tags=frozenset(),
         depth=note.get("depth", 4),
         role=ROLES[note.get("role", "system")],
         card=Card(
@@ -150,6 +152,7 @@ def story_of(setup: dict[str, Any], **changes: Any) -> Story:
         strip_examples=setup["strip_examples"],
         starts_reply_with=setup["user_prompt_bias"],
         reasoning=reasoning_of(setup.get("reasoning", {})),
+        scripts=tuple(script_of(row) for row in setup.get("regex_scripts", ())),
     )
     overrides = type(story.overrides)(
         scenario=metadata.get("scenario", ""),

@@ -42,6 +42,7 @@ def occasion(case: dict[str, Any], chat: list[str]) -> Occasion:
         sources=found,
         trigger=case["scan"].get("trigger", "normal"),
         character=f"default_{case['char']}",
+        tags=frozenset(),
         resolve=lambda text: resolved(text, scene),
     )
 
