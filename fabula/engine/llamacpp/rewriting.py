@@ -7,7 +7,7 @@ are still in the slot. What the engine begins anew at each request, measured:
 - its random numbers: the same seed would give the same number again, so each request has another one;
 - stop strings: it would not see one that begins before the cut, so `Draft` looks for them;
 - mirostat's and adaptive-p's running state: told as a note;
-- a grammar: it would begin at its root, so forms are refused (`worker.check`). One that a trigger starts is
+- a grammar: it would begin at its root, so forms are refused (`wire.check`). One that a trigger starts is
   none yet where bans still hold.
 """
 
