@@ -22,8 +22,9 @@ END_OF_TEXT = "<|endoftext|>"
 class Cleaning:
     """How replies are put in order.
 
-    `others` are the other members of a group. `stop`, `opens_user` and `opens_reply` are sequences of the
-    instruct template, '' without one. `begins` is put in front of a new reply. `scripts` runs regex scripts.
+    `others` are the other members of a group. `stop` and `opens_user` are sequences of the instruct template,
+    '' without one; `openings` are those of the reply's own turn, whose lines are taken out where they leak.
+    `begins` is put in front of a new reply. `scripts` runs regex scripts.
     """
 
     user: str
@@ -32,7 +33,7 @@ class Cleaning:
     stops: Sequence[str] = ()
     stop: str = ""
     opens_user: str = ""
-    opens_reply: str = ""
+    openings: Sequence[str] = ()
     begins: str = ""
     scripts: Callable[[str], str] = str
     collapses_newlines: bool = False
@@ -55,7 +56,7 @@ def cleaned(
     text = _before_wrong_name(text, how.char if impersonates else how.user)
     for end in (END_OF_TEXT, how.stop, how.opens_user):
         text = text.partition(end)[0] if end.strip() else text
-    for line in (how.opens_user if impersonates else how.opens_reply).split("\n"):
+    for line in "\n".join(how.openings).split("\n"):
         text = text.replace(line, "") if line.strip() else text
     for name in how.others:
         text = re.split(rf"(?:\A|\n){re.escape(name)}:", text, maxsplit=1)[0]

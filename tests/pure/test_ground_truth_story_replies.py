@@ -42,7 +42,7 @@ def test_ground_truth_story_clean_up(case: dict[str, Any]) -> None:
             stops=stops(kind),
             stop=CHATML.stop_sequence,
             opens_user=CHATML.input_sequence,
-            opens_reply=CHATML.output_sequence,
+            openings=(CHATML.input_sequence if kind == "impersonate" else CHATML.output_sequence,),
         )
         assert cleaned(case["input"], how, impersonates=kind == "impersonate") == case[field]
 

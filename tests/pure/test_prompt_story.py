@@ -112,6 +112,14 @@ def test_how_a_prompt_ends(turn: Turn, end: str) -> None:
     assert text_of(story(), turn).text.endswith(end)
 
 
+def test_the_last_message_of_the_person_has_a_sequence_of_its_own_but_not_when_it_is_their_turn() -> None:
+    marked = replace(CHATML, last_input_sequence="<|last|>")
+    assert "<|last|>Who are you?" in text_of(story(), instruct=marked).text
+    theirs = text_of(story(), Turn(kind="impersonate"), instruct=marked).text
+    assert theirs.count("<|last|>") == 1
+    assert theirs.endswith("<|last|>")
+
+
 def test_a_reply_begins_as_the_person_wishes() -> None:
     assert text_of(story(starts_reply_with="Well, {{user}}")).text.endswith("assistant\nWell, Alex")
     plain = text_of(story(starts_reply_with="Well"), instruct=None)

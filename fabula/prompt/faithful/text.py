@@ -211,7 +211,8 @@ class _Layout:
         places = self._add_post_history(newest, places)
         if not newest:
             return ChatTexts([""], [("", "")], [], set())
-        last_asked = next((index for index, message in enumerate(newest) if message.is_user), -1)
+        asked_last = next((index for index, message in enumerate(newest) if message.is_user), -1)
+        last_asked = -1 if p.turn.kind == "impersonate" else asked_last
         first = len(newest) - 1
         texts = [
             self._wrapped(message, index == first, index == last_asked)
