@@ -98,3 +98,18 @@ def written(studio: StudioProcess, asked: dict[str, Any]) -> dict[str, Any]:
     with studio.client.events("POST", "/generate", json=asked) as events:
         last = list(events)[-1]
     return last.data["facts"]
+
+
+def test_a_model_can_be_set_to_be_exact_always(studio: StudioProcess) -> None:
+    options = {"options": {"exact": True}}
+    studio.client.call("PUT", "/models/smollm2/options", json=options)
+    studio.client.post("/models/smollm2/unload", status=204)
+    facts = written(studio, {"prompt": "Once upon a time", "sampling": {"max_tokens": 4, "top_a": 0.1}})
+    scored = studio.client.post("/models/smollm2/score", {"text": TEXT})
+    running = {row["model"]: row["engine"] for row in studio.client.get("/system")["running"]}
+    studio.client.call("PUT", "/models/smollm2/options", json={"options": {}})
+    studio.client.post("/models/smollm2/unload", status=204)
+    studio.client.post("/models/smollm2@direct/unload", status=204)
+    assert facts["ignored"] == []
+    assert scored["perplexity"] > 1
+    assert next(engine for name, engine in running.items() if "@" not in name).startswith("llama.cpp exact")
