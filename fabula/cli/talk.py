@@ -45,11 +45,16 @@ class Talk:
         beside: dict[int, str] = {}
         try:
             reply.tell_facts(reply.show(_first(_stoppable(self.studio, events), beside)))
-            for index, text in sorted(beside.items()):
-                screen.note(say("cli.chat.version", number=index + 1, count=len(beside) + 1))
-                screen.line(reply.printable(text))
+            self.show_versions(beside)
         finally:
             self.refresh()
+
+    def show_versions(self, texts: dict[int, str]) -> None:
+        """Those that were written beside the first, with the numbers that /swipe takes."""
+        count = len(self.swipes()) if texts else 0
+        for index, text in sorted(texts.items()):
+            screen.note(say("cli.chat.version", number=count - len(texts) + index, count=count))
+            screen.line(reply.printable(text))
 
     def swipes(self) -> list[str]:
         """The last message and its alternatives."""

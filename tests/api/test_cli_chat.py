@@ -66,7 +66,8 @@ def test_three_are_written_at_once_and_one_is_chosen(
     do(talk, "Hello")
     do(talk, "/retry 3")
     assert path(talk)[-1] == ("assistant", "Second.")
-    shown = capsys.readouterr().out
+    shown, notes = capsys.readouterr()
+    assert ("Version 3 of 4" in notes, "Version 4 of 4" in notes) == (True, True)
     assert shown.index("Second.") < shown.index("Third.") < shown.index("Fourth.")
     do(talk, "/swipe 4")
     assert path(talk)[-1] == ("assistant", "Fourth.")
