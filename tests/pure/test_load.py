@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -128,6 +129,16 @@ def test_a_llama_server_gets_its_command_line_without_what_was_not_wished() -> N
     plain = arguments(config(MODEL, PLAN, "", {"checkpoints": 4, "checkpoint_step": 64}))
     assert plain[:4] == ["--model", "/models/m.gguf", "--ctx-size", "32768"]
     assert not {"--tensor-split", "--rope-scaling", "--batch-size", "--load-mode"} & set(plain)
+
+
+def test_a_llama_server_is_told_who_guesses_ahead() -> None:
+    wished = replace(PLAN, options=LoadOptions(speculation="ngram_map", draft="small"))
+    small = Path("/models/small.gguf")
+    line = arguments(config(MODEL, wished, "", {"checkpoints": 4, "checkpoint_step": 64}, draft=small))
+    assert line[line.index("--spec-type") + 1] == "ngram-map-k"
+    assert line[line.index("--model-draft") + 1] == "/models/small.gguf"
+    plain = arguments(config(MODEL, PLAN, "", {"checkpoints": 4, "checkpoint_step": 64}))
+    assert not {"--spec-type", "--model-draft"} & set(plain)
 
 
 # ── the engine ──────────────────────────────────────────────────────────────────────────────────────
