@@ -186,7 +186,9 @@ class Studio:
             kv_type=self.settings.engine_kv_type,
             gpu_layers=self.settings.engine_gpu_layers,
         )
-        return self.settings.models.get(base(model.name), NOTHING).over(common)
+        said = self.settings.models.get(base(model.name), NOTHING).over(common)
+        alone = LoadOptions(slots=1)  # the exact engine serves one request at a time
+        return alone.over(said) if said.exact or is_copy(model.name) else said
 
     def plan(self, model: LocalModel, options: LoadOptions | None = None, held: Held | None = None) -> Plan:
         """How the model would be loaded now, beside those that `held` speaks for."""

@@ -17,7 +17,7 @@ from fabula.core.worker import Prompt
 from fabula.engine.beside import REFERENCE
 from fabula.engine.direct.worker import DirectWorker
 from fabula.engine.llamacpp.adapters import Attached
-from fabula.engine.sampling.chain import OFF
+from fabula.engine.sampling.order import OFF
 
 PLAIN = Sampling(**{name: off for fields in OFF.values() for name, off in fields.items()})
 """No sampler at all."""

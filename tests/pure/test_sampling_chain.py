@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from fabula.core.sampling import SAMPLERS, Sampling
-from fabula.engine.sampling.chain import OFF, STEPS, Chain, order, probabilities
+from fabula.engine.sampling.chain import STEPS, Chain, probabilities
 from fabula.engine.sampling.history import History, Vocabulary
+from fabula.engine.sampling.order import OFF, order
 
 PIECES = ["a", "b", "c", "\n", "x:", "end", "，", "d"]
 LETTERS = Vocabulary(8, frozenset({5}), lambda token: PIECES[token].encode())

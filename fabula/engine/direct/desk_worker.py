@@ -22,6 +22,7 @@ from fabula.core.stream import Choice, Delta, Finished, Prefill, Rewrites, Token
 from fabula.core.texts import phrase
 from fabula.core.worker import Prompt
 from fabula.engine.direct.process import DirectProcess
+from fabula.engine.sampling.order import settled
 
 
 class DeskWorker:
@@ -61,8 +62,6 @@ class DeskWorker:
 
     def honours(self, sampling: Sampling) -> tuple[dict[str, Any], tuple[str, ...]]:
         """All of it but adapters, which not every engine has."""
-        from fabula.engine.sampling.chain import settled
-
         used = settled(sampling).all()
         used["seed"] = _seed(sampling)
         used["logit_bias"] = _as_json(sampling)["logit_bias"]

@@ -42,10 +42,10 @@ class Candidates:
         return np.asarray(weights / weights.sum(), np.float64)
 
     def sorted(self) -> Self:
-        """The likeliest first; of equals the lower id."""
+        """The likeliest first; equals as they stood, which is by their ids unless they were sorted before."""
         if self.is_sorted:
             return self
-        order = np.lexsort((self.ids, -self.logits))
+        order = np.argsort(-self.logits, kind="stable")
         return replace(self, ids=self.ids[order], logits=self.logits[order], is_sorted=True)
 
     def likeliest(self, count: int) -> Self:

@@ -19,10 +19,11 @@ def top_k(given: Candidates, k: int) -> Candidates:
 
 def top_p(given: Candidates, p: float) -> Candidates:
     """The fewest tokens whose probabilities make up `p`. Holtzman et al. 2020, arXiv 1904.09751."""
-    total = np.logaddexp.reduce(given.logits)
-    for some in (given.likeliest(NEAR), given):
-        ranked = some.sorted()
-        reached = np.cumsum(np.exp(ranked.logits - total)) >= p
+    highest = given.logits.max()
+    total = np.exp(given.logits - highest).sum()
+    for count in (NEAR, 8 * NEAR, len(given)):
+        ranked = given.likeliest(count)
+        reached = np.cumsum(np.exp(ranked.logits - highest)) >= p * total
         if reached.any():
             return ranked.first(int(reached.argmax()) + 1)
     return given.sorted()
