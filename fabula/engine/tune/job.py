@@ -100,7 +100,12 @@ async def _tuned(home: Home, ground: Ground, start_timeout_s: float, report: Rep
     ticking = asyncio.create_task(progress.tick())
 
     async def load(setup: Setup) -> Worker:
-        worker = LlamaCppWorker(home.logs, build=ground.build, start_timeout_s=start_timeout_s)
+        worker = LlamaCppWorker(
+            home.logs,
+            build=ground.build,
+            start_timeout_s=start_timeout_s,
+            drafts=lambda model, name: Catalog(home.models).find(name).path,
+        )
         try:
             await worker.load(ground.model, ground.plan(setup))
         except BaseException:
