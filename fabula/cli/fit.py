@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -15,6 +15,11 @@ from fabula.core.errors import BadParameter
 from fabula.core.texts import as_bytes, phrase
 from fabula.models.fit.asking import Answer, Answers, Question, bytes_of, kv_of, tokens_of
 
+if TYPE_CHECKING:
+    from fabula.engine.builds.builds import Build
+    from fabula.engine.speed.shelf import Speeds
+    from fabula.models.fit.speed import Speed
+
 Target = Annotated[str, typer.Argument(metavar="[TARGET]", help=say("cli.fit.target"), show_default=False)]
 ContextOption = Annotated[str, typer.Option("--ctx", metavar="TOKENS", help=say("cli.fit.ctx"))]
 KvOption = Annotated[str, typer.Option("--kv", metavar="TYPE", help=say("cli.fit.kv"))]
@@ -23,6 +28,7 @@ VramOption = Annotated[str, typer.Option("--vram", metavar="SIZE", help=say("cli
 RamOption = Annotated[str, typer.Option("--ram", metavar="SIZE", help=say("cli.fit.ram"))]
 GpuOption = Annotated[str, typer.Option("--gpu", metavar="NAME", help=say("cli.fit.gpu"))]
 ExactOption = Annotated[bool, typer.Option("--exact", help=say("cli.fit.exact"))]
+SpeedOption = Annotated[bool, typer.Option("--speed", help=say("cli.fit.speed"))]
 BatchOption = Annotated[
     Path | None,
     typer.Option("--batch", metavar="ROWS.jsonl", help=say("cli.fit.batch"), show_default=False),
@@ -38,6 +44,7 @@ def fit(
     ram: RamOption = "",
     gpu: GpuOption = "",
     exact: ExactOption = False,
+    speed: SpeedOption = False,
     batch: BatchOption = None,
     home: HomeOption = None,
     json: JsonOption = False,
@@ -59,12 +66,13 @@ def fit(
         answer = asked(home).answer(question)
         answer = told_by_engine(answer, home) if exact else answer
         arguments = engine_arguments(answer)
+    found = rated(answer, home, measured=speed)
     if json:
         from fabula.models.fit.telling import answer_data
 
-        screen.json_lines([answer_data(answer, arguments, language())])
-        return None
-    return show(answer, arguments)
+        return screen.json_lines([answer_data(answer, arguments, language(), found)])
+    show(answer, arguments)
+    return show_speed(found)
 
 
 def rows(file: Path) -> None:
@@ -112,6 +120,60 @@ def told_by_engine(answer: Answer, home: Path | None) -> Answer:
     place = Home.locate(home)
     build = builds.in_use(place.engines, settings.load(place).engine_build)
     return asyncio.run(answer.asked(EngineOracle(build)))
+
+
+def rated(answer: Answer, home: Path | None, *, measured: bool) -> Speed | None:
+    """How fast it would be, by what was measured before, or is now."""
+    from fabula.engine.builds import builds
+    from fabula.engine.speed.estimate import estimate
+    from fabula.engine.speed.shelf import Speeds
+    from fabula.store import settings
+    from fabula.store.home import Home
+
+    place = Home.locate(home)
+    build = builds.in_use(place.engines, settings.load(place).engine_build)
+    speeds = Speeds(place.speeds)
+    if measured and not answer.elsewhere:
+        place.create()
+        measure(answer, speeds, build)
+    return estimate(answer, speeds, build)
+
+
+def measure(answer: Answer, speeds: Speeds, build: Build) -> None:
+    """The model's own types, a second or two each, on the processor and on the card where it has layers."""
+    import asyncio
+
+    from fabula.engine.speed import measure as measuring
+    from fabula.engine.speed.estimate import body_of
+    from fabula.engine.speed.shelf import key
+    from fabula.models.fit.speed import kinds_of
+
+    body, plan = body_of(answer), answer.plan
+    if body is None:
+        return
+    kinds = [kind for kind in kinds_of(body) if kind not in ("F32", "?")]
+    whole = plan.gpu_layers > len(body.layers) and not plan.options.moe_cpu
+    places = [*([] if whole else [("", plan.threads)]), *([("card", 0)] if plan.gpu_layers else [])]
+    for place, threads in places:
+        name = answer.machine.gpus[0].name if place else ""
+        setting = measuring.Setting(
+            machine=answer.machine, build=build, threads=plan.threads, on_card=bool(place)
+        )
+        with screen.spinner(say("cli.fit.measuring", kinds=", ".join(kinds))):
+            rates = asyncio.run(measuring.measure(kinds, setting))
+        speeds.add(key(answer.machine, build, threads, name), rates)
+
+
+def show_speed(speed: Speed | None) -> None:
+    if speed is None:
+        return screen.note(say("cli.fit.no_speed"))
+    low, high = speed.written
+    at_the_end = speed.written_full
+    screen.note(say("cli.fit.written", low=low, high=high, low_full=at_the_end[0], high_full=at_the_end[1]))
+    if any(speed.read):
+        screen.note(say("cli.fit.read", low=speed.read[0], high=speed.read[1]))
+    basis = speed.basis.replace(", ", "_").replace(" ", "_")
+    return screen.note(say(f"cli.fit.basis.{basis}"))
 
 
 def engine_arguments(answer: Answer) -> list[str]:

@@ -64,6 +64,11 @@ class Home:
         return self.path / "headers"
 
     @property
+    def speeds(self) -> Path:
+        """Measured rates of this machine; made with the first ones."""
+        return self.path / "speeds.json"
+
+    @property
     def media(self) -> Path:
         return self.path / "media"
 

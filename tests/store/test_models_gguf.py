@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from models_stand_ins import tiny_gguf
 
 from fabula.core import texts
+from fabula.models.fit.anatomy import LAYERS_LIMIT, anatomy
+from fabula.models.fit.rough import guess
 from fabula.models.formats import gguf
 from fabula.models.formats.gguf import BadHeader, read_header, string_at
 from fabula.models.formats.identify import identify, problem_sentence
@@ -86,6 +88,16 @@ def test_absurd_counts_are_refused_before_anything_is_allocated(file: Path) -> N
     assert reason_for(file, whole[:16] + huge + whole[24:]) == "damaged"
     assert reason_for(file, whole[:24] + huge + whole[32:]) == "damaged"
     assert reason_for(file, whole[:8] + struct.pack("<Q", 1 << 15) + whole[16:]) == "truncated"
+
+
+def test_absurd_numbers_in_a_sound_header_are_planned_without_memory_for_them(file: Path) -> None:
+    file.write_bytes(tiny_gguf(llama__block_count=(1 << 32) - 1, llama__attention__head_count=(1 << 31)))
+    tracemalloc.start()
+    assert len(anatomy([read_header(file)]).layers) == LAYERS_LIMIT
+    assert len(guess(identify(file)).layers) == LAYERS_LIMIT
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 16 << 20
 
 
 def test_a_missing_end_of_the_data_is_seen(file: Path) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 
 from fabula.models.formats.gguf import Header, Tensor
 from fabula.models.formats.identify import ENCODERS
+from fabula.models.formats.types import TENSOR_TYPES
 
 F32 = 4  # bytes
 HOST_ALIGNMENT, DEVICE_ALIGNMENT = 32, 128  # bytes, of each tensor
@@ -25,6 +26,7 @@ _BLOCK = re.compile(r"^blk\.(\d+)\.")
 _EXPERTS = re.compile(r"ffn_(up|down|gate|gate_up)_(ch|)exps")
 _STATE = ("ssm_", "shortconv.", "time_mix_")
 _ATTENTION = ("attn_k.", "attn_kv_a_mqa.", "attn_kv_b.")
+LAYERS_LIMIT = 4096  # the deepest models have about 130; a header may claim thousands of millions
 INPUTS = ("token_embd.", "per_layer_token_embd.", "position_embd.", "token_types.", "token_embd_norm.")
 """Tensors that the engine keeps in the machine's memory wherever the layers are."""
 ROPE_FACTORS = ("rope_freqs.", "rope_factors_long.", "rope_factors_short.")
@@ -32,6 +34,16 @@ ROPE_FACTORS = ("rope_freqs.", "rope_factors_long.", "rope_factors_short.")
 
 REPACKED = frozenset({2, 12, 20})  # Q4_0, Q4_K, IQ4_NL: what processors with AVX2 or NEON rearrange
 REPACKED_ROWS = 8  # an interleaved copy is made of matrices whose rows are a multiple of this
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What a token needs of all matrices of one type: of experts only those that it goes through."""
+
+    kind: str
+    size: float  # bytes
+    numbers: float
+    expert: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +60,7 @@ class Layer:
     heads: int = 0  # of the keys
     window: int = 0  # tokens that it looks back; 0 = all
     state: int = 0  # bytes per sequence, whatever the context is
+    reads: tuple[Read, ...] = ()  # what each token needs of it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +99,7 @@ class Anatomy:
     shared_tables: int  # bytes that every device with a layer has
     tied: bool  # the token embeddings are also the output
     widths: Widths
+    output_reads: tuple[Read, ...] = ()
     trained_context: int = 0
     notes: tuple[str, ...] = field(default=())  # what could not be told apart, as text keys
 
@@ -163,7 +177,7 @@ class _Facts:
     @property
     def count(self) -> int:
         """Layers that the engine runs: those that guess further tokens are not loaded."""
-        return max(self.number("block_count") - self.number("nextn_predict_layers"), 0)
+        return min(max(self.number("block_count") - self.number("nextn_predict_layers"), 0), LAYERS_LIMIT)
 
 
 def anatomy(headers: Sequence[Header]) -> Anatomy:
@@ -193,9 +207,31 @@ def anatomy(headers: Sequence[Header]) -> Anatomy:
         shared_tables=_sum(tables, DEVICE_ALIGNMENT),
         tied=not has_output and facts.architecture not in ENCODERS,
         widths=shapes.widths(rest),
+        output_reads=_reads([tensor for tensor in rest if tensor.name == _output_name(has_output)], 1.0),
         trained_context=facts.number("context_length"),
         notes=shapes.notes,
     )
+
+
+def _output_name(has_output: bool) -> str:
+    return "output.weight" if has_output else "token_embd.weight"
+
+
+def _reads(tensors: Sequence[Tensor], used: float) -> tuple[Read, ...]:
+    """`used` is the part of the experts that a token goes through."""
+    found: dict[tuple[int, bool], list[float]] = {}
+    for tensor in tensors:
+        expert = bool(_EXPERTS.search(tensor.name))
+        part = used if expert else 1.0
+        row = found.setdefault((tensor.type, expert), [0.0, 0.0])
+        row[0], row[1] = row[0] + part * _size(tensor), row[1] + part * tensor.elements
+    return tuple(
+        Read(_type_name(kind), size, count, expert) for (kind, expert), (size, count) in found.items()
+    )
+
+
+def _type_name(kind: int) -> str:
+    return TENSOR_TYPES[kind].name if kind in TENSOR_TYPES else "?"
 
 
 def _size(tensor: Tensor) -> int:
@@ -221,6 +257,8 @@ class _Shapes:
         self.slides, known = _slides(facts, self.window)
         self.notes = () if known else ("models.fit.upper_bound",)
         self.shared = facts.number("attention.shared_kv_layers")
+        experts = facts.number("expert_count")
+        self.used = facts.number("expert_used_count", experts) / experts if experts else 1.0
 
     def layer(self, number: int) -> Layer:
         tensors = self.blocks.get(number, [])
@@ -241,6 +279,7 @@ class _Shapes:
             heads=self._at(self.kv_heads, number) if keys else 0,
             window=self.window if keys and slides else 0,
             state=self._state() if stateful else 0,
+            reads=_reads(tensors, self.used),
         )
 
     def _cache(self, number: int, names: Sequence[str]) -> tuple[int, int]:

@@ -17,7 +17,7 @@ from fabula.core.model import LocalModel
 from fabula.core.plan import Plan
 from fabula.core.texts import phrase
 from fabula.models.cards import find as find_card
-from fabula.models.fit.anatomy import anatomy
+from fabula.models.fit.anatomy import Anatomy, anatomy
 from fabula.models.fit.oracle import Oracle
 from fabula.models.fit.plan import plan
 from fabula.models.fit.rough import counted
@@ -68,7 +68,9 @@ class Answer:
     machine: Machine
     gpu: bool
     options: LoadOptions
-    headers: tuple[Header, ...] = ()  # of a model whose file is elsewhere
+    elsewhere: bool = False  # it is about another machine
+    body: Anatomy | None = None  # of a model whose file is elsewhere
+    headers: tuple[Header, ...] = ()  # of that model
     requests: int = 0  # to read them
 
     async def asked(self, oracle: Oracle) -> Self:
@@ -105,6 +107,8 @@ class Answers:
         return Answer(
             plan=planned,
             model=model,
+            elsewhere=question.elsewhere,
+            body=body,
             headers=headers,
             machine=machine,
             gpu=gpu,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fabula.core.model import LocalModel
-from fabula.models.fit.anatomy import Anatomy, Layer, Widths, patterns
+from fabula.models.fit.anatomy import LAYERS_LIMIT, Anatomy, Layer, Widths, patterns
 
 UNKNOWN_KV = 1 / 40_000  # of the weights, in bytes per token, where nothing tells the layers
 EXPERTS_SHARE = 0.9  # of the layers' weights of a model that has experts
@@ -105,7 +105,7 @@ def typical(parameters: int, kind: str = DEFAULT_TYPE, name: str = "") -> LocalM
 
 def guess(model: LocalModel) -> Anatomy:
     """From what is told of a model without its tensors."""
-    layers = max(model.layers, 1)
+    layers = min(max(model.layers, 1), LAYERS_LIMIT)
     table = _table_bytes(model)
     of_layers = max(model.size - 2 * table, 0)
     experts = EXPERTS_SHARE if model.experts else 0.0

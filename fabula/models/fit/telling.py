@@ -8,6 +8,7 @@ from typing import Any
 
 from fabula.core.plan import Plan
 from fabula.models.fit.asking import Answer
+from fabula.models.fit.speed import Speed
 
 
 def plan_data(plan: Plan, language: str = "en") -> dict[str, Any]:
@@ -22,7 +23,9 @@ def plan_data(plan: Plan, language: str = "en") -> dict[str, Any]:
     }
 
 
-def answer_data(answer: Answer, arguments: Sequence[str] = (), language: str = "en") -> dict[str, Any]:
+def answer_data(
+    answer: Answer, arguments: Sequence[str] = (), language: str = "en", speed: Speed | None = None
+) -> dict[str, Any]:
     """A plan with what was planned: the model as its header describes it, and how the engine is told."""
     model = answer.model
     shown = ("name", "title", "architecture", "parameters", "quantization", "size", "trained_context")
@@ -31,4 +34,5 @@ def answer_data(answer: Answer, arguments: Sequence[str] = (), language: str = "
         "plan": plan_data(answer.plan, language),
         "arguments": list(arguments),
         "requests": answer.requests,
+        "speed": dataclasses.asdict(speed) if speed else None,
     }

@@ -11,6 +11,8 @@ from pydantic import Field
 from fabula.app import Studio
 from fabula.engine.llamacpp.loading import shown_arguments
 from fabula.engine.oracle import EngineOracle
+from fabula.engine.speed.estimate import estimate
+from fabula.engine.speed.shelf import Speeds
 from fabula.models.fit.asking import Answer, Question, kv_of
 from fabula.models.fit.telling import answer_data
 from fabula.server.caller import caller_of
@@ -46,7 +48,8 @@ def router(studio: Studio) -> APIRouter:
         answer = await asyncio.to_thread(studio.fits.answer, body.question)
         if body.exact:
             answer = await answer.asked(EngineOracle(studio.build))
-        return answer_data(answer, arguments(answer), caller_of(request).language)
+        speed = await asyncio.to_thread(estimate, answer, Speeds(studio.home.speeds), studio.build)
+        return answer_data(answer, arguments(answer), caller_of(request).language, speed)
 
     return routes
 
