@@ -38,7 +38,9 @@ def left_in(text: str, strings: tuple[str, ...], patterns: tuple[str, ...] = ())
     return found + [pattern for pattern in patterns if regex.search(pattern, text, regex.IGNORECASE)]
 
 
-async def by_force(worker: LlamaCppWorker, strings: tuple[str, ...], length: int) -> tuple[list[int], str]:
+async def by_force(
+    worker: LlamaCppWorker, strings: tuple[str, ...], length: int, **more: float
+) -> tuple[list[int], str]:
     """The likeliest token again and again, the whole text searched each time; slow, and easy to believe.
 
     As in a draft, a token that was shown stays: the next one has to be another then.
@@ -50,7 +52,14 @@ async def by_force(worker: LlamaCppWorker, strings: tuple[str, ...], length: int
     forbidden: dict[int, set[int]] = {}
     while len(ids) < length:
         bias = [[id, False] for id in forbidden.get(len(ids), ())]
-        body = {"prompt": asked + ids, "n_predict": 1, "temperature": 0, "logit_bias": bias, "top_k": 1}
+        body = {
+            "prompt": asked + ids,
+            "n_predict": 1,
+            "temperature": 0,
+            "logit_bias": bias,
+            "top_k": 1,
+            **more,
+        }
         answer = await worker._post("/completion", body | {"return_tokens": True, "cache_prompt": True})
         if answer["stop_type"] == "eos":
             break
@@ -80,6 +89,17 @@ async def test_at_temperature_zero_it_is_what_brute_force_writes(
     assert (ids_of(deltas), text_of(deltas)) == (tuple(expected), text)
     assert end.bans
     assert end.bans.count > 0
+
+
+async def test_penalties_see_what_was_written_before_the_cut(worker: LlamaCppWorker) -> None:
+    """The engine builds them anew from the tokens of the prompt, at each request."""
+    asked = {"temperature": 0, "max_tokens": 28, "banned_strings": WORDS}
+    deltas, _ = await collect(worker, PROMPT, repetition_penalty=1.4, presence_penalty=0.5, **asked)
+    without, _ = await collect(worker, PROMPT, **asked)
+    penalties = {"repeat_penalty": 1.4, "repeat_last_n": 64, "presence_penalty": 0.5}
+    _, text = await by_force(worker, WORDS, 28, **penalties)
+    assert text_of(deltas) == text
+    assert text_of(deltas) != text_of(without)
 
 
 @pytest.mark.parametrize("seed", range(4))
