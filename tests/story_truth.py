@@ -13,7 +13,8 @@ import pytest
 from needs import need
 
 OWN = Path(__file__).parent / "fixtures" / "roleplay"
-ROLEPLAY = Path(os.environ.get("FABULA_FIXTURES", OWN))
+_GIVEN = Path(os.environ.get("FABULA_FIXTURES") or OWN)
+ROLEPLAY = _GIVEN / "roleplay" if (_GIVEN / "roleplay").is_dir() else _GIVEN
 """Outputs of SillyTavern 1.19 on our own inputs; another folder of the same format may take its place."""
 
 _TOKEN = re.compile(r"\w+|\s+|[^\w\s]")

@@ -23,6 +23,7 @@ from fabula.prompt.faithful.model import (
     Note,
     Persona,
     Place,
+    ReasoningStyle,
     Story,
     StoryMessage,
     SystemPrompt,
@@ -156,6 +157,26 @@ def test_scripts_see_the_depth_of_a_message_and_hidden_messages_are_not_sent() -
     text = text_of(story(messages=messages, scripts=(last_only,)), instruct=None).text
     assert "Alex: you\nMira: b\nAlex: YOU" in text
     assert "hidden" not in text
+
+
+def test_the_first_message_is_resolved_whoever_said_it_and_others_are_sent_as_they_are() -> None:
+    messages = [StoryMessage(text=text, name="Alex", is_user=True) for text in ("Hi {{char}}", "Hi {{user}}")]
+    assert text_of(story(messages=messages), instruct=None).text.endswith(
+        "Alex: Hi Mira\nAlex: Hi {{user}}\nMira:"
+    )
+
+
+def test_the_newest_reasoning_is_sent_and_in_a_group_only_the_speakers() -> None:
+    messages = [
+        StoryMessage(text=text, name=name, reasoning=f"of {name}")
+        for text, name in (("a", "Mira"), ("b", "Mira"), ("c", "Tom"))
+    ]
+    style = ReasoningStyle(prefix="<", suffix=">", separator="", sent=True)
+    alone = text_of(story(messages=messages, reasoning=style), instruct=None).text
+    assert alone.endswith("Mira: a\nMira: b\nTom: <of Tom>c\nMira:")
+    group = Group(members=(MIRA, replace(MIRA, name="Tom", file="Tom")))
+    together = text_of(story(messages=messages, reasoning=style, group=group), instruct=None).text
+    assert together.endswith("Mira: a\nMira: <of Mira>b\nTom: c\nMira:")
 
 
 def test_carriage_returns_are_not_sent_and_breaks_may_be_collapsed() -> None:

@@ -188,7 +188,7 @@ def _sent(story: Story, turn: Turn, scene: Scene) -> tuple[StoryMessage, ...]:
     core = [message for message in story.messages if not message.is_hidden]
     anew = turn.kind == "swipe" or (turn.kind == "regenerate" and core and not core[-1].is_user)
     core = core[:-1] if anew else core
-    if core and core[0] is story.messages[0] and not core[0].is_user:
+    if core and core[0] is story.messages[0]:
         core[0] = replace(core[0], text=resolved(core[0].text, scene))
     if story.scripts:
         core = [_scripted(story, turn, scene, core, index) for index in range(len(core))]
@@ -216,13 +216,17 @@ def _scripted(
 
 
 def _with_reasoning(story: Story, turn: Turn, scene: Scene, core: list[StoryMessage]) -> list[StoryMessage]:
-    """The newest messages get their reasoning, as many as the setting says; a lengthened one always."""
+    """The newest messages get their reasoning, as many as the setting says; a lengthened one always.
+
+    In a group only the speaker's own is told: the others' thoughts are theirs.
+    """
     style, told = story.reasoning, 0
     for index in range(len(core) - 1, -1, -1):
         lengthened = turn.kind == "continue" and index == len(core) - 1
         if not lengthened and not (style.sent and told < style.most):
             break
-        if core[index].reasoning:
+        others = story.group and core[index].name != story.character.name
+        if core[index].reasoning and not others:
             told += 1
             core[index] = _thoughtful(story, turn, scene, core, index, lengthened)
     return core
