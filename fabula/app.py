@@ -24,7 +24,7 @@ from fabula.core.plan import Held, Note, Plan
 from fabula.core.request import LOCAL_OWNER
 from fabula.core.texts import Phrase, phrase
 from fabula.core.worker import Worker
-from fabula.engine.beside import REFERENCE, Beside, base, is_copy
+from fabula.engine.beside import MARK, REFERENCE, Beside, base, is_copy
 from fabula.engine.builds import builds, install
 from fabula.engine.builds.builds import Build
 from fabula.engine.cache.shelf import Shelf
@@ -293,8 +293,10 @@ class Studio:
         return suggest(self.machine(), self.catalog.list())
 
     async def remove_model(self, name: str) -> None:
-        require_here(self._found(name))
+        require_here(model := self._found(name))
         await self.supervisor.unload(name)
+        if self.supervisor.is_loaded(copy := model.name + MARK):
+            await self.supervisor.unload(copy)
         await asyncio.to_thread(self.catalog.remove, name)
         self._models_changed()
 

@@ -138,3 +138,11 @@ async def test_an_engine_that_cannot_score_still_writes_and_the_answer_says_why(
 async def test_where_nothing_else_was_asked_for_that_is_an_error(api: httpx.AsyncClient) -> None:
     told = await api.post(V1, json=ECHO | {"max_tokens": 0})
     assert (told.status_code, told.json()["error"]["code"]) == (400, "engine_refused")
+
+
+async def test_removing_a_model_unloads_its_copy_first(api: httpx.AsyncClient, stage: Stage) -> None:
+    await api.post("/models/other/score", json={"text": "One two"})
+    running = [row["model"] for row in (await api.get("/system")).json()["running"]]
+    assert running == ["other@direct"]
+    assert (await api.delete("/models/other")).status_code == 204
+    assert not stage.worker.alive

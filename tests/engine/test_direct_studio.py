@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from openai import OpenAI
-from studio_process import StudioProcess, home_with
+from studio_process import StudioProcess, home_with, until
 
 TEXT = "The quick brown fox jumps over the lazy dog."
 
@@ -113,3 +114,13 @@ def test_a_model_can_be_set_to_be_exact_always(studio: StudioProcess) -> None:
     assert facts["ignored"] == []
     assert scored["perplexity"] > 1
     assert next(engine for name, engine in running.items() if "@" not in name).startswith("llama.cpp exact")
+
+
+def test_a_killed_studio_leaves_no_child(starter_model: Path, tmp_path: Path) -> None:
+    studio = StudioProcess(home_with(tmp_path / "home", starter_model))
+    studio.client.post("/models/smollm2/score", {"text": TEXT})
+    child = studio.engine
+    studio.process.kill()
+    studio.process.wait()
+    until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
+    studio.close()
