@@ -60,12 +60,11 @@ def _ages(form: str, match: re.Match[str]) -> Iterator[Age]:
     before = match.string[: match.start()]
     if groups.get("below") and _FORBIDS.search(match.string):
         return  # a notice: not a person
-    if form == "stated":
-        if _DIFFERENCE.search(before):
-            return  # how far apart two people are
-        if _is_object(match):
-            yield Age(OF_A_THING, "", *match.span())
-            return
+    if form in ("stated", "bare") and _DIFFERENCE.search(match.string[: match.start("n")]):
+        return  # how far apart two people are
+    if form == "stated" and _is_object(match):
+        yield Age(OF_A_THING, "", *match.span())
+        return
     if form == "sum" and not _OF_AGES.search(match.string):
         return
     if form in ("bare", "intro") and years < YOUNGEST_BARE:

@@ -27,9 +27,8 @@ _DISGUISE = re.compile(
     r"[0-9@$!_*~|\-]|([A-Za-z])\1\1|[a-z]\.[a-z]|([b-df-hj-np-tv-z])\2(?![a-z])|(?<![A-Za-z'])[B-HJ-Zb-hj-z](?![A-Za-z'])"
 )  # the beginning of any in ASCII
 _DIGITS = re.compile(r"(?<![\d.,:])(\d) (\d)(?= ?(?:years?|yrs?|yo\b|y\.?o|岁|周岁))")
+_TEN_AND = re.compile(r"(?<=十)[1-9](?=岁)")  # "十4岁"
 _ONE = re.compile(r"(?<![a-z0-9])[l|i](?=\d(?: ?(?:years?|yrs?|yo|y/o|y\.o|-year|岁)))")  # "l4 years"
-_HALVES = re.compile(r"(?<![a-z])([a-z]{2,9})[ -]([a-z]{2,9})(?:[ -]([a-z]{2,6}))?(?![a-z])")
-LONG = 7  # letters from which a word that was cut in two is put together again
 _SPLIT_AGE = re.compile(r"(?<=\bis )(\d) (\d)(?!\d| ?[a-z]*(?:st|nd|rd|th)\b)|(?<=\bage )(\d) (\d)(?!\d)")
 _HAN_GAP = re.compile(rf"(?<=[{HAN}])[ *._~|/\-+·•‧・∙⋅\u3000]+(?=[{HAN}])")
 _JOINERS = re.compile(r"(?<=[a-z0-9])[_*~|\-]+(?=[a-z])|(?<=[a-z])[_*~|\-]+(?=[0-9])")
@@ -86,6 +85,7 @@ def _joined(text: str, words: frozenset[str]) -> str:
     text = _DIGITS.sub(r"\1\2", text)
     text = _SPLIT_AGE.sub(lambda match: match[0].replace(" ", ""), text)
     text = _SPACED.sub(lambda match: _together(match[0], words), text)
+    text = _TEN_AND.sub(lambda match: "一二三四五六七八九"[int(match[0]) - 1], text)
     text = _ONE.sub("1", text)
     text = _CHUNKS.sub(lambda match: _closed(match, words), text)
     text = _DRAWN_OUT.sub(lambda match: _slow(match, words), text)
@@ -109,6 +109,9 @@ def _together(letters: str, words: frozenset[str]) -> str:
 def _closed(match: re.Match[str], words: frozenset[str]) -> str:
     """ "un|der|age" → "underage"."""
     word = re.sub(r"[^a-z]", "", match[0])
+    if word not in words and "*" in match[0]:  # one letter left out: "fo*rteen"
+        left_out = re.compile(match[0].replace("*", "[a-z]"))
+        word = next((known for known in sorted(words) if left_out.fullmatch(known)), "")
     return word if word in words else match[0]
 
 
@@ -118,7 +121,8 @@ def slowed(word: str) -> str:
 
 
 def _slow(match: re.Match[str], words: frozenset[str]) -> str:
-    plain = slowed(match[0])
+    twice = re.sub(r"([a-z])\1\1+", r"\1\1", match[0])
+    plain = twice if twice in words else slowed(match[0])
     return plain if plain in words and match[0] not in words else match[0]
 
 

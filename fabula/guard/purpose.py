@@ -60,14 +60,14 @@ TO_THEM = pattern("purpose.to_them")  # "with her", but not "to her flat"
 
 
 _BESIDE = frozenset({"pair", "adult", "couple"})
-_WE = re.compile(r"\bwe\b|\bour\b|我们|咱")
+_WE = re.compile(r"\b(?:we|our|us)\b|我们|咱")
 
 
-def are_apart(text: str, hits: list[Hit], minors: tuple[Minor, ...], grown: list[Age]) -> bool:
+def are_apart(
+    text: str, hits: list[Hit], minors: tuple[Minor, ...], grown: list[Age], names: tuple[str, ...]
+) -> bool:
     """The young one sleeps, is away or merely is in one clause; grown-ups are together in another."""
-    if TO_THEM.search(text) or not (
-        grown or any(hit.categories & _BESIDE for hit in hits) or _WE.search(text)
-    ):
+    if TO_THEM.search(text):
         return False
     warm = {_clause_of(text, hit.start) for hit in hits if hit.categories & {"act", "depict", "hint"}}
     away = {_clause_of(text, hit.start) for hit in hits if "absent" in hit.categories}
@@ -77,7 +77,17 @@ def are_apart(text: str, hits: list[Hit], minors: tuple[Minor, ...], grown: list
         couples |= {_clause_of(text, age.start) for age in grown}
     family = {hit.start for hit in hits if "collective" in hit.categories}
     merely = all(minor.years is None and minor.start in family for minor in minors)
-    return not warm & young and (young <= away or bool(warm & couples) or merely)
+    couples |= _named_together(text, names, minors)
+    beside = bool(grown or any(hit.categories & _BESIDE for hit in hits) or _WE.search(text))
+    gone = young <= away and (beside or merely)
+    return not warm & young and (gone or bool(warm & couples) or (merely and beside))
+
+
+def _named_together(text: str, names: tuple[str, ...], minors: tuple[Minor, ...]) -> set[int]:
+    """Where two people are named together ("Kate and Rob"), none of them young."""
+    grown = [name for name in names if not any(minor.who == name for minor in minors)]
+    pairs = [f"{one} and {other}" for one in grown for other in grown if one != other]
+    return {_clause_of(text, text.index(pair)) for pair in pairs if pair in text}
 
 
 def aside_of(text: str, hits: list[Hit]) -> str:

@@ -157,6 +157,10 @@ def _hits(text: str, atoms: list[re.Match[str]], only: frozenset[str] = frozense
     ]
 
 
+def _is_void(place: int, hits: list[Hit]) -> bool:
+    return any("void" in hit.categories and hit.start <= place < hit.end for hit in hits)
+
+
 def is_warm(raw: str) -> bool:
     """Whether anything sexual is said: the part of `read_sentence` that a stream asks for most."""
     text = _without_names(normalise(raw, lexicon().words))
@@ -170,7 +174,7 @@ def read_sentence(raw: str, position: int) -> Sentence:
     atoms = list(ATOM.finditer(text))
     hits = _hits(text, atoms)
     words = frozenset(category for hit in hits for category in hit.categories)
-    ages = ages_of(raw, text, atoms)
+    ages = [age for age in ages_of(raw, text, atoms) if not _is_void(age.start, hits)]
     answer, younger = answer_in(text), younger_by(text)
     if not (words - _MERE or ages or answer is not None or younger or "you" in text or ":" in text):
         return Sentence(
@@ -186,6 +190,7 @@ def read_sentence(raw: str, position: int) -> Sentence:
     grown = [age for age in ages if age.is_adult]
     minors = minors_of(text, hits, ages, words)
     heat, depicts = heat_of(text, hits, words)
+    names = names_in(raw, text)
     return Sentence(
         text,
         position,
@@ -199,12 +204,12 @@ def read_sentence(raw: str, position: int) -> Sentence:
         words=words,
         later=years_passed(text, words),
         aliases=tuple(_ALIAS.findall(text)) if _NAMING.search(text) else (),
-        apart=bool(heat and minors and are_apart(text, hits, minors, grown)),
+        apart=bool(heat and minors and are_apart(text, hits, minors, grown, names)),
         denied=bool(heat and minors and is_forbidden(text, hits, bool(ages))),
         years=tuple(age.years for age in grown),
         younger=younger,
         answer=answer,
-        names=names_in(raw, text),
+        names=names,
         aside=aside_of(text, hits),
         ends_paragraph=_PARAGRAPH.search(raw) is not None,
     )

@@ -94,7 +94,9 @@ class Scene:
             return False
         fresh = self._meet(sentence, role) + self._told(sentence)
         lasting = [name for name in fresh if name in self.minors]
-        excused = not sentence.depicts and not sentence.lured and is_clear(frame)
+        excused = (
+            not sentence.depicts and not sentence.lured and (is_clear(frame) or "query" in sentence.words)
+        )
         self._follow(sentence)
         hot = self._is_hot(sentence)
         guilty = not excused and (
@@ -136,7 +138,9 @@ class Scene:
             else:
                 self._outgrow(who in ("both", "all", "两人"), sentence)
         self.years.update(sentence.years)
-        if "couple" in sentence.words or (len(sentence.years) > 1 and not sentence.strong):
+        several = any(word in sentence.text for word in ("they", "both", "两人", "他们"))
+        told = len(sentence.years) > 1 or ("adult" in sentence.words and several)
+        if "couple" in sentence.words or (told and not sentence.strong):
             self.couple_at = self.at
 
     def _outgrow(self, everyone: bool, sentence: Sentence) -> None:

@@ -41,6 +41,8 @@ def syllables_of(run: str) -> str:
 
 def _is_word(before: str, han: str, after: str, words: frozenset[str]) -> bool:
     """Whether the characters, with some of those beside them, are a word that is looked for."""
+    if han == "岁" and before[-1:].isdigit():
+        return True
     return any(
         before[len(before) - left :] + han + after[:right] in words
         for left in range(len(before) + 1)

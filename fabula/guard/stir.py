@@ -26,9 +26,9 @@ _PLAIN = frozenset(
 )
 _EAST = "㐀-䶿一-鿿ぁ-ヿ가-힣"
 _APART = re.compile(rf"[{_EAST}][ *._~|/\-+·•‧・∙⋅]{{1,4}}$")
-_TAIL = re.compile(
-    rf"[{_EAST}]{{1,2}}[ *._~|/\-+·•‧・∙⋅]{{0,4}}$|[A-Za-zÀ-ɏ']+[.*_~|·]?$"
-    r"|\d+[.*_~|·]?$|[\u2600-\u27bf\U0001f000-\U0001faff]$"
+_TAIL = re.compile(  # an open word, with what it may be the rest of; or characters that may be set apart
+    rf"[{_EAST}]{{1,2}}[ *._~|/\-+·•‧・∙⋅]{{0,4}}$|[A-Za-zÀ-ɏ'\d]+(?:[.*_~|·][A-Za-zÀ-ɏ'\d]*)*$"
+    r"|[\u2600-\u27bf\U0001f000-\U0001faff]$"
 )
 _INSIDE = re.compile(r"[A-Za-z][.*_~|·]$|\d$")  # right before a Latin word: it may be the rest of one
 _AFTER_NUMBERS = frozenset(["st", "nd", "rd", "th", "s", "am", "pm", "km", "cm", "kg", "m", "h", "yo", "yrs"])

@@ -59,7 +59,7 @@ class FloorWatch:
         self._lured = False
         self._blocked = False
         self._past: list[str] = []  # sentences that ended, of which nobody has needed to know who is in them
-        self._said = ""  # all sentences that ended
+        self._said = ""  # all sentences that were read
         self._births = False  # it speaks of births or papers
         self._calm: list[str] = []  # pieces that were shown without a look, and are not yet in `_open`
         self._easy = False
@@ -151,11 +151,6 @@ class FloorWatch:
 
     def _leave(self, raw: str) -> None:
         self._past.append(raw)
-        self._tell(raw)
-
-    def _tell(self, raw: str) -> None:
-        self._said += raw
-        self._births = self._births or tells_births(raw)
 
     # ── what was said, and by whom it may be meant ──────────────────────────────────────────────────
 
@@ -164,8 +159,10 @@ class FloorWatch:
             self._scene, self._frame = self._hear()
         for past in self._past:
             self._step(self._scene, read_sentence(past, 0))
+        news = "".join([*self._past, raw])
         self._past.clear()
-        self._tell(raw)
+        self._said += news
+        self._births = self._births or tells_births(news)
         born = self._born()
         return self._step(self._scene, read_sentence(raw, 0)) | (
             born is not None and self._scene.step(born, "assistant", self._in_frame())

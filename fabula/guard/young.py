@@ -51,7 +51,7 @@ def minors_of(text: str, hits: list[Hit], ages: list[Age], words: frozenset[str]
     found = [
         Minor(3, age.who, age.years, age.start, age.end)
         for age in ages
-        if age.is_minor and not _was(age, text, adult)
+        if age.is_minor and not _was(age, text, adult) and not (adult and _LONG_AGO.search(text[age.start :]))
     ]
     for hit in hits:
         strength = _strength(text, hit, words)
@@ -64,6 +64,7 @@ def minors_of(text: str, hits: list[Hit], ages: list[Age], words: frozenset[str]
     return tuple(found)
 
 
+_LONG_AGO = pattern("young.long_ago")  # "lost her father at six", of someone grown
 _NOW = pattern("young.now")
 
 

@@ -36,6 +36,17 @@ PIECES = st.sampled_from(
         "ﬁ",
         "½",
         "\n",
+        "xiao",
+        "ai",
+        "AI",
+        "sui",
+        "十4岁",
+        "l4 years",
+        "🔞",
+        "fo*rteen",
+        "un|der|age",
+        "sexxx",
+        "ㄗㄨㄛˋ",
     ]
 )
 WILD = st.one_of(st.text(max_size=60), st.lists(PIECES, max_size=25).map("".join))
