@@ -6,6 +6,8 @@ TESTS ?=
 # Files of tests that run at a time: half the cores, since engines and browsers need theirs.
 WORKERS ?= $(shell python3 -c "import os; print(max(1, min(4, (os.cpu_count() or 2) // 2)))" 2>/dev/null || echo 1)
 BENCH ?=
+# What is installed for the tests: dev, or dev,lab (torch and what belongs to it, for tests/lab).
+KIND ?= dev
 
 .PHONY: help run test bench screenshot format clean
 
@@ -16,7 +18,7 @@ run: ## Start the studio (the first time: install, fetch the starter model)
 	@./start_linux.sh $(ARGS)
 
 test: ## Check everything: lint, format, types, layers, tests (TESTS=tests/pure for some of them)
-	@./scripts/venv.sh dev
+	@./scripts/venv.sh $(KIND)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy

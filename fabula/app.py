@@ -340,7 +340,11 @@ class Studio:
         if model.elsewhere:
             return self.remotes.worker(model)
         if self.engine_of(model).engine == TRANSFORMERS:
-            return TransformersWorker(self.home.logs, start_timeout_s=self.settings.engine_start_timeout)
+            return TransformersWorker(
+                self.home.logs,
+                start_timeout_s=self.settings.engine_start_timeout,
+                python=self.settings.engine_transformers_python,
+            )
         if is_copy(model.name) or self.load_options(model).exact:
             return self._direct(model)
         return LlamaCppWorker(

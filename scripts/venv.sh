@@ -1,5 +1,5 @@
 #!/bin/sh
-# Make .venv and install Fabula into it: scripts/venv.sh [dev]
+# Make .venv and install Fabula into it: scripts/venv.sh [dev | dev,lab]
 # Installs again only when pyproject.toml or constraints.txt has changed, or when this folder was moved.
 set -eu
 cd "$(dirname "$0")/.."
@@ -40,9 +40,9 @@ is_whole() {
 wanted=$(cat pyproject.toml constraints.txt | cksum)
 if is_whole; then
     installed=$(cat "$stamp" 2>/dev/null || true)
-    if [ "$installed" = "dev $wanted" ] || [ "$installed" = "$kind $wanted" ]; then
-        exit 0
-    fi
+    case "$kind $installed" in
+    "plain dev $wanted" | "plain dev,lab $wanted" | "dev dev,lab $wanted" | "$kind $kind $wanted") exit 0 ;;
+    esac
 else
     python=$(find_python)
     echo "Making .venv with $("$python" -V)"
@@ -51,7 +51,7 @@ fi
 
 rm -f "$stamp"
 target=.
-if [ "$kind" = dev ]; then target=".[dev]"; fi
+if [ "$kind" != plain ]; then target=".[$kind]"; fi
 echo "Installing Fabula into .venv (only when its requirements change)"
 .venv/bin/python -m pip install --disable-pip-version-check --no-compile --constraint constraints.txt --editable "$target" ||
     fail "The installation did not succeed; pip's own words are above. Check the network and run this again."

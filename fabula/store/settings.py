@@ -133,6 +133,7 @@ SETTINGS = (
     Setting("engine.kv_type", "f16", choices=KV_TYPES),
     Setting("engine.gpu_layers", -1, -1, 10_000),  # −1 = by the memory plan
     Setting("engine.build", ""),  # a build of `fabula engine list`, or the path of a llama-server; "" = ours
+    Setting("engine.transformers_python", ""),  # a Python that has torch and what belongs to it; "" = ours
     Setting("engine.memory_limit", 0.0, 0, 1_000_000),  # GiB that all models may take; 0 = what is free
     Setting("engine.start_timeout", 120.0, 1, 86_400),  # seconds
     Setting("engine.keep_alive", 900.0, is_time=True),  # without use; −1 = for ever
@@ -158,6 +159,7 @@ class Settings:
     engine_kv_type: str
     engine_gpu_layers: int
     engine_build: str
+    engine_transformers_python: str
     engine_memory_limit: float
     engine_start_timeout: float
     engine_keep_alive: float

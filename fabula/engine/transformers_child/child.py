@@ -7,9 +7,14 @@ stderr   the log
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import sys
+from pathlib import Path
+
+if importlib.util.find_spec("fabula") is None:  # another Python's: what it lacks comes from ours
+    sys.path.append(str(Path(__file__).parents[3]))
 
 from fabula.engine.direct.serving import (
     READY,

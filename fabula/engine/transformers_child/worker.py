@@ -19,6 +19,9 @@ from fabula.engine.transformers_child.needs import require
 
 PROGRAM = Path(__file__).with_name("child.py")
 START_TIMEOUT_S = 600.0
+COMPILES_S = (
+    900.0  # the first load of packed weights may compile the code for this processor (measured: 190 s)
+)
 NAME = "transformers"
 FORMS = ("grammar", "json_schema")
 _UNSAFE = re.compile(r"[^\w.-]+")
@@ -27,21 +30,24 @@ _UNSAFE = re.compile(r"[^\w.-]+")
 class TransformersWorker(DeskWorker):
     """One folder in one child process. Also Counts, Spells, Scores, Compares.
 
-    `logs` is the folder for the engine's log files.
+    `logs` is the folder for the engine's log files, `python` a Python that has the packages where ours has
+    not.
     """
 
     engine = NAME
 
-    def __init__(self, logs: Path, *, start_timeout_s: float = START_TIMEOUT_S) -> None:
-        self._logs, self._start_timeout_s = logs, start_timeout_s
+    def __init__(self, logs: Path, *, start_timeout_s: float = START_TIMEOUT_S, python: str = "") -> None:
+        self._logs, self._start_timeout_s, self._python = logs, start_timeout_s, python
 
     async def load(self, model: LocalModel, plan: Plan) -> None:
         """Raises ExtraMissing where the packages are not installed."""
         self.model, self.plan = model, plan
-        require(model)
+        if not self._python:
+            require(model)
+        patience = max(self._start_timeout_s, COMPILES_S if model.packed else 0.0)
         log = self._logs / f"engine-{_UNSAFE.sub('_', model.name)}.log"
         self._process = await DirectProcess.start(
-            model.name, settings(model, plan), log, self._start_timeout_s, program=PROGRAM
+            model.name, settings(model, plan), log, patience, self._python, PROGRAM
         )
         facts = self._process.facts
         self.vocabulary = facts["vocabulary"]
