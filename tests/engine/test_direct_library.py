@@ -10,9 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fabula.core.errors import DirectUnavailable
 from fabula.engine.direct import abi, proof, tiny
 from fabula.engine.direct.abi import CONTEXT_FIELDS, MODEL_FIELDS, Field, Layout
 from fabula.engine.direct.library import Drifted, Library
+from fabula.engine.direct.process import DirectProcess
 
 
 def without(fields: list[Field], name: str) -> list[Field]:
@@ -83,6 +85,20 @@ def test_a_damaged_record_of_the_proof_is_made_again(tmp_path: Path) -> None:
 def test_no_library_and_no_engine_library_are_told(tmp_path: Path) -> None:
     with pytest.raises(Drifted, match="cannot be opened"):
         Library(tmp_path / "nothing.so")
+
+
+async def test_where_the_library_has_drifted_only_exact_work_is_off(tmp_path: Path) -> None:
+    """The child says so instead of being ready; the sentence is one for people."""
+    program = tmp_path / "child.py"
+    program.write_text(
+        "import sys\n"
+        "sys.stdin.readline()\n"
+        "print('noise of the engine')\n"
+        'print(\'FABULA-READY {"drifted": "a default has changed"}\', flush=True)\n'
+        "sys.stdin.read()\n"
+    )
+    with pytest.raises(DirectUnavailable, match=r"a default has changed.*Chats work as before"):
+        await DirectProcess.start("starter", {}, tmp_path / "log", 20.0, program=program)
 
 
 def test_the_known_log_probabilities_are_those_of_a_forward_pass_in_numpy() -> None:
