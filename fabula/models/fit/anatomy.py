@@ -26,6 +26,7 @@ _BLOCK = re.compile(r"^blk\.(\d+)\.")
 _EXPERTS = re.compile(r"ffn_(up|down|gate|gate_up)_(ch|)exps")
 _STATE = ("ssm_", "shortconv.", "time_mix_")
 _ATTENTION = ("attn_k.", "attn_kv_a_mqa.", "attn_kv_b.")
+RWKV6, RWKV7, RWKV6_LERPS = 10, 15, 5  # embeddings per token that time mixing takes; measured
 LAYERS_LIMIT = 4096  # the deepest models have about 130; a header may claim thousands of millions
 INPUTS = ("token_embd.", "per_layer_token_embd.", "position_embd.", "token_types.", "token_embd_norm.")
 """Tensors that the engine keeps in the machine's memory wherever the layers are."""
@@ -95,8 +96,10 @@ class Anatomy:
     layers: tuple[Layer, ...]
     inputs: int  # bytes of what is looked up by token
     embeddings: int  # bytes of the token embeddings alone
-    output: int  # bytes of what comes after the last layer
+    output: int  # bytes of what comes after the last layer, on a device
     shared_tables: int  # bytes that every device with a layer has
+    on_host: tuple[int, int] = (-1, -1)  # of the last two, as the machine's memory aligns them; −1 = the same
+    unused_layers: int = 0  # that are in the file, and count where layers are counted, but are not loaded
     tied: bool  # the token embeddings are also the output
     widths: Widths
     output_reads: tuple[Read, ...] = ()
@@ -104,8 +107,17 @@ class Anatomy:
     notes: tuple[str, ...] = field(default=())  # what could not be told apart, as text keys
 
     @property
+    def output_on_host(self) -> int:
+        return self.on_host[0] if self.on_host[0] >= 0 else self.output
+
+    @property
+    def tables_on_host(self) -> int:
+        return self.on_host[1] if self.on_host[1] >= 0 else self.shared_tables
+
+    @property
     def weights(self) -> int:
-        return sum(layer.weights for layer in self.layers) + self.inputs + self.output + self.shared_tables
+        layers = sum(layer.weights for layer in self.layers)
+        return layers + self.inputs + self.output_on_host + self.tables_on_host
 
     @functools.cached_property
     def windows(self) -> tuple[int, ...]:
@@ -205,6 +217,8 @@ def anatomy(headers: Sequence[Header]) -> Anatomy:
         embeddings=_sum(embeddings, DEVICE_ALIGNMENT),
         output=_sum(others, DEVICE_ALIGNMENT),
         shared_tables=_sum(tables, DEVICE_ALIGNMENT),
+        on_host=(_sum(others, HOST_ALIGNMENT), _sum(tables, HOST_ALIGNMENT)),
+        unused_layers=max(facts.number("block_count") - facts.count, 0),
         tied=not has_output and facts.architecture not in ENCODERS,
         widths=shapes.widths(rest),
         output_reads=_reads([tensor for tensor in rest if tensor.name == _output_name(has_output)], 1.0),
@@ -332,9 +346,16 @@ class _Shapes:
             inner=inner,
             conv=inner + 2 * number("ssm.group_count") * state if inner else 0,
             projected=self._rows("ssm_in.weight") or self._rows("shortconv.in_proj.weight"),
-            mixed=number("embedding_length") if number("wkv.head_size") else 0,
+            mixed=self._mixed(),
             query=self._rows("attn_q.weight") or self._rows("attn_qkv.weight"),
         )
+
+    def _mixed(self) -> int:
+        """Of an RWKV layer: the sixth version mixes five things, the seventh six and more of each."""
+        if not self.facts.number("wkv.head_size"):
+            return 0
+        lerps = self._largest("time_mix_lerp_fused.weight", -1)
+        return (RWKV7 if lerps > RWKV6_LERPS else RWKV6) * self.facts.number("embedding_length")
 
     def _width(self, name: str) -> int:
         return self._largest(name, 0)
@@ -347,7 +368,7 @@ class _Shapes:
             tensor.shape[axis]
             for tensors in self.blocks.values()
             for tensor in tensors
-            if tensor.name.endswith(f".{name}") and len(tensor.shape) > axis
+            if tensor.name.endswith(f".{name}") and len(tensor.shape) > max(axis, 0)
         )
         return max(found, default=0)
 

@@ -61,21 +61,22 @@ def first_on_device(model: Anatomy, load: Load) -> int:
     """The first layer on the device; as many as there are when only the output is there, or nothing."""
     if not load.gpu_layers:
         return len(model.layers)
-    return max(len(model.layers) + 1 - load.gpu_layers, 0)
+    all_layers = len(model.layers) + model.unused_layers
+    return min(max(all_layers + 1 - load.gpu_layers, 0), len(model.layers))
 
 
 def weights(model: Anatomy, load: Load) -> tuple[int, int]:
     """(host, device)"""
     before, before_on_device, _ = model.summed
     if not load.gpu_layers:
-        return before[-1] + model.inputs + model.output + model.shared_tables, 0
+        return before[-1] + model.inputs + model.output_on_host + model.tables_on_host, 0
     first = first_on_device(model, load)
     kept = _kept_experts(model, load, first)
     host = before[first] + kept + model.inputs
     device = before_on_device[-1] - before_on_device[first] - kept
-    tables = model.shared_tables
     device += model.output + (model.embeddings if model.tied else 0)
-    return host + (tables if first else 0), device + (tables if first < len(model.layers) else 0)
+    device += model.shared_tables if first < len(model.layers) else 0
+    return host + (model.tables_on_host if first else 0), device
 
 
 def _kept_experts(model: Anatomy, load: Load, first: int) -> int:

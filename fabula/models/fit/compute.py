@@ -14,7 +14,6 @@ from fabula.models.fit.cache import Load, cells, window_cells
 from fabula.models.fit.constants import Constants
 
 I64 = 8  # bytes
-RWKV_WIDTH = 15  # embeddings per token that a time-mixing layer takes; measured
 
 
 def on_device(model: Anatomy, load: Load, known: Constants) -> int:
@@ -119,7 +118,7 @@ def _attention(model: Anatomy, load: Load) -> int:
 
 def _state(model: Anatomy) -> int:
     widths = model.widths
-    return max(widths.projected + 2 * widths.conv + widths.inner, RWKV_WIDTH * widths.mixed)
+    return max(widths.projected + 2 * widths.conv + widths.inner, widths.mixed)
 
 
 def _outputs(model: Anatomy, load: Load) -> int:

@@ -224,7 +224,7 @@ class _Planner:
         Where not all fit, a mixture of experts keeps experts in the machine's memory first: each token needs
         few of them. Other models keep whole layers there.
         """
-        everything = len(self.body.layers) + 1
+        everything = self.everything
         kept = self.wanted.options.moe_cpu or 0
         if not self.ground.cards:
             return _Layers(0)
@@ -244,6 +244,11 @@ class _Planner:
         return _Layers(_most(lambda count: fits(_Layers(count, kept)), everything - 1), kept)
 
     @property
+    def everything(self) -> int:
+        """Layers as the engine counts them: with the output, and those of the file that it leaves out."""
+        return len(self.body.layers) + self.body.unused_layers + 1
+
+    @property
     def mixes(self) -> bool:
         return any(layer.experts for layer in self.body.layers)
 
@@ -252,7 +257,7 @@ class _Planner:
     def _verdict(self, devices: tuple[DevicePlan, ...], layers: _Layers, refused: str) -> Verdict:
         if self.model.problem or refused:
             return "no"
-        some = 0 < layers.on_cards <= len(self.body.layers) or (layers.on_cards and layers.kept_experts)
+        some = 0 < layers.on_cards < self.everything or (layers.on_cards and layers.kept_experts)
         return verdict_of("partial" if some else "fits", devices)
 
     def _why(
@@ -278,7 +283,7 @@ class _Planner:
         return self._split(layers) if verdict == "partial" else []
 
     def _split(self, layers: _Layers) -> list[Note]:
-        notes, all_layers = [], len(self.body.layers) + 1
+        notes, all_layers = [], self.everything
         gpu = self.ground.cards[0].name
         if layers.on_cards < all_layers:
             notes.append(
