@@ -149,7 +149,7 @@ def publish() -> None:
     """Put the tables into the page."""
     page = PAGE.read_text(encoding="utf-8")
     for name, text in tables().items():
-        place = re.compile(rf"(<!-- guard {name} -->\n).*?(\n<!-- end -->)", re.DOTALL)
+        place = re.compile(rf"(<!-- measured: {name} -->\n).*?(\n<!-- measured end -->)", re.DOTALL)
         page = place.sub(lambda match, text=text: f"{match[1]}{text}{match[2]}", page)
     PAGE.write_text(page, encoding="utf-8")
 
