@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from story_truth import Counted
 
 from fabula.prompt.lore.activate import Activation, Occasion, activate, ordered
+from fabula.prompt.lore.buffer import Buffer
 from fabula.prompt.lore.entry import Entry, Position, entry_of
 from fabula.prompt.lore.placing import placed
 from fabula.prompt.lore.settings import LoreSettings
@@ -170,3 +171,43 @@ def test_an_edit_ends_an_entrys_timer() -> None:
         [entry_of(row | {"content": "b"}, "b")], replace(later, settings=replace(PLAIN, depth=1)), timers
     )
     assert edited.verdicts[0].reason == "key_missing"
+
+
+_SAID = st.lists(st.text("abÄσΣς.n \n龍", max_size=12), max_size=4)
+_KEYS = st.lists(
+    st.sampled_from(["a", "ab", "a b", "a.", "ΣΑΣ", "ς", "Σ", "龍", "/a.b/", "a\nb", "b.", " a"]), max_size=3
+)
+
+
+@given(
+    _SAID,
+    st.lists(
+        st.tuples(_KEYS, st.text("abΣ .龍", max_size=8), st.booleans(), st.none() | st.booleans()), max_size=5
+    ),
+    st.booleans(),
+    st.booleans(),
+)
+def test_the_quick_look_misses_nothing(
+    texts: list[str], rows: list[tuple[list[str], str, bool, bool | None]], unicode: bool, v3: bool
+) -> None:
+    settings = LoreSettings(unicode_words=unicode, v3_regex=v3, depth=3)
+    turn = Occasion(messages=texts, budget=1000, settings=settings)
+    entries = [
+        Entry(
+            uid=str(number),
+            keys=tuple(keys),
+            content=content,
+            use_regex=regex,
+            case_sensitive=exact,
+            whole_words=exact,
+        )
+        for number, (keys, content, regex, exact) in enumerate(rows)
+    ]
+    quick = found(entries, turn)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Buffer, "_may_stand", lambda *_: True)
+        slow = found(entries, turn)
+    assert [(seen.fired, seen.key) for seen in quick.verdicts] == [
+        (seen.fired, seen.key) for seen in slow.verdicts
+    ]
+    assert quick.entries == slow.entries

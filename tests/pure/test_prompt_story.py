@@ -166,6 +166,13 @@ def test_the_first_message_is_resolved_whoever_said_it_and_others_are_sent_as_th
     )
 
 
+def test_macros_see_the_alternatives_of_the_last_reply() -> None:
+    messages = [StoryMessage(text="Hm.", name="Mira", swipes=3, swipe=1)]
+    note = Note(text="{{currentSwipeId}}/{{lastSwipeId}}", depth=0, interval=1)
+    asked = StoryMessage(text="So?", name="Alex", is_user=True, is_hidden=True)
+    assert "\n2/3\n" in text_of(story(messages=[asked, *messages], note=note), instruct=None).text
+
+
 def test_the_newest_reasoning_is_sent_and_in_a_group_only_the_speakers() -> None:
     messages = [
         StoryMessage(text=text, name=name, reasoning=f"of {name}")

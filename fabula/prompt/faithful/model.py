@@ -10,7 +10,7 @@ from typing import Literal
 from fabula.prompt.lore.entry import Entry, Role
 from fabula.prompt.lore.settings import LoreSettings
 from fabula.prompt.lore.timed import Timers
-from fabula.prompt.macros.scene import Card
+from fabula.prompt.macros.scene import Card, Said
 from fabula.prompt.regexes.scripts import Script
 
 Kind = Literal["normal", "continue", "impersonate", "quiet", "swipe", "regenerate"]
@@ -43,14 +43,11 @@ class Join(IntEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StoryMessage:
+class StoryMessage(Said):
     """One message. A narrator's belongs to nobody. `own_face`: it was told under a picture of its own, as in
     groups and under other personas, so its name is shown where names may be forced."""
 
-    text: str
     name: str = ""
-    is_user: bool = False
-    is_hidden: bool = False
     is_narrator: bool = False
     own_face: bool = False
     reasoning: str = ""

@@ -27,7 +27,7 @@ from fabula.prompt.lore.entry import Entry, Position
 from fabula.prompt.lore.placing import Placed, placed
 from fabula.prompt.macros.chance import Draw
 from fabula.prompt.macros.evaluate import resolved
-from fabula.prompt.macros.scene import Card, Said, Scene, Variables, once
+from fabula.prompt.macros.scene import Card, Scene, Variables, once
 from fabula.prompt.plan import CountTable, NeedCounts
 from fabula.prompt.regexes.scripts import Placement, run_all
 
@@ -162,10 +162,7 @@ def _scene(story: Story, turn: Turn, world: World) -> Scene:
         persona=story.persona.description,
         members=tuple(member.name for member in group.members) if group else (),
         muted=tuple(member.name for member in group.members if member.file in group.muted) if group else (),
-        messages=tuple(
-            Said(text=message.text, is_user=message.is_user, is_hidden=message.is_hidden)
-            for message in story.messages
-        ),
+        messages=story.messages,
         plain={**plain, **world.plain},
         local=world.local.copy() if turn.dry else world.local,
         everywhere=world.everywhere.copy() if turn.dry else world.everywhere,

@@ -219,6 +219,8 @@ class _Scan:
 
     def _by_keys(self, entry: Entry, state: Pass) -> tuple[Reason, str]:
         text = self._buffer.text(entry, state != "further")
+        if not self._buffer.may_stand(entry, text):
+            return "key_missing", ""
         key = next((key for key in entry.keys if self._stands(text, key, entry)), None)
         if key is None:
             slow = any(key in self._buffer.slow for key in entry.keys)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from fabula.prompt.lore.entry import SOURCES, Entry, Source
-from fabula.prompt.lore.keys import bare_expression, expression, kind_of, searched, small, words_of
+from fabula.prompt.lore.keys import bare_expression, expression, kinds_of, lowered, searched, words_of
 from fabula.prompt.lore.settings import LoreSettings
 
 MAX_DEPTH = 1000  # messages that are searched at most
@@ -52,14 +52,23 @@ class Buffer:
 
     def may_find(self, entry: Entry, searched: int) -> bool:
         """Whether a key may stand in what recursion has added behind the first `searched` texts."""
-        text, words = self._added(searched)
+        return self._may_stand(entry, *self._added(searched))
+
+    def may_stand(self, entry: Entry, text: str) -> bool:
+        """Whether a key may stand in `text`; costs less than to look for each."""
+        small_text = lowered(text)
+        return self._may_stand(entry, small_text, words_of(small_text))
+
+    def _may_stand(self, entry: Entry, text: str, words: frozenset[str]) -> bool:
+        singles, texts, others = kinds_of(entry.keys)
+        if others or (entry.use_regex and self.settings.v3_regex):
+            return True
         whole = self.settings.whole_words if entry.whole_words is None else entry.whole_words
-        by_word = whole and not self.settings.unicode_words
-        for key in entry.keys:
-            kind = kind_of(key)
-            if kind == "other" or small(key) in (words if by_word and kind == "word" else text):
-                return True
-        return False
+        if whole and not self.settings.unicode_words:
+            found = not singles.isdisjoint(words)
+        else:
+            found = any(key in text for key in singles)
+        return found or any(key in text for key in texts)
 
     def _added(self, searched: int) -> tuple[str, frozenset[str]]:
         until = len(self.recursed)

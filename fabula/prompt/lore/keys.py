@@ -24,7 +24,7 @@ _LETTER = f"[^\\W{_UNSPACED}]"
 def searched(text: str, key: str, *, case_sensitive: bool, whole_words: bool, unicode_words: bool) -> bool:
     """Whether `key` stands in `text`; a key `/…/flags` is an expression and not meant for here."""
     if not case_sensitive:
-        text, key = _lowered(text), small(key)
+        text, key = lowered(text), small(key)
     if not whole_words:
         return key in text
     if unicode_words:
@@ -36,10 +36,19 @@ def searched(text: str, key: str, *, case_sensitive: bool, whole_words: bool, un
 
 @functools.lru_cache(maxsize=65536)
 def kind_of(key: str) -> Literal["word", "text", "other"]:
-    """Words and texts stand in a text when they stand in one of its lines; expressions need not."""
-    if any(sign in key for sign in "/{<\\\n") or key != key.strip() or not key:
+    """Words and texts stand in a text only when they stand in one of its lines, in whatever case; others are
+    expressions, macros, and what has small letters that depend on what follows."""
+    if any(sign in key for sign in "/{<\\\nΣ") or key != key.strip() or not key:
         return "other"
     return "word" if _WORD.fullmatch(key) else "text"
+
+
+@functools.lru_cache(maxsize=65536)
+def kinds_of(keys: tuple[str, ...]) -> tuple[frozenset[str], tuple[str, ...], bool]:
+    """The words among the keys and the texts, in small letters, and whether there are others."""
+    words = frozenset(small(key) for key in keys if kind_of(key) == "word")
+    texts = tuple(small(key) for key in keys if kind_of(key) == "text")
+    return words, texts, any(kind_of(key) == "other" for key in keys)
 
 
 @functools.lru_cache(maxsize=65536)
@@ -48,7 +57,7 @@ def small(key: str) -> str:
 
 
 @functools.lru_cache(maxsize=256)
-def _lowered(text: str) -> str:
+def lowered(text: str) -> str:
     return text.lower()
 
 

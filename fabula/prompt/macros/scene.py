@@ -30,7 +30,7 @@ class Card:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
-    """One message of the chat as macros see it."""
+    """One message of the chat, as far as macros see it."""
 
     text: str
     is_user: bool = False
