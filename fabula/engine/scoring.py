@@ -20,6 +20,7 @@ from fabula.engine.beside import Beside
 
 CHUNK = 64  # tokens that two models read in turn
 MOST_LIKELIEST = 100
+WINDOW, LONGEST_WINDOW = 512, 1_000_000  # tokens
 MOST_CONTINUATIONS = 1024
 
 
@@ -46,6 +47,14 @@ class Comparison:
         first = [row.first for row in self.rows if row.first is not None]
         second = [row.second for row in self.rows if row.second is not None]
         return _perplexity(first), _perplexity(second)
+
+
+@dataclass(frozen=True, slots=True)
+class Perplexity:
+    value: float
+    tokens: int  # of the text
+    counted: int  # of them, those that were scored with enough before them
+    windows: int
 
 
 class Scoring:
@@ -86,6 +95,24 @@ class Scoring:
         async with self._beside.exact(model.name, wish, swap=swap) as worker:
             asked = [Prompt(continuation, add_special=False) for continuation in continuations]
             return await _able(worker).choices(Prompt(prefix), asked)
+
+    async def perplexity(
+        self, model: LocalModel, text: str, window: int = WINDOW, wish: Wish = NO_WISH, *, swap: bool = False
+    ) -> Perplexity:
+        """Of a text of any length, by the rule of llama.cpp's tool: windows of so many tokens, of each of
+        which the second half counts. A text of less than one window counts whole."""
+        if not 2 <= window <= LONGEST_WINDOW:
+            expected = phrase("expected.whole_range", low=2, high=LONGEST_WINDOW)
+            raise BadParameter("window", f"{window}", expected)
+        async with self._beside.exact(model.name, wish, swap=swap) as worker:
+            ids = await _ids(worker, text)
+            starts = range(0, max(len(ids) - window, 0) + 1, window)
+            found: list[float] = []
+            for start in starts:
+                part = tuple(ids[start : start + window])
+                scored = await _able(worker).score(Prompt((part,), add_special=False))
+                found += scored.logprobs[window // 2 - 1 if len(ids) >= window else 0 :]
+        return Perplexity(_perplexity(found), len(ids), len(found), len(starts))
 
     # ── two models ──────────────────────────────────────────────────────────────────────────────────
 

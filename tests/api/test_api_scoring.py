@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import httpx
@@ -50,6 +51,15 @@ async def test_a_text_is_scored_token_by_token(api: httpx.AsyncClient) -> None:
 async def test_token_ids_are_scored_too(api: httpx.AsyncClient) -> None:
     told = (await api.post("/models/tiny/score", json={"tokens": [4, 5]})).json()
     assert [token["id"] for token in told["tokens"]] == [4, 5]
+
+
+async def test_the_perplexity_of_a_long_text_is_that_of_its_windows(api: httpx.AsyncClient) -> None:
+    asked = {"text": "one two " * 60, "window": 64}  # 240 tokens: three windows, and a rest
+    told = (await api.post("/models/tiny/perplexity", json=asked)).json()
+    assert (told["tokens"], told["windows"], told["counted"]) == (240, 3, 3 * 32)
+    assert told["perplexity"] == pytest.approx(math.exp(0.5))
+    short = (await api.post("/models/tiny/perplexity", json={"text": "one two"})).json()
+    assert (short["windows"], short["counted"]) == (1, 2)
 
 
 async def test_the_likeliest_continuation_is_the_one_with_the_highest_total(api: httpx.AsyncClient) -> None:

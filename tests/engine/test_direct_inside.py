@@ -83,6 +83,14 @@ async def test_a_tensor_that_does_not_exist_is_told(worker: DirectWorker) -> Non
     assert await worker.capture(Prompt((TEXT,)), ["l_out-1"], "last")
 
 
+async def test_what_fails_while_the_engine_calls_us_is_raised_when_it_has_returned(
+    worker: DirectWorker,
+) -> None:
+    with pytest.raises(EngineRefused, match="is not kept as plain"):
+        await worker.capture(Prompt((TEXT,)), ["*"])
+    assert await logprobs(worker)
+
+
 async def test_a_vector_moves_its_layer_by_itself_and_those_before_it_not_at_all(
     model: LocalModel, worker: DirectWorker
 ) -> None:

@@ -136,6 +136,37 @@ class Rerank(Body):
     keep_alive: str | float | None = None
 
 
+class Exact(Body):
+    """`swap` allows that the served copy of the model goes, once it is idle, where both do not fit."""
+
+    swap: bool = False
+    load: Values = {}
+    keep_alive: str | float | None = None
+
+
+class Score(Exact):
+    """Either a text or token ids."""
+
+    text: str = Field("", max_length=MAX_TEXT)
+    tokens: list[int] = Field([], max_length=MAX_TEXT)
+    likeliest: int = 0
+
+
+class Perplexity(Exact):
+    text: str = Field(max_length=MAX_TEXT)
+    window: int = 512
+
+
+class Choices(Exact):
+    prefix: str = Field(min_length=1, max_length=MAX_TEXT)
+    continuations: list[str]
+
+
+class Compare(Exact):
+    other: str
+    text: str = Field(max_length=MAX_TEXT)
+
+
 class Tokenize(Body):
     text: str = Field(max_length=MAX_TEXT)
     model: str = ""

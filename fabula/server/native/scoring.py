@@ -27,6 +27,15 @@ def router(studio: Studio) -> APIRouter:
         scored = await studio.scoring.score(model, _pieces(body), body.likeliest, _wish(body), swap=body.swap)
         return {"model": model.name, **_scored(scored)}
 
+    @routes.post("/{name:path}/perplexity")
+    async def perplexity(name: str, body: bodies.Perplexity) -> Json:
+        """How surprised the model is by a text of any length."""
+        model = studio.find_model(name)
+        asked = (body.text, body.window, _wish(body))
+        made = await studio.scoring.perplexity(model, *asked, swap=body.swap)
+        told = {"tokens": made.tokens, "counted": made.counted, "windows": made.windows}
+        return {"model": model.name, "perplexity": made.value, **told}
+
     @routes.post("/{name:path}/choices")
     async def choices(name: str, body: bodies.Choices) -> Json:
         """Which of several continuations of one text is the likeliest."""
