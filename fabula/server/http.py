@@ -35,6 +35,7 @@ from fabula.server.native import (
     models,
     presets,
     remotes,
+    scoring,
     system,
     tuning,
     turns,
@@ -64,7 +65,7 @@ def create(studio: Studio) -> ASGIApp:
     )
     app.include_router(openai_routes.router(studio))  # first: routes are tried one by one
     app.include_router(web_routes())  # before the many that a router makes ready for its first request
-    model_rooms = (tuning, adapters, models, engines, remotes)
+    model_rooms = (tuning, adapters, models, engines, remotes, scoring)
     for room in (system, *model_rooms, chats, turns, jobs, presets, measures, characters):
         app.include_router(room.router(studio), prefix=NATIVE)
     app.include_router(embeddings.router(studio))
