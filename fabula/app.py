@@ -114,7 +114,9 @@ class Studio:
             on_request=self.background.used,
         )
         self.measures = Measures(self.supervisor, self.models, self.load_options)
-        self.beside = Beside(self.supervisor, self.supervisor.running, self._plan_copy, self._no_direct)
+        self.beside = Beside(
+            self.supervisor, self.supervisor.running, self._plan_copy, self._no_direct, self._is_exact
+        )
         self.scoring = Scoring(self.beside, self.home.path)
         self.turns = Turns(self.beside, FloorGuard(OpenPolicy()), RememberedCounts(self.chats))
         self.live = Live(self.journal)
@@ -197,6 +199,8 @@ class Studio:
             return remotes.plan(model, wished, self.remotes.get(model.elsewhere.server).at_a_time)
         if model.format == SAFETENSORS:
             return self._plan_folder(model, wished, held or Held())
+        if wished.exact and not (is_copy(model.name) or self.load_options(model).exact):
+            raise BadParameter("exact", "true", phrase("expected.set_for_model"))
         measured = self.measured(model, wished)
         wanted = fit.Wanted.of(whole_texts(model, wished.over(measured)))
         limit = int(self.settings.engine_memory_limit * (1 << 30))
@@ -375,6 +379,10 @@ class Studio:
     def _plan_copy(self, name: str, wished: LoadOptions, held: Held) -> Plan:
         model = self._described(name)
         return self.plan(model, wished.over(REFERENCE).over(self.load_options(model)), held)
+
+    def _is_exact(self, name: str) -> bool:
+        """Whether the model's usual engine scores, and honours every parameter, by itself."""
+        return self._described(name).format == SAFETENSORS
 
     def _no_direct(self, name: str) -> Phrase | None:
         """Why the engine's own functions cannot be called for a model."""

@@ -39,7 +39,8 @@ def is_copy(name: str) -> bool:
 class Beside:
     """Workers, of which one may be wished for that is exact.
 
-    `running` are the loaded models, `obstacle` says why there can be no exact copy of a model.
+    `running` are the loaded models, `obstacle` says why there can be no exact copy of a model, `is_exact`
+    whether its usual engine is one that needs none.
     """
 
     def __init__(
@@ -48,8 +49,10 @@ class Beside:
         running: Callable[[], Sequence[Running]],
         plan: PlanIt,
         obstacle: Callable[[str], Phrase | None],
+        is_exact: Callable[[str], bool] = lambda name: False,
     ) -> None:
-        self._workers, self._running, self._plan, self._obstacle = workers, running, plan, obstacle
+        self._workers, self._running, self._plan = workers, running, plan
+        self._obstacle, self._is_exact = obstacle, is_exact
 
     @asynccontextmanager
     async def place(self, model: str, wish: Wish = NO_WISH) -> AsyncIterator[Place]:
@@ -79,6 +82,8 @@ class Beside:
 
         With `swap` the served one may have to go, once it is idle, if both do not fit.
         """
+        if self._is_exact(base(model)):
+            return base(model)
         if why := self._obstacle(base(model)):
             raise DirectUnavailable(why)
         copy = base(model) + MARK
@@ -93,8 +98,8 @@ class Beside:
         return copy
 
     async def fits_beside(self, model: str, wish: Wish = NO_WISH) -> bool:
-        """Whether the model's copy is loaded, or fits beside all that are."""
-        copy = base(model) + MARK
+        """Whether the model is loaded exactly, or fits so beside all that are."""
+        copy = base(model) + ("" if self._is_exact(base(model)) else MARK)
         if copy in {running.model for running in self._running()}:
             return True
         plan = await asyncio.to_thread(self._plan, copy, wish.options, self._held())

@@ -58,7 +58,10 @@ class Room:
     def __init__(self, size: int, *loaded: Running, why: Phrase | None = None) -> None:
         self.line = Line()
         self.size = size
-        self.beside = Beside(self.line, lambda: loaded, self.plan, lambda model: why)
+        self.beside = Beside(self.line, lambda: loaded, self.plan, lambda model: why, self.is_folder)
+
+    def is_folder(self, name: str) -> bool:
+        return name == "folder"
 
     def plan(self, name: str, wished: LoadOptions, held: Held) -> Plan:
         return plan(name, self.size, 8 * GB - held.taken)
@@ -99,6 +102,12 @@ async def test_a_model_that_is_served_exactly_needs_no_copy() -> None:
     room = Room(5 * GB, loaded("story", exact=True))
     async with room.beside.exact("story"):
         assert room.line.asked == [("story", LoadOptions())]
+
+
+async def test_a_model_whose_usual_engine_is_exact_needs_none() -> None:
+    room = Room(5 * GB, loaded("folder"), why=phrase("engine.direct.windows"))
+    async with room.beside.exact("folder"), room.beside.place("folder", Wish(LoadOptions(exact=True))):
+        assert room.line.asked == [("folder", LoadOptions())] * 2
 
 
 async def test_a_copy_that_is_loaded_is_used_again() -> None:
