@@ -16,6 +16,8 @@ from fabula.cli.words import say
 def rm(model: ModelArgument, yes: YesOption = False, home: HomeOption = None) -> None:
     with connect(home) as studio:
         found = studio.get(f"/models/{segment(model)}")
+        for use in found["uses"]:
+            screen.note(use)
         if not yes and sys.stdin.isatty():
             typer.confirm(say("cli.rm.ask", name=found["name"], size=found["size"]), abort=True, err=True)
         studio.delete(f"/models/{segment(found['name'])}")

@@ -26,6 +26,7 @@ VERBS = (
     "list",
     "show",
     "fit",
+    "verify",
     "rm",
     "ps",
     "stop",

@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from fabula.cli.main import main
+from fabula.store.home import Home
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 GIB = 1 << 30
@@ -139,3 +140,19 @@ def test_show_tells_what_any_file_is(
         main(["show", str(wrong), "--json"])
     told = json.loads(capsys.readouterr().out)
     assert (told["kind"], told["types"][0]["name"], told["safe"]) == ("model", "Q4_K", True)
+
+
+def test_verify_finds_a_damaged_file(
+    home: Home, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FABULA_LANGUAGE", "en")
+    [model] = home.models.glob("*.gguf")
+    for damage, status in ((False, 0), (True, 1)):
+        if damage:
+            before = model.stat()
+            model.write_bytes(model.read_bytes()[:-1] + b"\xff")
+            os.utime(model, ns=(before.st_atime_ns, before.st_mtime_ns))
+        with pytest.raises(SystemExit) as left:
+            main(["verify", "--home", str(home.path)])
+        assert (left.value.code or 0) == status
+    assert "damaged" in capsys.readouterr().out

@@ -9,6 +9,9 @@ from fastapi.responses import Response
 
 from fabula.app import Studio
 from fabula.core.load import NO_WISH, NOTHING, LoadOptions, wish_of
+from fabula.core.model import LocalModel
+from fabula.core.texts import Phrase
+from fabula.models.uses import uses
 from fabula.server.caller import caller_of
 from fabula.server.native import bodies, shapes
 
@@ -36,6 +39,7 @@ def router(studio: Studio) -> APIRouter:
             "plan": shapes.plan(studio.plan(model), language),
             "engine": shapes.engine(studio, model, language),
             "options": studio.settings.models.get(model.name, NOTHING).said(),
+            "uses": [use.say(language) for use in used(studio, model)],
         }
 
     @routes.put("/{name:path}/options")
@@ -63,3 +67,8 @@ def router(studio: Studio) -> APIRouter:
         return Response(status_code=204)
 
     return routes
+
+
+def used(studio: Studio, model: LocalModel) -> list[Phrase]:
+    """What else would miss the model's file."""
+    return uses(model, studio.catalog.list(), studio.settings.model_default)
