@@ -15,7 +15,7 @@ from fabula.core.seams import Guard, Watch
 from fabula.guard.purpose import Frame, is_clear
 from fabula.guard.reading import read
 from fabula.guard.scene import Scene
-from fabula.guard.stir import stirs
+from fabula.guard.stir import arms, stirs
 from fabula.guard.watch import FloorWatch
 
 POLICY = "floor"
@@ -35,7 +35,12 @@ class FloorGuard:
     def watch(self, messages: Sequence[Message], context: Context) -> Watch:
         before = tuple(messages)
         further = self._further.watch(messages, context)
-        return FloorWatch(functools.partial(hear, before), _may_be_warm(before), further)
+        return FloorWatch(
+            functools.partial(hear, before),
+            further,
+            warm=_may_be_warm(before),
+            armed=any(arms(_written(message)) for message in before),
+        )
 
 
 def _may_be_warm(messages: Sequence[Message]) -> bool:

@@ -36,6 +36,7 @@ class Lexicon:
     alerting: frozenset[str]  # words of such phrases whose ending is too common to look at each time
     completing: frozenset[str]  # those endings, looked at only soon after such a word
     open_ended: frozenset[str]  # those phrases
+    young: frozenset[str]  # the endings of phrases that tell of someone young
 
     def find(self, atoms: list[re.Match[str]]) -> list[Hit]:
         """All phrases, longest first from each place on; none overlaps another."""
@@ -65,6 +66,7 @@ NUMBER_WORDS = frozenset({*CARDINALS, *TENS}) - {"one", "two", "six", "ten"}  # 
 CHINESE_AGES = frozenset(f"{tens}{one}岁" for tens in ("", "十") for one in "一二三四五六七八九")
 HAN_ENDING = 3
 COUNTED = ("minor3", "minor2", "minor1", "void")  # of whose phrases there may be several
+YOUNG = ("minor3", "minor2", "minor1", "grade", "school3", "school2")
 ARMING = ("act", "depict", "hint", "body", "explicit")
 
 
@@ -77,6 +79,7 @@ def lexicon() -> Lexicon:
         "alerting": set(),
         "completing": set(),
         "open_ended": set(),
+        "young": set(),
     }
     for category, phrases in _lists().items():
         for phrase in phrases if category != "common" else ():
@@ -88,12 +91,14 @@ def lexicon() -> Lexicon:
             for atom in atoms:
                 node = node.setdefault(atom, {})
             node[_END] = node.get(_END, frozenset()) | {category}
-    sets = (frozenset(endings[kind]) for kind in ("arming", "alerting", "completing", "open_ended"))
+    sets = (frozenset(endings[kind]) for kind in ("arming", "alerting", "completing", "open_ended", "young"))
     return Lexicon(tree, frozenset(words), *sets)
 
 
 def _sort_in(endings: dict[str, set[str]], category: str, atoms: list[str]) -> None:
     """By what a stream can tell that a phrase may have come: its ending, or its least common word."""
+    if category in YOUNG and _ending(atoms) not in _lists()["common"]:
+        endings["young"].add(_ending(atoms))
     if category not in ARMING:
         return
     ending = _ending(atoms)

@@ -10,11 +10,11 @@ import itertools
 import re
 
 from fabula.guard.forms import endings_of_forms
-from fabula.guard.lexicon import lexicon
+from fabula.guard.lexicon import HAN_ENDING, NUMBER_WORDS, lexicon
 from fabula.guard.normalise import fold, slowed, spellings
 from fabula.guard.spelled import syllables_of
 
-QUIET, ALERTS, STIRS, ODD = range(4)
+QUIET, YOUNG, ALERTS, STIRS, ODD = range(5)
 END = re.compile("[。!?;…\uff01\uff1f\uff1b\n.]")  # nothing else ends a sentence
 LONGEST_PHRASE = 6  # atoms
 ALERT_SPAN = 40  # characters that the rest of a phrase may take
@@ -39,7 +39,8 @@ _SIGNS = frozenset("🚗🔞♀♂")
 def _kinds() -> dict[str, int]:
     """The kind of Latin words, and of Han characters together with those before them."""
     lists = lexicon()
-    kinds = dict.fromkeys(lists.alerting, ALERTS)
+    young = {form: YOUNG for ending in lists.young | {"岁"} for form in _spelled(ending)}
+    kinds = young | dict.fromkeys(NUMBER_WORDS, YOUNG) | dict.fromkeys(lists.alerting, ALERTS)
     endings = lists.arming | {
         ending for ending in endings_of_forms() if not ending.isalpha() or not ending.isascii()
     }
@@ -64,8 +65,8 @@ def _spelled(ending: str) -> list[str]:
 
 
 def kind(atom: str, before: str) -> int:
-    """QUIET, ALERTS (it may begin a phrase: look at the next atoms), STIRS (it may end one: look now)
-    or ODD (it may be a disguise: look after every atom from here on)."""
+    """QUIET, YOUNG (someone young may be told of), ALERTS (it may begin a phrase: look at the next atoms),
+    STIRS (it may end one: look now) or ODD (it may be a disguise: look after every atom from here on)."""
     if atom.isascii() or "À" <= atom[0] <= "ɏ":
         return _latin(atom, before)
     if "㐀" <= atom <= "鿿" or "ぁ" <= atom <= "ヿ" or "가" <= atom <= "힣":
@@ -81,7 +82,9 @@ def _latin(atom: str, before: str) -> int:
     if atom in _PLAIN:
         return QUIET
     if atom.isdigit():
-        return ODD if before[-1:].isalpha() and before[-1:].isascii() else QUIET
+        if before[-1:].isalpha() and before[-1:].isascii():
+            return ODD
+        return YOUNG if len(atom) < 3 else QUIET
     word = atom.lower() if atom.isascii() else fold(atom)
     if found := _kinds().get(word) or _kinds().get(slowed(word)):
         return found
@@ -95,30 +98,47 @@ def _latin(atom: str, before: str) -> int:
 
 def _eastern(atom: str, before: str) -> int:
     kinds = _kinds()
-    if atom in kinds or _APART.search(before) or (before[-1:].isascii() and before[-1:].isalnum()):
+    if (
+        kinds.get(atom, QUIET) >= STIRS
+        or _APART.search(before)
+        or (before[-1:].isascii() and before[-1:].isalnum())
+    ):
         return STIRS
-    return max(kinds.get(before[-1:] + atom, QUIET), kinds.get(before[-2:] + atom, QUIET))
+    known = (kinds.get(before[len(before) - count :] + atom, QUIET) for count in range(HAN_ENDING))
+    return max(known)
 
 
 @functools.lru_cache(maxsize=1 << 16)
-def quiet(piece: str) -> str | None:
-    """None for a piece that must be looked at; else what of it the next piece has to be seen with."""
+def quiet(piece: str, armed: bool) -> str | None:
+    """None for a piece that must be looked at; else what of it the next piece has to be seen with.
+
+    `armed`: someone young was told of before, so that another one is no news.
+    """
+    loudest = YOUNG if armed else QUIET
     for match in ATOMS.finditer(piece):
         atom, start = match[0], match.start()
         if match.end() == len(piece) and may_go_on(atom):
             break
-        if kind(atom, piece[max(0, start - BEFORE) : start]) != QUIET:
+        if kind(atom, piece[max(0, start - BEFORE) : start]) > loudest:
             return None
     return tail_of(piece)
 
 
 @functools.lru_cache(maxsize=4096)
+def _kinds_in(text: str) -> frozenset[int]:
+    return frozenset(
+        kind(match[0], text[max(0, match.start() - BEFORE) : match.start()]) for match in ATOMS.finditer(text)
+    )
+
+
 def stirs(text: str) -> bool:
     """Whether anything in a whole text calls for a look."""
-    return any(
-        kind(match[0], text[max(0, match.start() - BEFORE) : match.start()]) != QUIET
-        for match in ATOMS.finditer(text)
-    )
+    return bool(_kinds_in(text) - {QUIET, YOUNG})
+
+
+def arms(text: str) -> bool:
+    """Whether a whole text may tell of someone young."""
+    return YOUNG in _kinds_in(text)
 
 
 def tail_of(text: str) -> str:

@@ -23,6 +23,7 @@ from fabula.guard.stir import (
     END,
     ODD,
     STIRS,
+    YOUNG,
     completes,
     kind,
     may_go_on,
@@ -45,11 +46,12 @@ class FloorWatch:
     _hold_from: int  # from where on it is held
     _held: bool
     _alert: float  # up to here every atom may complete a phrase; without end after signs of disguise
+    _back: str  # its open word, while that is kept back
     _ripe: bool  # it holds a mark that may end it, which the next character decides
     _tail: str  # of it, what the next piece is seen with
 
-    def __init__(self, hear: Callable[[], tuple[Scene, Frame]], warm: bool, further: Watch):
-        """`warm`: the conversation before may be sexual already."""
+    def __init__(self, hear: Callable[[], tuple[Scene, Frame]], further: Watch, *, warm: bool, armed: bool):
+        """`warm`: the conversation before may be sexual already; `armed`: it may tell of someone young."""
         self._hear = hear
         self._further = further
         self._scene: Scene | None = None
@@ -63,15 +65,14 @@ class FloorWatch:
         self._births = False  # it speaks of births or papers
         self._calm: list[str] = []  # pieces that were shown without a look, and are not yet in `_open`
         self._easy = False
+        self._armed = armed  # an open word is kept back until it is known: it could be the one that completes
         self._begin("")
 
     def feed(self, text: str) -> str:
         if self._easy:
-            tail = quiet(self._tail + text)
+            tail = quiet(self._tail + text, self._armed)
             if tail is not None:
-                self._tail = tail
-                self._calm.append(text)
-                return self._further.feed(text)
+                return self._pass(text, tail)
             self._catch_up()
         if self._blocked:
             raise Blocked(POLICY)
@@ -80,6 +81,17 @@ class FloorWatch:
         if self._blocked and not out:
             raise Blocked(POLICY)
         return self._further.feed(text if out == text else out)  # the same object where nothing was changed
+
+    def _pass(self, text: str, tail: str) -> str:
+        """Let a piece through as it came; without its open word, and with the one before, when armed."""
+        shown = text
+        if self._armed:
+            whole = self._back + text
+            known = max(0, len(whole) - len(tail))
+            shown, self._back = whole[:known], whole[known:]
+        self._tail = tail
+        self._calm.append(text)
+        return self._further.feed(shown)
 
     def finish(self) -> str:
         """What was held back, when it may be shown. Raises Blocked."""
@@ -102,14 +114,14 @@ class FloorWatch:
             self._leave(self._open[:end])
             self._open = self._open[end:]
         self._ripe = END.search(self._open) is not None
-        self._shown = len(self._open)
-        self._looked = max(0, self._shown - len(self._tail))
+        self._shown = max(0, len(self._open) - len(self._back))
+        self._looked = max(0, len(self._open) - len(self._tail))
         self._alert = 0.0
 
     # ── one sentence after the other ────────────────────────────────────────────────────────────────
 
     def _begin(self, rest: str) -> None:
-        self._open, self._tail = rest, ""
+        self._open, self._tail, self._back = rest, "", ""
         self._shown = self._looked = self._hold_from = 0
         self._held = self._scene is not None and self._scene.warm
         self._alert = 0.0
@@ -131,9 +143,11 @@ class FloorWatch:
         if self._held:
             return ""
         self._look(len(self._open), closed=False)
-        start, self._shown = self._shown, self._hold_from if self._held else len(self._open)
-        self._easy = not self._held and self._alert <= self._looked
         self._tail = tail_of(self._open)
+        known = len(self._open) - (len(self._tail) if self._armed else 0)
+        start, self._shown = self._shown, max(self._shown, self._hold_from if self._held else known)
+        self._easy = not self._held and self._alert <= self._looked
+        self._back = self._open[self._shown :]
         return self._open[start : self._shown]
 
     def _close(self, end: int) -> str:
@@ -193,9 +207,10 @@ class FloorWatch:
                 return
             self._looked = match.end()
             found = kind(atom, self._open[max(0, start - BEFORE) : start])
+            armed, self._armed = self._armed, self._armed or found == YOUNG
             if found in (ALERTS, ODD):
                 self._alert = math.inf if found == ODD else max(self._alert, start + ALERT_SPAN)
             near = start < self._alert and (self._alert == math.inf or completes(self._open[: self._looked]))
             if (found >= STIRS or near) and is_warm(self._open[: self._looked]):
-                self._held, self._hold_from = True, self._looked
+                self._held, self._hold_from = True, start if armed else self._looked
                 return

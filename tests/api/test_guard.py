@@ -19,7 +19,7 @@ def test_a_reply_is_cut_before_what_completes_a_violation_and_the_rest_is_kept(
     events = chat.say("Write about a camp.")
     assert (events[-1].kind, events[-1].data["code"]) == ("error", "blocked")
     assert text_of(events).startswith(BEFORE)
-    assert "counsellor" not in text_of(events)
+    assert "sexual" not in text_of(events)
     assert chat.texts == ["Write about a camp.", text_of(events)]
 
 
@@ -27,7 +27,7 @@ def test_a_card_holds_for_the_replies_of_its_chat(client: Client, stage: Stage) 
     stage.script = ["Then they had sex."]
     chat = client.new_chat(system="You are Mia. Mia is 15.")
     events = chat.say("Hi.")
-    assert (events[-1].data["code"], text_of(events)) == ("blocked", "")
+    assert (events[-1].data["code"], text_of(events).strip()) == ("blocked", "Then they had")
 
 
 def test_a_request_is_refused_before_a_model_is_asked(client: Client, stage: Stage) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 
 import pytest
@@ -179,11 +180,13 @@ FAMILY = (
 
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.integers(0, 900), max_size=60))
-def test_a_family_scene_is_never_held_back(cuts: list[int]) -> None:
-    watch = GUARD.watch(say("Write about Ida, a six-year-old."), CONTEXT)
+def test_of_a_family_scene_no_more_than_the_open_word_is_held_back(cuts: list[int]) -> None:
+    watch, seen, fed = GUARD.watch(say("Write about Ida, a six-year-old."), CONTEXT), "", ""
     for piece in pieces(FAMILY, cuts):
-        assert watch.feed(piece) == piece
-    assert watch.finish() == ""
+        seen, fed = seen + watch.feed(piece), fed + piece
+        assert fed.startswith(seen)
+        assert re.fullmatch(r"[\w.]*", fed[len(seen) :])
+    assert seen + watch.finish() == FAMILY
 
 
 def test_what_is_sexual_is_shown_sentence_by_sentence() -> None:
@@ -197,7 +200,7 @@ def test_what_is_sexual_is_shown_sentence_by_sentence() -> None:
 def test_what_completes_a_violation_is_not_seen_and_what_came_before_is_kept() -> None:
     seen, blocked = shown(["The lake was calm. A 13-year-old came by. He began a [sexual act] with her."])
     assert blocked
-    assert seen == "The lake was calm. A 13-year-old came by. He began a [sexual"
+    assert seen == "The lake was calm. A 13-year-old came by. He began a ["
     seen, blocked = shown(["They had sex. She was 13 years old."])
     assert blocked
     assert seen == "They had sex."
