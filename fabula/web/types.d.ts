@@ -7,17 +7,17 @@ export interface Model {
   elsewhere: null | { server: string; kind: string; host: string; reach: "machine" | "network" | "internet"; note: string };
 }
 export interface Device {
-  name: string; weights: number; kv: number; compute: number; output: number; reserve: number; total: number; available: number;
+  name: string; weights: number; kv: number; compute: number; output: number; reserve: number; beside: number; repacked: number; total: number; available: number; memory: number;
 }
 export interface Plan {
   model: string; tier: string; verdict: "fits" | "tight" | "partial" | "no"; context: number; slots: number; gpu_layers: number;
   threads: number; kv_type: string; prompt_cache: number; largest_context: number; total: number; available: number;
-  reasons: string[]; warnings: string[]; devices: Device[];
+  reasons: string[]; warnings: string[]; devices: Device[]; rough: boolean;
 }
-export interface DescribedModel extends Model { plan: Plan; engine: { name: string; reason: string; choices: string[] }; options: Record<string, any> }
+export interface DescribedModel extends Model { plan: Plan; engine: { name: string; reason: string; choices: string[] }; options: Record<string, any>; uses: string[] }
 export interface Running {
   model: string; pid: number; busy: number; waiting: number; loaded_at: number; expires_at: number; memory: number; engine: string; why: string;
-  plan: Plan; measured: Record<string, number>;
+  plan: Plan; measured: Record<string, number>; reported: Record<string, Record<string, number>>; off: Record<string, number>;
 }
 export interface Adapter { name: string; title: string; problem: string; misfit: string; attached: boolean; scale: number | null }
 export interface Preset { name: string; title: string; about: string; sampling: Record<string, any>; built_in: boolean }

@@ -6,10 +6,11 @@ import { html } from "./html.js";
 /** @import { Plan } from "../types.d.ts" */
 
 const PARTS = /** @type {const} */ (["weights", "kv", "compute", "reserve"]);
+const WITH = /** @type {const} */ ({ weights: "beside", compute: "output" }); // shown as a part of them
 
 /** @param {{plan: Plan, small?: boolean}} props */
 export function MemoryBar({ plan, small = false }) {
-  const sums = PARTS.map((part) => plan.devices.reduce((sum, device) => sum + device[part] + (part === "compute" ? device.output : 0), 0));
+  const sums = PARTS.map((part) => plan.devices.reduce((sum, device) => sum + device[part] + (part in WITH ? device[WITH[part]] : 0), 0));
   const whole = Math.max(plan.available, plan.total, 1);
   const words = t("web.memory.words", { used: plan.total, available: plan.available, context: plan.context });
   const detail = PARTS.map((part, index) => `${t(`web.memory.${part}`)} ${asBytes(sums[index])}`).join(" · ");
