@@ -118,16 +118,16 @@ async def without_a_match(report: Report, worker: LlamaCppWorker, rounds: int, l
 
 async def rewrites(report: Report, worker: LlamaCppWorker, rounds: int, length: int) -> None:
     asked = {"temperature": 1.0, "max_tokens": length, "ignore_eos": True}
-    costs, reread, wasted, count = [], [], [], 0
+    costs, reread, wasted = [], [], []
+    count = left = unavoided = 0
     for seed in range(rounds):
         plain = await written(worker, PROMPT, Sampling.of(asked | {"seed": seed}))
         banned = await written(worker, PROMPT, Sampling.of(asked | {"seed": seed, "banned_strings": COMMON}))
         told = banned.end.bans
         assert told is not None  # some were asked for
         count += told.count
-        left = sum(word in banned.text.casefold() for word in COMMON)
-        if left > len(told.unavoided):
-            report.note(f"seed {seed}: {left} banned texts are left")
+        left += sum(word in banned.text.casefold() for word in COMMON) - len(told.unavoided)
+        unavoided += len(told.unavoided)
         if told.count:
             extra_s = len(banned.ids) / banned.rate - len(plain.ids) / plain.rate
             costs.append(extra_s / told.count * 1000)
@@ -135,6 +135,8 @@ async def rewrites(report: Report, worker: LlamaCppWorker, rounds: int, length: 
             wasted.append(told.wasted_tokens / told.count)
     report.heading(f"{rounds} replies of {length} tokens without ten very common words")
     report.measure("rewrites", count, "")
+    report.measure("banned texts that are left without a word", left, "", at_most(0))
+    report.measure("told as not avoidable", unavoided, "")
     if costs:
         report.measure("a rewrite takes", mean(costs), "ms")
         report.measure("tokens read again for it", mean(reread), "tokens", at_most(2))
