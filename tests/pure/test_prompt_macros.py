@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fabula.prompt.macros.chance import roll, seeded
+from fabula.prompt.macros.chance import roll, seeded, text_hash
 from fabula.prompt.macros.evaluate import MAX_LENGTH, resolved
 from fabula.prompt.macros.moments import formatted, span_in_words
 from fabula.prompt.macros.scene import Card, Scene, Variables
@@ -62,7 +62,10 @@ def test_macros_that_were_found_stand_in_order_and_apart(text: str) -> None:
         ("{{setvar::t}}\n  one\n    two\n{{/setvar}}{{getvar::t}}", "one\n  two"),
         ("{{reverse}}abc{{/reverse}}", "cba"),
         ("{{// note}}{{//}}block {{user}}{{///}}x", "x"),
-        ("{{foo::{{user}}}}{{foo}}bar{{/foo}}", "{{foo::Alex}}{{foo}}bar{{/foo}}"),
+        ("{{foo::{{user}}}}{{foo}} bar {{/foo}}", "{{foo::Alex}}{{foo}}bar}}"),
+        ("{{foo}}{{/foo}}|{{random}}a{{/random}}", "{{foo}}|{{random}}a{{/random}}"),
+        ("a\n{{if user}}{{trim}}b{{/if}}", "a\nb"),  # what `trim` takes along ends with the branch
+        ("{{.v = {{if 1}}a{{/if}}}}{{.v}}", "{{if 1}}a{{/if}}"),  # values know no blocks
         ("{{{user}}} {{user", "{Alex} {{user"),
         ("{{user::x}}{{user:}}", "{{user::x}}{{user:}}"),  # no such arguments
         ("{{newline::two}}", "{{newline::two}}"),
@@ -104,6 +107,18 @@ def test_a_pick_stays_and_a_random_does_not() -> None:
     first, second = (resolved(text, scene(chat_id="c", draw=lambda at=at: at)) for at in (0.0, 0.9))
     assert first[0] == second[0]
     assert first[1] + second[1] == "ad"
+
+
+def test_a_pick_depends_on_its_place_in_utf_16_units() -> None:
+    def picked(before: str) -> str:
+        whole = before + "{{pick::" + "::".join("abcdefghijklmnopqrstuvwxyz") + "}}"
+        place = len(before.encode("utf-16-le")) // 2
+        seed = f"{text_hash('c')}-{text_hash(whole)}-{place}"
+        expected = "abcdefghijklmnopqrstuvwxyz"[int(seeded(str(text_hash(seed)))() * 26)]
+        assert resolved(whole, scene(chat_id="c")) == before + expected
+        return expected
+
+    assert len({picked(before) for before in ("", "x", "木", "😀", "😀😀x")}) > 1
 
 
 def test_the_seeded_generator_is_seedrandom() -> None:

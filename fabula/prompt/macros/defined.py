@@ -53,12 +53,10 @@ def _if(call: Invocation) -> str:
     condition, content = call.arguments
     bare = condition.lstrip()
     inverted = bare.startswith("!")
-    value = call.resolve(bare[1:].lstrip() if inverted else condition, offset=call.argument_offsets[0])
+    value = call.resolve(bare[1:].lstrip() if inverted else condition, offset=call.offset)
     holds = not _is_false(_looked_up(value, call))
     first, second = split_at_else(content, scan(content))
-    chosen = first if holds != inverted else second
-    skipped = 0 if chosen is first else len(content) - len(second)
-    result = call.resolve(chosen, offset=call.argument_offsets[1] + skipped)
+    result = call.resolve(first if holds != inverted else second, offset=call.offset)
     return result if call.keeps_space else trimmed(result)
 
 
@@ -70,7 +68,7 @@ def _looked_up(condition: str, call: Invocation) -> str:
         return written(holder.get(variable[2]))
     macro = MACROS.get(condition.strip().lower())
     if macro and macro.least == 0:
-        return call.resolve("{{" + condition + "}}", offset=call.argument_offsets[0])
+        return call.resolve("{{" + condition + "}}", offset=call.offset)
     return condition
 
 

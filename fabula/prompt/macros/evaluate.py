@@ -6,6 +6,7 @@ since the texts of cards are not to be trusted.
 
 from __future__ import annotations
 
+import bisect
 import functools
 import re
 from collections.abc import Callable, Mapping
@@ -22,10 +23,13 @@ MAX_CALLS = 20_000  # macros of one text
 MAX_DEPTH = 24  # macros inside of macros
 MAX_LENGTH = 8_000_000  # characters that all macros of one text may give together
 
+Place = Callable[[int], int]
+
 _OLD_TIME = re.compile(r"\{\{time_(UTC[+-]\d+)\}\}", re.I | re.A)
 _MARKS = {"user": "user", "bot": "char", "char": "char", "group": "group", "charifnotgroup": "charIfNotGroup"}
 _MARK = re.compile(r"<(" + "|".join(_MARKS) + r")>", re.I)
 _ESCAPED = re.compile(r"\\([{}])")
+_WIDE = re.compile("[\U00010000-\U0010ffff]")
 _TRIM = re.compile(r"(?:\r?\n)*\{\{trim\}\}(?:\r?\n)*", re.I)
 
 
@@ -76,56 +80,62 @@ class _Evaluation:
     length: int = 0
     fields: set[str] = field(default_factory=set)
 
-    def document(self, text: str, offset: int) -> str:
+    def document(self, text: str, offset: int, *, blocks: bool = True) -> str:
         if "{{" not in text or self.depth >= MAX_DEPTH:
             return text
         self.depth += 1
+        place = _places(text, offset)
+        nodes = scan(text)
+        items = paired(nodes, defined.MACROS) if blocks else [Item(node.span, node) for node in nodes]
         pieces: list[str] = []
         at = 0
-        for item in paired(scan(text), defined.MACROS):
-            pieces += (text[at : item.span[0]], self._item(text, item, offset))
+        for item in items:
+            pieces += (text[at : item.span[0]], self._item(text, item, place))
             at = item.span[1]
         self.depth -= 1
         return "".join((*pieces, text[at:]))
 
-    def _item(self, text: str, item: Item, offset: int) -> str:
+    def _item(self, text: str, item: Item, place: Place) -> str:
         raw = text[item.span[0] : item.span[1]]
         self.calls += 1
         if item.node is None or self.calls > MAX_CALLS or self.length > MAX_LENGTH:
             return raw
         if isinstance(item.node, VariableCall):
-            result = self._variable(text, item.node, offset)
+            result = self._variable(text, item.node, place)
         else:
-            result = self._call(text, item, item.node, offset)
+            result = self._call(text, item, item.node, place)
         self.length += len(result)
         return result
 
-    def _variable(self, text: str, node: VariableCall, offset: int) -> str:
+    def _variable(self, text: str, node: VariableCall, place: Place) -> str:
         variables = self.scene.everywhere if node.is_global else self.scene.local
         start, end = node.value or (0, 0)
-        return apply(
-            variables, node.name, node.operator, lambda: self.document(text[start:end], offset + start)
-        )
 
-    def _call(self, text: str, item: Item, call: Call, offset: int) -> str:
+        def value() -> str:
+            return self.document(text[start:end], place(start), blocks=False)
+
+        return apply(variables, node.name, node.operator, value)
+
+    def _call(self, text: str, item: Item, call: Call, place: Place) -> str:
         macro = self._macro(call.key)
         spans = [*call.arguments, *([item.block] if item.block else [])]
         raw = [text[start:end] for start, end in spans]
         if macro and macro.raw:
             arguments = raw
         else:
-            arguments = [self.document(part, offset + span[0]) for part, span in zip(raw, spans, strict=True)]
+            arguments = [
+                self.document(part, place(start)) for part, (start, _) in zip(raw, spans, strict=True)
+            ]
+        if item.block and not (macro and macro.raw) and not call.keeps_space:
+            arguments[-1] = trimmed(arguments[-1])
         if macro is None or not macro.accepts(len(arguments)):
             return self._unknown(text, item, list(zip(spans, arguments, strict=True)))
-        if item.block and not macro.raw and not call.keeps_space:
-            arguments[-1] = trimmed(arguments[-1])
         invocation = Invocation(
             tuple(arguments),
             self.scene,
             self._resolve,
             self._field,
-            offset + call.span[0],
-            tuple(offset + start for start, _ in spans),
+            place(call.span[0]),
             self.source,
             item.block is not None,
             call.keeps_space,
@@ -143,16 +153,21 @@ class _Evaluation:
         return Macro(key, lambda _: value if isinstance(value, str) else value())
 
     def _unknown(self, text: str, item: Item, arguments: list[tuple[tuple[int, int], str]]) -> str:
-        """The macro as it was written, what stands inside of it resolved."""
+        """The macro as it was written, what stands inside of it resolved. SillyTavern closes a block with
+        bare braces, and leaves an empty one open."""
         pieces: list[str] = []
         at = item.span[0]
         for (start, end), value in arguments:
-            pieces += (text[at:start], value)
-            at = end
-        return "".join((*pieces, text[at : item.span[1]]))
+            if start < end:
+                pieces += (text[at:start], value)
+                at = end
+        if item.block is None:
+            return "".join((*pieces, text[at : item.span[1]]))
+        start, end = item.block
+        return "".join((*pieces, text[at:start] if start == end else "}}"))
 
     def _resolve(self, text: str, *, offset: int = 0) -> str:
-        return self.document(text, offset)
+        return _finished(self.document(text, offset))
 
     def _field(self, name: str, text: str) -> str:
         """A text of the card or persona, resolved on its own; inside of itself it is nothing."""
@@ -166,3 +181,11 @@ class _Evaluation:
         self.source = source
         self.fields.discard(name)
         return result
+
+
+def _places(text: str, offset: int) -> Place:
+    """Where a character of `text` stands in the whole, in JavaScript's units: what is rare counts as two."""
+    wide = [] if text.isascii() else [found.start() for found in _WIDE.finditer(text)]
+    if not wide:
+        return lambda at: offset + at
+    return lambda at: offset + at + bisect.bisect_left(wide, at)

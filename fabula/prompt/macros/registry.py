@@ -21,14 +21,14 @@ class Resolve(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """One macro as its handler gets it. `offset` is its place in the whole text, `source`."""
+    """One macro as its handler gets it. `offset` is its place in the whole text, `source`, in
+    UTF-16 units."""
 
     arguments: tuple[str, ...]
     scene: Scene
     resolve: Resolve
     field: Callable[[str, str], str]  # (name, raw text) → resolved once, never inside of itself
     offset: int = 0
-    argument_offsets: tuple[int, ...] = ()
     source: str = ""
     is_block: bool = False
     keeps_space: bool = False
