@@ -1,0 +1,55 @@
+"""GPTQ and AWQ on the processor: what a packed folder says is what its rounded weights say.
+
+FABULA_GPTQ_PYTHON names a Python that has the packages, where ours has not.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from pathlib import Path
+
+import packing
+import pytest
+import tiny_folders
+from lab_loading import MACHINE, loaded
+from needs import need
+
+from fabula.core.errors import ExtraMissing
+from fabula.core.load import LoadOptions
+from fabula.core.worker import Prompt
+from fabula.engine.transformers_child.plan import plan
+from fabula.engine.transformers_child.worker import TransformersWorker
+from fabula.models.formats.folders import identify_folder
+
+PYTHON = os.environ.get("FABULA_GPTQ_PYTHON", "")
+FOX = Prompt(("the quick brown fox jumps over the lazy dog",))
+HERE = importlib.util.find_spec("gptqmodel") is not None
+
+
+@pytest.mark.parametrize("method", ["gptq", "awq"])
+@pytest.mark.timeout(900)  # the first load compiles for this processor
+async def test_a_packed_folder_says_what_its_rounded_weights_say(
+    lab: None, tmp_path: Path, method: str
+) -> None:
+    if not (HERE or PYTHON):
+        need("gptq", "gptqmodel is not installed, and FABULA_GPTQ_PYTHON names no Python that has it")
+    small, plain = packing.packed(tiny_folders.folder(tmp_path / "tiny"), method)
+    model = identify_folder(small)
+    assert (model.packed, model.quantization, model.problem) == (method, f"{method.upper()} 4-bit", "")
+    expected = await loaded(identify_folder(plain), tmp_path)
+    worker = TransformersWorker(tmp_path, start_timeout_s=120, python=PYTHON)
+    await worker.load(model, plan(model, MACHINE, LoadOptions(threads=2)))
+    found = [(await one.score(FOX)).logprobs for one in (worker, expected)]
+    for one in (worker, expected):
+        await one.close()
+    assert found[0] == pytest.approx(found[1], abs=0.5)
+    assert min(found[1]) < -5  # there is something to tell apart
+
+
+async def test_without_the_packages_the_extra_is_named(lab: None, tmp_path: Path) -> None:
+    if HERE:
+        pytest.skip("gptqmodel is installed")
+    small, _ = packing.packed(tiny_folders.folder(tmp_path / "tiny"), "gptq")
+    with pytest.raises(ExtraMissing, match=r"fabula\[gptq\]"):
+        await loaded(identify_folder(small), tmp_path)
