@@ -206,7 +206,8 @@ class Studio:
         limit = int(self.settings.engine_memory_limit * (1 << 30))
         machine = fit.left(self.machine(), held or Held(), limit)
         beside = self._beside(model, wanted.options)
-        plan = fit.plan(model, machine, wanted, gpu=self.build.uses_gpus, beside=beside)
+        build = self.build
+        plan = fit.plan(model, machine, wanted, gpu=build.uses_gpus, beside=beside, engine=build.version)
         why = [tuned_note(measured)] if measured.said() else []
         return dataclasses.replace(plan, reasons=(*plan.reasons, *why))
 
@@ -238,6 +239,7 @@ class Studio:
             self.home.headers,
             self.find_model,
             uses_gpus=self.build.uses_gpus,
+            engine=self.build.version,
             settings=self.load_options,
             beside=self._beside,
         )

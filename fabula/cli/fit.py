@@ -91,6 +91,8 @@ def asked(home: Path | None) -> Answers:
     from fabula.engine.builds import builds
     from fabula.models import hardware
     from fabula.models.catalog import Catalog
+    from fabula.models.fit.wanted import Beside
+    from fabula.models.projectors import size_of
     from fabula.store import settings
     from fabula.store.home import Home
 
@@ -100,12 +102,18 @@ def asked(home: Path | None) -> Answers:
     def options(model: LocalModel) -> LoadOptions:
         return told.models.get(model.name, NOTHING)
 
+    def beside(model: LocalModel, options: LoadOptions) -> Beside:
+        return Beside(projector=size_of(model.projector))
+
+    build = builds.in_use(place.engines, told.engine_build)
     return Answers(
         hardware.machine,
         place.headers,
         Catalog(place.models).find,
-        uses_gpus=builds.in_use(place.engines, told.engine_build).uses_gpus,
+        uses_gpus=build.uses_gpus,
+        engine=build.version,
         settings=options,
+        beside=beside,
     )
 
 

@@ -254,3 +254,9 @@ def test_every_note_is_a_sentence_in_every_language(language: str) -> None:
             sentence = note.say(language)
             assert sentence != note.key
             assert "{" not in sentence
+
+
+def test_figures_for_another_engine_are_told_to_be_so() -> None:
+    assert plan(LLAMA_8B, LAPTOP).warnings == ()
+    [note] = plan(LLAMA_8B, LAPTOP, engine="b12000").warnings
+    assert (note.key, note.fields["version"]) == ("models.fit.other_build", "b12000")

@@ -18,6 +18,7 @@ from fabula.core.plan import Plan
 from fabula.core.texts import phrase
 from fabula.models.cards import find as find_card
 from fabula.models.fit.anatomy import Anatomy, anatomy
+from fabula.models.fit.constants import KNOWN_BUILD
 from fabula.models.fit.oracle import Oracle
 from fabula.models.fit.plan import plan
 from fabula.models.fit.rough import counted
@@ -92,6 +93,7 @@ class Answers:
     cache: Path
     shelf: Callable[[str], LocalModel]
     uses_gpus: bool = False
+    engine: str = KNOWN_BUILD
     settings: Callable[[LocalModel], LoadOptions] = lambda model: NOTHING
     beside: Callable[[LocalModel, LoadOptions], Beside] = lambda model, options: NOTHING_BESIDE
 
@@ -103,7 +105,7 @@ class Answers:
         gpu = bool(machine.gpus) if question.elsewhere else self.uses_gpus
         options = question.options(NOTHING if question.elsewhere else self.settings(model))
         beside = self.beside(model, options)
-        planned = plan(model, machine, Wanted.of(options), gpu, beside, body)
+        planned = plan(model, machine, Wanted.of(options), gpu, beside, body, self.engine)
         return Answer(
             plan=planned,
             model=model,

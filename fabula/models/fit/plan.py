@@ -15,7 +15,7 @@ from fabula.core.model import LocalModel
 from fabula.core.plan import HOST, DevicePlan, Held, Note, Plan, Verdict
 from fabula.models.fit.anatomy import Anatomy
 from fabula.models.fit.cache import CELL_PADDING, Load, refusal
-from fabula.models.fit.constants import KNOWN_BUILD, constants
+from fabula.models.fit.constants import KNOWN_BUILD, constants, is_known
 from fabula.models.fit.placing import Ground, place, reserve
 from fabula.models.fit.reading import anatomy_of
 from fabula.models.fit.wanted import NOTHING_BESIDE, Beside, Wanted
@@ -40,14 +40,15 @@ def plan(
     gpu: bool = False,
     beside: Beside = NOTHING_BESIDE,
     anatomy: Anatomy | None = None,
+    engine: str = KNOWN_BUILD,
 ) -> Plan:
     """How `model` would be loaded. `gpu` says whether the installed engine can use the machine's GPUs.
 
-    `anatomy` is that of a model whose file is elsewhere. Never raises: what cannot work has the verdict "no"
-    and the reason beside it.
+    `anatomy` is that of a model whose file is elsewhere, `engine` the version that will load it: one that the
+    formula was not measured with is told. Never raises: what cannot work has the verdict "no" and the reason.
     """
     body, is_read = (anatomy, True) if anatomy else anatomy_of(model)
-    return _Planner(model, body, machine, wanted or Wanted(), gpu, beside, is_read).plan()
+    return _Planner(model, body, machine, wanted or Wanted(), gpu, beside, is_read, engine).plan()
 
 
 def left(machine: Machine, held: Held, limit: int = 0) -> Machine:
@@ -86,6 +87,7 @@ class _Planner:
     gpu: bool
     beside: Beside
     is_read: bool
+    engine: str
 
     def plan(self) -> Plan:
         context, reasons = self._context()
@@ -118,7 +120,7 @@ class _Planner:
     @cached_property
     def ground(self) -> Ground:
         cards = self._cards()
-        known = constants(KNOWN_BUILD)
+        known = constants(self.engine)
         return Ground(self.body, self.machine, cards, self._shares(cards), self.beside, known)
 
     @cached_property
@@ -321,6 +323,8 @@ class _Planner:
         warnings = []
         if self.machine.gpus and not self.gpu:
             warnings.append(Note("models.fit.gpu_unused", {"gpu": self.machine.gpus[0].name}))
+        if not is_known(self.engine):
+            warnings.append(Note("models.fit.other_build", {"version": self.engine, "known": KNOWN_BUILD}))
         kind = {"architecture": self.body.architecture}
         warnings += [Note(key, kind) for key in self.body.notes]
         cards = {card.name: card for card in self.ground.cards}
