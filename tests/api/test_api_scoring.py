@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -11,6 +12,9 @@ import scoring_worker
 import tiny_model
 from stage import Stage
 
+from fabula.core.model import LocalModel
+from fabula.core.scoring import Scored
+from fabula.server.openai import echo
 from fabula.store.home import Home
 
 V1 = "http://127.0.0.1/v1/completions"
@@ -119,6 +123,17 @@ async def test_with_no_tokens_to_write_only_the_prompt_is_scored(
     assert told["choices"][0]["finish_reason"] == "length"
     assert (told["usage"]["prompt_tokens"], told["usage"]["completion_tokens"]) == (3, 0)
     assert not stage.worker.prompts
+
+
+def test_a_token_that_the_engine_puts_before_a_text_is_no_part_of_its_echo() -> None:
+    model = LocalModel(name="bos", path=Path("bos"), size=1, adds_bos=True, bos_token="<s>")
+    scored = Scored((1, 5), ("<s>", "Hi"), (-0.5,))
+    assert echo.has_own_bos(("Hi",), scored, model)
+    assert not echo.has_own_bos(("<s>Hi",), scored, model)
+    assert not echo.has_own_bos(((1, 5),), scored, model)
+    (first,) = echo.tokens(scored, without_first=True)
+    assert first.chosen
+    assert (first.text, first.chosen.logprob) == ("Hi", -0.5)
 
 
 async def test_without_an_echo_there_must_be_something_to_write(api: httpx.AsyncClient) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psutil
 import pytest
 from openai import OpenAI
@@ -99,6 +100,13 @@ def written(studio: StudioProcess, asked: dict[str, Any]) -> dict[str, Any]:
     with studio.client.events("POST", "/generate", json=asked) as events:
         last = list(events)[-1]
     return last.data["facts"]
+
+
+def test_work_that_nobody_waits_for_ends(studio: StudioProcess) -> None:
+    long = {"text": TEXT * 150, "likeliest": 100}
+    with pytest.raises(httpx.ReadTimeout):
+        httpx.post(f"{studio.client.http.base_url}models/smollm2/score", json=long, timeout=1.0)
+    until(lambda: all(not row["busy"] for row in studio.client.get("/system")["running"]))
 
 
 def test_a_model_can_be_set_to_be_exact_always(studio: StudioProcess) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
-from typing import Any
+from collections.abc import Coroutine
+from typing import Any, TypeVar
 
-from fastapi import APIRouter
+from fastapi import APIRouter, HTTPException, Request
 
 from fabula.app import Studio
 from fabula.core.load import Wish, wish_of
@@ -15,33 +17,38 @@ from fabula.core.worker import Pieces
 from fabula.server.native import bodies
 
 Json = dict[str, Any]
+Answer = TypeVar("Answer")
+LOOK_S = 0.5
+CLIENT_GONE = 499  # told to nobody
 
 
 def router(studio: Studio) -> APIRouter:
     routes = APIRouter(prefix="/models", tags=["Scoring"])
 
     @routes.post("/{name:path}/score")
-    async def score(name: str, body: bodies.Score) -> Json:
+    async def score(name: str, body: bodies.Score, request: Request) -> Json:
         """The log-probability of every token of a text."""
         model = studio.find_model(name)
-        scored = await studio.scoring.score(model, _pieces(body), body.likeliest, _wish(body), swap=body.swap)
+        work = studio.scoring.score(model, _pieces(body), body.likeliest, _wish(body), swap=body.swap)
+        scored = await _while_wanted(request, work)
         return {"model": model.name, **_scored(scored)}
 
     @routes.post("/{name:path}/perplexity")
-    async def perplexity(name: str, body: bodies.Perplexity) -> Json:
+    async def perplexity(name: str, body: bodies.Perplexity, request: Request) -> Json:
         """How surprised the model is by a text of any length."""
         model = studio.find_model(name)
         asked = (body.text, body.window, _wish(body))
-        made = await studio.scoring.perplexity(model, *asked, swap=body.swap)
+        made = await _while_wanted(request, studio.scoring.perplexity(model, *asked, swap=body.swap))
         told = {"tokens": made.tokens, "counted": made.counted, "windows": made.windows}
         return {"model": model.name, "perplexity": made.value, **told}
 
     @routes.post("/{name:path}/choices")
-    async def choices(name: str, body: bodies.Choices) -> Json:
+    async def choices(name: str, body: bodies.Choices, request: Request) -> Json:
         """Which of several continuations of one text is the likeliest."""
         model = studio.find_model(name)
         asked = [(continuation,) for continuation in body.continuations]
-        found = await studio.scoring.choices(model, (body.prefix,), asked, _wish(body), swap=body.swap)
+        work = studio.scoring.choices(model, (body.prefix,), asked, _wish(body), swap=body.swap)
+        found = await _while_wanted(request, work)
         rows = [
             {"text": text, "logprobs": list(row), "total": sum(row), "mean": sum(row) / max(len(row), 1)}
             for text, row in zip(body.continuations, found, strict=True)
@@ -50,10 +57,11 @@ def router(studio: Studio) -> APIRouter:
         return {"model": model.name, "choices": rows, "best": best}
 
     @routes.post("/{name:path}/compare")
-    async def compare(name: str, body: bodies.Compare) -> Json:
+    async def compare(name: str, body: bodies.Compare, request: Request) -> Json:
         """How far another model is from this one over a text."""
         model, other = studio.find_model(name), studio.find_model(body.other)
-        made = await studio.scoring.compare(model, other, body.text, _wish(body), swap=body.swap)
+        work = studio.scoring.compare(model, other, body.text, _wish(body), swap=body.swap)
+        made = await _while_wanted(request, work)
         first, second = made.perplexities()
         return {
             "model": model.name,
@@ -68,6 +76,20 @@ def router(studio: Studio) -> APIRouter:
         }
 
     return routes
+
+
+async def _while_wanted(request: Request, work: Coroutine[Any, Any, Answer]) -> Answer:
+    """The answer; the work ends when nobody waits for it any more."""
+    task = asyncio.create_task(work)
+    try:
+        while not task.done():
+            await asyncio.wait({task}, timeout=LOOK_S)
+            if not task.done() and await request.is_disconnected():
+                raise HTTPException(CLIENT_GONE)
+        return task.result()
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 def _wish(body: bodies.Exact) -> Wish:

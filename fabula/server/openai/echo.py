@@ -40,24 +40,23 @@ async def leads(
         why = f"{FIELD}: {failure.sentence(language)}"
         return dataclasses.replace(wish, ignored=(*wish.ignored, why)), []
     found = [
-        _tokens(row, _has_own_bos(prompt, row, model))
-        for prompt, row in zip(wish.prompts, scored, strict=True)
+        tokens(row, has_own_bos(prompt, row, model)) for prompt, row in zip(wish.prompts, scored, strict=True)
     ]
     return dataclasses.replace(wish, echo=False), [lead for lead in found for _ in range(wish.choices)]
 
 
-def _has_own_bos(prompt: Pieces, scored: Scored, model: LocalModel) -> bool:
+def has_own_bos(prompt: Pieces, scored: Scored, model: LocalModel) -> bool:
     """Whether the engine put a token before the text that is none of it."""
     text = prompt[0]
     return isinstance(text, str) and model.adds_bos and not text.startswith(scored.texts[0])
 
 
-def _tokens(scored: Scored, without_first: bool) -> Lead:
+def tokens(scored: Scored, without_first: bool) -> Lead:
     logprobs = (UNKNOWN, *scored.logprobs)
     likeliest = ((), *scored.likeliest) if scored.likeliest else ((),) * len(scored.ids)
     rows = zip(scored.ids, scored.texts, logprobs, likeliest, strict=True)
-    tokens = tuple(Token(text, (id,), Choice(id, text, value), best) for id, text, value, best in rows)
-    return tokens[1:] if without_first else tokens
+    made = tuple(Token(text, (id,), Choice(id, text, value), best) for id, text, value, best in rows)
+    return made[1:] if without_first else made
 
 
 async def led(lead: Lead, turn: AsyncGenerator[Delta, None]) -> AsyncGenerator[Delta, None]:
