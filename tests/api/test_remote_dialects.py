@@ -15,7 +15,7 @@ from fabula.core.messages import IMAGE, Message, ToolCall
 from fabula.core.request import Context
 from fabula.core.sampling import Sampling
 from fabula.core.stream import Finished, Token, ToolCallPart
-from fabula.core.worker import Conversation, Converses, Counts, Prompt
+from fabula.core.worker import Conversation, Converses, Counts, Prompt, Spells
 
 PNG = b"\x89PNG\r\n\x1a\n"
 TOOL = {
@@ -64,6 +64,7 @@ async def test_openai_is_sent_messages_and_what_it_knows(tmp_path: Path) -> None
             stop=("END",),
         )
         heard = server.last("/v1/chat/completions")
+        assert worker.honours(Sampling(top_k=5))[1] == ("top_k",)
     assert (text_of(deltas), thoughts_of(deltas), end.reason) == ("Hello", "Hm.", "stop")
     assert (end.prompt_tokens, end.reused_tokens, end.completion_tokens, end.cost) == (9, 4, 2, 0.00012)
     assert heard.headers["authorization"] == "Bearer sk-1"
@@ -72,7 +73,6 @@ async def test_openai_is_sent_messages_and_what_it_knows(tmp_path: Path) -> None
     assert asked["messages"] == [{"role": "user", "content": "Hi"}]
     assert (asked["temperature"], asked["max_tokens"], asked["stop"]) == (0.5, 8, ["END"])
     assert "top_k" not in asked
-    assert worker.honours(Sampling(top_k=5))[1] == ("top_k",)
 
 
 async def test_a_seed_is_chosen_told_and_sent(tmp_path: Path) -> None:
@@ -183,6 +183,24 @@ async def test_vllm_is_recognized_and_counts_by_its_own_endpoint(tmp_path: Path)
     assert (body["top_k"], body["min_p"], body["structured_outputs"]) == (7, 0.1, {"regex": "[a-z]+"})
     assert body["continue_final_message"] is True
     assert body["chat_template_kwargs"] == {"enable_thinking": False}
+
+
+async def test_vllm_and_fabula_tell_tokens_in_their_own_ways(tmp_path: Path) -> None:
+    script = {
+        **OPENAI,
+        "POST /tokenize": says({"count": 2, "tokens": [7, 8]}),
+        "POST /detokenize": says({"prompt": "a b"}),
+        "POST /api/fabula/v1/tokenize": says({"count": 2, "tokens": [7, 8]}),
+        "POST /api/fabula/v1/detokenize": says({"text": "a b"}),
+    }
+    for kind, path in (("vllm", "/tokenize"), ("fabula", "/api/fabula/v1/tokenize")):
+        async with standing_in(script) as server, worker_of(server, tmp_path / kind, kind) as worker:
+            assert isinstance(worker, Counts)
+            assert isinstance(worker, Spells)
+            assert await worker.tokenize(Prompt(("a b",), add_special=False)) == [7, 8]
+            assert await worker.count(["a b", ""]) == [2, 0]
+            assert await worker.detokenize([7, 8]) == "a b"
+            assert server.last(path).body["model"] == "m-1"
 
 
 async def test_openrouter_says_which_parameters_a_model_takes(tmp_path: Path) -> None:

@@ -155,6 +155,6 @@ def test_the_engine_follows_from_what_the_model_is() -> None:
 def test_a_person_can_choose_but_not_the_impossible() -> None:
     assert "was chosen" in str(choose(MODEL, LoadOptions(engine="llama.cpp")).reason)
     for options in (LoadOptions(engine="steam"), LoadOptions()):
-        other = LocalModel(name="m", path=Path("m"), size=1, format="safetensors")
+        other = LocalModel(name="m", path=Path("m"), size=1, format="another")
         with pytest.raises(BadParameter, match=r"llama\.cpp"):
             choose(other, options)

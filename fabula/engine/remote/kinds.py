@@ -15,7 +15,7 @@ from fabula.engine.remote.dialects.gemini import Gemini
 from fabula.engine.remote.dialects.kobold import Kobold
 from fabula.engine.remote.dialects.llamacpp import LlamaCpp
 from fabula.engine.remote.dialects.ollama import Ollama
-from fabula.engine.remote.dialects.openai import OpenAi
+from fabula.engine.remote.dialects.openai import TOKENS, OpenAi, OpenAiWithTokens
 from fabula.engine.remote.server import Server
 
 OWN: dict[str, type[Dialect]] = {kind.kind: kind for kind in (LlamaCpp, Ollama, Kobold, Anthropic, Gemini)}
@@ -44,7 +44,9 @@ def headers(kind: str, key: str) -> dict[str, str]:
 
 
 def dialect(kind: str, server: Server) -> Dialect:
-    return OWN[kind](server) if kind in OWN else OpenAi(server, BY_KIND[kind])
+    if kind in OWN:
+        return OWN[kind](server)
+    return (OpenAiWithTokens if kind in TOKENS else OpenAi)(server, BY_KIND[kind])
 
 
 @dataclass(frozen=True, slots=True)

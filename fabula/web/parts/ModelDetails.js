@@ -34,6 +34,7 @@ export function ModelDetails({ name, loaded }) {
 
 /** @param {Plan} plan */
 function contextWords({ context, slots }) {
+  if (!context) return ""; // of a server that does not tell it
   return t(slots > 1 ? "web.model.context_slots" : "web.model.context_value", { context, slots });
 }
 

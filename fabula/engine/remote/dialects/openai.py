@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from fabula.core.errors import EngineRefused, RemoteFiltered
@@ -182,6 +183,52 @@ class OpenAi(Dialect):
             return None  # it has no such endpoint after all; it refuses by itself what is too long
         return None
 
+
+class OpenAiWithTokens(OpenAi):
+    """vLLM and Fabula, which tell tokens beside OpenAI's routes, each in its own way."""
+
+    async def tokenized(self, prompt: Prompt) -> list[int]:
+        text = text_of(prompt)
+        asked = {"model": self._asked_model, **TOKENS[self.kind].asked(text, prompt.add_special)}
+        told = await self.server.post(self.server.place.base + TOKENS[self.kind].tokenize, asked)
+        return [int(id) for id in told["tokens"]]
+
+    async def counted(self, texts: Sequence[str]) -> list[int]:
+        prompts = (Prompt((text,), add_special=False) for text in texts)
+        return [len(await self.tokenized(prompt)) if prompt.pieces[0] else 0 for prompt in prompts]
+
+    async def spelled(self, ids: Sequence[int]) -> str:
+        asked = {"model": self._asked_model, "tokens": list(ids)}
+        told = await self.server.post(self.server.place.base + TOKENS[self.kind].detokenize, asked)
+        return f"{told[TOKENS[self.kind].text]}"
+
+    async def look(self, id: str) -> Offered | None:
+        self._asked_model = id
+        return await super().look(id)
+
+
+@dataclass(frozen=True, slots=True)
+class _Tokens:
+    tokenize: str
+    detokenize: str
+    asked: Callable[[str, bool], dict[str, Any]]
+    text: str  # the field of a spelled text
+
+
+TOKENS = {
+    "vllm": _Tokens(
+        "/tokenize",
+        "/detokenize",
+        lambda text, special: {"prompt": text, "add_special_tokens": special},
+        "prompt",
+    ),
+    "fabula": _Tokens(
+        "/api/fabula/v1/tokenize",
+        "/api/fabula/v1/detokenize",
+        lambda text, special: {"text": text, "add_special": special},
+        "text",
+    ),
+}
 
 _SPECIAL_NAMES = {
     "max_tokens": "max_tokens",
