@@ -13,7 +13,19 @@ import signal
 import sys
 import traceback
 
-NAMES = ("startup", "proxy", "cache", "faults", "soak", "web_long_chat", "bans", "speculative", "prompt", "fit")
+NAMES = (
+    "startup",
+    "proxy",
+    "cache",
+    "faults",
+    "soak",
+    "web_long_chat",
+    "bans",
+    "speculative",
+    "prompt",
+    "fit",
+    "scoring",
+)
 
 
 def main(arguments: list[str]) -> None:

@@ -13,6 +13,7 @@
     │                           PresetExists, PresetBuiltIn, CharacterChanged, RemoteExists
     ├── EngineFailure (502)     ModelLoadFailed, ModelBroken, EngineDied, EngineTimeout,
     │                           EngineRefused, BuildMissing, BuildUnavailable, BuildBroken,
+    │                           DirectUnavailable, NoRoomBeside, VocabulariesDiffer,
     │                           ExtraMissing, RemoteUnreachable, RemoteUntrusted, RemoteKeyRefused, RemoteModelMissing,
     │                           RemoteBusy, RemoteBroke, RemoteSlow, RemoteFiltered
     ├── NoRoom (507, 503)       DoesNotFit, QueueFull, NoDiskSpace
