@@ -21,8 +21,11 @@ def check(said: Sequence[Message]) -> None:
 
 
 def check_against(said: Sequence[Message], context: int) -> None:
-    """Raises BadParameter where so many characters cannot be `context` tokens; what may be is counted."""
-    if _size(said) > context * LONGEST_TOKEN:
+    """Raises BadParameter where so many characters cannot be `context` tokens; what may be is counted.
+
+    0: the context is not known, as of a server that does not tell it.
+    """
+    if context and _size(said) > context * LONGEST_TOKEN:
         longest = max(said, key=lambda message: len(message.text))
         raise _too_long(longest.text, context * LONGEST_TOKEN)
 
