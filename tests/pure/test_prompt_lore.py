@@ -211,3 +211,11 @@ def test_the_quick_look_misses_nothing(
         (seen.fired, seen.key) for seen in slow.verdicts
     ]
     assert quick.entries == slow.entries
+
+
+def test_what_recursion_cannot_search_costs_nothing() -> None:
+    """An entry that starts no recursion leaves no text behind, so a later pass has the whole budget."""
+    settings = replace(PLAIN, recursive=True, min_activations=2)
+    entries = [entry(0, starts_no_recursion=True), entry(1, keys=("lake",), content="a b")]
+    turn = replace(TURN, messages=[*TURN.messages, "Alex: By the lake."], settings=settings, budget=5)
+    assert [seen.reason for seen in found(ordered(1, character=entries), turn).verdicts] == ["key", "key"]

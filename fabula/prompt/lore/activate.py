@@ -115,7 +115,6 @@ class _Scan:
         self._levels = levels[1:]
         self._step = 0
         self._found_tokens = 0  # of the text that recursion has searched so far
-        self._open_line = False  # that text begins with an empty line
         self.activated: dict[str, Entry] = {}
         self.missing: list[str] = []
         self.overflowed = False
@@ -290,8 +289,7 @@ class _Scan:
         return False
 
     def _fit(self, original: Entry, entry: Entry, used: int, cost: int) -> None:
-        before = self._found_tokens + (self._newline() if self._open_line else 0)
-        if before + used >= self._occasion.budget and not entry.ignores_budget:
+        if self._found_tokens + used >= self._occasion.budget and not entry.ignores_budget:
             self.overflowed = True
             self._note(original, "budget", tokens=cost)
             return
@@ -300,18 +298,15 @@ class _Scan:
         reason = self._why[self._place[id(original)]].reason
         self._note(original, reason, fired=True, tokens=cost)
 
-    def _newline(self) -> int:
-        return self._counts.get("\n", 1)
-
     # ── and then ────────────────────────────────────────────────────────────────────────────────────────
 
     def _next(self, state: Pass, passed: Sequence[Entry]) -> Pass:
         telling = [entry for entry in passed if not entry.starts_no_recursion]
         following = self._following(state, telling)
-        if following and not self.missing:
-            self._buffer.recursed.append("\n".join(entry.content for entry in telling))
+        text = "\n".join(entry.content for entry in telling)
+        if following and text and not self.missing:
+            self._buffer.recursed.append(text)
             self._found_tokens += sum(self._counts.get(_piece(entry), 0) for entry in telling)
-            self._open_line = not telling
         return following
 
     def _following(self, state: Pass, telling: Collection[Entry]) -> Pass:

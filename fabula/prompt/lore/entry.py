@@ -6,6 +6,7 @@ Positions, roles and logic keep the numbers of SillyTavern's files, since entrie
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
@@ -13,6 +14,8 @@ from typing import Any, Literal
 
 from fabula.prompt.lore.decorators import parted
 from fabula.prompt.macros.chance import text_hash
+
+_COMMA = re.compile(r",\s*")
 
 
 class Position(IntEnum):
@@ -107,7 +110,7 @@ class Entry:
 
     @property
     def groups(self) -> list[str]:
-        return [name for name in (part.lstrip() for part in self.group.split(",")) if name]
+        return [name for name in _COMMA.split(self.group) if name]
 
 
 def entry_of(row: Mapping[str, Any], book: str) -> Entry:
