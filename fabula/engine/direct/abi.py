@@ -194,7 +194,7 @@ _LIFE: dict[str, Signature] = {
     "llama_memory_clear": (None, [_P, _B]),
     "llama_memory_seq_rm": (_B, [_P, _I, _I, _I]),
     "llama_memory_seq_cp": (None, [_P, _I, _I, _I, _I]),
-    "llama_memory_seq_pos_max": (_I, [_P, _I]),
+    "llama_memory_seq_pos_min": (_I, [_P, _I]),
     "llama_state_seq_get_size": (c_size_t, [_P, _I]),
 }
 
@@ -206,6 +206,7 @@ _VOCABULARY: dict[str, Signature] = {
     "llama_vocab_is_control": (_B, [_P, _I]),
     "llama_model_n_embd": (_I, [_P]),
     "llama_model_n_layer": (_I, [_P]),
+    "llama_model_n_swa": (_I, [_P]),
     "llama_model_is_recurrent": (_B, [_P]),
     "llama_model_is_hybrid": (_B, [_P]),
     "llama_model_has_encoder": (_B, [_P]),

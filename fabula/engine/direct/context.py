@@ -50,6 +50,7 @@ class Context:
         params, asked = self._library.context_default_params(), self.weights.settings
         params.n_ctx, params.n_batch, params.n_ubatch = self.length, self.batch, self.batch
         params.n_seq_max, params.kv_unified = self.sequences, True
+        params.swa_full = False  # as the plan has it: sliding windows keep a window
         params.n_outputs_max = params.n_outputs_max_per_seq = self.rows
         params.n_threads = params.n_threads_batch = asked.threads
         params.type_k, params.type_v = asked.kv_type, asked.kv_type_v
@@ -107,7 +108,7 @@ class Context:
         """The logits [V] after one more token at this place of the sequence, which is cut to there; None
         where the model cannot go back, or has not read so far."""
         held = self._held.get(sequence, [])
-        if len(held) > place and self._library.memory_seq_rm(self._memory, sequence, place, END):
+        if len(held) > place and self._cut(sequence, place):
             del held[place:]
         if len(held) != place:
             return None
@@ -123,11 +124,20 @@ class Context:
             if mine != theirs:
                 break
             common += 1
-        if common < len(held) and not self._library.memory_seq_rm(self._memory, sequence, common, END):
+        if common < len(held) and not self._cut(sequence, common):
             self._library.memory_seq_rm(self._memory, sequence, 0, END)  # it cannot go back: all anew
             common = 0
         self._held[sequence] = list(held[:common])
         return common
+
+    def _cut(self, sequence: int, place: int) -> bool:
+        """Whether the memory could be taken back to there. That of a sliding window takes any cut, but may
+        have lost what the next token looks at."""
+        if not self._library.memory_seq_rm(self._memory, sequence, place, END):
+            return False
+        first = self._library.memory_seq_pos_min(self._memory, sequence)
+        window = self.weights.window
+        return not (window and place) or 0 <= first <= max(place - window, 0)
 
     def held(self, sequence: int = 0) -> int:
         return len(self._held.get(sequence, ()))

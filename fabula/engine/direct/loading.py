@@ -16,7 +16,7 @@ from fabula.models.formats.types import TENSOR_TYPES
 
 BATCH = 512  # tokens
 SEQUENCES = 33  # a prefix, and as many continuations of it at a time
-FEW_SEQUENCES = 5  # where each one needs a state of its own
+FEW_SEQUENCES = 2  # where each one needs a state or a window of its own
 
 KV = {row.name.lower(): number for number, row in TENSOR_TYPES.items()}
 FLASH = {"auto": -1, "off": 0, "on": 1}

@@ -64,6 +64,9 @@ class Weights:
         self._vocabulary = library.model_get_vocab(handle)
         self.vocabulary = int(library.vocab_n_tokens(self._vocabulary))
         self.width, self.layers = int(library.model_n_embd(handle)), int(library.model_n_layer(handle))
+        self.window = int(
+            library.model_n_swa(handle)
+        )  # tokens that sliding layers look back; 0 = there are none
         self._has_texts = bool(library.vocab_type(self._vocabulary))
         self.is_one_way = bool(library.model_is_recurrent(handle) or library.model_is_hybrid(handle))
         self.adapters = tuple(self._adapter(path) for path in settings.adapters)
