@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 
 
 def show(model: ModelArgument, home: HomeOption = None, json: JsonOption = False) -> None:
-    if Path(model).expanduser().exists():
-        return inspected(Path(model).expanduser(), json=json)
+    if Path(model).expanduser().exists() or re.match(r"^(hf|hub|https?):", model):
+        return describe(inspected(model, home), model, json=json)
     with connect(home) as studio:
         found = studio.get(f"/models/{segment(model)}")
     if json:
@@ -32,17 +33,28 @@ def show(model: ModelArgument, home: HomeOption = None, json: JsonOption = False
     return None
 
 
-def inspected(path: Path, *, json: bool) -> None:
-    """What a file or folder says of itself; it need not be on the shelf."""
-    from fabula.models.formats.identify import problem_sentence
-    from fabula.models.formats.inspecting import inspect
+def inspected(target: str, home: Path | None) -> Inspection:
+    """What a file or folder says of itself, or a model in a repository; it need not be on the shelf."""
+    from fabula.models.formats import inspecting
 
-    found = inspect(path)
+    path = Path(target).expanduser()
+    if path.exists():
+        return inspecting.inspect(path)
+    from fabula.models.sources.peek import peek
+    from fabula.store.home import Home
+
+    found = peek(target, Home.locate(home).headers)
+    return inspecting.inspected(found.model, found.headers)
+
+
+def describe(found: Inspection, target: str, *, json: bool) -> None:
+    from fabula.models.formats.identify import problem_sentence
+
     problem = problem_sentence(found.model, language())
     if json:
         notes = [note.say(language()) for note in found.notes]
         data = dataclasses.asdict(found) | {"notes": notes, "problem": problem}
-        data["model"] |= {"path": str(path), "problem": problem}
+        data["model"] |= {"path": target, "problem": problem}
         return screen.json_lines([data])
     screen.pairs([(say(f"cli.columns.{name}"), value) for name, value in told(found).items() if value])
     for sentence in (problem, *(note.say(language()) for note in found.notes)):

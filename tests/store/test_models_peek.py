@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Generator
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 from models_stand_ins import Shelf, serve, tiny_gguf
 
+from fabula.cli.main import main
 from fabula.core.errors import AccessDenied, DownloadBroken, NotAModel, Offline, SourceMissing
 from fabula.models.fit.anatomy import anatomy
 from fabula.models.formats.gguf import string_at
@@ -108,3 +110,16 @@ def test_a_broken_connection_is_no_half_header(shelf: Shelf, tmp_path: Path, big
     with pytest.raises(DownloadBroken):
         peek(f"{shelf.address}/Big.gguf", tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_what_is_in_a_repository_is_described_before_it_is_fetched(
+    shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(os.environ, "HF_ENDPOINT", shelf.address)
+    monkeypatch.setitem(os.environ, "FABULA_LANGUAGE", "en")
+    shelf.add_to_hub("someone/Tiny-GGUF", {"Tiny-Q8_0.gguf": tiny_gguf()})
+    with pytest.raises(SystemExit):
+        main(["show", "hf:someone/Tiny-GGUF", "--home", str(tmp_path), "--json"])
+    told = json.loads(capsys.readouterr().out)
+    assert (told["kind"], told["types"][0]["name"]) == ("model", "F32")
+    assert "Q8_0" in told["notes"][0]
