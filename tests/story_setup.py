@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import datetime
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -63,7 +64,17 @@ def message_of(row: dict[str, Any]) -> StoryMessage:
         own_face=bool(row.get("force_avatar")),
         reasoning=extra.get("reasoning") or "",
         bias=extra.get("bias") or "",
+        swipes=len(row.get("swipes") or ()),
+        swipe=row.get("swipe_id") or 0,
+        sent=_moment(row.get("send_date")),
     )
+
+
+def _moment(written: Any) -> datetime.datetime | None:
+    try:
+        return datetime.datetime.fromisoformat(written)
+    except (TypeError, ValueError):
+        return None
 
 
 def character_of(data: dict[str, Any], file: str = "Mira") -> Character:

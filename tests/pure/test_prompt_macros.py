@@ -89,6 +89,7 @@ def test_what_a_macro_gives(text: str, expected: str) -> None:
         ("{{.a = 5}}{{.a++}}{{.a += 2}}{{.a}}", "68"),
         ("{{.a = 1.50}}{{.a}} {{.a += 0.1}}{{.a}}", "1.5 1.6"),
         ("{{.a = x}}{{.a += y}}{{.a}}", "xy"),
+        ("{{.a = x}}{{.a += {{noop}} y{{space}}}}{{.a}}", "xy"),  # what a macro leaves is cut as well
         ("{{.a--}}{{.a -= 2}}{{.a}}", "-1-3"),
         ("{{.a ?? new}}{{.a ??= kept}}{{.a}}", "newkeptkept"),
         ("{{.a = 0}}{{.a || other}}{{.a ||= last}}{{.a}}", "otherlastlast"),

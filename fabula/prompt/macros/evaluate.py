@@ -112,7 +112,7 @@ class _Evaluation:
         start, end = node.value or (0, 0)
 
         def value() -> str:
-            return self.document(text[start:end], place(start), blocks=False)
+            return self.document(text[start:end], place(start), blocks=False).strip()
 
         return apply(variables, node.name, node.operator, value)
 
