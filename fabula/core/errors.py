@@ -2,19 +2,22 @@
 
     FabulaError
     ├── BadRequest (400)        BadParameter, ContextExceeded, UnknownSource, TemplateRefused, BodyTooLarge,
-    │                           BansWithForm, DraftUnfit,
+    │                           BansWithForm, DraftUnfit, CannotQuantize, QuantizedAlready, NeedsImportance,
+    │                           ImportanceUnusable,
     │                           AdapterUnfit, AdapterUnusable, CardUnreadable,
     │                           CannotEmbed, CannotRerank, SeesNoImages, WritesNoText,
     │                           CannotTokenize, OnlyConverses, RunsElsewhere, RemoteUnknown
     ├── NotFound (404)          ModelNotFound, ChatNotFound, MessageNotFound, TurnNotFound, JobNotFound,
-    │                           NoSuchRoute, AdapterNotFound, PresetNotFound, CharacterNotFound, RemoteNotFound
+    │                           NoSuchRoute, AdapterNotFound, PresetNotFound, CharacterNotFound,
+    │                           RemoteNotFound
     ├── Forbidden (403)         ForeignHost, ForeignOrigin, Blocked
     ├── Conflict (409)          StaleRevision, ChatBusy, NothingToUndo, StudioRunning, PortInUse, ModelBusy,
-    │                           PresetExists, PresetBuiltIn, CharacterChanged, RemoteExists
+    │                           PresetExists, PresetBuiltIn, CharacterChanged, RemoteExists, ModelExists
     ├── EngineFailure (502)     ModelLoadFailed, ModelBroken, EngineDied, EngineTimeout,
     │                           EngineRefused, BuildMissing, BuildUnavailable, BuildBroken,
     │                           DirectUnavailable, NoRoomBeside, VocabulariesDiffer,
-    │                           ExtraMissing, RemoteUnreachable, RemoteUntrusted, RemoteKeyRefused, RemoteModelMissing,
+    │                           ExtraMissing,
+    │                           RemoteUnreachable, RemoteUntrusted, RemoteKeyRefused, RemoteModelMissing,
     │                           RemoteBusy, RemoteBroke, RemoteSlow, RemoteFiltered
     ├── NoRoom (507, 503)       DoesNotFit, QueueFull, NoDiskSpace
     ├── DownloadFailure (502)   Offline, DownloadBroken, ChecksumMismatch, SourceMissing,
@@ -131,6 +134,38 @@ class DraftUnfit(BadRequest):
 
     draft: str
     model: str
+    reason: Phrase | str
+
+
+@dataclass(eq=False)
+class CannotQuantize(BadRequest):
+    """Its files are damaged, of another format, or hold numbers that are none."""
+
+    name: str
+    reason: Phrase | str
+
+
+@dataclass(eq=False)
+class QuantizedAlready(BadRequest):
+    """Quantizing what was quantized before makes it worse than its new type has to be."""
+
+    name: str
+    quantization: str
+
+
+@dataclass(eq=False)
+class NeedsImportance(BadRequest):
+    """With so few bits the result is useless without an importance matrix."""
+
+    type: str
+    tensor: str  # the first that needs it
+
+
+@dataclass(eq=False)
+class ImportanceUnusable(BadRequest):
+    """The importance matrix cannot be read, or was made from another model."""
+
+    file: str
     reason: Phrase | str
 
 
@@ -383,6 +418,13 @@ class PresetBuiltIn(Conflict):
 
 @dataclass(eq=False)
 class RemoteExists(Conflict):
+    name: str
+
+
+@dataclass(eq=False)
+class ModelExists(Conflict):
+    """A file of that name is there already, and nothing is overwritten."""
+
     name: str
 
 

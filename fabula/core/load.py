@@ -25,6 +25,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "kv_type_v": KV_TYPES,
     "flash_attention": ("auto", "on", "off"),
     "split_mode": ("layer", "row", "none"),
+    "quantize": ("4bit", "8bit"),
     "rope_scaling": ("none", "linear", "yarn"),
     "pooling": ("mean", "cls", "last", "rank"),
     "speculation": ("none", "ngram", "ngram_map", "ngram_mod"),
@@ -68,6 +69,7 @@ class LoadOptions:
     rope_scale: float | None = None  # how many times longer the context gets
     rope_original: int | None = None  # the context that the model was trained for
     pooling: str | None = None  # how embeddings are made; None = as the model's header says
+    quantize: str | None = None  # of safetensors, while they are loaded
     mmap: bool | None = None
     mlock: bool | None = None
     adapters: tuple[tuple[str, float], ...] | None = None  # attached, each with its usual scale
@@ -158,7 +160,8 @@ def _seconds(value: str | float) -> float | None:
 def wish_of(options: Mapping[str, Any], keep_alive: str | float | None) -> Wish:
     """From the fields of a request. Raises BadParameter."""
     wished = LoadOptions.of(options)
-    if wished.engine is not None:
-        raise BadParameter("engine", wished.engine, phrase("expected.set_for_model"))
+    for name in ("engine", "quantize"):
+        if (value := getattr(wished, name)) is not None:
+            raise BadParameter(name, value, phrase("expected.set_for_model"))
     said = keep_alive if keep_alive is not None else wished.keep_alive
     return Wish(wished, None if said is None else seconds_of(said))

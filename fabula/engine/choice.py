@@ -50,6 +50,13 @@ ENGINES = (Engine("llama.cpp", _gguf_only), Engine(TRANSFORMERS, _safetensors_on
 
 def choose(model: LocalModel, options: LoadOptions, engines: tuple[Engine, ...] = ENGINES) -> Choice:
     """Raises BadParameter when the chosen engine does not exist or cannot run the model."""
+    choice = _choice(model, options, engines)
+    if options.quantize and choice.engine != TRANSFORMERS:
+        raise BadParameter("quantize", options.quantize, phrase("expected.safetensors"))
+    return choice
+
+
+def _choice(model: LocalModel, options: LoadOptions, engines: tuple[Engine, ...]) -> Choice:
     if options.engine is not None:
         return _chosen(options.engine, model, engines)
     able = [engine for engine in engines if engine.obstacle(model) is None]

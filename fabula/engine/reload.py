@@ -19,7 +19,7 @@ ROOM = ("context", "slots")
 EXACT = (
     *("kv_type", "kv_type_v", "flash_attention", "gpu_layers", "split_mode", "tensor_split"),
     *("main_gpu", "kv_offload", "moe_cpu", "rope_scaling", "rope_base", "rope_scale", "rope_original"),
-    *("adapters", "pooling"),
+    *("adapters", "pooling", "quantize"),
 )
 """What changes the memory or the text."""
 

@@ -158,3 +158,5 @@ def test_a_person_can_choose_but_not_the_impossible() -> None:
         other = LocalModel(name="m", path=Path("m"), size=1, format="another")
         with pytest.raises(BadParameter, match=r"llama\.cpp"):
             choose(other, options)
+    with pytest.raises(BadParameter, match="safetensors"):
+        choose(MODEL, LoadOptions(quantize="4bit"))

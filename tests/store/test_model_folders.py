@@ -195,6 +195,8 @@ def test_the_plan_takes_as_much_context_as_fits(tmp_path: Path) -> None:
     assert planned.verdict in ("fits", "tight")
     assert planned.context < 4096
     assert planned.devices[0].weights == 2 * model.size  # F16 is calculated with 32 bits here
+    half = plan(model, small, LoadOptions(slots=1, quantize="4bit"))
+    assert half.options.quantize == "4bit"
     card = Gpu(name="card", memory=24 << 30, memory_free=20 << 30, kind="cuda")
     fast = plan(model, Machine(**{**small_values(small), "gpus": (card,)}), LoadOptions(slots=1))
     assert (fast.devices[0].name, fast.context, fast.gpu_layers) == ("card", 4096, 3)

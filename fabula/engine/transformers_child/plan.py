@@ -22,13 +22,15 @@ TIGHT = 0.9  # of what is free
 SLOTS = 2  # beginnings that are kept, where nothing else is wished
 HALF, WHOLE = 2, 4  # bytes of a number
 MAX_THREADS = 64
+SHARES = {"4bit": 0.6, "8bit": 1.1}
+"""Bytes of a weight with its scales."""
 
 
 def plan(model: LocalModel, machine: Machine, wished: LoadOptions) -> Plan:
     """The largest context up to the wished one that fits, on the first GPU or on the processor."""
     card = machine.gpus[0] if machine.gpus and wished.gpu_layers != 0 else None
     free = card.memory_free if card else machine.memory_available
-    weights = weights_bytes(model, on_gpu=card is not None)
+    weights = weights_bytes(model, on_gpu=card is not None, quantize=wished.quantize)
     slots = wished.slots or SLOTS
     wanted = min(
         wished.context or DEFAULT_CONTEXT, model.trained_context or wished.context or DEFAULT_CONTEXT
@@ -60,8 +62,15 @@ def plan(model: LocalModel, machine: Machine, wished: LoadOptions) -> Plan:
     )
 
 
-def weights_bytes(model: LocalModel, *, on_gpu: bool) -> int:
-    """In memory: what is stored with 16 bits as F16 is calculated with 32 on a processor."""
+def weights_bytes(model: LocalModel, *, on_gpu: bool, quantize: str | None = None) -> int:
+    """In memory: what is stored with 16 bits as F16 is calculated with 32 on a processor.
+
+    What is made smaller while it is loaded keeps its embeddings, which are written twice where they are tied.
+    """
+    if quantize:
+        embeddings = 2 * model.vocabulary * model.embedding
+        rest = max(model.parameters - embeddings // 2, 0)
+        return embeddings * HALF + int(rest * SHARES[quantize])
     return model.size * 2 if model.quantization == "F16" and not on_gpu else model.size
 
 

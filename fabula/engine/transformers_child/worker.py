@@ -23,6 +23,7 @@ COMPILES_S = (
     900.0  # the first load of packed weights may compile the code for this processor (measured: 190 s)
 )
 NAME = "transformers"
+BITS = {None: 0, "4bit": 4, "8bit": 8}
 FORMS = ("grammar", "json_schema")
 _UNSAFE = re.compile(r"[^\w.-]+")
 
@@ -43,7 +44,7 @@ class TransformersWorker(DeskWorker):
         """Raises ExtraMissing where the packages are not installed."""
         self.model, self.plan = model, plan
         if not self._python:
-            require(model)
+            require(model, BITS[plan.options.quantize])
         patience = max(self._start_timeout_s, COMPILES_S if model.packed else 0.0)
         log = self._logs / f"engine-{_UNSAFE.sub('_', model.name)}.log"
         self._process = await DirectProcess.start(
@@ -71,5 +72,5 @@ def settings(model: LocalModel, plan: Plan) -> dict[str, Any]:
         "device": "cuda" if on_gpu else "cpu",
         # Processors calculate with 16-bit floats of this kind only by detours.
         "dtype": "float32" if model.quantization == "F16" and not on_gpu else "auto",
-        "bits": 0,
+        "bits": BITS[plan.options.quantize],
     }
