@@ -38,6 +38,7 @@ class Place:
     base_reasoning_ids: tuple[int, ...] = ()
     sampling: dict[str, Any] = field(default_factory=dict)
     beside: tuple[str, ...] = ()
+    author: str = ""  # whose reply it is, "" = the model's
 
     @property
     def message_ids(self) -> tuple[str, ...]:
@@ -88,7 +89,7 @@ def brought(place: Place, number: int, outcome: Outcome) -> TurnOutcome | None:
         parent_id=place.parent_id,
         base_version_id=place.base_version_id,
         head_id=place.head_id,
-        author=place.model,
+        author=place.author or place.model,
         text=place.base + outcome.text,
         token_ids=ids,
         tokenizer=place.tokenizer if ids or thought_ids else "",
@@ -116,6 +117,7 @@ def _unfinished(place: Place, outcome: Outcome) -> Finished:
         effective=known.effective if known else place.sampling,
         ignored=known.ignored if known else (),
         cut_messages=known.cut_messages if known else 0,
+        story=known.story if known else None,
     )
 
 

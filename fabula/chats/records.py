@@ -27,6 +27,8 @@ class Chat:
     can_redo: bool
     message_count: int  # of the path that is shown
     turn_id: str = ""
+    character_id: str = ""  # who speaks, "" = the model as itself
+    persona: dict[str, Any] = field(default_factory=dict)  # who the person is: name, description
 
 
 @dataclass(frozen=True, kw_only=True)

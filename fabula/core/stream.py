@@ -61,6 +61,7 @@ class Prepared:
     effective: dict[str, Any]
     ignored: tuple[str, ...] = ()
     cut_messages: int = 0
+    story: dict[str, Any] | None = None  # of a character's reply: how its prompt was laid out
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +152,7 @@ class Finished:
     bans: Rewrites | None = None  # None = no texts were banned
     guessed_tokens: int = 0  # ahead of the model, by a draft or from the text before
     guessed_right: int = 0  # of them; the others were thrown away
+    story: dict[str, Any] | None = None  # as in Prepared
 
     def facts(self, model: str) -> dict[str, Any]:
         """What is kept with the text and shown under it (the object Facts of docs/api.md)."""
@@ -176,6 +178,7 @@ class Finished:
             "bans": self.bans.facts() if self.bans else None,
             "guessed_tokens": self.guessed_tokens,
             "guessed_right": self.guessed_right,
+            "story": self.story,
         }
 
     @property

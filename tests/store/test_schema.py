@@ -35,9 +35,11 @@ def test_the_migrated_database_is_what_the_tables_say(database: Database) -> Non
     assert database.read_sync(differences) == []
 
 
-COLUMNS_OF_VERSIONS = (
-    "(id, owner_id, message_id, turn_id, text, reason, tokenizer, facts, created_at, token_ids)"
-)
+COLUMNS = {
+    "versions": "(id, owner_id, message_id, turn_id, text, reason, tokenizer, facts, created_at, token_ids)",
+    "chats": "(id, owner_id, title, model, system, sampling, head_id, revision, created_at, updated_at,"
+    " deleted_at)",
+}
 
 
 def fill_0001(connection: Connection) -> None:
@@ -51,8 +53,7 @@ def fill_0001(connection: Connection) -> None:
         "('v3', 'ann', 'm2', 't1', 'Hi.', 'generated', 'hash', '{\"model\": \"bot\"}', 2.0, x'01000000')",
     }
     for table, values in rows.items():
-        columns = COLUMNS_OF_VERSIONS if table == "versions" else ""
-        connection.execute(text(f"INSERT INTO {table} {columns} VALUES {values}"))
+        connection.execute(text(f"INSERT INTO {table} {COLUMNS.get(table, '')} VALUES {values}"))
     connection.execute(
         text(
             "INSERT INTO jobs VALUES ('j', 'ann', 'pull', 'P', '{}', 'done', '{}', '{}',"
@@ -90,12 +91,19 @@ def fill_0005(connection: Connection) -> None:
     connection.execute(text("INSERT INTO search_entries VALUES (1, 'character', 'ch', 'ann', 'mira')"))
 
 
+def fill_0006(connection: Connection) -> None:
+    """And a chat with her."""
+    fill_0005(connection)
+    connection.execute(text("UPDATE chats SET character_id = 'ch', persona = '{\"name\": \"Ann\"}'"))
+
+
 FILLED: dict[str, Callable[[Connection], None]] = {
     "0001": fill_0001,
     "0002": fill_0002,
     "0003": fill_0003,
     "0004": fill_0004,
     "0005": fill_0005,
+    "0006": fill_0006,
 }
 """For each step a database of that time with data in it. A new step adds its own."""
 

@@ -55,6 +55,7 @@ class StoryMessage(Said):
     id: str = ""
     token_ids: tuple[int, ...] = ()  # as in core.messages.Message
     tokenizer: str = ""
+    before: tuple[str | tuple[int, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

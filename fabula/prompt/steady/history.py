@@ -93,6 +93,7 @@ def _add_reply(turns: list[Turned], p: Prepared, message: StoryMessage, announce
         id=message.id,
         token_ids=message.token_ids,
         tokenizer=message.tokenizer,
+        before=message.before,
     )
     if turns and turns[-1].message.role == "assistant":
         last = turns[-1]

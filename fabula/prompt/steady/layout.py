@@ -37,6 +37,7 @@ class SteadyPrompt:
     memory: Memory
     lore: Activation
     fixed: tuple[str, ...] = ()  # names of head sections whose macros were kept as they were
+    messages: tuple[Message, ...] = ()  # what the template was given
 
 
 def steady_prompt(
@@ -78,6 +79,7 @@ class _Layout:
         self._p, self._template, self._counts = prepared, template, counts
         self._tokenizer, self._announced = tokenizer, announced
         self._tail = tail(prepared)
+        self._sent: tuple[Message, ...] = ()
 
     def laid_out(self, memory: Memory) -> SteadyPrompt | NeedCounts:
         p = self._p
@@ -98,6 +100,7 @@ class _Layout:
             memory=Memory(told=told, fixed=top.fixed, first=first, shown=tuple(shown)),
             lore=p.activation,
             fixed=tuple(section.name for section in top.sections if section.fixed),
+            messages=self._sent,
         )
 
     def _window(self, top: Head, memory: Memory) -> _Window | NeedCounts:
@@ -130,6 +133,7 @@ class _Layout:
         """Where a template insists that the person speaks first, somebody asks for the beginning."""
         p = self._p
         system = [Message(role="system", text=top.text)] if top.text else []
+        self._sent = (*system, *messages)
         room = {"context": p.turn.context, "reply_room": p.turn.reply_room}
         try:
             return assemble(

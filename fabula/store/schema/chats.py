@@ -39,6 +39,10 @@ chats = Table(
     Column("created_at", Double, nullable=False),
     Column("updated_at", Double, nullable=False),
     Column("deleted_at", Double),  # null = not in the trash
+    Column("character_id", String(64), nullable=False, server_default=""),  # "" = none
+    Column("persona", JSON, nullable=False, server_default="{}"),  # {name, description}
+    Column("variables", JSON, nullable=False, server_default="{}"),  # of macros
+    Column("memory", JSON, nullable=False, server_default="{}"),  # what the next prompt needs of the last
     Index(None, "owner_id", "updated_at"),
 )
 
