@@ -42,7 +42,7 @@ class Wrapper:
         return self.joined(prefix, text + suffix)
 
     def joined(self, prefix: str, text: str) -> str:
-        return self.instruct.separator.join(part for part in (prefix, text) if part)
+        return f"{prefix}{self.instruct.separator}{text}" if prefix and text else prefix or text
 
     def _names(self, message: StoryMessage) -> bool:
         behavior = self.instruct.names_behavior
@@ -57,10 +57,12 @@ class Wrapper:
         if message.is_narrator:
             return template.input_sequence if template.system_same_as_user else template.system_sequence
         if message.is_user:
-            special = {"first": template.first_input_sequence, "last": template.last_input_sequence}
-            return special.get(which, "") or template.input_sequence
-        special = {"first": template.first_output_sequence, "last": template.last_output_sequence}
-        return special.get(which, "") or template.output_sequence
+            return _chosen(
+                which, template.first_input_sequence, template.last_input_sequence, template.input_sequence
+            )
+        return _chosen(
+            which, template.first_output_sequence, template.last_output_sequence, template.output_sequence
+        )
 
     def _suffix(self, message: StoryMessage) -> str:
         template = self.instruct
@@ -112,3 +114,8 @@ class Wrapper:
         last, usual = self.instruct.last_output_sequence, self.instruct.output_sequence
         lacks = last and usual and sequence == last and usual[-1].isspace() and not last[-1].isspace()
         return usual[-1] if lacks else ""
+
+
+def _chosen(which: Which, first: str, last: str, usual: str) -> str:
+    own = first if which == "first" else (last if which == "last" else "")
+    return own or usual

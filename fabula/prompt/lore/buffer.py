@@ -67,8 +67,8 @@ class Buffer:
         if whole and not self.settings.unicode_words:
             found = not singles.isdisjoint(words)
         else:
-            found = any(key in text for key in singles)
-        return found or any(key in text for key in texts)
+            found = any(map(text.__contains__, singles))
+        return found or any(map(text.__contains__, texts))
 
     def _added(self, searched: int) -> tuple[str, frozenset[str]]:
         until = len(self.recursed)
