@@ -411,6 +411,20 @@ def raw_strings(header: Header, key: str, count: int) -> bytes:
     return data[:at]
 
 
+def pair_spans(path: Path) -> dict[str, tuple[int, int]]:
+    """From where to where each key with its value lies in a file, in bytes. Raises BadHeader, OSError."""
+    with path.open("rb") as file:
+        reader = _Reader(file, path.stat().st_size)
+        _read_version(reader)
+        _tensors, count, spans = reader.u64(), reader.u64(), {}
+        for _ in range(min(count, METADATA_LIMIT)):
+            start = reader.at
+            key = reader.string(KEY_LIMIT)
+            reader.value(reader.u32(), keep=False)
+            spans[key] = (start, reader.at)
+    return spans
+
+
 def hashed(header: Header, keys: Iterable[str]) -> str:
     """A SHA-256 over the given metadata, big arrays by their bytes. "" when none of it is there."""
     digest = hashlib.sha256()

@@ -1,0 +1,1 @@
+"""Change weights. Knows no HTTP; a run is a job in a process of its own."""

@@ -1,0 +1,1 @@
+"""GGUF → GGUF with fewer bits per weight. Knows no HTTP and no studio."""

@@ -1,0 +1,257 @@
+"""Pack the weights of one model into a new file: pieces of rows, several at a time, none of them kept.
+
+Every piece's place in the new file is known beforehand, so each thread reads, packs and writes on its own,
+and memory stays at three buffers per thread. What is on the disk is noted beside the file from time to time:
+work that was cut off goes on there. Knows no job and no shelf.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from fabula.core.errors import CannotQuantize
+from fabula.core.texts import phrase
+from fabula.lab.quantize.importance import Importance
+from fabula.lab.quantize.kernels import Bytes, Floats, Kernels
+from fabula.lab.quantize.rules import Choice
+from fabula.lab.quantize.source import Place, Source
+from fabula.lab.quantize.target import Target
+from fabula.models.formats.gguf import Tensor
+from fabula.models.formats.types import TENSOR_TYPES
+from fabula.store.files import write_atomic
+
+VALUES = 1 << 18  # numbers of a piece: 1 MiB unpacked, and below a second of the slowest type
+NOTE_S = 5.0  # between two notes of what is on the disk
+
+Tell = Callable[[int, int], None]
+"""Told (done, total) in bytes of the source; may raise to end the work."""
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """`rows` rows of a tensor from `row` on; rows of one matrix of experts only."""
+
+    number: int
+    choice: Choice
+    row: int
+    rows: int
+    start: int  # of the tensor's data in the new file
+    source: Place
+
+    @property
+    def tensor(self) -> Tensor:
+        return self.choice.tensor
+
+    @property
+    def matrix(self) -> int:
+        return self.row // self.tensor.shape[1] if len(self.tensor.shape) > 1 else 0
+
+
+def pieces(source: Source, target: Target) -> Iterator[Piece]:
+    number = 0
+    for choice, start in zip(target.choices, target.starts, strict=True):
+        place = source.places[choice.tensor.name]
+        for row, rows in _rows(choice.tensor):
+            yield Piece(number, choice, row, rows, start, place)
+            number += 1
+
+
+def _rows(tensor: Tensor) -> Iterator[tuple[int, int]]:
+    """(first row, rows) of each piece."""
+    width = tensor.shape[0]
+    matrix = tensor.shape[1] if len(tensor.shape) > 1 else 1
+    step = max(1, min(matrix, VALUES // width))
+    for begin in range(0, tensor.elements // width, matrix):
+        for row in range(begin, begin + matrix, step):
+            yield row, min(step, begin + matrix - row)
+
+
+@dataclass
+class Ledger:
+    """What of the new file is surely on the disk: all pieces before `done`. `about` says of which work."""
+
+    file: Path
+    about: str
+    done: int = 0
+    finished: set[int] = field(default_factory=set)
+    noted_at: float = field(default_factory=time.monotonic)
+
+    @classmethod
+    def read(cls, file: Path, about: str) -> Ledger:
+        """Nothing is done of other work, or where the note cannot be read."""
+        try:
+            told = json.loads(file.read_text(encoding="utf-8"))
+            done = int(told["done"]) if told["about"] == about else 0
+        except (OSError, ValueError, KeyError, TypeError):
+            done = 0
+        return cls(file, about, done)
+
+    def add(self, number: int) -> None:
+        self.finished.add(number)
+        while self.done in self.finished:
+            self.finished.remove(self.done)
+            self.done += 1
+
+    def due(self) -> int | None:
+        """What may be noted once all that was written so far is on the disk; None while it is too early."""
+        if time.monotonic() - self.noted_at <= NOTE_S:
+            return None
+        self.noted_at = time.monotonic()
+        return self.done
+
+    def note(self, handle: int, done: int) -> None:
+        os.fsync(handle)
+        write_atomic(self.file, json.dumps({"about": self.about, "done": done}).encode())
+
+
+class Work:
+    """One run. `write` may be called once."""
+
+    def __init__(
+        self, source: Source, target: Target, kernels: Kernels, importance: Importance | None = None
+    ) -> None:
+        self.source, self.target, self.kernels, self.importance = source, target, kernels, importance
+        changing = [choice for choice in target.choices if choice.changes]
+        kernels.prepare({c.tensor.type for c in changing}, {c.type for c in changing})
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+        self._weights: dict[str, Floats | None] = {}
+        self._done = 0
+
+    def write(self, file: Path, ledger: Ledger, threads: int, tell: Tell) -> None:
+        """The whole file, from where the ledger says. Raises CannotQuantize, OSError and what `tell` raises;
+        what was written until then stays, and the ledger says how much."""
+        handles = {header.path: os.open(header.path, _READ) for header in self.source.headers}
+        out = os.open(file, _WRITE, 0o600)
+        try:
+            os.truncate(file, self.target.size)  # file systems fill the padding with zeros
+            _put(out, self.target.head, 0)
+            self._pack(handles, out, ledger, threads, tell)
+            os.fsync(out)
+        finally:
+            for handle in (*handles.values(), out):
+                os.close(handle)
+
+    def _pack(self, handles: dict[Path, int], out: int, ledger: Ledger, threads: int, tell: Tell) -> None:
+        left = self._left(ledger)
+        try:
+            with ThreadPoolExecutor(threads, "quantize") as pool:
+                hands = [pool.submit(self._work, left, handles, out, ledger, tell) for _ in range(threads)]
+            for hand in hands:
+                hand.result()
+        finally:
+            ledger.note(out, ledger.done)
+
+    def _left(self, ledger: Ledger) -> Iterator[Piece]:
+        for piece in pieces(self.source, self.target):
+            if piece.number >= ledger.done:
+                yield piece
+            else:
+                self._done += _source_bytes(piece)
+
+    def _work(
+        self, left: Iterator[Piece], handles: dict[Path, int], out: int, ledger: Ledger, tell: Tell
+    ) -> None:
+        """One thread's part. The first failure ends the others."""
+        hand, total = _Hand(self.kernels), self.source.size
+        try:
+            while not self._ended.is_set():
+                with self._lock:
+                    piece = next(left, None)
+                    if piece is None:
+                        return
+                    weights = self._weights_of(piece)
+                hand.do(piece, handles[piece.source.path], out, weights)
+                with self._lock:
+                    ledger.add(piece.number)
+                    self._done += _source_bytes(piece)
+                    done, sure = self._done, ledger.due()
+                if sure is not None:
+                    ledger.note(out, sure)
+                tell(done, total)
+        except BaseException:
+            self._ended.set()
+            raise
+
+    def _weights_of(self, piece: Piece) -> Floats | None:
+        """The importance of a row's inputs; of one tensor at a time."""
+        if self.importance is None or not piece.choice.changes:
+            return None
+        name = piece.tensor.name
+        if name not in self._weights:
+            self._weights = {name: self.importance.values(piece.tensor)}
+        rows = self._weights[name]
+        return None if rows is None else rows[piece.matrix]
+
+
+class _Hand:
+    """One thread's buffers, which grow when they have to."""
+
+    def __init__(self, kernels: Kernels) -> None:
+        self.kernels = kernels
+        self._data: Bytes = np.empty(0, np.uint8)
+        self._made: Bytes = np.empty(0, np.uint8)
+        self._values: Floats = np.empty(0, np.float32)
+
+    def do(self, piece: Piece, handle: int, out: int, weights: Floats | None) -> None:
+        tensor, type_ = piece.tensor, piece.choice.type
+        before, after = _row_bytes(tensor, tensor.type), _row_bytes(tensor, type_)
+        data = self._read(handle, piece.source.start + piece.row * before, piece.rows * before)
+        made = self._packed(piece, data, piece.rows * after, weights) if piece.choice.changes else data
+        if not self.kernels.is_valid(type_, made):
+            reason = phrase("lab.quantize.not_finite", tensor=tensor.name)
+            raise CannotQuantize(piece.source.path.name, reason)
+        _put(out, made.data, piece.start + piece.row * after)
+
+    def _packed(self, piece: Piece, data: Bytes, size: int, weights: Floats | None) -> Bytes:
+        width = piece.tensor.shape[0]
+        count = piece.rows * width
+        if len(self._values) < count:
+            self._values = np.empty(count, np.float32)
+        if len(self._made) < size:
+            self._made = np.empty(size, np.uint8)
+        values, made = self._values[:count], self._made[:size]
+        self.kernels.unpack(piece.tensor.type, data, values)
+        written = self.kernels.pack(piece.choice.type, values.reshape(piece.rows, width), made, weights)
+        assert written == size, "the library's sizes were compared with ours"
+        return made
+
+    def _read(self, handle: int, start: int, size: int) -> Bytes:
+        if len(self._data) < size:
+            self._data = np.empty(size, np.uint8)
+        data, got = self._data[:size], 0
+        while got < size:
+            count = os.preadv(handle, [data[got:].data], start + got)
+            if not count:
+                raise OSError("the source became shorter while it was read")
+            got += count
+        return data
+
+
+_READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0)
+_WRITE = os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)
+
+
+def _put(handle: int, data: bytes | memoryview, start: int) -> None:
+    rest = memoryview(data)
+    while rest:
+        count = os.pwrite(handle, rest, start)
+        rest, start = rest[count:], start + count
+
+
+def _row_bytes(tensor: Tensor, type_: int) -> int:
+    kind = TENSOR_TYPES[type_]
+    return tensor.shape[0] // kind.block * kind.size
+
+
+def _source_bytes(piece: Piece) -> int:
+    return piece.rows * _row_bytes(piece.tensor, piece.tensor.type)
