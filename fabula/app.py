@@ -17,6 +17,7 @@ from fabula.chats.book import Chats
 from fabula.chats.characters.library import Characters
 from fabula.chats.counting import RememberedCounts
 from fabula.chats.replies import Replies
+from fabula.chats.stories import Stories
 from fabula.core.errors import BadParameter, DraftUnfit, ModelNotFound, RunsElsewhere, WritesNoText
 from fabula.core.load import NOTHING, LoadOptions
 from fabula.core.model import LocalModel
@@ -47,6 +48,7 @@ from fabula.engine.tune.job import Wishes
 from fabula.engine.tune.shelf import Key, Tuning, Tunings, key
 from fabula.guard.floor import FloorGuard
 from fabula.guard.policy import OpenPolicy
+from fabula.lab.quantize import job as quantize_job
 from fabula.models import drafts, fit, gpus, hardware
 from fabula.models.adapters.attached import Attached, with_one, without
 from fabula.models.adapters.shelf import Adapters
@@ -120,7 +122,10 @@ class Studio:
         self.scoring = Scoring(self.beside, self.home.path)
         self.turns = Turns(self.beside, FloorGuard(OpenPolicy()), RememberedCounts(self.chats))
         self.live = Live(self.journal)
-        self.replies = Replies(self.chats, self.turns, self.live, self.journal, self.find_model, self.presets)
+        self.stories = Stories(self.database, self.chats, self.characters)
+        self.replies = Replies(
+            self.chats, self.turns, self.live, self.journal, self.find_model, self.presets, self.stories
+        )
 
     async def open(self) -> None:
         """Bring the database up to date and store what a killed studio left in the journal."""
@@ -465,6 +470,22 @@ class Studio:
     async def cancel_tuning(self, job: str) -> None:
         await self.job_runner.cancel(job)
 
+    # ── the lab ─────────────────────────────────────────────────────────────────────────────────────────
+
+    async def quantize(self, source: str, type: str, **wishes: Any) -> Job:
+        """Makes another model of it in a child process. Raises what `quantize_job.order` raises."""
+        model = self.find_model(source)
+        require_here(model)
+        asked = quantize_job.Wishes(model=model.name, type=type, **wishes)
+        ready = await asyncio.to_thread(quantize_job.order, model, asked, self.home.models)
+        return await self.start_job("quantize", f"{model.name} → {ready.mix.name}", asked.arguments())
+
+    async def quantizations(self, name: str) -> list[dict[str, Any]]:
+        """What the model can be quantized to, each with the size that it would have."""
+        model = self.find_model(name)
+        require_here(model)
+        return await asyncio.to_thread(quantize_job.offers, model)
+
     # ── settings, jobs, backup ──────────────────────────────────────────────────────────────────────
 
     def describe_settings(self, language: str) -> list[dict[str, Any]]:
@@ -544,4 +565,5 @@ def job_entries(home: Home) -> dict[str, Entry]:
         "engine": functools.partial(install_engine, home),
         "tune": functools.partial(tune_job.run, home),
         "adapter": functools.partial(take_adapter, home),
+        "quantize": functools.partial(quantize_job.run, home),
     }

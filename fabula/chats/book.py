@@ -57,8 +57,10 @@ class Chats:
         model: str = "",
         system: str = "",
         sampling: Mapping[str, Any] | None = None,
+        persona: Mapping[str, Any] | None = None,
     ) -> Chat:
         fields = {"title": title, "model": model, "system": system, "sampling": dict(sampling or {})}
+        fields["persona"] = dict(persona or {})
         return self.announce(await self._database.write(lambda c: shelf.create(c, owner, fields)))
 
     async def get(self, owner: str, id: str) -> Chat:
@@ -72,7 +74,7 @@ class Chats:
         return await self._database.read(lambda c: shelf.listed(c, owner, limit, before, deleted))
 
     async def update(self, owner: str, id: str, revision: int, **fields: Any) -> Chat:
-        """Changes `title`, `model`, `system` or `sampling`. Raises StaleRevision or BadParameter."""
+        """Changes some of `shelf.FIELDS`. Raises StaleRevision or BadParameter."""
         return self.announce(
             await self._database.write(lambda c: shelf.update_fields(c, owner, id, revision, fields))
         )

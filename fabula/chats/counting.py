@@ -12,7 +12,7 @@ MAX_TEXTS = 10_000  # of template glue and system prompts that are remembered
 
 
 class RememberedCounts:
-    """Implements `turn.stream.CountCache`."""
+    """Implements `turn.telling.CountCache`."""
 
     def __init__(self, chats: Chats):
         self._chats = chats

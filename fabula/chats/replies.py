@@ -19,8 +19,10 @@ from typing import Any
 
 from fabula.chats import places
 from fabula.chats.book import Chats
+from fabula.chats.characters.shelf import Character
 from fabula.chats.places import Kind, Place
-from fabula.chats.records import Change
+from fabula.chats.records import Change, Chat, PathMessage
+from fabula.chats.stories import Stories, user_of
 from fabula.core.errors import BadParameter, ChatBusy, ChatNotFound, FabulaError, StaleRevision
 from fabula.core.load import Wish, wish_of
 from fabula.core.messages import Message
@@ -31,8 +33,10 @@ from fabula.core.seams import Journal
 from fabula.core.texts import phrase
 from fabula.engine.presets.shelf import Presets
 from fabula.turn.live import Live, Outcome, replay
+from fabula.turn.looking import Looked
 from fabula.turn.request import TurnRequest
 from fabula.turn.stream import Turns
+from fabula.turn.telling import Telling
 
 BEGINNING_S = 0.01  # between looks at a turn whose question is still being stored
 MOST_REPLIES = 16  # that one turn writes side by side
@@ -86,6 +90,7 @@ class Replies:
         journal: Journal,
         find: FindModel,
         presets: Presets,
+        stories: Stories,
     ):
         self._chats = chats
         self._turns = turns
@@ -93,6 +98,7 @@ class Replies:
         self._journal = journal
         self._find = find
         self._presets = presets
+        self._stories = stories
         self._active: dict[str, str] = {}  # chat → turn
 
     def turn_of(self, chat_id: str) -> str:
@@ -146,18 +152,22 @@ class Replies:
         wish = _checked(ask)
         model = self._find(ask.model or chat.model)
         sampling = await self._sampling(caller, chat.sampling, ask.sampling)
-        change = await self._said(caller, ask) or Change(chat, None, chat.head_id)
-        place, messages = await self._place(caller, ask, change, model, turn_id)
+        speaker = await self._stories.character(caller.owner_id, chat)
+        change = await self._said(caller, ask, chat) or Change(chat, None, chat.head_id)
+        place, path = await self._place(caller, ask, change, model, turn_id)
+        story = await self._story(caller, change.chat, speaker, path, ask.kind)
+        place = dataclasses.replace(place, author=speaker.card.called if speaker else "")
         samplings = _apart(sampling, ask.count)
         place = dataclasses.replace(place, sampling=places.journaled(samplings[0]))
         request = TurnRequest(
             model=model.name,
             context=Context(caller, ask.chat_id, "chat", siblings=ask.count),
-            messages=tuple(messages),
+            messages=_conversation(chat, path, ask.kind),
             continues=ask.kind == "continue",
             overflow="cut",
             wish=wish,
             reasoning_format=ask.reasoning_format,
+            story=self._stories.keeping(caller.owner_id, story) if story else None,
         )
         streams = [self._turns.stream(dataclasses.replace(request, sampling=each)) for each in samplings]
         self._live.start(
@@ -171,10 +181,35 @@ class Replies:
         self._chats.announce(change.chat)
         return Started(turn_id, place.message_ids, change)
 
+    async def look(self, caller: Caller, chat_id: str) -> tuple[str, Looked]:
+        """The model, and the prompt of the last reply as it would be made now; where the person spoke last,
+        that of the next. Nothing is kept of it."""
+        chat = await self._chats.get(caller.owner_id, chat_id)
+        model = self._find(chat.model)
+        path = await self._chats.path(caller.owner_id, chat_id)
+        kind: Kind = "swipe" if len(path) > 1 and path[-1].role == "assistant" else "reply"
+        speaker = await self._stories.character(caller.owner_id, chat)
+        request = TurnRequest(
+            model=model.name,
+            context=Context(caller, chat_id, "chat"),
+            messages=_conversation(chat, path, kind),
+            sampling=await self._sampling(caller, chat.sampling),
+            overflow="cut",
+            story=await self._story(caller, chat, speaker, path, kind),
+        )
+        return model.name, await self._turns.look(request)
+
+    async def _story(
+        self, caller: Caller, chat: Chat, speaker: Character | None, path: Sequence[PathMessage], kind: Kind
+    ) -> Telling | None:
+        if speaker is None:
+            return None
+        return await self._stories.telling(chat, speaker, caller.owner_id, path, kind)
+
     async def _sampling(self, caller: Caller, *layers: dict[str, Any]) -> Sampling:
         return Sampling.of(IN_CHATS | await self._presets.laid(caller.owner_id, *layers))
 
-    async def _said(self, caller: Caller, ask: Ask) -> Change | None:
+    async def _said(self, caller: Caller, ask: Ask, chat: Chat) -> Change | None:
         """The person's text becomes a message, below the head or the message that was named."""
         if not ask.text:
             return None
@@ -186,13 +221,14 @@ class Replies:
             ask.revision,
             role="user",
             text=ask.text,
+            author=user_of(chat) if chat.character_id else "",
             parent_id=ask.message_id or None,
         )
 
     async def _place(
         self, caller: Caller, ask: Ask, change: Change, model: LocalModel, turn_id: str
-    ) -> tuple[Place, list[Message]]:
-        """Where the text will go, and the conversation that the model sees."""
+    ) -> tuple[Place, list[PathMessage]]:
+        """Where the text will go, and the path to the message that is answered, swiped or lengthened."""
         chat = change.chat
         upto = change.message.id if change.message else ask.message_id or chat.head_id
         path = await self._chats.path(caller.owner_id, ask.chat_id, upto=upto)
@@ -213,12 +249,9 @@ class Replies:
             if target is None or target.role != "assistant":
                 raise BadParameter("message_id", ask.message_id or chat.head_id, phrase("expected.reply"))
             place = dataclasses.replace(place, parent_id=path[-2].id if len(path) > 1 else "")
-            if ask.kind == "swipe":
-                path = path[:-1]
-            else:
+            if ask.kind == "continue":
                 place = place.lengthening(target)
-        system = [Message(role="system", text=chat.system)] if chat.system else []
-        return place, [*system, *path]
+        return place, path
 
     async def settle(self, place: Place, outcomes: Sequence[Outcome]) -> dict[str, Any]:
         """The end of a turn: its texts are stored, and its chat is free for the next one."""
@@ -254,6 +287,12 @@ class _Keeper:
 
     async def settle(self, outcomes: Sequence[Outcome]) -> dict[str, Any]:
         return await self.replies.settle(self.place, outcomes)
+
+
+def _conversation(chat: Chat, path: Sequence[PathMessage], kind: Kind) -> tuple[Message, ...]:
+    """What the model sees: a reply that is told anew is not part of it."""
+    system = [Message(role="system", text=chat.system)] if chat.system else []
+    return (*system, *(path[:-1] if kind == "swipe" else path))
 
 
 def _checked(ask: Ask) -> Wish:

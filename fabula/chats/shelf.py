@@ -59,6 +59,20 @@ def update_fields(
     return get(connection, owner, id)
 
 
+def remembered(connection: Connection, owner: str, id: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What the next prompt needs of the last one, and the variables of macros."""
+    row = rows.find_chat(connection, owner, id)
+    return row.memory, row.variables
+
+
+def remember(
+    connection: Connection, owner: str, id: str, memory: Mapping[str, Any], variables: Mapping[str, Any]
+) -> None:
+    """Not a change that anybody sees: the revision stays. A chat that is gone meanwhile is passed over."""
+    mine = chats.c.id == id, chats.c.owner_id == owner
+    connection.execute(update(chats).where(*mine).values(memory=dict(memory), variables=dict(variables)))
+
+
 def trash(connection: Connection, owner: str, id: str) -> Chat:
     return _set_deleted(connection, rows.find_chat(connection, owner, id), time.time())
 
@@ -89,8 +103,10 @@ def _check(fields: Mapping[str, Any]) -> None:
             raise BadParameter(name, str(value)[:80], expected)
 
 
-_SHOWN = ("id", "title", "model", "system", "sampling", "head_id", "revision", "created_at", "updated_at")
-_SHOWN += ("character_id", "persona")
+_SHOWN = (
+    *("id", "title", "model", "system", "sampling", "head_id", "revision", "created_at", "updated_at"),
+    *("character_id", "persona"),
+)
 
 
 def _views(*more: Any) -> Select[Any]:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from fabula.core.load import NO_WISH, Wish
 from fabula.core.messages import Message, Tool
 from fabula.core.request import Context
 from fabula.core.sampling import Sampling
 from fabula.core.worker import Pieces
+
+if TYPE_CHECKING:
+    from fabula.turn.telling import Telling
 
 
 class Hurry:
@@ -35,6 +38,7 @@ class TurnRequest:
     `tools` are shown to the model where its template can; with `tool_choice` "required" it has to call one of
     them, or `only_tool`. `reasoning_format` names a family of think tags where the template does not tell it
     ("none" leaves tags in the text); `variables` are for the template. `hurry` ends reasoning while it runs.
+    With a `story` the prompt is laid out as one; `messages` are then its own, as the tree has them.
     """
 
     model: str
@@ -54,3 +58,4 @@ class TurnRequest:
     reasoning_format: str = ""
     variables: Mapping[str, Any] = field(default_factory=dict)
     hurry: Hurry = field(default_factory=Hurry)
+    story: Telling | None = None

@@ -6,39 +6,38 @@ import asyncio
 import datetime
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
-from dataclasses import replace
-from typing import Protocol
+from dataclasses import dataclass, replace
 
-from fabula.core.errors import ContextExceeded, SeesNoImages, WritesNoText
+from fabula.core.errors import SeesNoImages, WritesNoText
 from fabula.core.messages import Message
 from fabula.core.model import LocalModel
 from fabula.core.request import Context
 from fabula.core.sampling import Sampling
 from fabula.core.seams import Guard, Watch
 from fabula.core.stream import Delta, Finished, Prepared, Thought, Token, ToolCallPart
-from fabula.core.worker import Counts, Pieces, Prompt, Sees, Worker, Workers
-from fabula.prompt.assemble import assemble, render
+from fabula.core.worker import Counts, Prompt, Sees, Worker, Workers
+from fabula.prompt.assemble import render
 from fabula.prompt.infill import gap
 from fabula.prompt.openings import openings
-from fabula.prompt.plan import NeedCounts
-from fabula.turn import bounds, conversing, structure
+from fabula.turn import bounds, conversing, structure, telling
 from fabula.turn.answers import read, sampled
 from fabula.turn.endings import ended
+from fabula.turn.looking import Looked, look, planned
 from fabula.turn.manner import Manner, manner_of
 from fabula.turn.request import TurnRequest
+from fabula.turn.telling import CountCache, Laid, Telling
+from fabula.turn.whole import whole, without_bos
 
-REPLY_SHARE = 4  # without a limit, a reply is promised this part of the context (and never more than half)
 
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A prompt, the number of messages that were cut to make it fit, and of a story how it was laid out."""
 
-class CountCache(Protocol):
-    """Token counts that are kept from turn to turn, by message and tokenizer."""
-
-    async def recall(self, tokenizer: str, messages: tuple[Message, ...]) -> dict[str, int]: ...
-    async def remember(
-        self, tokenizer: str, messages: tuple[Message, ...], counts: Mapping[str, int]
-    ) -> None: ...
+    prompt: Prompt
+    cut: int = 0
+    laid: Laid | None = None
 
 
 class Turns:
@@ -68,19 +67,30 @@ class Turns:
             if request.prompt or request.overflow == "refuse":
                 bounds.check_against(said, worker.plan.context)
             manner = _manner(request, worker)
-            prompt, cut = await self._prompt(request, worker, manner)
-            watch = self._guard.watch(said, request.context)
-            known = _known(request, worker, manner, cut)
+            made = await self._prompt(request, worker, manner)
+            watch = self._guard.watch(made.laid.prompt.messages if made.laid else said, request.context)
+            known = _known(request, worker, manner, made)
             yield known
 
             def ask(prompt: Prompt, sampling: Sampling) -> AsyncGenerator[Delta, None]:
                 return ended(worker.stream(prompt, sampling, request.context), sampling)
 
             facts, screen = _Facts(known, started), _Screen(watch)
-            async with aclosing(read(ask, worker, prompt, request, manner)) as deltas:
+            async with aclosing(read(ask, worker, made.prompt, request, manner)) as deltas:
                 async for delta in deltas:
                     for shown in screen.through(facts.on(delta)):
                         yield shown
+
+    async def look(self, request: TurnRequest) -> Looked:
+        """The prompt that a request would get, and why; the model is loaded for it, as it has to count.
+
+        Raises ContextExceeded, TemplateRefused, ModelNotFound, NoRoom or an EngineFailure.
+        """
+        async with self._workers.place(request.model, request.wish) as place:
+            async for _ in place.steps():
+                pass
+            worker = place.worker
+            return await look(request, worker, _manner(request, worker), self._counts)
 
     async def _judge(self, said: tuple[Message, ...], context: Context) -> None:
         """Raises Blocked. Others are served meanwhile: a long text is judged beside the event loop."""
@@ -89,55 +99,39 @@ class Turns:
         else:
             self._guard.judge(said, context)
 
-    async def _prompt(self, request: TurnRequest, worker: Worker, manner: Manner) -> tuple[Prompt, int]:
-        """The prompt and the number of messages that were cut to make it fit."""
+    async def _prompt(self, request: TurnRequest, worker: Worker, manner: Manner) -> _Made:
+        if request.story:
+            return await self._told(request.story, request, worker, manner)
         if conversing.converses(worker) and not request.prompt:
-            return await conversing.prompt(request, worker, manner.messages)
+            return _Made(*await conversing.prompt(request, worker, manner.messages))
         if request.prompt:
             fills = request.suffix and worker.model.infill
             pieces = gap(request.prompt, request.suffix, worker.model.infill) if fills else request.prompt
-            return Prompt(pieces), 0
+            return _Made(Prompt(pieces))
         template, tokenizer = manner.template, worker.model.tokenizer
         images = tuple(image for message in manner.messages for image in message.images)
         if images and not (isinstance(worker, Sees) and worker.sees_images):
             raise SeesNoImages(worker.model.name)
         if request.overflow == "refuse" or images or not isinstance(worker, Counts):
             pieces = render(manner.messages, template, tokenizer=tokenizer, continues=request.continues)
-            return Prompt(_without_bos(pieces, worker), openings=openings(template), images=images), 0
-        return await self._fitted(request, worker, worker, manner)
+            return _Made(Prompt(without_bos(pieces, worker), openings=openings(template), images=images))
+        plan = await planned(request, worker, worker, manner, self._counts)
+        return _Made(await whole(plan.pieces, worker, worker, template), plan.cut_messages)
 
-    async def _fitted(
-        self, request: TurnRequest, worker: Worker, counter: Counts, manner: Manner
-    ) -> tuple[Prompt, int]:
-        """Cut to the context; the whole is tokenized at the end and checked once more."""
-        context, tokenizer, template = worker.plan.context, worker.model.tokenizer, manner.template
-        room = min(request.sampling.max_tokens or context // REPLY_SHARE, context // 2)
-        table = await self._counts.recall(tokenizer, request.messages)
-        while True:
-            plan = assemble(
-                manner.messages,
-                template,
-                table,
-                context=context,
-                reply_room=room,
-                tokenizer=tokenizer,
-                continues=request.continues,
-            )
-            if not isinstance(plan, NeedCounts):
-                break
-            fresh = dict(zip(plan.texts, await counter.count(plan.texts), strict=True))
-            await self._counts.remember(tokenizer, request.messages, fresh)
-            table |= fresh
-        ids = await counter.tokenize(Prompt(_without_bos(plan.pieces, worker)))
-        if len(ids) >= context:
-            raise ContextExceeded(prompt_tokens=len(ids), context=context)
-        prompt = Prompt((tuple(ids),), add_special=False, openings=openings(template))
-        return prompt, plan.cut_messages
+    async def _told(self, story: Telling, request: TurnRequest, worker: Worker, manner: Manner) -> _Made:
+        """What the model will read is judged too: a card and its lore are texts of strangers."""
+        laid = await telling.lay(story, request, worker, manner, self._counts)
+        await self._judge(laid.prompt.messages, request.context)
+        prompt = await telling.sent(laid, request, worker, manner)
+        await story.keep(laid)
+        return _Made(prompt, laid.prompt.plan.cut_messages, laid)
 
 
 def _manner(request: TurnRequest, worker: Worker) -> Manner:
     if conversing.converses(worker):
         return conversing.manner(request, worker.model)
+    if request.story:
+        return telling.manner(request, _model(request, worker), datetime.datetime.now().astimezone())
     return manner_of(request, _model(request, worker), datetime.datetime.now().astimezone())
 
 
@@ -147,13 +141,14 @@ def _model(request: TurnRequest, worker: Worker) -> LocalModel:
     return worker.model if wished is None else replace(worker.model, chat_template=wished)
 
 
-def _known(request: TurnRequest, worker: Worker, manner: Manner, cut: int) -> Prepared:
+def _known(request: TurnRequest, worker: Worker, manner: Manner, made: _Made) -> Prepared:
     effective, ignored = worker.honours(sampled(request.sampling, manner))
     return Prepared(
         engine=worker.engine,
         effective=effective | {"seed": request.sampling.seed},  # a random one is told at the end
         ignored=(*ignored, *manner.ignored, *request.ignored),
-        cut_messages=cut,
+        cut_messages=made.cut,
+        story=telling.facts(made.laid) if made.laid else None,
     )
 
 
@@ -174,6 +169,7 @@ class _Facts:
             engine=self._known.engine,
             first_token_ms=self._first_ms,
             cut_messages=self._known.cut_messages,
+            story=self._known.story,
             effective=delta.effective or self._known.effective,
             ignored=(*delta.ignored, *self._known.ignored),
         )
@@ -224,11 +220,3 @@ class _Screen:
 
 def _text_of(delta: Written) -> str:
     return delta.arguments if isinstance(delta, ToolCallPart) else delta.text
-
-
-def _without_bos(pieces: Pieces, worker: Worker) -> Pieces:
-    """The engine adds its own BOS; a template that writes one as well would double it."""
-    bos = worker.model.bos_token
-    if worker.model.adds_bos and bos and pieces and isinstance(pieces[0], str):
-        return (pieces[0].removeprefix(bos), *pieces[1:])
-    return pieces

@@ -11,7 +11,7 @@ from fabula.core.errors import ChatNotFound
 
 CHAT = {
     *("id", "title", "model", "system", "sampling", "head_id", "revision", "created_at", "updated_at"),
-    *("can_undo", "can_redo", "turn_id", "message_count"),
+    *("can_undo", "can_redo", "turn_id", "message_count", "character_id", "persona"),
 }
 MESSAGE = {
     *("id", "parent_id", "role", "author", "text", "reasoning", "version_id", "version_reason", "versions"),

@@ -25,11 +25,20 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+class Persona(Body):
+    """Who the person is in a chat with a character."""
+
+    name: str = Field("", max_length=200)
+    description: str = Field("", max_length=MAX_TEXT)
+
+
 class NewChat(Body):
     title: str = Field("", max_length=1000)
     model: str = ""
     system: str = Field("", max_length=MAX_TEXT)
     sampling: Values = {}
+    character_id: str = ""
+    persona: Persona | None = None
 
 
 class ChatChanges(Body):
@@ -38,6 +47,8 @@ class ChatChanges(Body):
     model: str | None = None
     system: str | None = Field(None, max_length=MAX_TEXT)
     sampling: Values | None = None
+    character_id: str | None = None
+    persona: Persona | None = None
 
 
 class NewMessage(Body):

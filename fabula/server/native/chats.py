@@ -14,6 +14,8 @@ from fabula.server.native import bodies, shapes
 Limit = Annotated[int, Query(ge=1, le=1000)]
 Offset = Annotated[int | None, Query(ge=0, le=2**31)]
 
+PLAIN = ("title", "model", "system", "sampling", "persona")
+
 
 def router(studio: Studio) -> APIRouter:
     routes = APIRouter(prefix="/chats", tags=["Chats"])
@@ -27,11 +29,13 @@ def router(studio: Studio) -> APIRouter:
 
     @routes.post("", status_code=201)
     async def create(body: bodies.NewChat, request: Request) -> dict[str, Any]:
-        """A new, empty chat."""
+        """A new chat: empty, or opened by the greetings of a character."""
         owner = caller_of(request).owner_id
         await studio.presets.sampling(owner, body.sampling)  # refused now rather than at the first reply
-        chat = await chats.create(owner, **body.model_dump())
-        return shapes.chat(studio, chat)
+        fields = body.model_dump() | {"persona": body.persona.model_dump() if body.persona else {}}
+        if body.character_id:
+            return shapes.chat(studio, await studio.stories.begin(owner, fields))
+        return shapes.chat(studio, await chats.create(owner, **{name: fields[name] for name in PLAIN}))
 
     @routes.get("/{chat_id}")
     async def get(chat_id: str, request: Request) -> dict[str, Any]:
@@ -39,12 +43,20 @@ def router(studio: Studio) -> APIRouter:
 
     @routes.patch("/{chat_id}")
     async def update(chat_id: str, body: bodies.ChatChanges, request: Request) -> dict[str, Any]:
-        """Change title, model, system prompt or sampling."""
+        """Change title, model, system prompt, sampling, character or persona."""
         changes = body.model_dump(exclude={"revision"}, exclude_none=True)
         owner = caller_of(request).owner_id
         await studio.presets.sampling(owner, changes.get("sampling", {}))
+        if changes.get("character_id"):
+            await studio.characters.get(owner, changes["character_id"])
         chat = await chats.update(owner, chat_id, body.revision, **changes)
         return shapes.chat(studio, chat)
+
+    @routes.get("/{chat_id}/prompt")
+    async def prompt(chat_id: str, request: Request) -> dict[str, Any]:
+        """What the prompt is made of, what each part costs and why; the model is loaded to count it."""
+        model, looked = await studio.replies.look(caller_of(request), chat_id)
+        return shapes.prompt(model, looked)
 
     @routes.delete("/{chat_id}", status_code=204)
     async def delete(chat_id: str, request: Request, forever: bool = False) -> Response:
@@ -56,6 +68,14 @@ def router(studio: Studio) -> APIRouter:
     @routes.post("/{chat_id}/restore")
     async def restore(chat_id: str, request: Request) -> dict[str, Any]:
         return shapes.chat(studio, await chats.restore(caller_of(request).owner_id, chat_id))
+
+    _tree(routes, studio)
+    _messages(routes, studio)
+    return routes
+
+
+def _tree(routes: APIRouter, studio: Studio) -> None:
+    chats = studio.chats
 
     @routes.post("/{chat_id}/head")
     async def head(chat_id: str, body: bodies.Head, request: Request) -> dict[str, Any]:
@@ -75,9 +95,6 @@ def router(studio: Studio) -> APIRouter:
         studio.replies.require_idle(chat_id)
         change = await chats.redo(caller_of(request).owner_id, chat_id, body.revision)
         return shapes.change(studio, change, caller_of(request).language)
-
-    _messages(routes, studio)
-    return routes
 
 
 def _messages(routes: APIRouter, studio: Studio) -> None:

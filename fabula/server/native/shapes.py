@@ -26,6 +26,8 @@ from fabula.models.suggestions import Suggestion
 from fabula.prompt.template import takes_tools
 from fabula.server.native.errors import retold
 from fabula.store.jobs import Job, as_data
+from fabula.turn import telling
+from fabula.turn.looking import Looked
 
 Json = dict[str, Any]
 
@@ -48,11 +50,42 @@ def page(found: Page, language: str) -> Json:
     return shown | {"messages": [told(message, language) for message in shown["messages"]]}
 
 
+def prompt(model: str, looked: Looked) -> Json:
+    """A prompt that is only looked at. Of lore, every entry is named, and why it is told or not."""
+    plan = looked.plan
+    return {
+        "model": model,
+        "layout": looked.layout,
+        "tokens": plan.tokens,
+        "context": looked.context,
+        "reply_room": looked.reply_room,
+        "estimated": looked.estimated,
+        "cut_messages": plan.cut_messages,
+        "broke": telling.broke(plan.broke),
+        "fixed": list(looked.fixed),
+        "segments": [plain(segment) for segment in plan.segments],
+        "lore": [
+            {
+                "entry": one.entry.id,
+                "label": one.entry.comment or ", ".join(one.entry.keys),
+                "told": one.fired,
+                "reason": one.reason,
+                "key": one.key,
+                "tokens": one.tokens,
+            }
+            for one in looked.verdicts
+        ],
+        "text": looked.text,
+    }
+
+
 def told(data: Json, language: str) -> Json:
     """A message, version, change or event of a turn, with sentences in the reader's language."""
     if isinstance(problem := (facts := data.get("facts") or {}).get("form_problem"), dict):
         data = data | {"facts": facts | {"form_problem": Phrase.of(problem).say(language)}}
-    inner = {name: told(data[name], language) for name in ("change", "message") if isinstance(data.get(name), dict)}
+    inner = {
+        name: told(data[name], language) for name in ("change", "message") if isinstance(data.get(name), dict)
+    }
     return data | inner
 
 
