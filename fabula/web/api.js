@@ -55,6 +55,13 @@ export const get = (path) => send("GET", path);
 export const post = (path, body = {}) => send("POST", path, body);
 /** @param {string} path @param {unknown} body @returns {Promise<any>} */
 export const patch = (path, body) => send("PATCH", path, body);
+/** A file as it is. @param {string} path @param {Blob} content @returns {Promise<any>} */
+export async function upload(path, content) {
+  const headers = { "Content-Type": "application/octet-stream" };
+  return (await request(path, { method: "POST", headers, body: content })).json();
+}
+/** Where a picture of the API lies. @param {string} path */
+export const addressOf = (path) => ROOT + path;
 /** @param {string} path @returns {Promise<any>} */
 export const remove = (path) => send("DELETE", path);
 

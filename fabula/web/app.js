@@ -1,4 +1,4 @@
-// The app: one frame, three rooms, the keys that work everywhere.
+// The app: one frame, four rooms, the keys that work everywhere.
 // @ts-check
 import { effect } from "@preact/signals";
 import { render } from "preact";
@@ -13,11 +13,12 @@ import { reading, theme } from "./state/prefs.js";
 import { route } from "./state/route.js";
 import { busy, stop } from "./state/turn.js";
 import { chosenLanguage, setLanguage, t } from "./texts.js";
+import { CharactersView } from "./views/characters.js";
 import { ChatView } from "./views/chat.js";
 import { Home } from "./views/home.js";
 import { Settings } from "./views/settings.js";
 
-const VIEWS = { home: Home, settings: Settings };
+const VIEWS = { home: Home, characters: CharactersView, settings: Settings };
 
 function App() {
   const { view, id } = route.value;

@@ -24,6 +24,11 @@ export interface Preset { name: string; title: string; about: string; sampling: 
 export interface Chat {
   id: string; title: string; model: string; system: string; sampling: Record<string, any>; head_id: string; revision: number;
   created_at: number; updated_at: number; can_undo: boolean; can_redo: boolean; turn_id: string; message_count: number;
+  character_id: string; persona: { name?: string; description?: string };
+}
+export interface Character {
+  id: string; name: string; creator: string; about: string; folder: string; favourite: boolean; picture: string; revision: number;
+  created_at: number; updated_at: number; tags: string[];
 }
 export interface ListedChat extends Chat { preview: string }
 export interface Facts {
@@ -32,7 +37,11 @@ export interface Facts {
   processed_tokens?: number; first_token_ms?: number; tokens_per_second?: number; cut_messages?: number; cache?: "slot" | "disk" | "none" | "";
   cache_reason?: "" | "first" | "changed" | "rescaled" | "no_way_back" | "damaged";
   reasoning_tokens?: number; answer_read_again?: boolean; form_problem?: string; cost?: number | null; bans?: Bans | null;
-  guessed_tokens?: number; guessed_right?: number;
+  guessed_tokens?: number; guessed_right?: number; story?: StoryFacts | null;
+}
+export interface StoryFacts {
+  layout: "steady"; broke: null | { part: string; message_id: string; reason: "changed" | "cut" | "tail"; tokens: number };
+  lore: string[]; fixed: string[]; estimated: boolean;
 }
 export interface Bans { rewrites: number; wasted_tokens: number; reread_tokens: number; unavoided: string[]; notes: string[] }
 export interface Message {

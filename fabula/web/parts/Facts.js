@@ -38,6 +38,9 @@ function Details({ facts }) {
     [t("web.facts.engine"), facts.engine],
     [t("web.facts.prompt"), prompt !== undefined && t("web.facts.prompt_value", { prompt, reused, read })],
     [t("web.facts.cache"), cacheWords(facts)],
+    [t("web.facts.broke"), brokeWords(facts.story)],
+    [t("web.facts.lore"), facts.story?.lore.join(" · ")],
+    [t("web.facts.fixed"), facts.story?.fixed.map((part) => t(`story.parts.${part}`)).join(" · ")],
     [t("web.facts.reasoning"), reasoningWords(facts)],
     [t("web.facts.written"), !rate ? t("web.facts.tokens", { tokens }) : t("web.facts.written_value", { tokens, rate: rounded(rate) })],
     [t("web.facts.cost"), facts.cost !== undefined && facts.cost !== null && t("web.facts.cost_value", { dollars: dollars(facts.cost) })],
@@ -59,6 +62,14 @@ const dollars = (cost) => (cost >= CENT ? cost.toFixed(2) : cost.toPrecision(2))
 /** Where the reused part came from, and why the rest was read. @param {FactsOf} facts */
 function cacheWords({ cache, cache_reason: reason }) {
   return sentences([cache ? t(`web.facts.cache_${cache}`) : "", reason ? t(`web.facts.cache_${reason}`) : ""]);
+}
+
+/** What made the engine read again what it had known. @param {FactsOf["story"]} story */
+function brokeWords(story) {
+  if (!story) return "";
+  const { broke, estimated } = story;
+  const why = broke ? t(`web.facts.broke_${broke.reason}`, { tokens: broke.tokens, part: t(`story.parts.${broke.part}`) }) : "";
+  return sentences([why, why && estimated ? t("web.facts.estimated") : ""]);
 }
 
 /** What keeping banned texts out has taken. @param {FactsOf["bans"]} bans */

@@ -10,6 +10,7 @@ import { MemoryBar } from "./MemoryBar.js";
 const ROOMS = /** @type {const} */ ([
   ["home", "#/", "home"],
   ["chat", "#/chat", "chats"],
+  ["characters", "#/characters", "characters"],
   ["settings", "#/settings", "settings"],
 ]);
 

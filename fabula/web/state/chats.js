@@ -73,6 +73,19 @@ export async function newChat(model = preferredModel.value) {
   }
 }
 
+/** Start a chat with a character. @param {string} id @param {string} name what the person is called */
+export async function talkTo(id, name) {
+  try {
+    const model = preferredModel.value;
+    const chat = await api.post("/chats", { model, character_id: id, persona: { name, description: "" } });
+    if (model) warmUp(model);
+    go(`#/chat/${chat.id}`);
+    await loadChats();
+  } catch (error) {
+    tellError(error);
+  }
+}
+
 /** @param {ListedChat} chat @param {string} model @returns {Promise<Chat>} */
 async function reuse(chat, model) {
   return chat.model === model ? chat : api.patch(`/chats/${chat.id}`, { revision: chat.revision, model });

@@ -18,5 +18,7 @@ export const reading = kept("reading", "serif");
 export const enterSends = kept("enter_sends", "yes");
 export const sidebarOpen = kept("sidebar", "yes");
 export const panelOpen = kept("panel", "no");
+/** What the person is called in chats with characters; "" as the studio says. */
+export const personaName = kept("persona_name", "");
 /** The model that the next new chat starts with. */
 export const lastModel = kept("model", "");
