@@ -73,11 +73,11 @@ class FloorWatch:
             tail = quiet(self._tail + text, self._armed)
             if tail is not None:
                 return self._pass(text, tail)
-            self._catch_up()
+        owed = self._catch_up()
         if self._blocked:
             raise Blocked(POLICY)
         self._open += text
-        out = self._take() if self._may_end(text) else self._so_far()
+        out = owed + (self._take() if self._may_end(text) else self._so_far())
         if self._blocked and not out:
             raise Blocked(POLICY)
         return self._further.feed(text if out == text else out)  # the same object where nothing was changed
@@ -95,18 +95,18 @@ class FloorWatch:
 
     def finish(self) -> str:
         """What was held back, when it may be shown. Raises Blocked."""
-        self._catch_up()
-        out = ""
+        out = self._catch_up()
         while not self._blocked and self._open:
             out += self._close(next_end(self._open, 0) or len(self._open))
         if self._blocked:
             raise Blocked(POLICY)
         return (self._further.feed(out) if out else "") + self._further.finish()
 
-    def _catch_up(self) -> None:
-        """Take in what was shown while it was easy: whole sentences of it are past."""
+    def _catch_up(self) -> str:
+        """Take in what was passed while it was easy: whole sentences of it are past. What of them was kept
+        back as an open word is no longer open, and may be shown."""
         if not self._easy:
-            return
+            return ""
         self._easy = False
         self._open += "".join(self._calm)
         self._calm.clear()
@@ -114,9 +114,11 @@ class FloorWatch:
             self._leave(self._open[:end])
             self._open = self._open[end:]
         self._ripe = END.search(self._open) is not None
+        owed = self._back[: max(0, len(self._back) - len(self._open))]
         self._shown = max(0, len(self._open) - len(self._back))
         self._looked = max(0, len(self._open) - len(self._tail))
         self._alert = 0.0
+        return owed
 
     # ── one sentence after the other ────────────────────────────────────────────────────────────────
 

@@ -100,6 +100,8 @@ WORDS = [
     "!",
     "?",
     "🔞",
+    "bear",
+    ".\n\n",
 ]
 TEXTS = st.lists(st.sampled_from(WORDS), max_size=40).flatmap(
     lambda words: st.sampled_from([" ".join(words), "".join(words)])
@@ -120,6 +122,12 @@ def test_cutting_a_stream_differently_changes_neither_decision_nor_what_is_seen(
     seen, stopped = shown(pieces(text, cuts))
     assert stopped == blocked
     assert whole.startswith(seen)
+    assert blocked or seen == whole == text
+
+
+def test_what_was_kept_back_is_shown_when_its_sentence_has_ended() -> None:
+    told = [" fox", " bear", ".", "\n", "\n", "The", " original", " sentence"]
+    assert shown(told) == ("".join(told), False)
 
 
 @pytest.mark.parametrize("case", REPLIES, ids=lambda case: case.id)
