@@ -64,7 +64,7 @@ def list_(
 
 def show(which: WhichArgument, home: HomeOption = None, json: JsonOption = False) -> None:
     with connect(home) as studio:
-        character = _found(studio, which)
+        character = found(studio, which)
     if json:
         screen.json_lines([character])
     else:
@@ -102,7 +102,7 @@ def export(
     which: WhichArgument, format: FormatOption = "png", out: OutOption = None, home: HomeOption = None
 ) -> None:
     with connect(home) as studio:
-        character = _found(studio, which)
+        character = found(studio, which)
         content = studio.fetch(f"/characters/{segment(character['id'])}/file", format=format)
     if out is None:
         sys.stdout.buffer.write(content)
@@ -115,12 +115,12 @@ def export(
 
 def rm(which: WhichArgument, home: HomeOption = None) -> None:
     with connect(home) as studio:
-        character = _found(studio, which)
+        character = found(studio, which)
         studio.post("/characters/mark", {"ids": [character["id"]], "trashed": True})
     screen.note(say("cli.character.removed", name=character["name"]))
 
 
-def _found(studio: Client, which: str) -> dict[str, Any]:
+def found(studio: Client, which: str) -> dict[str, Any]:
     """By id, or by a name that only one has."""
     try:
         return studio.get(f"/characters/{segment(which)}")

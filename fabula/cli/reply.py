@@ -67,12 +67,20 @@ def facts(data: dict[str, Any]) -> str:
         parts.append(say("cli.facts.form_problem", problem=problem))
     if cut := known.get("cut_messages"):
         parts.append(say("cli.facts.cut", messages=cut))
+    if broke := (known.get("story") or {}).get("broke"):
+        parts.append(broken(broke))
     if ignored := known.get("ignored"):
         parts.append(say("cli.facts.ignored", names=", ".join(ignored)))
     parts += _bans(known.get("bans") or {})
     if (reason := data.get("reason", "stop")) != "stop":
         parts.append(say(f"cli.facts.{reason}"))
     return " · ".join(parts)
+
+
+def broken(broke: dict[str, Any]) -> str:
+    """What made the engine read again what it had known."""
+    part = say(f"story.parts.{broke['part']}")
+    return say(f"cli.facts.broke_{broke['reason']}", tokens=broke["tokens"], part=part)
 
 
 def _bans(told: dict[str, Any]) -> list[str]:

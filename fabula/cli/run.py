@@ -6,6 +6,7 @@ import json
 import os
 import stat
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -33,6 +34,11 @@ SeedOption = Annotated[int | None, typer.Option("--seed", metavar="NUMBER", help
 StopOption = Annotated[list[str] | None, typer.Option("--stop", metavar="TEXT", help=say("cli.run.stop"))]
 SetOption = Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help=say("cli.run.set"))]
 
+CharacterOption = Annotated[
+    str, typer.Option("--character", "-c", metavar="NAME", help=say("cli.run.character"), show_default=False)
+]
+AsOption = Annotated[str, typer.Option("--as", metavar="NAME", help=say("cli.run.as"), show_default=False)]
+
 
 def run(
     model: ModelArgument,
@@ -43,6 +49,8 @@ def run(
     seed: SeedOption = None,
     stop: StopOption = None,
     sets: SetOption = None,
+    character: CharacterOption = "",
+    as_: AsOption = "",
     home: HomeOption = None,
 ) -> None:
     given = {"temperature": temperature, "max_tokens": max_tokens, "seed": seed, "stop": stop}
@@ -52,14 +60,42 @@ def run(
     text = question(" ".join(prompt or []), read_piped())
     if not text and not sys.stdin.isatty():
         raise WrongUsage(say("cli.run.nothing"))
+    if as_ and not character:
+        raise WrongUsage(say("cli.run.as_whom"))
     with connect(home) as studio:
         name = studio.get(f"/models/{segment(model)}")["name"]
-        if text:
+        if text and not character:
             answer(studio, name, text, system, sampling)
         else:
-            from fabula.cli.talk import talk
+            _talk(studio, name, system, sampling, _story(studio, character, as_), text, home)
 
-            talk(studio, name, system, sampling, home)
+
+def _story(studio: Client, character: str, person: str) -> dict[str, Any]:
+    """What a chat with a character is made with besides; nothing for one with the model itself."""
+    if not character:
+        return {}
+    from fabula.cli.character import found
+
+    return {"character_id": found(studio, character)["id"], "persona": {"name": person, "description": ""}}
+
+
+def _talk(
+    studio: Client,
+    model: str,
+    system: str,
+    sampling: dict[str, Any],
+    story: dict[str, Any],
+    text: str,
+    home: Path | None,
+) -> None:
+    """With a text, one turn of a new chat; without, a chat until the person leaves."""
+    from fabula.cli.talk import Talk, talk
+
+    conversation = Talk(studio, model, system, sampling, story)
+    if text:
+        conversation.say(text)
+    else:
+        talk(conversation, home)
 
 
 def check(sampling: dict[str, Any]) -> None:

@@ -33,13 +33,14 @@ class Talk:
     model: str
     system: str = ""
     sampling: dict[str, Any] = field(default_factory=dict)
+    story: dict[str, Any] = field(default_factory=dict)  # with whom: character_id and persona
     chat: dict[str, Any] | None = None
 
     def say(self, text: str) -> None:
         self.turn({"kind": "reply", "text": text})
 
     def turn(self, body: dict[str, Any]) -> None:
-        chat = self.chat = self.chat or self.studio.post("/chats", self.wishes())
+        chat = self.begin()
         path = f"/chats/{chat['id']}/turns"
         events = self.studio.stream("POST", path, {"revision": chat["revision"], **body})
         beside: dict[int, str] = {}
@@ -48,6 +49,11 @@ class Talk:
             self.show_versions(beside)
         finally:
             self.refresh()
+
+    def begin(self) -> dict[str, Any]:
+        """The chat, made now if there is none yet."""
+        self.chat = self.chat or self.studio.post("/chats", self.wishes() | self.story)
+        return self.chat
 
     def show_versions(self, texts: dict[int, str]) -> None:
         """Those that were written beside the first, with the numbers that /swipe takes."""
@@ -195,13 +201,24 @@ def show_last(talk: Talk) -> None:
         screen.note(say("cli.chat.empty"))
 
 
+def show_greeting(talk: Talk) -> None:
+    """How the character begins, and with how many alternatives."""
+    page = talk.studio.get(f"/chats/{talk.begin()['id']}/messages", limit=1)
+    for message in page["messages"]:
+        screen.line(reply.printable(message["text"]))
+        if message["swipe"]["count"] > 1:
+            screen.note(say("cli.chat.greetings", count=message["swipe"]["count"]))
+
+
 # ── the loop ────────────────────────────────────────────────────────────────────────────────────────
 
 
-def talk(studio: Client, model: str, system: str, sampling: dict[str, Any], home: Path | None) -> None:
-    """Chats until the person leaves with /bye, Ctrl-D, or Ctrl-C twice."""
-    conversation = Talk(studio, model, system, sampling)
-    screen.note(say("cli.chat.hello", model=model))
+def talk(conversation: Talk, home: Path | None) -> None:
+    """Chats until the person leaves with /bye, Ctrl-D, or Ctrl-C twice. A character speaks first."""
+    screen.note(say("cli.chat.hello", model=conversation.model))
+    if conversation.story:
+        conversation.begin()
+        show_greeting(conversation)
     with line.history(home):
         while (text := line.ask_twice(say("cli.chat.leave"))) is not None:
             try:

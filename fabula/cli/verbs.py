@@ -34,6 +34,7 @@ VERBS = (
     "remote",
     "preset",
     "character",
+    "prompt",
     "job",
     "backup",
     "restore",
