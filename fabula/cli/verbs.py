@@ -26,6 +26,7 @@ VERBS = (
     "list",
     "show",
     "fit",
+    "quantize",
     "verify",
     "rm",
     "ps",

@@ -34,6 +34,7 @@ from fabula.server.native import (
     measures,
     models,
     presets,
+    quantizing,
     remotes,
     scoring,
     system,
@@ -65,7 +66,7 @@ def create(studio: Studio) -> ASGIApp:
     )
     app.include_router(openai_routes.router(studio))  # first: routes are tried one by one
     app.include_router(web_routes())  # before the many that a router makes ready for its first request
-    model_rooms = (tuning, adapters, models, engines, remotes, scoring)
+    model_rooms = (tuning, quantizing, adapters, models, engines, remotes, scoring)
     for room in (system, *model_rooms, chats, turns, jobs, presets, measures, characters):
         app.include_router(room.router(studio), prefix=NATIVE)
     app.include_router(embeddings.router(studio))

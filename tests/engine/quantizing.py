@@ -86,6 +86,18 @@ def make(path: Path, type_: int = F32, tied: bool = False) -> Path:
     return path
 
 
+def make_split(folder: Path) -> Path:
+    """The same model in two files, of which the first has the metadata; answers the first."""
+    drafts = [_draft(seed, name, shape, F32) for seed, (name, shape) in enumerate(shapes().items(), 1)]
+    halves = (drafts[:9], drafts[9:])
+    files = [folder / f"trial-F32-{number:05}-of-00002.gguf" for number in (1, 2)]
+    for number, (file, half) in enumerate(zip(files, halves, strict=True)):
+        told: dict[str, Value] = {"split.no": number, "split.count": 2, "split.tensors.count": len(drafts)}
+        with file.open("wb") as out:
+            gguf_writing.write(out, (METADATA if not number else {}) | told, half)
+    return files[0]
+
+
 def _draft(seed: int, name: str, shape: tuple[int, ...], type_: int) -> Draft:
     values = numbers(seed, math.prod(shape))
     if len(shape) == 1 or type_ == F32:

@@ -22,6 +22,7 @@ BIG = {("qwen2", 80), ("deci", 80), ("olmo", 80), ("jais2", 68)}
 """Architectures with so many layers count as "70B", as llama's with 80 layers and shared values do."""
 MANY = 4  # query heads that share a value, from which on it is worth more bits
 
+NAMES = 8192  # tensors of a model whose names are looked at once for all mixes
 _LAYER = re.compile(r"blk\.(\d+)")
 
 # ── what is never quantized ─────────────────────────────────────────────────────────────────────────
@@ -86,6 +87,7 @@ def anatomy(header: Header) -> Anatomy:
     return Anatomy(architecture, layers, grouped, experts, llama or (architecture, layers) in BIG)
 
 
+@functools.lru_cache(NAMES)
 def role_of(name: str) -> str:
     if name == "output.weight":
         return "head"
@@ -94,6 +96,7 @@ def role_of(name: str) -> str:
     return next((role for part, role in ROLES if part in name), "other")
 
 
+@functools.lru_cache(NAMES)
 def layer_of(name: str) -> int:
     """−1 for what belongs to none."""
     found = _LAYER.match(name)
@@ -106,12 +109,14 @@ def in_order(tensors: Iterable[Tensor]) -> list[Tensor]:
 
 def may_change(tensor: Tensor, architecture: str) -> bool:
     """Only matrices, and of those not the small and delicate ones."""
-    name = tensor.name
-    rows = any(length > 1 for length in tensor.shape[1:])
-    kept = (*KEPT, *KEPT_IN.get(architecture, ()))
-    if not rows or not name.endswith("weight") or name in KEPT_WHOLE:
+    return any(length > 1 for length in tensor.shape[1:]) and _is_plain(tensor.name, architecture)
+
+
+@functools.lru_cache(NAMES)
+def _is_plain(name: str, architecture: str) -> bool:
+    if not name.endswith("weight") or name in KEPT_WHOLE:
         return False
-    return not any(part in name for part in kept)
+    return not any(part in name for part in (*KEPT, *KEPT_IN.get(architecture, ())))
 
 
 # ── the rules ───────────────────────────────────────────────────────────────────────────────────────

@@ -206,11 +206,17 @@ class _Hand:
         tensor, type_ = piece.tensor, piece.choice.type
         before, after = _row_bytes(tensor, tensor.type), _row_bytes(tensor, type_)
         data = self._read(handle, piece.source.start + piece.row * before, piece.rows * before)
-        made = self._packed(piece, data, piece.rows * after, weights) if piece.choice.changes else data
-        if not self.kernels.is_valid(type_, made):
-            reason = phrase("lab.quantize.not_finite", tensor=tensor.name)
-            raise CannotQuantize(piece.source.path.name, reason)
+        self._require_finite(piece, tensor.type, data)
+        made = data
+        if piece.choice.changes:
+            made = self._packed(piece, data, piece.rows * after, weights)
+            self._require_finite(piece, type_, made)  # 16 bits cannot hold every number of 32
         _put(out, made.data, piece.start + piece.row * after)
+
+    def _require_finite(self, piece: Piece, type_: int, data: Bytes) -> None:
+        if not self.kernels.is_valid(type_, data):
+            reason = phrase("lab.quantize.not_finite", tensor=piece.tensor.name)
+            raise CannotQuantize(piece.source.path.name, reason)
 
     def _packed(self, piece: Piece, data: Bytes, size: int, weights: Floats | None) -> Bytes:
         width = piece.tensor.shape[0]

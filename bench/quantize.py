@@ -1,0 +1,97 @@
+"""Quantizing a model: the whole work on the disk against the library's routines alone, in memory."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench.paired import median, ratio
+from bench.report import Report, at_most, reported
+from fabula.lab.quantize.kernels import Kernels
+from fabula.lab.quantize.mixes import MIXES
+from fabula.lab.quantize.source import Source, read_source
+from fabula.lab.quantize.target import Target, target
+from fabula.lab.quantize.work import Ledger, Work, pieces
+from fabula.models.formats import gguf_writing
+from fabula.models.formats.gguf_writing import Draft, Value
+
+TYPES = ("Q8_0", "Q4_0", "Q6_K", "Q4_K_M", "IQ4_XS")
+WIDTH, ROWS, LAYERS = 2048, 2048, 6
+MOST = 1.2  # times the routines' own time
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m bench quantize", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="one round: to see that it works")
+    given = parser.parse_args(arguments)
+    with reported("quantize", "how long quantizing takes") as report, tempfile.TemporaryDirectory() as folder:
+        source = read_source(make(Path(folder) / "source.gguf"), "source")
+        report.heading(f"one thread, {source.elements / 1e6:.0f} M weights from F32, in turns")
+        for name in TYPES:
+            measure(report, name, source, Path(folder), 1 if given.quick else 5)
+
+
+def make(path: Path) -> Path:
+    """Random weights in the shape of a llama; all rows can be divided into blocks of 256."""
+    values = np.random.default_rng(1).standard_normal((ROWS, WIDTH), np.float32) * np.float32(0.02)
+    names = ("attn_q", "attn_v", "ffn_down", "ffn_up")
+    drafts = [
+        Draft(f"blk.{layer}.{name}.weight", (WIDTH, ROWS), 0, values.nbytes, values.tobytes)
+        for layer in range(LAYERS)
+        for name in names
+    ]
+    told: dict[str, Value] = {"general.architecture": "llama", "llama.block_count": LAYERS}
+    told |= {"llama.attention.head_count": 16, "tokenizer.ggml.tokens": [f"{n}" for n in range(32_000)]}
+    with path.open("wb") as file:
+        gguf_writing.write(file, told, drafts)
+    return path
+
+
+def measure(report: Report, name: str, source: Source, folder: Path, rounds: int) -> None:
+    kernels, mix = Kernels(), MIXES[name]
+    made = target(source, source.choose(mix, informed=False), mix, None)
+    Work(source, made, kernels)  # its tables are built once
+    times: dict[str, list[float]] = {"alone": [], "whole": []}
+    for _ in range(rounds):
+        times["alone"].append(seconds(lambda: alone(source, made, kernels)))
+        times["whole"].append(seconds(lambda: whole(source, mix, folder)))
+    report.measure(
+        f"{name}: the routines alone (bound)", source.elements / median(times["alone"]).value / 1e6, "M/s"
+    )
+    report.measure(f"{name}: whole / routines", ratio(times["whole"], times["alone"]), "", at_most(MOST))
+
+
+def seconds(work: Callable[[], Any]) -> float:
+    """Processor time of all threads, without waiting for the disk: the machine may have other work."""
+    started = time.process_time()
+    work()
+    return time.process_time() - started
+
+
+def alone(source: Source, made: Target, kernels: Kernels) -> None:
+    """Only the packing, piece by piece, of numbers that are in memory."""
+    values = np.random.default_rng(1).standard_normal((ROWS, WIDTH), np.float32) * np.float32(0.02)
+    room = np.empty(values.nbytes, np.uint8)
+    for piece in pieces(source, made):
+        part = values[piece.row : piece.row + piece.rows]
+        kernels.pack(piece.choice.type, part, room[: part.nbytes])
+
+
+def whole(source: Source, mix: Any, folder: Path) -> None:
+    """From the source's headers to the finished file."""
+    again = read_source(source.header.path, "source")
+    made = target(again, again.choose(mix, informed=False), mix, None)
+    note, part = folder / "note.json", folder / "part"
+    for file in (note, part):
+        file.unlink(missing_ok=True)
+    Work(again, made, Kernels()).write(part, Ledger.read(note, "bench"), 1, lambda done, total: None)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,79 @@
+"""Quantizing over HTTP and on the command line, with real children."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from talking import Client
+
+from fabula.cli import quantize
+from fabula.store.home import Home
+
+MADE: dict[str, Any] = {
+    "name": "tiny-Q8_0",
+    "type": "Q8_0",
+    "source": "tiny",
+    "size": 1 << 20,
+    "bits": 8.5,
+    "source_size": 4 << 20,
+    "source_bits": 32.0,
+    "types": {"Q8_0": 3, "F32": 1},
+    "narrow": 2,
+    "from_quantized": "Q4_0",
+    "seconds": 1.5,
+}
+COMPARED = {"tokens": 400, "kl": 0.25, "largest_kl": 1.5, "same_top": 0.75}
+COMPARED |= {"perplexity": 10.0, "other_perplexity": 11.5}
+
+
+def test_a_model_is_quantized_in_a_child_and_lies_on_the_shelf(client: Client, home: Home) -> None:
+    job = client.post("/models/tiny/quantize", {"type": "q8_0"}, 202)
+    assert (job["kind"], job["title"]) == ("quantize", "tiny → Q8_0")
+    *_, end = client.hear(f"/jobs/{job['id']}/events")
+    assert (end.data["state"], end.data["result"]["name"]) == ("done", "tiny-Q8_0")
+    assert client.get("/models/tiny-Q8_0")["quantization"] == "Q8_0"
+    assert (home.models / "tiny-Q8_0.gguf").stat().st_size == end.data["result"]["file_size"]
+
+
+def test_a_job_that_would_overwrite_a_model_is_refused_before_it_begins(client: Client) -> None:
+    refused = client.post("/models/tiny/quantize", {"type": "F32", "name": "tiny"}, 409)
+    assert refused["error"]["code"] == "model_exists"
+    assert client.get("/jobs")["jobs"] == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "code"),
+    [
+        ({"type": "Q9"}, "bad_parameter"),
+        ({"type": "Q4_0", "imatrix": "/no/such/file"}, "importance_unusable"),
+        ({"type": "Q4_0", "threads": -1}, "bad_parameter"),
+        ({"type": "Q4_0", "unknown": 1}, "bad_parameter"),
+    ],
+)
+def test_what_cannot_be_done_is_told_at_once(client: Client, asked: dict[str, Any], code: str) -> None:
+    assert client.post("/models/tiny/quantize", asked, 400)["error"]["code"] == code
+
+
+def test_all_types_are_listed_with_their_sizes(client: Client) -> None:
+    types = client.get("/models/tiny/quantize")["types"]
+    sizes = [row["size"] for row in types]
+    assert sizes == sorted(sizes, reverse=True)
+    assert {"Q4_K_M", "IQ4_XS", "F16", "TQ1_0"} <= {row["type"] for row in types}
+
+
+def test_the_result_is_shown_with_what_it_cost(capsys: pytest.CaptureFixture[str]) -> None:
+    quantize.show(MADE, COMPARED)
+    told = capsys.readouterr()
+    assert "tiny-Q8_0 is here: 1.0 MiB, 8.50 bits per weight" in told.out
+    assert "11.500 (source 10.000)" in told.out
+    assert "75.0%" in told.out
+    assert "tiny was Q4_0 before" in told.err
+
+
+def test_types_are_shown_as_a_table(capsys: pytest.CaptureFixture[str]) -> None:
+    offer = {"type": "IQ2_XS", "size": 1 << 20, "bits": 2.3125, "needs_importance": True}
+    quantize.list_types([offer], json=False)
+    assert "IQ2_XS" in (told := capsys.readouterr().out)
+    assert "2.31" in told
+    assert "needs --imatrix" in told
