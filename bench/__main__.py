@@ -25,6 +25,7 @@ NAMES = (
     "prompt",
     "fit",
     "scoring",
+    "quantize",
 )
 
 

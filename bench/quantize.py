@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bench.paired import median, ratio
 from bench.report import Report, at_most, reported
@@ -17,12 +18,13 @@ from fabula.lab.quantize.kernels import Kernels
 from fabula.lab.quantize.mixes import MIXES
 from fabula.lab.quantize.source import Source, read_source
 from fabula.lab.quantize.target import Target, target
-from fabula.lab.quantize.work import Ledger, Work, pieces
+from fabula.lab.quantize.work import VALUES, Ledger, Work, pieces
 from fabula.models.formats import gguf_writing
 from fabula.models.formats.gguf_writing import Draft, Value
 
 TYPES = ("Q8_0", "Q4_0", "Q6_K", "Q4_K_M", "IQ4_XS")
-WIDTH, ROWS, LAYERS = 2048, 2048, 6
+WIDTH, ROWS, LAYERS = 2048, 2048, 2
+BF16 = 30
 MOST = 1.2  # times the routines' own time
 
 
@@ -32,17 +34,17 @@ def main(arguments: list[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     with reported("quantize", "how long quantizing takes") as report, tempfile.TemporaryDirectory() as folder:
         source = read_source(make(Path(folder) / "source.gguf"), "source")
-        report.heading(f"one thread, {source.elements / 1e6:.0f} M weights from F32, in turns")
+        report.heading(f"one thread, {source.elements / 1e6:.0f} M weights from BF16, in turns")
         for name in TYPES:
-            measure(report, name, source, Path(folder), 1 if given.quick else 5)
+            measure(report, name, source, Path(folder), 1 if given.quick else 3)
 
 
 def make(path: Path) -> Path:
     """Random weights in the shape of a llama; all rows can be divided into blocks of 256."""
-    values = np.random.default_rng(1).standard_normal((ROWS, WIDTH), np.float32) * np.float32(0.02)
+    values = packed()
     names = ("attn_q", "attn_v", "ffn_down", "ffn_up")
     drafts = [
-        Draft(f"blk.{layer}.{name}.weight", (WIDTH, ROWS), 0, values.nbytes, values.tobytes)
+        Draft(f"blk.{layer}.{name}.weight", (WIDTH, ROWS), BF16, values.nbytes, values.tobytes)
         for layer in range(LAYERS)
         for name in names
     ]
@@ -51,6 +53,12 @@ def make(path: Path) -> Path:
     with path.open("wb") as file:
         gguf_writing.write(file, told, drafts)
     return path
+
+
+def packed() -> NDArray[np.uint8]:
+    """Random weights as BF16, [rows, bytes of a row]."""
+    values = np.random.default_rng(1).standard_normal((ROWS, WIDTH), np.float32) * np.float32(0.02)
+    return (values.view(np.uint32) >> np.uint32(16)).astype(np.uint16).view(np.uint8)
 
 
 def measure(report: Report, name: str, source: Source, folder: Path, rounds: int) -> None:
@@ -75,12 +83,12 @@ def seconds(work: Callable[[], Any]) -> float:
 
 
 def alone(source: Source, made: Target, kernels: Kernels) -> None:
-    """Only the packing, piece by piece, of numbers that are in memory."""
-    values = np.random.default_rng(1).standard_normal((ROWS, WIDTH), np.float32) * np.float32(0.02)
-    room = np.empty(values.nbytes, np.uint8)
+    """Only unpacking and packing, piece by piece, of weights that are in memory."""
+    data, room, values = packed(), np.empty(4 * VALUES, np.uint8), np.empty(VALUES, np.float32)
     for piece in pieces(source, made):
-        part = values[piece.row : piece.row + piece.rows]
-        kernels.pack(piece.choice.type, part, room[: part.nbytes])
+        part = values[: piece.rows * WIDTH].reshape(piece.rows, WIDTH)
+        kernels.unpack(BF16, data[piece.row : piece.row + piece.rows].reshape(-1), part.reshape(-1))
+        kernels.pack(piece.choice.type, part, room)
 
 
 def whole(source: Source, mix: Any, folder: Path) -> None:

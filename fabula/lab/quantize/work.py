@@ -21,7 +21,7 @@ import numpy as np
 from fabula.core.errors import CannotQuantize
 from fabula.core.texts import phrase
 from fabula.lab.quantize.importance import Importance
-from fabula.lab.quantize.kernels import Bytes, Floats, Kernels
+from fabula.lab.quantize.kernels import F32, Bytes, Floats, Kernels
 from fabula.lab.quantize.rules import Choice
 from fabula.lab.quantize.source import Place, Source
 from fabula.lab.quantize.target import Target
@@ -206,30 +206,35 @@ class _Hand:
         tensor, type_ = piece.tensor, piece.choice.type
         before, after = _row_bytes(tensor, tensor.type), _row_bytes(tensor, type_)
         data = self._read(handle, piece.source.start + piece.row * before, piece.rows * before)
-        self._require_finite(piece, tensor.type, data)
         made = data
         if piece.choice.changes:
             made = self._packed(piece, data, piece.rows * after, weights)
-            self._require_finite(piece, type_, made)  # 16 bits cannot hold every number of 32
+        self._require_finite(piece, self.kernels.is_valid(type_, made))  # 16 bits cannot hold all of 32
         _put(out, made.data, piece.start + piece.row * after)
 
-    def _require_finite(self, piece: Piece, type_: int, data: Bytes) -> None:
-        if not self.kernels.is_valid(type_, data):
+    def _require_finite(self, piece: Piece, is_finite: bool) -> None:
+        if not is_finite:
             reason = phrase("lab.quantize.not_finite", tensor=piece.tensor.name)
             raise CannotQuantize(piece.source.path.name, reason)
 
     def _packed(self, piece: Piece, data: Bytes, size: int, weights: Floats | None) -> Bytes:
-        width = piece.tensor.shape[0]
-        count = piece.rows * width
-        if len(self._values) < count:
-            self._values = np.empty(count, np.float32)
         if len(self._made) < size:
             self._made = np.empty(size, np.uint8)
-        values, made = self._values[:count], self._made[:size]
-        self.kernels.unpack(piece.tensor.type, data, values)
-        written = self.kernels.pack(piece.choice.type, values.reshape(piece.rows, width), made, weights)
+        values, made = self._unpacked(piece, data), self._made[:size]
+        self._require_finite(piece, are_finite(values))
+        rows = values.reshape(piece.rows, piece.tensor.shape[0])
+        written = self.kernels.pack(piece.choice.type, rows, made, weights)
         assert written == size, "the library's sizes were compared with ours"
         return made
+
+    def _unpacked(self, piece: Piece, data: Bytes) -> Floats:
+        if piece.tensor.type == F32:
+            return data.view(np.float32)
+        count = piece.rows * piece.tensor.shape[0]
+        if len(self._values) < count:
+            self._values = np.empty(count, np.float32)
+        self.kernels.unpack(piece.tensor.type, data, self._values[:count])
+        return self._values[:count]
 
     def _read(self, handle: int, start: int, size: int) -> Bytes:
         if len(self._data) < size:
@@ -241,6 +246,12 @@ class _Hand:
                 raise OSError("the source became shorter while it was read")
             got += count
         return data
+
+
+def are_finite(values: Floats) -> bool:
+    """A sum takes a tenth of the time of looking at each, and is finite only where all of them are."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(np.add.reduce(values)) or np.isfinite(values).all())
 
 
 _READ = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0)
