@@ -123,14 +123,12 @@ async def sent(laid: Laid, request: TurnRequest, worker: Worker, manner: Manner)
 
 
 def facts(laid: Laid) -> dict[str, Any]:
-    """What is told under the reply: which lore came in, what of the head was kept, what broke the prefix."""
+    """What is told under the reply: lore in the history, what of the head was kept, what broke the prefix."""
     prompt = laid.prompt
-    told = {one for lore in prompt.memory.told.values() for one in lore}
-    now = {entry.id for entry in prompt.lore.entries}
     return {
         "layout": "steady",
         "broke": broke(prompt.plan.broke),
-        "lore": sorted({one.label for one in told if one.entry in now}),
+        "lore": sorted({one.label for lore in prompt.memory.told.values() for one in lore}),
         "fixed": list(prompt.fixed),
         "estimated": laid.estimated,
     }

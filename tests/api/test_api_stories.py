@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+import tiny_model
 from stage import Stage
 from talking import Chat, Client, Json
+
+from fabula.store.home import Home
 
 BOOK = {
     "entries": [
@@ -189,3 +193,26 @@ def test_what_the_card_says_holds_for_the_replies(client: Client, stage: Stage) 
     made = client.post("/characters", {"card": {"data": {"name": "Mia", "description": "Mia is 15."}}}, 201)
     events = client.new_chat(character_id=made["id"]).say("Hi.")
     assert events[-1].data["code"] == "blocked"
+
+
+def test_a_reply_that_was_thought_about_goes_on_with_its_thought(
+    home: Home, started: Callable[[], Client], stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    template = (
+        "{% for m in messages %}[{{ m.role }}]{{ m.content }}{% endfor %}"
+        "{% if add_generation_prompt %}[assistant]"
+        "{% if enable_thinking is defined and not enable_thinking %}<think></think>{% endif %}{% endif %}"
+    )
+    monkeypatch.setitem(tiny_model.FACTS, "tokenizer.chat_template", template)
+    tiny_model.write(home.models / "wise.gguf")
+    stage.script = ["<think>\nA guest.\n</think>\n\nCome in", " and sit."]
+    client = started()
+    made = client.post("/characters", {"card": MIRA}, 201)
+    chat = client.new_chat(character_id=made["id"], model="wise")
+    chat.say("Hello.")
+    assert (chat.messages[-1]["text"], chat.messages[-1]["reasoning"]) == ("Come in", "A guest.")
+    assert story_of(chat.say(kind="continue"))["broke"] is None
+    assert chat.texts[-1] == "Come in and sit."
+    words = {id: word for word, id in stage.worker._ids.items()}
+    [ids] = stage.worker.prompts[-1].pieces
+    assert "".join(words[id] for id in ids).endswith("A guest.\n</think>\n\nCome in")
