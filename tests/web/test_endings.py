@@ -32,12 +32,14 @@ async def test_a_reply_that_goes_in_circles_says_why_it_ended(page, client, chat
 
 async def test_who_wants_circles_can_have_them(page, client, chat):
     client.call("PATCH", chat.path, json=chat.at_revision(sampling={"loop_count": 0}))
+    await page.reload()  # else the page may still have the revision before
     await said(page, "Go in circles")
     assert chat.messages[1]["facts"]["finish_reason"] == "stop"
 
 
 async def test_a_reply_without_the_form_that_was_asked_for_says_so(page, client, chat):
     client.call("PATCH", chat.path, json=chat.at_revision(sampling={"json_schema": '{"type": "object"}'}))
+    await page.reload()  # else the page may still have the revision before
     await said(page, "Hello")
     await expect(message(page, 2)).to_contain_text("The reply does not have the form that was asked for:")
     await expect(message(page, 2)).to_contain_text(chat.messages[1]["facts"]["form_problem"])
