@@ -1,4 +1,4 @@
-"""The lorebook inside a card: the specification's fields, SillyTavern's extensions, and whatever else comes."""
+"""The lorebook inside a card: the specification's fields, SillyTavern's extensions, and nonsense."""
 
 from __future__ import annotations
 
