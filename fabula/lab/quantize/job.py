@@ -187,7 +187,8 @@ def make(asked: Order, workshop: Path, threads: int, report: Report) -> dict[str
     ledger = Ledger.read(note, fingerprint(asked, made))
     if not part.exists():
         ledger.done = 0
-    report.progress(0, asked.source.size, "bytes", PREPARING)
+    if not ledger.done:  # else the rate would begin with what was done long ago
+        report.progress(0, asked.source.size, "bytes", PREPARING)
     _require_room(part, made.size)
     try:
         work = Work(asked.source, made, Kernels(), asked.importance)
