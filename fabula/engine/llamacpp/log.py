@@ -5,10 +5,8 @@ Knows no process: lines come in, a sentence comes out.
 
 from __future__ import annotations
 
-import logging
 import re
 from collections import deque
-from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 from fabula.engine.llamacpp.sizes import MARK
@@ -17,6 +15,7 @@ RING = 200  # lines kept in memory
 FILE_BYTES = 2_000_000  # per file; one older file is kept beside it
 LINE_BYTES = 4_000  # longer lines are cut
 
+_MARK = MARK.encode()
 _ERROR = re.compile(r"^[\d.]+ E (?P<text>.*)")
 _ORIGIN = re.compile(r"^(?:\w+ +)?[\w~]+: +(?=\S)")  # "llama_model_load: ", "srv    load_model: "
 _PREFIX = re.compile(r"^(?:error loading model: +|llama_model_loader: +)+")
@@ -31,26 +30,61 @@ _EMPTY_WORDS = re.compile(
 )
 
 
+class LogFile:
+    """Bytes in a file that never outgrows its bounds; one older file is kept beside it."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = path
+        self._open()
+
+    def _open(self) -> None:
+        self._file = self._path.open("ab", buffering=0)
+        self._size = self._file.tell()
+
+    def write(self, data: bytes) -> None:
+        for at in range(0, len(data), FILE_BYTES):
+            self._write(data[at : at + FILE_BYTES])
+
+    def _write(self, data: bytes) -> None:
+        if self._size + len(data) > FILE_BYTES:
+            self._file.close()
+            self._path.replace(self._path.with_name(f"{self._path.name}.1"))
+            self._open()
+        self._file.write(data)
+        self._size += len(data)
+
+    def close(self) -> None:
+        self._file.close()
+
+
 class EngineLog:
-    """The last lines of one engine, and all of them in a file that never outgrows its bounds."""
+    """The last lines of one engine, and all of them in a file.
+
+    Lines come by the hundred with each request (the engine lists every prompt that it keeps in RAM), and
+    hardly any is ever looked at: they stay bytes until then.
+    """
 
     def __init__(self, file: Path) -> None:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        self.lines: deque[str] = deque(maxlen=RING)
         self.buffers: list[str] = []  # what was said of memory while the model was loaded
-        self._file = RotatingFileHandler(file, maxBytes=FILE_BYTES, backupCount=1, encoding="utf-8")
+        self._lines: deque[bytes] = deque(maxlen=RING)
+        self._file = LogFile(file)
         self._rest = b""
         self.written = 0  # lines, also those that are kept no longer
 
+    @property
+    def lines(self) -> list[str]:
+        return [_text(line) for line in self._lines]
+
     def since(self, mark: int) -> tuple[int, list[str]]:
         """How many lines were written, and those after the first `mark` of them, as far as they are kept."""
-        newer = min(self.written - mark, len(self.lines))
-        return self.written, list(self.lines)[len(self.lines) - newer :]
+        newer = min(self.written - mark, len(self._lines))
+        return self.written, self.lines[len(self._lines) - newer :]
 
     def feed(self, data: bytes) -> None:
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        for line in lines:
-            self.add(line)
+        whole, found, self._rest = (self._rest + data).rpartition(b"\n")
+        if found:
+            self._take(whole.split(b"\n"))
         if len(self._rest) > LINE_BYTES:
             self.finish()
 
@@ -61,19 +95,27 @@ class EngineLog:
             self.add(rest)
 
     def add(self, line: bytes) -> None:
-        text = line[:LINE_BYTES].decode(errors="replace").rstrip()
-        self.lines.append(text)
-        if MARK in text and len(self.buffers) < RING:
-            self.buffers.append(text)
-        self.written += 1
-        self._file.emit(logging.makeLogRecord({"msg": text}))
+        self._take([line])
+
+    def _take(self, lines: list[bytes]) -> None:
+        cut = [line[:LINE_BYTES] for line in lines]
+        self._lines.extend(cut)
+        self.written += len(cut)
+        told = b"\n".join(cut) + b"\n"
+        if _MARK in told:
+            self.buffers += [_text(line) for line in cut if _MARK in line][: RING - len(self.buffers)]
+        self._file.write(told)
 
     def close(self) -> None:
         self.finish()
         self._file.close()
 
     def reason(self) -> str:
-        return reason(list(self.lines))
+        return reason(self.lines)
+
+
+def _text(line: bytes) -> str:
+    return line.decode(errors="replace").rstrip()
 
 
 def reason(lines: list[str]) -> str:
