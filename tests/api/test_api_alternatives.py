@@ -49,8 +49,8 @@ def test_seeds_that_nobody_chose_differ_and_are_known(client: Client, stage: Sta
     stage.script = seeded
     chat = client.new_chat()
     events = chat.say("Hello", count=2)
-    seeds = [event.data["facts"]["effective"]["seed"] for event in events if event.kind == "written"]
-    assert seeds[1] == seeds[0] + 1
+    written = {event.data["index"]: event.data["facts"] for event in events if event.kind == "written"}
+    assert written[1]["effective"]["seed"] == written[0]["effective"]["seed"] + 1
     assert {sampling.seed for sampling in stage.worker.samplings} == set(seeds)
 
 
@@ -106,10 +106,11 @@ def test_one_that_fails_does_not_stop_the_others(client: Client, stage: Stage) -
     chat = client.new_chat()
     events = chat.say("Hello", count=3)
     written = {event.data["index"]: event.data for event in events if event.kind == "written"}
-    assert [written[index]["reason"] for index in range(3)] == ["error", "stop", "error"]
-    assert written[0]["error"]["code"] == "engine_died"
-    assert (events[-1].kind, events[-1].data["reason"]) == ("done", "stop")
-    assert chat.texts == ["Hello", "Two."]
+    reasons = [written[index]["reason"] for index in range(3)]  # who gets which script is not settled
+    assert sorted(reasons) == ["error", "error", "stop"]
+    assert written[reasons.index("error")]["error"]["code"] == "engine_died"
+    assert events[-1].kind == "done"
+    assert "Two." in [text_of(of(events, index)) for index in range(3)]
     assert chat.messages[1]["swipe"]["count"] == 2
 
 
@@ -175,9 +176,11 @@ async def test_a_killed_studio_keeps_every_alternative_with_what_is_known(
         found = [await again.chats.message(LOCAL_OWNER, chat_id, id) for id in started.message_ids]
         assert found[0].swipe.ids == started.message_ids
         assert all(message.text.startswith(text) for message, text in zip(found, seen, strict=True))
-        assert [message.version_reason for message in found] == ["generated", "recovered", "recovered"]
+        ended = [text == "Short." for text in seen]  # one of them; who gets which script is not settled
+        reasons = ["generated" if one else "recovered" for one in ended]
+        assert ([message.version_reason for message in found], sum(ended)) == (reasons, 1)
         facts = [message.facts or {} for message in found]
-        assert [each["finish_reason"] for each in facts] == ["stop", "interrupted", "interrupted"]
+        assert [each["finish_reason"] == "stop" for each in facts] == ended
         assert {each["engine"] for each in facts} == {"scripted"}
         assert [each["effective"]["seed"] for each in facts] == [5, 6, 7]
         assert {each["effective"]["temperature"] for each in facts} == {0.5}
