@@ -50,7 +50,8 @@ def test_seeds_that_nobody_chose_differ_and_are_known(client: Client, stage: Sta
     chat = client.new_chat()
     events = chat.say("Hello", count=2)
     written = {event.data["index"]: event.data["facts"] for event in events if event.kind == "written"}
-    assert written[1]["effective"]["seed"] == written[0]["effective"]["seed"] + 1
+    seeds = [written[index]["effective"]["seed"] for index in range(2)]
+    assert seeds[1] == seeds[0] + 1
     assert {sampling.seed for sampling in stage.worker.samplings} == set(seeds)
 
 
