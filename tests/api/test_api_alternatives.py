@@ -56,10 +56,12 @@ def test_seeds_that_nobody_chose_differ_and_are_known(client: Client, stage: Sta
 
 
 def test_three_swipes_stand_beside_the_first_reply_and_go_with_one_undo(client: Client, stage: Stage) -> None:
-    stage.script = ["One.", "Two.", "Three.", "Four."]
+    stage.script = lambda prompt, sampling: {1: "One.", 2: "Two.", 3: "Three.", 4: "Four."}[
+        sampling.seed or 0
+    ]
     chat = client.new_chat()
-    chat.say("Hello")
-    chat.say(kind="swipe", count=3)
+    chat.say("Hello", sampling={"seed": 1})
+    chat.say(kind="swipe", count=3, sampling={"seed": 2})
     assert (chat.texts, chat.messages[1]["swipe"]["index"]) == (["Hello", "Two."], 1)
     assert chat.messages[1]["swipe"]["count"] == 4
     client.post(f"{chat.path}/undo", chat.at_revision())
@@ -102,16 +104,20 @@ def test_stop_stops_them_all_and_keeps_what_they_wrote(client: Client, stage: St
 
 
 def test_one_that_fails_does_not_stop_the_others(client: Client, stage: Stage) -> None:
-    fails = Reply(SLOWLY.text, error=EngineDied("tiny", "SIGKILL"), fail_at=0)
-    stage.script = [fails, "Two.", Reply(SLOWLY.text, error=EngineDied("tiny", "SIGKILL"), fail_at=4)]
+    died = EngineDied("tiny", "SIGKILL")
+    by_seed = {
+        7: Reply(SLOWLY.text, error=died, fail_at=0),
+        8: Reply("Two."),
+        9: Reply(SLOWLY.text, error=died, fail_at=4),
+    }
+    stage.script = lambda prompt, sampling: by_seed[sampling.seed or 0]
     chat = client.new_chat()
-    events = chat.say("Hello", count=3)
+    events = chat.say("Hello", count=3, sampling={"seed": 7})
     written = {event.data["index"]: event.data for event in events if event.kind == "written"}
-    reasons = [written[index]["reason"] for index in range(3)]  # who gets which script is not settled
-    assert sorted(reasons) == ["error", "error", "stop"]
-    assert written[reasons.index("error")]["error"]["code"] == "engine_died"
-    assert events[-1].kind == "done"
-    assert "Two." in [text_of(of(events, index)) for index in range(3)]
+    assert [written[index]["reason"] for index in range(3)] == ["error", "stop", "error"]
+    assert written[0]["error"]["code"] == "engine_died"
+    assert (events[-1].kind, events[-1].data["reason"]) == ("done", "stop")
+    assert chat.texts == ["Hello", "Two."]
     assert chat.messages[1]["swipe"]["count"] == 2
 
 
@@ -157,7 +163,7 @@ async def begin(studio: Studio, **ask: object) -> Started:
 async def test_a_killed_studio_keeps_every_alternative_with_what_is_known(
     home: Home, stage: Stage, killed_copy: Callable[[Home], Home]
 ) -> None:
-    stage.script = ["Short.", ENDLESS, ENDLESS]
+    stage.script = lambda prompt, sampling: "Short." if sampling.seed == 5 else ENDLESS
     killed = Studio(home, {}, stage.make_worker)
     await killed.open()
     started = await begin(killed, count=3, sampling={"seed": 5, "temperature": 0.5})
@@ -177,11 +183,9 @@ async def test_a_killed_studio_keeps_every_alternative_with_what_is_known(
         found = [await again.chats.message(LOCAL_OWNER, chat_id, id) for id in started.message_ids]
         assert found[0].swipe.ids == started.message_ids
         assert all(message.text.startswith(text) for message, text in zip(found, seen, strict=True))
-        ended = [text == "Short." for text in seen]  # one of them; who gets which script is not settled
-        reasons = ["generated" if one else "recovered" for one in ended]
-        assert ([message.version_reason for message in found], sum(ended)) == (reasons, 1)
+        assert [message.version_reason for message in found] == ["generated", "recovered", "recovered"]
         facts = [message.facts or {} for message in found]
-        assert [each["finish_reason"] == "stop" for each in facts] == ended
+        assert [each["finish_reason"] for each in facts] == ["stop", "interrupted", "interrupted"]
         assert {each["engine"] for each in facts} == {"scripted"}
         assert [each["effective"]["seed"] for each in facts] == [5, 6, 7]
         assert {each["effective"]["temperature"] for each in facts} == {0.5}
