@@ -29,6 +29,7 @@ class Chat:
     turn_id: str = ""
     character_id: str = ""  # who speaks, "" = the model as itself
     persona: dict[str, Any] = field(default_factory=dict)  # who the person is: name, description
+    story: dict[str, Any] = field(default_factory=dict)  # note, lorebooks, layout, group: `story_settings`
 
 
 @dataclass(frozen=True, kw_only=True)

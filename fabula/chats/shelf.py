@@ -17,7 +17,7 @@ from fabula.store.schema.chats import chat_changes, chats, messages, versions
 
 PREVIEW = 120  # characters
 FIELDS: dict[str, type] = {"title": str, "model": str, "system": str, "sampling": dict}
-FIELDS |= {"character_id": str, "persona": dict}
+FIELDS |= {"character_id": str, "persona": dict, "story": dict}
 
 
 def create(connection: Connection, owner: str, fields: Mapping[str, Any]) -> Chat:
@@ -105,7 +105,7 @@ def _check(fields: Mapping[str, Any]) -> None:
 
 _SHOWN = (
     *("id", "title", "model", "system", "sampling", "head_id", "revision", "created_at", "updated_at"),
-    *("character_id", "persona"),
+    *("character_id", "persona", "story"),
 )
 
 

@@ -97,6 +97,15 @@ def fill_0006(connection: Connection) -> None:
     connection.execute(text("UPDATE chats SET character_id = 'ch', persona = '{\"name\": \"Ann\"}'"))
 
 
+def fill_0007(connection: Connection) -> None:
+    """And a lorebook, which she knows."""
+    fill_0006(connection)
+    connection.execute(text("UPDATE chats SET story = '{\"lorebooks\": [\"lb\"]}'"))
+    values = "('lb', 'ann', 'lorebook', 'Coast', 'coast', 0, 0, 1, 1.0, 2.0, '{}', '{\"entries\": {}}')"
+    connection.execute(text(f"INSERT INTO story_items VALUES {values}"))
+    connection.execute(text("INSERT INTO story_settings VALUES ('ann', '{}', '{}')"))
+
+
 FILLED: dict[str, Callable[[Connection], None]] = {
     "0001": fill_0001,
     "0002": fill_0002,
@@ -104,6 +113,7 @@ FILLED: dict[str, Callable[[Connection], None]] = {
     "0004": fill_0004,
     "0005": fill_0005,
     "0006": fill_0006,
+    "0007": fill_0007,
 }
 """For each step a database of that time with data in it. A new step adds its own."""
 

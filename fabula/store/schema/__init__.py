@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fabula.store.schema import characters, chats, jobs, presets, search, tunings
+from fabula.store.schema import characters, chats, jobs, presets, search, stories, tunings
 from fabula.store.schema.base import metadata
 
-__all__ = ["characters", "chats", "jobs", "metadata", "presets", "search", "tunings"]
+__all__ = ["characters", "chats", "jobs", "metadata", "presets", "search", "stories", "tunings"]

@@ -43,6 +43,7 @@ chats = Table(
     Column("persona", JSON, nullable=False, server_default="{}"),  # {name, description}
     Column("variables", JSON, nullable=False, server_default="{}"),  # of macros
     Column("memory", JSON, nullable=False, server_default="{}"),  # what the next prompt needs of the last
+    Column("story", JSON, nullable=False, server_default="{}"),  # note, lorebooks, layout, group …
     Index(None, "owner_id", "updated_at"),
 )
 
