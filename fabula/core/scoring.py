@@ -79,12 +79,17 @@ squares (what an importance matrix is made of)."""
 
 @dataclass(frozen=True, slots=True)
 class Captured:
-    """float32, little-endian, row by row: [rows, width]. `tokens` were read to make them."""
+    """float32, little-endian, row by row: [rows, width]. `tokens` were read to make them.
+
+    Squares of what a weight is multiplied with have a row for each matrix that the weight stacks (experts);
+    `counts` says how often each was added to.
+    """
 
     rows: int
     width: int
     tokens: int
     data: bytes
+    counts: tuple[int, ...] = ()
 
 
 @runtime_checkable

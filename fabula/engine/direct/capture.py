@@ -22,6 +22,7 @@ from fabula.core.scoring import Kept
 from fabula.engine.direct import abi
 from fabula.engine.direct.context import Context
 from fabula.engine.direct.library import Drifted, Library
+from fabula.engine.direct.squares import squares
 from fabula.engine.direct.weights import Refused, TooLong, Weights
 
 F32 = 0
@@ -33,13 +34,15 @@ Frame = NDArray[np.float32]
 
 @dataclass
 class Sums:
-    """One tensor's rows as they come, reduced as was asked."""
+    """One tensor's rows as they come, reduced as was asked. `counts` only of squared inputs: the rows of each
+    matrix that the weight stacks."""
 
     keep: Kept
     width: int
     rows: int = 0
     frames: list[Frame] = field(default_factory=list)
     total: NDArray[np.float64] | None = None
+    counts: NDArray[np.int64] | None = None
 
     def add(self, frame: Frame) -> None:
         """[rows, width]"""
@@ -53,9 +56,17 @@ class Sums:
             part = (wide**2 if self.keep == "squares" else wide).sum(axis=0)
             self.total = part if self.total is None else self.total + part
 
+    def add_squares(self, sums: NDArray[np.float64], counts: NDArray[np.int64]) -> None:
+        """[matrices, width] and [matrices]"""
+        self.rows += int(counts.sum())
+        self.total = sums if self.total is None else self.total + sums
+        self.counts = counts if self.counts is None else self.counts + counts
+
     def frame(self) -> Frame:
         if self.total is None:
             return np.concatenate(self.frames)
+        if self.counts is not None:
+            return self.total.astype(np.float32)
         divided = self.total / self.rows if self.keep == "mean" else self.total
         return divided[None].astype(np.float32)
 
@@ -67,9 +78,9 @@ def capture(
     keep: Kept,
     prepare: Callable[[Context], None],
     pause: Pause,
-) -> dict[str, tuple[int, Frame]]:
-    """Name → (rows that were seen, what is kept of them [rows, width]). `prepare` changes the model as
-    the one that writes is changed. Raises Refused for a name that no
+) -> dict[str, tuple[Sums, Frame]]:
+    """Name → (what was seen, what is kept of it [rows, width]). `prepare` changes the model as the one that
+    writes is changed. Raises Refused for a name that no
     tensor has, TooLong for a text longer than the context of the settings."""
     if len(ids) > weights.settings.context:
         raise TooLong(len(ids), weights.settings.context)
@@ -84,7 +95,7 @@ def capture(
     unseen = [pattern for pattern, times in eye.seen.items() if not times]
     if unseen:
         raise Refused(f"the model has no tensor {', '.join(unseen)}")
-    return {name: (sums.rows, sums.frame()) for name, sums in eye.found.items()}
+    return {name: (sums, sums.frame()) for name, sums in eye.found.items()}
 
 
 class _Eye:
@@ -125,8 +136,10 @@ class _Eye:
         if self._matching(name):
             self._add(name, tensor)
         if wanted := self._input_of(tensor):
-            source = abi.Tensor.from_address(tensor).src[1]
-            self._add(wanted, source)
+            if self._keep == "squares":
+                self._add_squares(wanted, tensor)
+            else:
+                self._add(wanted, abi.Tensor.from_address(tensor).src[1])
         return True
 
     def _input_of(self, tensor: int) -> str:
@@ -153,9 +166,16 @@ class _Eye:
         )
         address = frame.ctypes.data_as(ctypes.c_void_p)
         self._library.ggml_backend_tensor_get(tensor, address, 0, frame.nbytes)
+        self._found(name, int(shown.ne[0])).add(frame)
+
+    def _add_squares(self, name: str, product: int) -> None:
+        sums, counts = squares(self._library, product, name)
+        self._found(name, sums.shape[1]).add_squares(sums, counts)
+
+    def _found(self, name: str, width: int) -> Sums:
         for pattern in self.seen:
             self.seen[pattern] += fnmatch.fnmatchcase(name, pattern)
-        self.found.setdefault(name, Sums(self._keep, int(shown.ne[0]))).add(frame)
+        return self.found.setdefault(name, Sums(self._keep, width))
 
     def _rows(self, tensor: int, width: int) -> int:
         return int(self._library.ggml_nelements(tensor)) // int(width)

@@ -156,8 +156,9 @@ class Desk:
     def capture(self, asked: Json) -> Json:
         ids = self._asked_ids(asked)
         found = capture.capture(self.weights, ids, asked["tensors"], asked["keep"], self._change, self.pause)
-        for name, (rows, values) in found.items():
-            told = {"name": name, "rows": rows, "shape": list(values.shape), "tokens": len(ids)}
+        for name, (seen, values) in found.items():
+            told = {"name": name, "rows": seen.rows, "shape": list(values.shape), "tokens": len(ids)}
+            told |= {"counts": [] if seen.counts is None else seen.counts.tolist()}
             self._tell(told, values.astype("<f4").tobytes())
         return {}
 

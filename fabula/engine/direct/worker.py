@@ -108,7 +108,7 @@ class DirectWorker(DeskWorker):
             async for head, data in answers:
                 if "name" in head:
                     rows, width = head["shape"]
-                    found[head["name"]] = Captured(rows, width, head["tokens"], data)
+                    found[head["name"]] = Captured(rows, width, head["tokens"], data, tuple(head["counts"]))
         return found
 
     async def steer(self, vectors: Mapping[int, Sequence[float]], scale: float = 1.0) -> None:
