@@ -65,7 +65,7 @@ def cancel(id: IdArgument, home: HomeOption = None, json: JsonOption = False) ->
 
 def exec_(id: IdArgument, home: HomeOption = None) -> None:
     """The work of one job, in this process. The studio calls this; people have no need to."""
-    from fabula.app import job_entries
+    from fabula.app.kinds import job_entries
     from fabula.store.database import Database
     from fabula.store.job_child import execute
 

@@ -119,7 +119,7 @@ async def test_a_stretched_context_comes_with_a_warning(api: httpx.AsyncClient, 
     plan = (await api.get("/models/tiny")).json()["plan"]
     assert plan["context"] == 8192
     assert any("YaRN" in warning for warning in plan["warnings"])
-    assert isinstance(studio.plan(studio.find_model("tiny")), Plan)
+    assert isinstance(studio.planning.plan(studio.find_model("tiny")), Plan)
 
 
 async def test_settings_of_the_queue_hold_at_once(api: httpx.AsyncClient, studio: Studio) -> None:

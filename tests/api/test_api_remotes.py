@@ -86,7 +86,7 @@ async def test_its_models_stand_beside_those_of_this_machine(api: httpx.AsyncCli
 
 
 async def test_only_the_whole_name_means_a_model_that_is_elsewhere(studio: Studio, server: StandIn) -> None:
-    await studio.remotes.add("box", server.url, kind="compatible")
+    await studio.shelf.remotes.add("box", server.url, kind="compatible")
     assert studio.find_model("tiny").elsewhere is None
     assert studio.find_model("").elsewhere is None
     assert studio.find_model("BOX/Maker/A-7B").name == "box/maker/a-7b"
@@ -183,7 +183,7 @@ async def test_a_check_finds_what_has_come_and_gone(api: httpx.AsyncClient, serv
 async def test_a_restarted_studio_knows_them_without_asking(
     studio: Studio, server: StandIn, home: Home
 ) -> None:
-    await studio.remotes.add("box", server.url, kind="compatible")
+    await studio.shelf.remotes.add("box", server.url, kind="compatible")
     asked = len(server.heard)
     assert [model.name for model in Studio(home).remotes.models()] == [
         "box/maker/a-7b",

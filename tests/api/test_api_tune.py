@@ -54,7 +54,7 @@ REPORT: dict[str, Any] = {
 async def test_what_was_measured_is_told_and_can_be_forgotten(api: httpx.AsyncClient, studio: Studio) -> None:
     assert (await api.get("/models/tiny/tune")).json() == {"tuning": None}
     model = studio.find_model("tiny")
-    studio.tunings.save(studio._tuning_key(model), LoadOptions(threads=1), REPORT)
+    studio.tunings.save(studio.planning.tuning_key(model), LoadOptions(threads=1), REPORT)
     told = (await api.get("/models/tiny/tune")).json()["tuning"]
     assert (told["options"], told["report"]) == ({"threads": 1}, REPORT)
     plan = (await api.get("/models/tiny")).json()["plan"]

@@ -119,15 +119,15 @@ async def test_a_draft_counts_in_the_plan_and_has_to_fit(starter_model: Path, tm
     await studio.open()
     try:
         model = studio.find_model(starter_model.stem)
-        alone = studio.plan(model).total
-        studio.set_model(model, LoadOptions(draft="small"))
-        assert studio.plan(model).total > alone + 0.9 * model.size
+        alone = studio.planning.plan(model).total
+        studio.shelf.set(model, LoadOptions(draft="small"))
+        assert studio.planning.plan(model).total > alone + 0.9 * model.size
         async with studio.supervisor.lease(model.name) as worker:
             stream = worker.stream(Prompt((REPEATING,)), Sampling(temperature=0, max_tokens=16))
             *_, end = [delta async for delta in stream]
             assert isinstance(end, Finished)
             assert end.guessed_right > 0
-        studio.set_model(model, LoadOptions(draft="other"))
+        studio.shelf.set(model, LoadOptions(draft="other"))
         await studio.supervisor.unload(model.name)
         with pytest.raises(DraftUnfit):
             async with studio.supervisor.lease(model.name):

@@ -56,7 +56,7 @@ def test_a_short_tuning_is_stored_with_all_that_it_measured(home: Home) -> None:
     assert set(result["options"]) <= {"threads", "batch", "flash_attention", "speculation"}
     assert (report.current.unit, report.current.total) == ("seconds", 5.0)
     studio = Studio(home)
-    tuning = studio.tuning(studio.find_model(""))
+    tuning = studio.planning.tuning(studio.find_model(""))
     studio.database.close()
     assert tuning is not None
     assert tuning.report == result
@@ -76,7 +76,7 @@ def test_a_cancelled_tuning_ends_soon_and_stores_nothing(home: Home) -> None:
     with pytest.raises(Cancelled):
         tune_job.run(home, wishes(model=name_of(home), budget_s=600.0), report)
     studio = Studio(home)
-    assert studio.tuning(studio.find_model("")) is None
+    assert studio.planning.tuning(studio.find_model("")) is None
     studio.database.close()
 
 
@@ -86,7 +86,7 @@ async def test_what_was_stored_is_used_at_the_next_load_and_a_persons_wish_goes_
     await studio.open()
     model = studio.find_model("")
     found = LoadOptions(threads=1, batch=64, speculation="ngram")
-    studio.tunings.save(studio._tuning_key(model), found, {})
+    studio.tunings.save(studio.planning.tuning_key(model), found, {})
     loaded = await studio.supervisor.load(model.name)
     assert (loaded.plan.threads, loaded.plan.options.batch, loaded.plan.options.speculation) == (
         1,
@@ -96,11 +96,11 @@ async def test_what_was_stored_is_used_at_the_next_load_and_a_persons_wish_goes_
     assert (
         "threads = 1, batch = 64, speculation = ngram" in [note.say("en") for note in loaded.plan.reasons][-1]
     )
-    studio.set_model(model, SMALL)
-    plan = studio.plan(model)
+    studio.shelf.set(model, SMALL)
+    plan = studio.planning.plan(model)
     assert (plan.threads, plan.options.batch) == (2, 64)
-    studio.forget_tuning(model)
-    assert studio.plan(model).options.batch is None
+    studio.measuring.forget(model)
+    assert studio.planning.plan(model).options.batch is None
     await studio.close()
 
 
@@ -114,14 +114,14 @@ async def test_a_request_ends_what_is_measured_in_the_background(
     await studio.open()
     model = studio.find_model("")
     looking = asyncio.create_task(studio.background.look())
-    while not await studio.is_at_work():
+    while not await studio.measuring.is_at_work():
         await asyncio.sleep(0.05)
     async with studio.supervisor.lease(model.name):
         assert await looking == model.name
     [job] = await studio.jobs.list()
     await _ended(studio, job.id)
     assert (await studio.jobs.get(job.id)).state == "cancelled"
-    assert await studio.unmeasured([model.name]) == [model.name]
+    assert await studio.measuring.unmeasured([model.name]) == [model.name]
     await studio.close()
 
 
@@ -159,7 +159,7 @@ async def test_speculation_writes_the_same_ids(home: Home) -> None:
     model = studio.find_model("")
     texts = []
     for speculation in ("none", "ngram"):
-        studio.set_model(model, LoadOptions(context=512, slots=1, threads=2, speculation=speculation))
+        studio.shelf.set(model, LoadOptions(context=512, slots=1, threads=2, speculation=speculation))
         await studio.supervisor.unload(model.name)
         async with studio.supervisor.lease(model.name) as worker:
             texts.append([await _written(worker, prompt) for prompt in PROMPTS])

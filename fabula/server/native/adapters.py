@@ -26,7 +26,7 @@ def router(studio: Studio) -> APIRouter:
     async def list_adapters(request: Request) -> Json:
         """All adapters, each with the models that it is attached to."""
         language = caller_of(request).language
-        rows = await asyncio.to_thread(studio.adapters.list)
+        rows = await asyncio.to_thread(studio.shelf.adapters.list)
         return {"adapters": [_shown(row, language) | _uses(studio, row) for row in rows]}
 
     @routes.post("/adapters", status_code=202)
@@ -41,7 +41,7 @@ def router(studio: Studio) -> APIRouter:
     @routes.delete("/adapters/{name:path}", status_code=204)
     async def remove(name: str) -> Response:
         """Detach an adapter from every model and delete its file."""
-        studio.remove_adapter(name)
+        studio.shelf.remove_adapter(name)
         return Response(status_code=204)
 
     @routes.get("/models/{name:path}/adapters")
@@ -53,21 +53,21 @@ def router(studio: Studio) -> APIRouter:
     async def attach(name: str, body: bodies.Attach, request: Request) -> Json:
         """Attach an adapter, or change its usual scale."""
         model = studio.find_model(name)
-        await studio.attach(model, body.adapter, body.scale)
+        await studio.shelf.attach(model, body.adapter, body.scale)
         return await _of_model(studio, model, caller_of(request).language)
 
     @routes.post("/models/{name:path}/adapters/detach")
     async def detach(name: str, body: bodies.Detach, request: Request) -> Json:
         model = studio.find_model(name)
-        studio.detach(model, body.adapter)
+        studio.shelf.detach(model, body.adapter)
         return await _of_model(studio, model, caller_of(request).language)
 
     return routes
 
 
 async def _of_model(studio: Studio, model: LocalModel, language: str) -> Json:
-    attached = dict(studio.load_options(model).adapters or ())
-    found = await asyncio.to_thread(studio.adapters.misfits, model)
+    attached = dict(studio.shelf.load_options(model).adapters or ())
+    found = await asyncio.to_thread(studio.shelf.adapters.misfits, model)
     rows = {
         adapter.name: _shown(adapter, language) | {"misfit": _told(misfit, language)}
         for adapter, misfit in found

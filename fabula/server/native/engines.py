@@ -23,20 +23,20 @@ def router(studio: Studio) -> APIRouter:
     @routes.post("/install", status_code=202)
     async def install(body: bodies.Install, request: Request) -> dict[str, Any]:
         """Install a build in the background."""
-        studio.require_kind(body.kind)
+        studio.engines.require_kind(body.kind)
         job = await studio.start_job("engine", f"xllamacpp ({body.kind})", {"kind": body.kind})
         return shapes.job(job, caller_of(request).language)
 
     @routes.post("/use")
     async def use(body: bodies.Use) -> dict[str, Any]:
         """Load models with another build: "" for Fabula's own, a kind, or a llama-server's path."""
-        await studio.use_build(body.name)
+        await studio.engines.use(body.name)
         return shapes.engines(studio)
 
     @routes.delete("/{name:path}", status_code=204)
     async def remove(name: str) -> Response:
         """Remove an installed build; a llama-server of one's own is only forgotten."""
-        await studio.remove_build(name)
+        await studio.engines.remove(name)
         return Response(status_code=204)
 
     return routes

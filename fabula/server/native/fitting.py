@@ -45,10 +45,10 @@ def router(studio: Studio) -> APIRouter:
     @routes.post("/fit")
     async def fit(body: Fit, request: Request) -> dict[str, Any]:
         """Plan a model of the shelf, a file, a source or a size, for this machine or another one."""
-        answer = await asyncio.to_thread(studio.fits.answer, body.question)
+        answer = await asyncio.to_thread(studio.planning.fits.answer, body.question)
         if body.exact:
-            answer = await answer.asked(EngineOracle(studio.build))
-        speed = await asyncio.to_thread(estimate, answer, Speeds(studio.home.speeds), studio.build)
+            answer = await answer.asked(EngineOracle(studio.engines.build))
+        speed = await asyncio.to_thread(estimate, answer, Speeds(studio.home.speeds), studio.engines.build)
         return answer_data(answer, arguments(answer), caller_of(request).language, speed)
 
     return routes

@@ -23,7 +23,7 @@ def router(studio: Studio) -> APIRouter:
     async def list_models(request: Request) -> dict[str, Any]:
         """All models, the starter last."""
         language = caller_of(request).language
-        return {"models": [shapes.model(studio, model, language) for model in studio.models()]}
+        return {"models": [shapes.model(studio, model, language) for model in studio.shelf.all()]}
 
     @routes.post("/pull", status_code=202)
     async def pull(body: bodies.Pull, request: Request) -> dict[str, Any]:
@@ -36,7 +36,7 @@ def router(studio: Studio) -> APIRouter:
         """A model with its memory plan for this machine."""
         model, language = studio.find_model(name), caller_of(request).language
         return shapes.model(studio, model, language) | {
-            "plan": shapes.plan(studio.plan(model), language),
+            "plan": shapes.plan(studio.planning.plan(model), language),
             "engine": shapes.engine(studio, model, language),
             "options": studio.settings.models.get(model.name, NOTHING).said(),
             "uses": [use.say(language) for use in used(studio, model)],
@@ -46,7 +46,7 @@ def router(studio: Studio) -> APIRouter:
     async def set_options(name: str, body: bodies.ModelOptions) -> dict[str, Any]:
         """How this model is loaded from its next load on, over what is set for all models."""
         model = studio.find_model(name)
-        studio.set_model(model, LoadOptions.of(body.options))
+        studio.shelf.set(model, LoadOptions.of(body.options))
         return {"options": studio.settings.models.get(model.name, NOTHING).said()}
 
     @routes.delete("/{name:path}", status_code=204)
@@ -71,4 +71,4 @@ def router(studio: Studio) -> APIRouter:
 
 def used(studio: Studio, model: LocalModel) -> list[Phrase]:
     """What else would miss the model's file."""
-    return uses(model, studio.catalog.list(), studio.settings.model_default)
+    return uses(model, studio.shelf.catalog.list(), studio.settings.model_default)

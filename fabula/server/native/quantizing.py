@@ -29,12 +29,12 @@ def router(studio: Studio) -> APIRouter:
     @routes.get("/{name:path}/quantize")
     async def offers(name: str) -> dict[str, Any]:
         """All types, each with the size that the model would have."""
-        return {"types": await studio.quantizations(name)}
+        return {"types": await studio.making.quantizations(name)}
 
     @routes.post("/{name:path}/quantize", status_code=202)
     async def quantize(name: str, body: Quantize, request: Request) -> dict[str, Any]:
         """Make a model with fewer bits per weight of this one, in the background."""
-        job = await studio.quantize(
+        job = await studio.making.quantize(
             name,
             body.type,
             name=body.name,

@@ -16,7 +16,7 @@ from fabula.server.native import bodies, shapes
 
 def router(studio: Studio) -> APIRouter:
     routes = APIRouter(prefix="/remotes", tags=["Servers"])
-    remotes = studio.remotes
+    remotes = studio.shelf.remotes
 
     @routes.get("")
     async def list_remotes() -> dict[str, Any]:

@@ -121,17 +121,17 @@ def elsewhere(row: LocalModel, language: str) -> Json | None:
 
 def remote(studio: Studio, row: Remote) -> Json:
     """A server; never its key."""
-    answer, shown = studio.remotes.answer(row.name), ("name", "url", "kind", "at_a_time")
+    answer, shown = studio.shelf.remotes.answer(row.name), ("name", "url", "kind", "at_a_time")
     return {name: getattr(row, name) for name in shown} | {
         "label": LABELS[row.kind],
         "host": row.place.host,
         "reach": answer.reach,
-        "has_key": studio.remotes.has_key(row.name),
+        "has_key": studio.shelf.remotes.has_key(row.name),
         "is_encrypted": row.place.is_encrypted,
         "patterns": list(row.models),
         "models": [
             model.name
-            for model in studio.remotes.models()
+            for model in studio.shelf.remotes.models()
             if model.elsewhere and model.elsewhere.server == row.name
         ],
         "asked_at": answer.at,
@@ -164,7 +164,7 @@ def engine(studio: Studio, row: LocalModel, language: str) -> Json:
     """Which engine would run a model, and why; or why none can."""
     names = [each.name for each in ENGINES]
     try:
-        choice = studio.engine_of(row)
+        choice = studio.shelf.engine_of(row)
     except BadParameter as impossible:
         return {"name": "", "reason": impossible.sentence(language), "choices": names}
     return {"name": choice.engine, "reason": choice.reason.say(language), "choices": names}
@@ -196,14 +196,14 @@ def suggestion(row: Suggestion, language: str) -> Json:
 
 
 def system(studio: Studio, language: str) -> Json:
-    names = {model.name: model for model in studio.catalog.list()}
+    names = {model.name: model for model in studio.shelf.catalog.list()}
     starter = names.get(STARTER.name)
     return {
         "version": studio.version,
         "home": str(studio.home.path),
         "languages": list(texts.LANGUAGES),
         "starter": {"present": starter is not None, "name": STARTER.name, "size": STARTER.size},
-        "machine": plain(studio.machine()),
+        "machine": plain(studio.planning.machine()),
         "running": [running(row, language) for row in studio.supervisor.running()],
         "suggestions": [suggestion(row, language) for row in studio.suggestions()],
     }

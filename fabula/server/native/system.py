@@ -47,7 +47,7 @@ def router(studio: Studio) -> APIRouter:
     @routes.patch("/settings")
     async def change(request: Request, changes: Annotated[bodies.Values, Body()]) -> dict[str, Any]:
         """Set settings by name; null returns one to its default."""
-        studio.change_settings(changes)
+        studio.config.change(changes)
         return {"settings": studio.describe_settings(caller_of(request).language)}
 
     @routes.get("/events", response_model=None)

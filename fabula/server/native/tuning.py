@@ -19,7 +19,7 @@ def router(studio: Studio) -> APIRouter:
     async def tune(name: str, request: Request, body: bodies.Tune | None = None) -> dict[str, Any]:
         """Measure in the background how the model runs fastest on this machine."""
         asked = body or bodies.Tune()
-        job = await studio.tune(
+        job = await studio.measuring.begin(
             name,
             budget_s=asked.budget,
             kv_types=asked.kv_types,
@@ -31,7 +31,7 @@ def router(studio: Studio) -> APIRouter:
     @routes.get("/{name:path}/tune")
     async def tuning(name: str) -> dict[str, Any]:
         """What was measured on this machine with the engine in use; null when nothing was."""
-        found = studio.tuning(studio.find_model(name))
+        found = studio.planning.tuning(studio.find_model(name))
         if found is None:
             return {"tuning": None}
         told = {"options": found.options.said(), "measured_at": found.created_at}
@@ -40,7 +40,7 @@ def router(studio: Studio) -> APIRouter:
     @routes.delete("/{name:path}/tune", status_code=204)
     async def forget(name: str) -> Response:
         """Load the model as if nothing had been measured."""
-        studio.forget_tuning(studio.find_model(name))
+        studio.measuring.forget(studio.find_model(name))
         return Response(status_code=204)
 
     return routes

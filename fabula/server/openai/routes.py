@@ -38,7 +38,7 @@ def router(studio: Studio) -> APIRouter:
     @routes.get("/models")
     async def models() -> dict[str, Any]:
         """All models, in OpenAI's list shape; `owned_by` says where the text goes."""
-        return {"object": "list", "data": [_model(model) for model in studio.models()]}
+        return {"object": "list", "data": [_model(model) for model in studio.shelf.all()]}
 
     @routes.get("/models/{name:path}")
     async def model(name: str) -> dict[str, Any]:

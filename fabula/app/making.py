@@ -1,0 +1,34 @@
+"""New models out of old ones: what is asked is checked here, and done in a child process. Knows no weights."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from fabula.app.measuring import StartJob
+from fabula.app.shelf import ModelShelf, require_here
+from fabula.store.home import Home
+from fabula.store.jobs import Job
+
+
+class Making:
+    def __init__(self, home: Home, shelf: ModelShelf, start: StartJob) -> None:
+        self._home, self._shelf, self._start = home, shelf, start
+
+    async def quantize(self, source: str, type: str, **wishes: Any) -> Job:
+        """Raises what `lab.quantize.job.order` raises."""
+        from fabula.lab.quantize.job import Wishes, order
+
+        model = self._shelf.find(source)
+        require_here(model)
+        asked = Wishes(model=model.name, type=type, **wishes)
+        ready = await asyncio.to_thread(order, model, asked, self._home.models)
+        return await self._start("quantize", f"{model.name} → {ready.mix.name}", asked.arguments())
+
+    async def quantizations(self, name: str) -> list[dict[str, Any]]:
+        """What the model can be quantized to, each with the size that it would have."""
+        from fabula.lab.quantize.job import offers
+
+        model = self._shelf.find(name)
+        require_here(model)
+        return await asyncio.to_thread(offers, model)

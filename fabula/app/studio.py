@@ -1,0 +1,205 @@
+"""Everything that one running Fabula has, wired. Knows no HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from fabula import __version__
+from fabula.app.config import Config
+from fabula.app.engines import Engines
+from fabula.app.making import Making
+from fabula.app.measuring import Measuring
+from fabula.app.planning import Planning
+from fabula.app.shelf import ModelShelf, require_here
+from fabula.app.workers import WorkerMaker
+from fabula.chats.book import Chats
+from fabula.chats.characters.library import Characters
+from fabula.chats.counting import RememberedCounts
+from fabula.chats.replies import Replies
+from fabula.chats.stories import Stories
+from fabula.core.model import LocalModel
+from fabula.core.request import LOCAL_OWNER
+from fabula.core.worker import Worker
+from fabula.engine.beside import MARK, Beside
+from fabula.engine.cache.shelf import Shelf as States
+from fabula.engine.measures import Measures
+from fabula.engine.presets.shelf import Presets
+from fabula.engine.remote.remotes import Remotes
+from fabula.engine.scoring import Scoring
+from fabula.engine.supervisor import Supervisor
+from fabula.engine.tune.background import Background
+from fabula.engine.tune.shelf import Tunings
+from fabula.guard.floor import FloorGuard
+from fabula.guard.policy import OpenPolicy
+from fabula.models import gpus
+from fabula.models.suggestions import Suggestion, suggest
+from fabula.store import backup, settings
+from fabula.store.database import Database
+from fabula.store.events import MemoryEvents
+from fabula.store.home import Home
+from fabula.store.job_runner import JobRunner
+from fabula.store.jobs import Job, Jobs
+from fabula.store.journal import FileJournal
+from fabula.store.media import Media
+from fabula.store.settings import Settings
+from fabula.turn.live import Live
+from fabula.turn.stream import Turns
+
+MakeWorker = Callable[[LocalModel], Worker]
+
+
+class Studio:
+    """`open` before use, `close` at the end."""
+
+    version = __version__
+
+    def __init__(
+        self,
+        home: Home,
+        flags: Mapping[str, object] | None = None,
+        make_worker: MakeWorker | None = None,
+    ):
+        self.home = home.create()
+        self.events = MemoryEvents()
+        self.config = Config(home, flags or {}, self._settings_changed)
+        self._store(home)
+        self._models(home)
+        self._engines(home, make_worker)
+        self._chats()
+
+    def _store(self, home: Home) -> None:
+        self.database = Database(home.database, home.backups)
+        self.journal = FileJournal(home.journal)
+        self.jobs = Jobs(self.database)
+        self.job_runner = JobRunner(self.jobs, self.events, home)
+        self.tunings = Tunings(self.database)
+
+    def _models(self, home: Home) -> None:
+        remotes = Remotes(home, on_change=self._models_changed)
+        self.shelf = ModelShelf(home, self.config, remotes)
+        self.find_model = self.shelf.find
+        self.engines = Engines(home.engines, self.config)
+        self.planning = Planning(home, self.config, self.shelf, self.engines, self.tunings)
+        self.making = Making(home, self.shelf, self.start_job)
+
+    def _engines(self, home: Home, make_worker: MakeWorker | None) -> None:
+        self.states = States(home.kv, self.settings.engine_kv_budget)
+        workers = WorkerMaker(home, self.config, self.shelf, self.engines, self.states)
+        self.supervisor = Supervisor(
+            self.shelf.described,
+            self.planning.plan,
+            make_worker or workers.make,
+            options=self.shelf.load_options,
+            keep_alive_s=self.settings.engine_keep_alive,
+            queue_limit=self.settings.engine_queue_limit,
+            gpus=gpus,
+            on_change=self._models_changed,
+            on_request=lambda model: self.background.used(model),
+        )
+        self.measures = Measures(self.supervisor, self.shelf.all, self.shelf.load_options)
+        self.beside = Beside(
+            self.supervisor,
+            self.supervisor.running,
+            self.planning.plan_copy,
+            workers.no_direct,
+            workers.is_exact,
+        )
+        self.scoring = Scoring(self.beside, home.path)
+        self.measuring = Measuring(
+            self.config,
+            self.shelf,
+            self.planning,
+            self.tunings,
+            self.supervisor,
+            self.database,
+            self.jobs,
+            self.job_runner,
+            self.start_job,
+        )
+        self.background = Background(self.measuring)
+        self._in_background: asyncio.Task[None] | None = None
+
+    def _chats(self) -> None:
+        self.presets = Presets(self.database)
+        self.chats = Chats(self.database, self.events, self.journal, self.states.forget)
+        self.characters = Characters(self.database, Media(self.home.media))
+        self.turns = Turns(self.beside, FloorGuard(OpenPolicy()), RememberedCounts(self.chats))
+        self.live = Live(self.journal)
+        self.stories = Stories(self.database, self.chats, self.characters)
+        self.replies = Replies(
+            self.chats, self.turns, self.live, self.journal, self.find_model, self.presets, self.stories
+        )
+
+    async def open(self) -> None:
+        """Bring the database up to date and store what a killed studio left in the journal."""
+        await asyncio.to_thread(self.database.open)
+        await self.replies.recover()
+        await self.job_runner.recover()
+        self._in_background = asyncio.create_task(self.background.run())
+
+    async def quiet(self) -> None:
+        """End turns and event streams while readers can still be told."""
+        await self.live.close()
+        self.events.close()
+
+    async def close(self) -> None:
+        """End turns (their text is kept), jobs and engines, then the database."""
+        await self.live.close()
+        if self._in_background:
+            self._in_background.cancel()
+            await asyncio.gather(self._in_background, return_exceptions=True)
+        await self.job_runner.close()
+        await self.supervisor.close()
+        await asyncio.to_thread(self.database.close)
+
+    # ── models ──────────────────────────────────────────────────────────────────────────────────────
+
+    def suggestions(self) -> list[Suggestion]:
+        return suggest(self.planning.machine(), self.shelf.catalog.list())
+
+    async def remove_model(self, name: str) -> None:
+        """Unloaded, and deleted. Raises ModelNotFound, ModelBusy, RunsElsewhere."""
+        require_here(model := self.shelf.named(name))
+        await self.supervisor.unload(name)
+        if self.supervisor.is_loaded(copy := model.name + MARK):
+            await self.supervisor.unload(copy)
+        await asyncio.to_thread(self.shelf.catalog.remove, name)
+        self._models_changed()
+
+    async def remove_remote(self, name: str) -> None:
+        """With its key; a model of it that is being used is refused. Raises RemoteNotFound, ModelBusy."""
+        remotes = self.shelf.remotes
+        remotes.get(name)
+        for running in self.supervisor.running():
+            model = remotes.find(running.model)
+            if model and model.elsewhere and model.elsewhere.server == name:
+                await self.supervisor.unload(running.model)
+        remotes.remove(name)
+
+    def _models_changed(self) -> None:
+        self.events.publish("studio", "models", {})
+
+    # ── settings, jobs, backup ──────────────────────────────────────────────────────────────────────
+
+    @property
+    def settings(self) -> Settings:
+        return self.config.now
+
+    def describe_settings(self, language: str) -> list[dict[str, Any]]:
+        return settings.describe(self.settings, language)
+
+    def _settings_changed(self) -> None:
+        """What the engine was loaded with stays until its next load."""
+        self.supervisor.keep_alive_s = self.settings.engine_keep_alive
+        self.supervisor.queue_limit = self.settings.engine_queue_limit
+        self.states.allow(self.settings.engine_kv_budget)
+        self.events.publish("studio", "settings", {})
+
+    async def start_job(self, kind: str, title: str, arguments: dict[str, Any]) -> Job:
+        return await self.job_runner.submit(kind, title, arguments, LOCAL_OWNER)
+
+    async def backup(self) -> Path:
+        return await asyncio.to_thread(backup.backup, self.home)

@@ -1,0 +1,93 @@
+"""Which worker runs a model, with everything that it is given. Knows every engine, and starts none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fabula.app.config import Config
+from fabula.app.engines import Engines
+from fabula.app.shelf import ModelShelf
+from fabula.core.errors import DraftUnfit
+from fabula.core.model import LocalModel
+from fabula.core.texts import Phrase, phrase
+from fabula.core.worker import Worker
+from fabula.engine.beside import is_copy
+from fabula.engine.cache.shelf import Shelf as States
+from fabula.engine.choice import TRANSFORMERS
+from fabula.models import drafts
+from fabula.models.adapters.attached import Attached
+from fabula.models.formats.folders import FORMAT as SAFETENSORS
+from fabula.store.home import Home
+
+
+class WorkerMaker:
+    """Each engine's code is read when a model first asks for it."""
+
+    def __init__(
+        self, home: Home, config: Config, shelf: ModelShelf, engines: Engines, states: States
+    ) -> None:
+        self._home, self._config, self._shelf = home, config, shelf
+        self._engines, self._states = engines, states
+
+    def make(self, model: LocalModel) -> Worker:
+        if model.elsewhere:
+            return self._shelf.remotes.worker(model)
+        if self._shelf.engine_of(model).engine == TRANSFORMERS:
+            return self._transformers()
+        if is_copy(model.name) or self._shelf.load_options(model).exact:
+            return self._direct()
+        return self._llamacpp()
+
+    def is_exact(self, name: str) -> bool:
+        """Whether the model's usual engine scores, and honours every parameter, by itself."""
+        return self._shelf.described(name).format == SAFETENSORS
+
+    def no_direct(self, name: str) -> Phrase | None:
+        """Why the engine's own functions cannot be called for a model."""
+        from fabula.engine.direct.loading import obstacle
+
+        if self._shelf.described(name).elsewhere:
+            return phrase("engine.direct.elsewhere")
+        return obstacle(self._engines.build)
+
+    def _llamacpp(self) -> Worker:
+        from fabula.engine.llamacpp.worker import LlamaCppWorker
+
+        return LlamaCppWorker(
+            build=self._engines.build,
+            logs=self._home.logs,
+            start_timeout_s=self._config.now.engine_start_timeout,
+            shelf=self._states,
+            attached=self._attached(),
+            drafts=self._draft,
+        )
+
+    def _direct(self) -> Worker:
+        from fabula.engine.direct.worker import DirectWorker
+
+        return DirectWorker(
+            self._home.logs,
+            self._home.engines / "direct.json",
+            start_timeout_s=self._config.now.engine_start_timeout,
+            build=self._engines.build,
+            attached=self._attached(),
+        )
+
+    def _transformers(self) -> Worker:
+        from fabula.engine.transformers_child.worker import TransformersWorker
+
+        return TransformersWorker(
+            self._home.logs,
+            start_timeout_s=self._config.now.engine_start_timeout,
+            python=self._config.now.engine_transformers_python,
+        )
+
+    def _attached(self) -> Attached:
+        return Attached(self._shelf.adapters, self._shelf.load_options)
+
+    def _draft(self, model: LocalModel, name: str) -> Path:
+        """The file of a model that guesses ahead for another. Raises ModelNotFound or DraftUnfit."""
+        draft = self._shelf.find(name)
+        if why := drafts.obstacle(model, draft):
+            raise DraftUnfit(draft.name, model.name, why)
+        return draft.path
