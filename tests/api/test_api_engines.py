@@ -87,11 +87,9 @@ async def test_an_openai_stream_tells_the_place_as_a_comment(
     assert all("data: [DONE]" in answer.text for answer in answers)
 
 
-async def test_past_the_limit_one_is_sent_away_with_a_time(
-    api: httpx.AsyncClient, studio: Studio, stage: Stage
-) -> None:
+async def test_past_the_limit_one_is_sent_away_with_a_time(api: httpx.AsyncClient, stage: Stage) -> None:
     stage.script = [SLOWLY]
-    studio.supervisor.queue_limit = 1
+    await api.patch("/settings", json={"engine.queue_limit": 1})
     await api.put("/models/tiny/options", json={"options": {"slots": 1}})
     url = str(api.base_url).partition("/api/")[0] + "/v1/chat/completions"
     body = {"model": "tiny", "messages": [{"role": "user", "content": "Hello"}]}
