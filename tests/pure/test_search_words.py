@@ -26,11 +26,11 @@ def test_runs_without_spaces_are_cut_into_bigrams(written: str, stored: str) -> 
     ("asked", "wanted"),
     [
         ("light", '"light"*'),
-        ("old light", '"old" "light"*'),
+        ("old light", '"old" AND "light"*'),
         ("燈塔", '"燈塔"*'),
         ("守燈塔", '"守燈 燈塔"'),
         ("塔", '"塔"*'),
-        ('a" OR b NEAR(', '"a" "or" "b" "near"*'),
+        ('a" OR b NEAR(', '"a" AND "or" AND "b" AND "near"*'),
         ("—", ""),
     ],
 )

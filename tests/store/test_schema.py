@@ -39,6 +39,8 @@ COLUMNS = {
     "versions": "(id, owner_id, message_id, turn_id, text, reason, tokenizer, facts, created_at, token_ids)",
     "chats": "(id, owner_id, title, model, system, sampling, head_id, revision, created_at, updated_at,"
     " deleted_at)",
+    "messages": "(id, owner_id, chat_id, parent_id, position, depth, role, author, created_at, version_id, hidden,"
+    " shown_id)",
 }
 
 
@@ -88,7 +90,9 @@ def fill_0005(connection: Connection) -> None:
     values = "('ch', 'ann', 'Mira', 'mira', '', '', '', 0, '', 1, 1.0, 2.0, NULL, '{}', '{\"data\": {}}')"
     connection.execute(text(f"INSERT INTO characters VALUES {values}"))
     connection.execute(text("INSERT INTO character_tags VALUES ('ch', 'sea', 'ann')"))
-    connection.execute(text("INSERT INTO search_entries VALUES (1, 'character', 'ch', 'ann', 'mira')"))
+    columns = "(number, kind, item_id, owner_id, search_text)"
+    values = "(1, 'character', 'ch', 'ann', 'mira')"
+    connection.execute(text(f"INSERT INTO search_entries {columns} VALUES {values}"))
 
 
 def fill_0006(connection: Connection) -> None:
@@ -100,10 +104,16 @@ def fill_0006(connection: Connection) -> None:
 def fill_0007(connection: Connection) -> None:
     """And a lorebook, which she knows."""
     fill_0006(connection)
-    connection.execute(text("UPDATE chats SET story = '{\"lorebooks\": [\"lb\"]}'"))
+    connection.execute(text('UPDATE chats SET story = \'{"lorebooks": ["lb"]}\''))
     values = "('lb', 'ann', 'lorebook', 'Coast', 'coast', 0, 0, 1, 1.0, 2.0, '{}', '{\"entries\": {}}')"
     connection.execute(text(f"INSERT INTO story_items VALUES {values}"))
     connection.execute(text("INSERT INTO story_settings VALUES ('ann', '{}', '{}')"))
+
+
+def fill_0008(connection: Connection) -> None:
+    """And a checkpoint, and a message that is left out of prompts."""
+    fill_0007(connection)
+    connection.execute(text("UPDATE messages SET checkpoint = 'before', left_out = 1 WHERE id = 'm2'"))
 
 
 FILLED: dict[str, Callable[[Connection], None]] = {
@@ -114,6 +124,7 @@ FILLED: dict[str, Callable[[Connection], None]] = {
     "0005": fill_0005,
     "0006": fill_0006,
     "0007": fill_0007,
+    "0008": fill_0008,
 }
 """For each step a database of that time with data in it. A new step adds its own."""
 

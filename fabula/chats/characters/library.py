@@ -18,6 +18,7 @@ from fabula.store.media import Media
 
 Format = Literal["png", "json", "charx"]
 PAGE_LIMIT = 500
+BATCH = 5000  # ids in one statement; SQLite takes 32,766
 
 
 class Characters:
@@ -98,10 +99,17 @@ class Characters:
         return await self._database.write(lambda c: shelf.edit(c, owner, id, revision, before.card, digest))
 
     async def mark(self, owner: str, ids: Sequence[str], marks: Marks) -> int:
-        return await self._database.write(lambda c: shelf.mark(c, owner, ids, marks))
+        """All of them or none; answers how many there were."""
+        parts = [ids[at : at + BATCH] for at in range(0, len(ids), BATCH)]
+        return await self._database.write(lambda c: sum(shelf.mark(c, owner, part, marks) for part in parts))
+
+    async def find(self, owner: str, wanted: Filter) -> list[str]:
+        """The ids of all that a filter finds."""
+        return await self._database.read(lambda c: shelf.ids(c, owner, wanted))
 
     async def erase(self, owner: str, ids: Sequence[str]) -> int:
-        return await self._database.write(lambda c: shelf.erase(c, owner, ids))
+        parts = [ids[at : at + BATCH] for at in range(0, len(ids), BATCH)]
+        return await self._database.write(lambda c: sum(shelf.erase(c, owner, part) for part in parts))
 
 
 def _require_name(made: Card) -> None:

@@ -19,7 +19,7 @@ KIND = "character"
 ABOUT = 240  # characters
 TAG_LIMIT = 200  # characters of one tag
 Sort = Literal["name", "updated", "created"]
-_SEARCHED = ("name", "nickname", "description", "personality", "scenario", "creator_notes", "creator")
+_SEARCHED = ("description", "personality", "scenario", "creator_notes", "creator")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,10 +44,11 @@ _LISTED = tuple(field.name for field in fields(Listed) if field.name != "tags") 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Character(Listed):
-    """With its card. `files` are those of its assets: path → digest."""
+    """With its card. `files` are those of its assets: path → digest. `deleted`: it is in the trash."""
 
     card: Card
     files: Mapping[str, str]
+    deleted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +88,8 @@ def get(connection: Connection, owner: str, id: str) -> Character:
     row = find(connection, owner, id)
     tags = _tags(connection, [id]).get(id, ())
     listed = {name: row._mapping[name] for name in _LISTED}
-    return Character(**listed, tags=tags, card=Card(row.document), files=row.files)
+    gone = row.deleted_at is not None
+    return Character(**listed, tags=tags, card=Card(row.document), files=row.files, deleted=gone)
 
 
 def find(connection: Connection, owner: str, id: str) -> Row[Any]:
@@ -100,19 +102,45 @@ def find(connection: Connection, owner: str, id: str) -> Row[Any]:
 
 def page(connection: Connection, owner: str, wanted: Filter, offset: int, limit: int) -> Page:
     """The best match comes first where words are given, else as `sort` says."""
-    if wanted.words and not search.query(wanted.words):
+    asked = search.Search(KIND, owner, wanted.words, wanted.trashed)
+    if wanted.words and asked.finds_nothing:
         return Page((), 0)
+    if wanted.words and not (wanted.tags or wanted.folder is not None or wanted.favourite is not None):
+        ids = asked.best(connection, limit, offset)
+        return Page(_listed(connection, ids), asked.total(connection))
     query = _filtered(owner, wanted)
+    if wanted.words:
+        hits = asked.found(connection).subquery("found")
+        query = query.add_columns(hits.c.rank).join(hits, hits.c.item_id == characters.c.id)
     total = connection.scalar(select(func.count()).select_from(query.subquery())) or 0
     rows = connection.execute(_ordered(query, wanted).offset(offset).limit(limit)).all()
-    tags = _tags(connection, [row.id for row in rows])
-    listed = [{name: row._mapping[name] for name in _LISTED} for row in rows]
-    return Page([Listed(**one, tags=tags.get(one["id"], ())) for one in listed], total)
+    return Page(_listed(connection, [row.id for row in rows]), total)
+
+
+def ids(connection: Connection, owner: str, wanted: Filter) -> list[str]:
+    """All that a filter finds, for a change of all of them."""
+    query = _filtered(owner, wanted)
+    if wanted.words:
+        asked = search.Search(KIND, owner, wanted.words, wanted.trashed)
+        if asked.finds_nothing:
+            return []
+        hits = asked.found(connection).subquery("found")
+        query = query.join(hits, hits.c.item_id == characters.c.id)
+    return [str(row.id) for row in connection.execute(query)]
+
+
+def _listed(connection: Connection, ids: Sequence[str]) -> list[Listed]:
+    """In the order of their ids."""
+    query = select(*(characters.c[name] for name in _LISTED)).where(characters.c.id.in_(ids))
+    rows = {row.id: row._asdict() for row in connection.execute(query)}
+    tags = _tags(connection, ids)
+    return [Listed(**rows[id], tags=tags.get(id, ())) for id in ids if id in rows]
 
 
 def _filtered(owner: str, wanted: Filter) -> Select[Any]:
     columns = characters.c
-    query = select(*(columns[name] for name in _LISTED), columns.sort_name).where(columns.owner_id == owner)
+    query = select(columns.id, columns.sort_name, columns.updated_at, columns.created_at)
+    query = query.where(columns.owner_id == owner)
     query = query.where(columns.deleted_at.is_not(None) if wanted.trashed else columns.deleted_at.is_(None))
     if wanted.folder is not None:
         query = query.where(columns.folder == wanted.folder)
@@ -121,9 +149,6 @@ def _filtered(owner: str, wanted: Filter) -> Select[Any]:
     for tag in wanted.tags:
         has = (character_tags.c.character_id == columns.id) & (character_tags.c.tag == tag)
         query = query.where(exists().where(has))
-    if wanted.words:
-        hits = search.found(owner, KIND, wanted.words).subquery("found")
-        query = query.add_columns(hits.c.rank).join(hits, hits.c.item_id == columns.id)
     return query
 
 
@@ -140,15 +165,18 @@ def _ordered(query: Select[Any], wanted: Filter) -> Select[Any]:
 
 def tags(connection: Connection, owner: str) -> dict[str, int]:
     """Every tag that is in use outside the trash, with how many characters carry it; the most used first."""
-    count = func.count().label("count")
-    query = (
-        select(character_tags.c.tag, count)
-        .join(characters, characters.c.id == character_tags.c.character_id)
-        .where(character_tags.c.owner_id == owner, characters.c.deleted_at.is_(None))
-        .group_by(character_tags.c.tag)
-        .order_by(count.desc(), character_tags.c.tag)
-    )
-    return {row.tag: row.count for row in connection.execute(query)}  # type: ignore[misc]
+    tagged, gone = character_tags.c, characters.c
+    trash = select(gone.id).where(gone.owner_id == owner, gone.deleted_at.is_not(None))
+    everywhere = _tag_counts(connection, tagged.owner_id == owner)
+    there = _tag_counts(connection, tagged.owner_id == owner, tagged.character_id.in_(trash))
+    left = {tag: count - there.get(tag, 0) for tag, count in everywhere.items()}
+    return {tag: count for tag, count in sorted(left.items(), key=lambda one: (-one[1], one[0])) if count}
+
+
+def _tag_counts(connection: Connection, *conditions: Any) -> dict[str, int]:
+    """Read from the index alone where nothing but the owner is asked for."""
+    query = select(character_tags.c.tag, func.count()).where(*conditions).group_by(character_tags.c.tag)
+    return {str(tag): int(count) for tag, count in connection.execute(query)}
 
 
 def folders(connection: Connection, owner: str) -> dict[str, int]:
@@ -202,7 +230,7 @@ def edit(
         connection, [id], [tag for tag in before.card.texts("tags") if tag not in card.texts("tags")]
     )
     _add_tags(connection, owner, [id], card.texts("tags"))
-    _index(connection, owner, id, card)
+    _index(connection, owner, id, card, before.deleted)
     return get(connection, owner, id)
 
 
@@ -215,6 +243,8 @@ def mark(connection: Connection, owner: str, ids: Sequence[str], marks: Marks) -
     row |= {} if marks.trashed is None else {"deleted_at": time.time() if marks.trashed else None}
     if row:
         connection.execute(update(characters).where(mine).values(**row))
+    if marks.trashed is not None:
+        search.set_aside(connection, KIND, found, owner, marks.trashed)
     _remove_tags(connection, found, marks.remove_tags)
     _add_tags(connection, owner, found, marks.add_tags)
     return len(found)
@@ -240,9 +270,12 @@ def _of_card(card: Card) -> dict[str, Any]:
     }
 
 
-def _index(connection: Connection, owner: str, id: str, card: Card) -> None:
+def _index(connection: Connection, owner: str, id: str, card: Card, trashed: bool = False) -> None:
     written = [*(card.text(name) for name in _SEARCHED), *card.texts("tags")]
-    search.put(connection, KIND, id, owner, "\n".join(written))
+    called = "\n".join(dict.fromkeys((card.name, card.called)))
+    search.put(connection, KIND, id, owner, "\n".join(written), called)
+    if trashed:
+        search.set_aside(connection, KIND, [id], owner, True)
 
 
 def _add_tags(connection: Connection, owner: str, ids: Sequence[str], wanted: Sequence[str]) -> None:

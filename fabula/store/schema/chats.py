@@ -1,8 +1,8 @@
 """Tables of chats: a tree of messages, each with immutable versions, and a log of pointer changes.
 
-Rows of `versions` never change. Of the others only pointers do: `chats.head_id`, `messages.version_id`,
-`messages.hidden` and `messages.shown_id`. "" stands for "none" in pointers and parents. Times are Unix
-seconds.
+Rows of `versions` never change. Of the others only pointers do: what a chat is called and told with, which
+message is its head, and of messages the version that is shown, where they stand, and how they are marked. ""
+stands for "none" in pointers and parents. Times are Unix seconds.
 """
 
 from __future__ import annotations
@@ -44,7 +44,20 @@ chats = Table(
     Column("variables", JSON, nullable=False, server_default="{}"),  # of macros
     Column("memory", JSON, nullable=False, server_default="{}"),  # what the next prompt needs of the last
     Column("story", JSON, nullable=False, server_default="{}"),  # note, lorebooks, layout, group …
+    Column("folder", Text, nullable=False, server_default=""),  # "" = none
+    Column("favourite", Boolean, nullable=False, server_default=text("0")),
+    Column("origin", JSON, nullable=False, server_default="{}"),  # what another program's file said besides
     Index(None, "owner_id", "updated_at"),
+    Index(None, "owner_id", "character_id", "updated_at"),
+)
+
+chat_tags = Table(
+    "chat_tags",
+    metadata,
+    Column("chat_id", String(64), ForeignKey("chats.id", ondelete="CASCADE"), primary_key=True),
+    Column("tag", String(200), primary_key=True),
+    Column("owner_id", String(64), nullable=False),
+    Index(None, "owner_id", "tag"),
 )
 
 messages = Table(
@@ -60,8 +73,11 @@ messages = Table(
     Column("author", Text, nullable=False),
     Column("created_at", Double, nullable=False),
     Column("version_id", String(64), nullable=False),  # the version that is shown
-    Column("hidden", Boolean, nullable=False),
+    Column("hidden", Boolean, nullable=False),  # deleted, with all below it
     Column("shown_id", String(64), nullable=False),  # the child that was shown last
+    Column("checkpoint", Text, nullable=False, server_default=""),  # its name, "" = none
+    Column("left_out", Boolean, nullable=False, server_default=text("0")),  # of prompts
+    Column("origin", JSON),  # what another program's file said of it besides; null = written here
     UniqueConstraint("chat_id", "parent_id", "position"),
 )
 
