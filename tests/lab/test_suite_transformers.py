@@ -31,12 +31,12 @@ async def suited(
     starter_folder: LocalModel, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Suited]:
     worker = await loaded(starter_folder, tmp_path_factory.mktemp("logs"), context=2048)
-    yield Suited(worker, frozenset({"grammar", "schema"}))
+    yield Suited(worker)
     await worker.close()
 
 
 class TestTransformers(WorkerSuite):
-    """Less the forms that need the engine of GGUF."""
+    """Less nothing."""
 
     async def test_it_scores_and_compares_and_has_no_adapters(self, suited: Suited) -> None:
         assert isinstance(suited.worker, Scores)

@@ -103,13 +103,13 @@ def _named(pattern: str) -> frozenset[int]:
 def _possible(begun: bytes, named: Iterable[int]) -> set[int]:
     """Characters that begin with these bytes: the nearest to each that is named, and some between. If a range
     of the pattern has any that does, the nearest to one of its ends is one."""
-    low, high = _span(begun)
+    low, high = span(begun)
     nearest = {min(max(code, low), high) for code in named}
     between = range(low, high + 1, max((high - low) // SAMPLES, 1))
     return (nearest | {*between, high}) - set(SURROGATES)
 
 
-def _span(begun: bytes) -> tuple[int, int]:
+def span(begun: bytes) -> tuple[int, int]:
     """The lowest and the highest code of a character that begins with these bytes."""
     length, least = next((size, least) for start, end, size, least in LEADS if start <= begun[0] < end)
     bits = begun[0] & (0x7F >> length)

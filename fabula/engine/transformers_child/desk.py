@@ -14,6 +14,7 @@ from fabula.engine.direct.forms import WholeRegex
 from fabula.engine.direct.scoring import logprobs_at
 from fabula.engine.direct.weights import Refused, TooLong
 from fabula.engine.transformers_child.context import Context
+from fabula.engine.transformers_child.guided import Guide, is_here
 from fabula.engine.transformers_child.library import Settings
 from fabula.engine.transformers_child.weights import Weights
 
@@ -27,10 +28,12 @@ class TransformersDesk(Desk):
         self.weights: Any = Weights(settings)
         self.weights.model.pause = self.pause
         self.context: Any = Context(self.weights)
+        self._guide = Guide(self.weights)
 
     def facts(self) -> Json:
         model = self.weights.model
-        return super().facts() | {"version": model.version, "device": model.device, "dtype": model.dtype}
+        told = {"version": model.version, "device": model.device, "dtype": model.dtype}
+        return super().facts() | told | {"schemas": is_here()}
 
     def choices(self, asked: Json) -> Json:
         """One continuation after the other; the prefix is read once."""
@@ -52,7 +55,8 @@ class TransformersDesk(Desk):
         return found
 
     def _form(self, sampling: Sampling, triggers: Sequence[str]) -> Any:
-        """Only the form that needs no engine; the studio tells that others are ignored."""
         if sampling.regex:
             return WholeRegex(sampling.regex, self.weights.piece, self.weights.ends)
-        return None
+        if sampling.json_schema:
+            return self._guide.schema(sampling.json_schema) if is_here() else None
+        return self._guide.grammar(sampling.grammar, triggers) if sampling.grammar else None

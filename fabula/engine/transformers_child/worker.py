@@ -25,6 +25,7 @@ COMPILES_S = (
 NAME = "transformers"
 BITS = {None: 0, "4bit": 4, "8bit": 8}
 FORMS = ("grammar", "json_schema")
+OWN = "%llguidance"
 _UNSAFE = re.compile(r"[^\w.-]+")
 
 
@@ -39,6 +40,7 @@ class TransformersWorker(DeskWorker):
 
     def __init__(self, logs: Path, *, start_timeout_s: float = START_TIMEOUT_S, python: str = "") -> None:
         self._logs, self._start_timeout_s, self._python = logs, start_timeout_s, python
+        self._schemas = True
 
     async def load(self, model: LocalModel, plan: Plan) -> None:
         """Raises ExtraMissing where the packages are not installed."""
@@ -51,14 +53,19 @@ class TransformersWorker(DeskWorker):
             model.name, settings(model, plan), log, patience, self._python, PROGRAM
         )
         facts = self._process.facts
-        self.vocabulary = facts["vocabulary"]
+        self.vocabulary, self._schemas = facts["vocabulary"], facts["schemas"]
         self.engine = f"{NAME} {self._process.version} ({facts['device']}, {facts['dtype']})"
 
     def honours(self, sampling: Sampling) -> tuple[dict[str, Any], tuple[str, ...]]:
-        """All but the forms that only the engines of GGUF can keep to."""
+        """All; only JSON schemas, and grammars in its language, need llguidance beside the rest."""
         used, ignored = super().honours(sampling)
-        lost = tuple(name for name in FORMS if getattr(sampling, name))
+        lost = () if self._schemas else tuple(name for name in FORMS if _is_for_library(name, sampling))
         return used | dict.fromkeys(lost, ""), (*ignored, *lost)
+
+
+def _is_for_library(name: str, sampling: Sampling) -> bool:
+    form: str = getattr(sampling, name)
+    return bool(form) and (name == "json_schema" or form.startswith(OWN))
 
 
 def settings(model: LocalModel, plan: Plan) -> dict[str, Any]:
