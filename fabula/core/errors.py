@@ -4,15 +4,18 @@
     ├── BadRequest (400)        BadParameter, ContextExceeded, UnknownSource, TemplateRefused, BodyTooLarge,
     │                           BansWithForm, DraftUnfit, CannotQuantize, QuantizedAlready, NeedsImportance,
     │                           ImportanceUnusable,
-    │                           AdapterUnfit, AdapterUnusable, CardUnreadable,
+    │                           AdapterUnfit, AdapterUnusable, CardUnreadable, LorebookUnreadable,
+    │                           TemplateUnreadable, NobodyAnswers,
     │                           CannotEmbed, CannotRerank, SeesNoImages, WritesNoText,
     │                           CannotTokenize, OnlyConverses, RunsElsewhere, RemoteUnknown
     ├── NotFound (404)          ModelNotFound, ChatNotFound, MessageNotFound, TurnNotFound, JobNotFound,
     │                           NoSuchRoute, AdapterNotFound, PresetNotFound, CharacterNotFound,
-    │                           RemoteNotFound
+    │                           RemoteNotFound, LorebookNotFound, EntryNotFound, PersonaNotFound,
+    │                           ScriptNotFound, TemplateNotFound
     ├── Forbidden (403)         ForeignHost, ForeignOrigin, Blocked
     ├── Conflict (409)          StaleRevision, ChatBusy, NothingToUndo, StudioRunning, PortInUse, ModelBusy,
-    │                           PresetExists, PresetBuiltIn, CharacterChanged, RemoteExists, ModelExists
+    │                           PresetExists, PresetBuiltIn, CharacterChanged, RemoteExists, ModelExists,
+    │                           ItemChanged
     ├── EngineFailure (502)     ModelLoadFailed, ModelBroken, EngineDied, EngineTimeout,
     │                           EngineRefused, BuildMissing, BuildUnavailable, BuildBroken,
     │                           DirectUnavailable, NoRoomBeside, VocabulariesDiffer,
@@ -21,7 +24,8 @@
     │                           RemoteBusy, RemoteBroke, RemoteSlow, RemoteFiltered
     ├── NoRoom (507, 503)       DoesNotFit, QueueFull, NoDiskSpace
     ├── DownloadFailure (502)   Offline, DownloadBroken, ChecksumMismatch, SourceMissing,
-    │                          QuantizationMissing, AccessDenied, NotAModel, PipMissing
+    │                          QuantizationMissing, AccessDenied, AccessGated, NotAModel,
+    │                          PipMissing
     ├── Unexpected (500)        a fault of ours
     ├── StoreFailure (500)      DatabaseTooNew, BackupInvalid, SettingUnknown, SettingInvalid, StoreUnwritable
     └── StudioGone (502)
@@ -185,6 +189,28 @@ class CardUnreadable(BadRequest):
 
 
 @dataclass(eq=False)
+class LorebookUnreadable(BadRequest):
+    """`name` is that of the file."""
+
+    name: str
+    reason: Phrase | str
+
+
+@dataclass(eq=False)
+class TemplateUnreadable(BadRequest):
+    """`name` is that of the file."""
+
+    name: str
+
+
+@dataclass(eq=False)
+class NobodyAnswers(BadRequest):
+    """In this group the person says who answers, or everybody is muted. `able` lists those who can."""
+
+    able: str
+
+
+@dataclass(eq=False)
 class BodyTooLarge(BadRequest):
     status = 413
     limit: int  # bytes
@@ -322,6 +348,35 @@ class RemoteNotFound(NotFound):
     known: str
 
 
+@dataclass(eq=False)
+class LorebookNotFound(NotFound):
+    lorebook: str
+
+
+@dataclass(eq=False)
+class EntryNotFound(NotFound):
+    lorebook: str
+    entry: str
+
+
+@dataclass(eq=False)
+class PersonaNotFound(NotFound):
+    persona: str
+
+
+@dataclass(eq=False)
+class ScriptNotFound(NotFound):
+    script: str
+
+
+@dataclass(eq=False)
+class TemplateNotFound(NotFound):
+    """`known` lists the templates of that kind, separated by commas."""
+
+    name: str
+    known: str
+
+
 # ── what is not allowed ─────────────────────────────────────────────────────────────────────────────
 
 
@@ -371,6 +426,15 @@ class CharacterChanged(Conflict):
     """Someone else changed the character since the caller read it; nothing was overwritten."""
 
     character_id: str
+    given: int
+    current: int
+
+
+@dataclass(eq=False)
+class ItemChanged(Conflict):
+    """A lorebook, persona, script or template was changed by someone else; nothing was overwritten."""
+
+    name: str
     given: int
     current: int
 
@@ -683,6 +747,15 @@ class QuantizationMissing(DownloadFailure):
 class AccessDenied(DownloadFailure):
     status = 403
     source: str
+
+
+@dataclass(eq=False)
+class AccessGated(DownloadFailure):
+    """The repository's terms have to be accepted on its page, by whoever the token belongs to."""
+
+    status = 403
+    source: str
+    page: str
 
 
 @dataclass(eq=False)

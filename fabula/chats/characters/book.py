@@ -43,11 +43,11 @@ _TEXTS = {"outlet_name": "outletName", "group": "group"}
 _MOST = 1_000_000  # of any number: none that makes sense is larger
 
 
-def entries(card: Card) -> list[Entry]:
-    """In the order of the book."""
+def entries(card: Card, *, v3: bool = True) -> list[Entry]:
+    """In the order of the book; with `v3` all decorators of Character Card V3 hold."""
     listed = (card.book or {}).get("entries")
     rows = listed if isinstance(listed, list) else []
-    return [_entry(row, number, card) for number, row in enumerate(rows) if isinstance(row, dict)]
+    return [_entry(row, number, card, v3) for number, row in enumerate(rows) if isinstance(row, dict)]
 
 
 def settings(card: Card) -> LoreSettings:
@@ -64,7 +64,7 @@ def settings(card: Card) -> LoreSettings:
     )
 
 
-def _entry(row: Mapping[str, Any], number: int, card: Card) -> Entry:
+def _entry(row: Mapping[str, Any], number: int, card: Card, v3: bool) -> Entry:
     more = row.get("extensions")
     more = more if isinstance(more, dict) else {}
     id = row.get("id")
@@ -89,7 +89,7 @@ def _entry(row: Mapping[str, Any], number: int, card: Card) -> Entry:
     told |= {ours: _number(more.get(theirs)) for theirs, ours in _NUMBERS.items()}
     told |= {ours: _text(more.get(theirs)) for theirs, ours in _TEXTS.items()}
     told["delayUntilRecursion"] = told["delayUntilRecursion"] or more.get("delay_until_recursion") is True
-    return entry_of(told, card.name)
+    return entry_of(told, card.name, v3=v3)
 
 
 def _position(row: Mapping[str, Any], more: Mapping[str, Any]) -> int:

@@ -163,6 +163,9 @@ class _Filling:
                 found[id] = replace(found[id], text=self._p.resolve(text))
             elif id not in ordered:  # an order that was saved before there was such a prompt
                 found[id] = Managed(id=id, text=self._p.resolve(text))
+        for id, which in (("main", "system_prompt"), ("jailbreak", "post_history_instructions")):
+            if id in found and any(which in entry.rules.disables for entry in self._p.activation.entries):
+                found[id] = replace(found[id], text="")
         self._override(found, "main", self._own_system(), self._p.story.prefers_card_prompt)
         own = self._p.story.character.card.post_history
         self._override(found, "jailbreak", own, self._p.story.prefers_card_post_history)
@@ -183,7 +186,7 @@ class _Filling:
 
     def _formatted(self, field: str) -> str:
         """A text of the card in its format, whose macro of the same name gives that text."""
-        text = getattr(self._p.card, field)
+        text = self._p.told(field)
         layout = getattr(self._settings, f"{field}_format")
         names = {field: text, f"char{field}": text}
         return resolved(layout, self._p.scene, extra=names) if text else ""

@@ -164,6 +164,8 @@ class Story:
     strip_examples: bool = False
     collapse_newlines: bool = False
     starts_reply_with: str = ""
+    greeting: int | None = None  # index of the one that the chat began with
+    user_icon: str | None = None  # the person's picture among those of the card
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,6 +185,7 @@ class Turn:
     forces_name: bool = False
     dry: bool = False
     forced_lore: frozenset[str] = frozenset()
+    full: bool = False  # the last prompt did not hold the whole chat
     regex_limit_s: float | None = 1.0
 
     @property

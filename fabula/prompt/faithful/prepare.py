@@ -63,6 +63,23 @@ class Prepared:
     note_told: bool
 
     @property
+    def general_prompt(self) -> str:
+        """The person's system prompt, unless an entry of lore switches it off."""
+        return self._unless("system_prompt", self.story.system_prompt.text)
+
+    @property
+    def general_post_history(self) -> str:
+        return self._unless("post_history_instructions", self.story.system_prompt.post_history)
+
+    def _unless(self, name: str, text: str) -> str:
+        return "" if any(name in entry.rules.disables for entry in self.activation.entries) else text
+
+    def told(self, field: str) -> str:
+        """The card's personality or scenario, with the lore behind it; "" where the card has none."""
+        text: str = getattr(self.card, field)
+        return "\n".join((text, *getattr(self.lore, field))) if text else ""
+
+    @property
     def user(self) -> str:
         return self.story.persona.name
 
@@ -356,6 +373,10 @@ def _occasion(
         forced=turn.forced_lore,
         resolve=lambda text: resolved(text, scene),
         dry=turn.dry,
+        replies=sum(not (said.is_user or said.is_narrator) for said in messages),
+        greeting=story.greeting,
+        icon=story.user_icon,
+        full=turn.full,
     )
 
 

@@ -166,9 +166,9 @@ class _Layout:
         values = {
             "system": self._system(),
             "description": p.card.description,
-            "personality": p.card.personality,
+            "personality": p.told("personality"),
             "persona": p.persona if p.story.persona.place in (PersonaPlace.IN_STORY, 1) else "",
-            "scenario": p.card.scenario,
+            "scenario": p.told("scenario"),
             "char": p.char,
             "user": p.user,
             "wiBefore": lore_before,
@@ -194,7 +194,7 @@ class _Layout:
         if not prompt.enabled:
             return ""
         own = p.story.overrides.system_prompt or p.story.character.card.system_prompt
-        return p.preferred(own, prompt.text, p.story.prefers_card_prompt)
+        return p.preferred(own, p.general_prompt, p.story.prefers_card_prompt)
 
     # ── chat ────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -229,7 +229,7 @@ class _Layout:
         if not prompt.enabled:
             return places
         own = p.story.character.card.post_history
-        text = p.preferred(own, prompt.post_history, p.story.prefers_card_post_history)
+        text = p.preferred(own, p.general_post_history, p.story.prefers_card_post_history)
         if not text:
             return places
         newest.insert(

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from fabula.prompt.lore.buffer import Buffer
+from fabula.prompt.lore.decorators import NO_RULES
 from fabula.prompt.lore.entry import Entry, Logic, Source
 from fabula.prompt.lore.groups import Contest
 from fabula.prompt.lore.settings import LoreSettings, Strategy
@@ -19,6 +20,7 @@ from fabula.prompt.lore.why import Reason, Verdict
 from fabula.prompt.macros.chance import Draw
 from fabula.prompt.plan import CountTable, NeedCounts
 
+FIRES = frozenset({"constant", "key", "sticky", "decorator", "external", "kept"})
 Pass = Literal["", "first", "recursion", "further"]
 
 
@@ -43,6 +45,10 @@ class Occasion:
     length: int | None = None  # messages of the chat, where not all of them are in `messages`
     resolve: Callable[[str], str] = str
     dry: bool = False
+    replies: int = 0  # what the character has said so far; greetings count
+    greeting: int | None = None  # index of the one that the chat began with, None where that is unknown
+    icon: str | None = None  # name of the person's picture among the card's, None where there is none
+    full: bool = False  # not all of the chat fits any more
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +164,7 @@ class _Scan:
         reason, key = self._judged(entry, state)
         if reason == "key_missing":
             self._missed[place] = (self._buffer.skew, len(self._buffer.recursed))
-        fires = reason in ("constant", "key", "sticky", "decorator", "external")
+        fires = reason in FIRES
         if fires:
             self._keys[entry.id] = key
         self._note(entry, reason, fired=fires, key=key)
@@ -175,7 +181,10 @@ class _Scan:
         return True
 
     def _judged(self, entry: Entry, state: Pass) -> tuple[Reason, str]:
-        reason = self._barred(entry) or self._timed_out(entry, state) or self._switched(entry)
+        reason = self._barred(entry)
+        if reason is None and entry.rules is not NO_RULES:
+            reason = self._ruled(entry, state)
+        reason = reason or self._timed_out(entry, state) or self._switched(entry)
         return (reason, "") if reason else self._by_keys(entry, state)
 
     def _barred(self, entry: Entry) -> Reason | None:
@@ -188,6 +197,38 @@ class _Scan:
             return "character"
         if entry.tags and occasion.tags is not None and bool(occasion.tags & entry.tags) == entry.excludes:
             return "tag"
+        return None
+
+    def _ruled(self, entry: Entry, state: Pass) -> Reason | None:
+        """What decorators decide before anything else is looked at."""
+        rules, occasion = entry.rules, self._occasion
+        if rules.activates:
+            return "decorator"
+        if rules.never:
+            return "switched_off"
+        if self._timing.was_told(entry):
+            return "kept" if rules.keeps else "told_before"
+        if occasion.replies < (rules.after or 0):
+            return "too_early"
+        if rules.every and occasion.replies % rules.every:
+            return "not_this_turn"
+        if rules.greeting is not None and occasion.greeting not in (None, rules.greeting):
+            return "other_greeting"
+        if rules.icon is not None and occasion.icon not in (None, rules.icon):
+            return "other_icon"
+        if rules.not_when_full and occasion.full:
+            return "context_full"
+        return self._ruled_by_keys(entry, state)
+
+    def _ruled_by_keys(self, entry: Entry, state: Pass) -> Reason | None:
+        rules = entry.rules
+        if not (rules.additional or rules.excluded):
+            return None
+        text = self._buffer.text(entry, state != "further")
+        if rules.additional and not any(self._stands(text, key, entry) for key in rules.additional):
+            return "additional_keys"
+        if not entry.use_regex and any(self._stands(text, key, entry) for key in rules.excluded):
+            return "excluded_key"
         return None
 
     def _timed_out(self, entry: Entry, state: Pass) -> Reason | None:
@@ -273,7 +314,11 @@ class _Scan:
 
     def _resolved(self, entry: Entry) -> Entry:
         content = self._occasion.resolve(entry.content)
-        return entry if content == entry.content else replace(entry, content=content)
+        found = entry if content == entry.content else replace(entry, content=content)
+        if entry.rules.placed == "reverse_depth":
+            depth = self._timing.length - (entry.rules.reverse_depth or 0)
+            found = replace(found, depth=max(depth, 0))
+        return found
 
     def _stopped(self, entries: Sequence[Entry]) -> None:
         for entry in entries:

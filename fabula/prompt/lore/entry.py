@@ -8,11 +8,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Any, Literal
 
-from fabula.prompt.lore.decorators import parted
+from fabula.prompt.lore.decorators import NO_RULES, Rules, parted, rules
 from fabula.prompt.macros.chance import text_hash
 
 _COMMA = re.compile(r",\s*")
@@ -27,6 +27,8 @@ class Position(IntEnum):
     EXAMPLES_TOP = 5
     EXAMPLES_BOTTOM = 6
     OUTLET = 7  # where {{outlet::name}} stands
+    PERSONALITY = 100  # behind the card's text; these two are Character Card V3's, not SillyTavern's
+    SCENARIO = 101
 
 
 class Role(IntEnum):
@@ -44,6 +46,13 @@ class Logic(IntEnum):
     ALL = 3
 
 
+_ROLES = {"system": Role.SYSTEM, "user": Role.USER, "assistant": Role.ASSISTANT}
+_PLACES = {
+    "before_desc": Position.BEFORE,
+    "after_desc": Position.AFTER,
+    "personality": Position.PERSONALITY,
+    "scenario": Position.SCENARIO,
+}
 Source = Literal["persona", "description", "personality", "depth_prompt", "scenario", "creator_notes"]
 SOURCES: dict[str, Source] = {
     "matchPersonaDescription": "persona",
@@ -103,6 +112,7 @@ class Entry:
     excludes: bool = False
     also_in: frozenset[Source] = frozenset()
     mark: int = 0
+    rules: Rules = NO_RULES  # decorators of Character Card V3
 
     @property
     def id(self) -> str:
@@ -113,9 +123,30 @@ class Entry:
         return [name for name in _COMMA.split(self.group) if name]
 
 
-def entry_of(row: Mapping[str, Any], book: str) -> Entry:
-    """An entry as SillyTavern's world files write it."""
+def entry_of(row: Mapping[str, Any], book: str, *, v3: bool = False) -> Entry:
+    """An entry as SillyTavern's world files write it; with `v3` all of its decorators hold."""
     decorators, content = parted(row.get("content") or "")
+    plain = _plain_entry(row, book, decorators, content)
+    return _ruled(plain, *rules(row.get("content") or "")) if v3 else plain
+
+
+def _ruled(entry: Entry, found: Rules, content: str) -> Entry:
+    """With what its decorators say in place of what its fields say."""
+    if found == NO_RULES:
+        return replace(entry, content=content, decorators=())
+    changes: dict[str, Any] = {"rules": found, "content": content, "decorators": ()}
+    changes |= {"constant": entry.constant or found.constant}
+    changes |= {} if found.scan_depth is None else {"scan_depth": found.scan_depth}
+    changes |= {"role": _ROLES[found.role]} if found.role else {}
+    placed = found.placed
+    if placed == "position":
+        changes["position"] = _PLACES[found.position]
+    elif placed:
+        changes |= {"position": Position.DEPTH, "depth": found.depth or 0}
+    return replace(entry, **changes)
+
+
+def _plain_entry(row: Mapping[str, Any], book: str, decorators: tuple[str, ...], content: str) -> Entry:
     only = row.get("characterFilter") or {}
     waits = row.get("delayUntilRecursion") or 0
     return Entry(

@@ -23,6 +23,8 @@ class Placed:
 
     before: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
+    personality: tuple[str, ...] = ()
+    scenario: tuple[str, ...] = ()
     note_top: tuple[str, ...] = ()
     note_bottom: tuple[str, ...] = ()
     examples: tuple[tuple[int, str], ...] = ()  # Position.EXAMPLES_TOP or EXAMPLES_BOTTOM, and the text
@@ -50,6 +52,8 @@ def placed(entries: Sequence[Entry], change: Callable[[Entry], str] | None = Non
     return Placed(
         before=at(Position.BEFORE),
         after=at(Position.AFTER),
+        personality=at(Position.PERSONALITY),
+        scenario=at(Position.SCENARIO),
         note_top=at(Position.NOTE_TOP),
         note_bottom=at(Position.NOTE_BOTTOM),
         examples=tuple((entry.position, text) for entry, text in rising if entry.position in around),

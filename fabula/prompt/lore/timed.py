@@ -28,10 +28,13 @@ class Effect:
 
 @dataclass(frozen=True, slots=True)
 class Timers:
-    """All effects of one chat."""
+    """All effects of one chat. `told` has the number of messages at which an entry was told first, for those
+    that want to know it (Character Card V3); it is undone like the others.
+    """
 
     sticky: Mapping[str, Effect] = field(default_factory=dict)
     cooldown: Mapping[str, Effect] = field(default_factory=dict)
+    told: Mapping[str, int] = field(default_factory=dict)
 
     @staticmethod
     def of(metadata: Mapping[str, Any]) -> Timers:
@@ -42,13 +45,14 @@ class Timers:
                 for key, row in rows.items()
             }
 
-        return Timers(effects("sticky"), effects("cooldown"))
+        return Timers(effects("sticky"), effects("cooldown"), dict(metadata.get("told") or {}))
 
-    def all(self) -> dict[str, dict[str, dict[str, Any]]]:
-        return {
+    def all(self) -> dict[str, dict[str, Any]]:
+        kept: dict[str, dict[str, Any]] = {
             "sticky": {key: asdict(effect) for key, effect in self.sticky.items()},
             "cooldown": {key: asdict(effect) for key, effect in self.cooldown.items()},
         }
+        return kept | ({"told": dict(self.told)} if self.told else {})
 
 
 @dataclass(slots=True)
@@ -58,11 +62,13 @@ class Timing:
     length: int  # messages of the chat
     effects: dict[Kind, dict[str, Effect]]
     active: dict[Kind, set[int]] = field(default_factory=lambda: {"sticky": set(), "cooldown": set()})
+    told: dict[str, int] = field(default_factory=dict)
 
     @staticmethod
     def checked(timers: Timers, entries: Sequence[Entry], length: int, *, dry: bool = False) -> Timing:
         """What is left of the state at `length` messages. A dry run neither ends nor applies effects."""
         timing = Timing(length, {"sticky": dict(timers.sticky), "cooldown": dict(timers.cooldown)})
+        timing.told = {id: start for id, start in timers.told.items() if start < length}
         if not dry:
             by_mark = {entry.mark: entry for entry in reversed(entries)}
             timing._check("sticky", by_mark, timing._cool)
@@ -102,6 +108,10 @@ class Timing:
     def is_delayed(self, entry: Entry) -> bool:
         return self.length < entry.delay
 
+    def was_told(self, entry: Entry) -> bool:
+        """In an earlier turn, which was not taken back."""
+        return entry.id in self.told
+
     def after(self, activated: Iterable[Entry]) -> Timers:
         """The state once these entries were used: running effects are not begun anew."""
         for entry in activated:
@@ -109,4 +119,6 @@ class Timing:
                 lasts = getattr(entry, kind)
                 if lasts and entry.id not in self.effects[kind]:
                     self.effects[kind][entry.id] = self._effect(entry, lasts)
-        return Timers(self.effects["sticky"], self.effects["cooldown"])
+            if entry.rules.keeps or entry.rules.once:
+                self.told.setdefault(entry.id, self.length)
+        return Timers(self.effects["sticky"], self.effects["cooldown"], self.told)

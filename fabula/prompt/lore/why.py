@@ -14,6 +14,7 @@ Reason = Literal[
     "sticky",
     "decorator",
     "external",
+    "kept",
     # out
     "disabled",
     "trigger",
@@ -33,6 +34,15 @@ Reason = Literal[
     "budget",
     "empty",
     "not_reached",
+    # out by a decorator of Character Card V3
+    "too_early",
+    "not_this_turn",
+    "told_before",
+    "other_greeting",
+    "other_icon",
+    "additional_keys",
+    "excluded_key",
+    "context_full",
 ]
 
 

@@ -47,7 +47,8 @@ def is_constant(entry: Entry) -> bool:
     """Whether an entry is told in every turn, so that it can stand in the head."""
     lasts = entry.sticky or entry.cooldown or entry.delay
     sure = not entry.uses_probability or entry.probability == 100
-    return entry.constant and sure and not (lasts or entry.triggers or entry.group or entry.waits)
+    changes = lasts or entry.triggers or entry.group or entry.waits or entry.rules.changes
+    return entry.constant and sure and not changes
 
 
 def head(p: Prepared, fixed: Mapping[str, str]) -> Head:
@@ -98,7 +99,9 @@ def _texts(p: Prepared) -> Iterable[tuple[str, str]]:
     yield "lore", "\n".join(constant.before)
     yield "description", p.card.description
     yield "personality", p.card.personality
+    yield "lore", "\n".join(constant.personality)
     yield "scenario", p.card.scenario
+    yield "lore", "\n".join(constant.scenario)
     yield "lore", "\n".join((*constant.after, *(text for at in constant.depths for text in at.texts)))
     yield "persona", persona.description if persona.place != PersonaPlace.NOWHERE else ""
     yield "examples", _examples(p, constant.examples)
@@ -116,7 +119,8 @@ def _system(p: Prepared) -> str:
         return ""
     if not own and not p.members and p.story.prefers_card_prompt:
         own = p.story.character.card.system_prompt
-    return own.strip().replace("{{original}}", prompt.text) if own.strip() else prompt.text
+    general = p.general_prompt
+    return own.strip().replace("{{original}}", general) if own.strip() else general
 
 
 def _examples(p: Prepared, lore: Sequence[tuple[int, str]]) -> str:

@@ -1,6 +1,6 @@
 """The steady layout: head, history, tail, and what of them is new to an engine. Knows no engine.
 
-Notes, post-history instructions and other texts at a depth stand at the very end, behind the person's last
+Post-history instructions and what else has to be last stand at the very end, behind the person's last
 message: they are read again every turn, and with them the reply that followed them. When the window is full,
 half of it is given up at once, so that the beginning stays the same for many turns.
 """
@@ -13,15 +13,14 @@ from dataclasses import dataclass, replace
 from fabula.core.errors import TemplateRefused
 from fabula.core.messages import Message
 from fabula.prompt.assemble import assemble
-from fabula.prompt.faithful.injections import at_depth, depths, gathered
-from fabula.prompt.faithful.model import Injection, Join, Place, Story, StoryMessage, Turn
+from fabula.prompt.faithful.model import Join, Story, StoryMessage, Turn
 from fabula.prompt.faithful.prepare import Prepared, World, prepare
 from fabula.prompt.lore.activate import Activation
-from fabula.prompt.lore.entry import Role
 from fabula.prompt.plan import Break, CountTable, NeedCounts, PromptPlan, Segment
 from fabula.prompt.steady.head import JOINT, Head, head
 from fabula.prompt.steady.history import ANNOUNCED, Turned, announce, announcement, told_now, turned
 from fabula.prompt.steady.memory import Memory, Shown, Told, digest
+from fabula.prompt.steady.notes import noted_now
 from fabula.prompt.template import ChatTemplate
 
 OPENED = "({{char}} begins.)"
@@ -59,7 +58,8 @@ def steady_prompt(
     found = layout.laid_out(memory)
     if isinstance(found, NeedCounts) or found.memory.first == memory.first or not memory.first:
         return found
-    return layout.laid_out(replace(memory, fixed={}))  # cut anew: what was kept may change now
+    anew = replace(memory, fixed={}, noted={}, first=found.memory.first)  # all is read again now anyway
+    return layout.laid_out(anew, before=memory)
 
 
 def _one_head(story: Story) -> Story:
@@ -69,7 +69,19 @@ def _one_head(story: Story) -> Story:
     return story
 
 
-_Window = tuple[list[StoryMessage], PromptPlan, list[Turned], dict[str, tuple[Told, ...]]]
+_Beside = dict[str, tuple[Told, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """The messages that are told, with the lore before them and the notes behind them."""
+
+    kept: list[StoryMessage]
+    plan: PromptPlan
+    turns: list[Turned]
+    told: _Beside
+    noted: _Beside
+    tail: str
 
 
 class _Layout:
@@ -78,26 +90,27 @@ class _Layout:
     ):
         self._p, self._template, self._counts = prepared, template, counts
         self._tokenizer, self._announced = tokenizer, announced
-        self._tail = tail(prepared)
         self._sent: tuple[Message, ...] = ()
 
-    def laid_out(self, memory: Memory) -> SteadyPrompt | NeedCounts:
+    def laid_out(self, memory: Memory, before: Memory | None = None) -> SteadyPrompt | NeedCounts:
+        """`before` is what the last prompt left, where it is not to be gone on from."""
         p = self._p
         top = head(p, memory.fixed)
         found = self._window(top, memory)
         if isinstance(found, NeedCounts):
             return found
-        kept, plan, turns, told = found
-        shown = self._shown(top, turns)
-        segments = self._segments(top, plan, turns, told)
+        shown = self._shown(top, found)
+        segments = self._segments(top, found)
         if isinstance(segments, NeedCounts):
             return segments
-        first = kept[0].id if kept else ""
-        broke = self._broke(memory, first, shown, segments)
-        cut = len(p.messages) - len(kept)
+        first = found.kept[0].id if found.kept else ""
+        broke = self._broke(before or memory, first, shown, segments)
+        cut = len(p.messages) - len(found.kept)
         return SteadyPrompt(
-            plan=replace(plan, segments=segments, cut_messages=cut, broke=broke),
-            memory=Memory(told=told, fixed=top.fixed, first=first, shown=tuple(shown)),
+            plan=replace(found.plan, segments=segments, cut_messages=cut, broke=broke),
+            memory=Memory(
+                told=found.told, noted=found.noted, fixed=top.fixed, first=first, shown=tuple(shown)
+            ),
             lore=p.activation,
             fixed=tuple(section.name for section in top.sections if section.fixed),
             messages=self._sent,
@@ -109,25 +122,24 @@ class _Layout:
         kept = _from(messages, first)
         found = self._fitted(top, kept, memory)
         while not isinstance(found, NeedCounts):
-            plan, turns, _ = found
+            plan = found.plan
             if plan.cut_messages:
-                kept = _from(kept, _first(turns, plan))
+                kept = _from(kept, _first(found.turns, plan))
             elif first and len(kept) < len(messages) and plan.tokens < self._p.turn.room // LEAST_SHARE:
                 kept, first = list(messages), ""
             else:
-                return kept, *found
+                return found
             found = self._fitted(top, kept, memory)
         return found
 
-    def _fitted(
-        self, top: Head, kept: Sequence[StoryMessage], memory: Memory
-    ) -> tuple[PromptPlan, list[Turned], dict[str, tuple[Told, ...]]] | NeedCounts:
+    def _fitted(self, top: Head, kept: list[StoryMessage], memory: Memory) -> _Window | NeedCounts:
         p = self._p
         told = told_now(p, memory.told, kept)
-        turns = turned(p, kept, told, self._announced)
-        messages = [one.message for one in self._with_tail(turns)]
-        plan = self._assembled(top, messages)
-        return plan if isinstance(plan, NeedCounts) else (plan, turns, told)
+        noted, last = noted_now(p, memory.noted, kept)
+        turns = turned(p, kept, told, noted, self._announced)
+        end = tail(p, last)
+        plan = self._assembled(top, [one.message for one in self._with_tail(turns, end)])
+        return plan if isinstance(plan, NeedCounts) else _Window(kept, plan, turns, told, noted, end)
 
     def _assembled(self, top: Head, messages: list[Message]) -> PromptPlan | NeedCounts:
         """Where a template insists that the person speaks first, somebody asks for the beginning."""
@@ -150,7 +162,7 @@ class _Layout:
             opening = Message(role="user", text=p.resolve(OPENED))
             return self._assembled(top, [opening, *messages])
 
-    def _with_tail(self, turns: list[Turned]) -> list[Turned]:
+    def _with_tail(self, turns: list[Turned], end: str) -> list[Turned]:
         """With the announcement, which stays, and the tail, which does not."""
         p = self._p
         if p.continues and turns and turns[-1].message.role == "assistant":
@@ -158,15 +170,15 @@ class _Layout:
         if p.members and p.turn.kind != "impersonate":
             announce(turns, announcement(p, p.char, self._announced))
         ended = list(turns)
-        announce(ended, self._tail)
+        announce(ended, end)
         return ended
 
     # ── what is new ─────────────────────────────────────────────────────────────────────────────────────
 
-    def _shown(self, top: Head, turns: Sequence[Turned]) -> list[Shown]:
+    def _shown(self, top: Head, found: _Window) -> list[Shown]:
         parts = [Shown(section.name, digest(section.text)) for section in top.sections]
-        parts += [Shown(f"message {one.message.id}", digest(one.message.text)) for one in turns]
-        return [*parts, *([Shown("tail", digest(self._tail))] if self._tail else [])]
+        parts += [Shown(f"message {one.message.id}", digest(one.message.text)) for one in found.turns]
+        return [*parts, *([Shown("tail", digest(found.tail))] if found.tail else [])]
 
     def _broke(
         self, memory: Memory, first: str, shown: Sequence[Shown], segments: Sequence[Segment]
@@ -196,62 +208,49 @@ class _Layout:
 
     # ── the plan ────────────────────────────────────────────────────────────────────────────────────────
 
-    def _segments(
-        self, top: Head, plan: PromptPlan, turns: Sequence[Turned], told: dict[str, tuple[Told, ...]]
-    ) -> tuple[Segment, ...] | NeedCounts:
-        lore = [one for one in turns if any(told.get(id) for id in one.ids)]
+    def _segments(self, top: Head, found: _Window) -> tuple[Segment, ...] | NeedCounts:
         texts = [section.text for section in top.sections]
-        texts += [known.text for one in lore for id in one.ids for known in told.get(id, ())]
-        texts += [self._tail] if self._tail else []
+        for one in found.turns:
+            texts += [it.text for beside in (found.told, found.noted) for it in _beside(one, beside)]
+        texts += [found.tail] if found.tail else []
         missing = tuple(dict.fromkeys(text for text in texts if text not in self._counts))
         if missing:
             return NeedCounts(missing)
         parts = [self._head_segment(section.name, section.text, section.fixed) for section in top.sections]
-        for segment in plan.segments[1 if top.text else 0 :]:
-            parts += self._message_segments(segment, turns, told)
+        for segment in found.plan.segments[1 if top.text else 0 :]:
+            parts += self._message_segments(segment, found)
         return tuple(parts)
 
     def _head_segment(self, name: str, text: str, fixed: bool) -> Segment:
         return Segment(name, "", self._counts[text], reason="fixed" if fixed else "head")
 
-    def _message_segments(
-        self, segment: Segment, turns: Sequence[Turned], told: dict[str, tuple[Told, ...]]
-    ) -> list[Segment]:
-        one = next((turn for turn in turns if turn.message.id == segment.message_id), None)
-        known = [told_ for id in (one.ids if one else ()) for told_ in told.get(id, ())]
-        lore = [
-            Segment(
-                "lore", segment.message_id, self._counts[it.text], segment.included, it.label, "triggered"
-            )
-            for it in known
-        ]
-        is_last = bool(turns) and turns[-1].message.id == segment.message_id
-        cost = self._counts[self._tail] if is_last and self._tail else 0
+    def _message_segments(self, segment: Segment, found: _Window) -> list[Segment]:
+        one = next((turn for turn in found.turns if turn.message.id == segment.message_id), None)
+        lore = [self._told_segment("lore", it, segment, "triggered") for it in _beside(one, found.told)]
+        notes = [self._told_segment("note", it, segment, "stays") for it in _beside(one, found.noted)]
+        is_last = bool(found.turns) and found.turns[-1].message.id == segment.message_id
+        cost = self._counts[found.tail] if is_last and found.tail else 0
         end = [Segment("tail", "", cost, reason="tail")] if cost else []
-        own = max(0, segment.tokens - sum(part.tokens for part in (*lore, *end)))
-        return [*lore, replace(segment, tokens=own, reason="history"), *end]
+        own = max(0, segment.tokens - sum(part.tokens for part in (*lore, *notes, *end)))
+        return [*lore, replace(segment, tokens=own, reason="history"), *notes, *end]
+
+    def _told_segment(self, source: str, told: Told, at: Segment, reason: str) -> Segment:
+        return Segment(source, at.message_id, self._counts[told.text], at.included, told.label, reason)
 
 
-def _lore_segment(told: Told, tokens: int, message: str, included: bool) -> Segment:
-    return Segment("lore", message, tokens, included, told.label, "triggered")
-
-
-def tail(p: Prepared) -> str:
-    """What is told at the end and is not part of the history."""
-    injections = [*p.injections]
-    texts = [gathered([item for item in injections if _is_note(item)], Place.AFTER_STORY)]
-    for depth in reversed(depths(injections)):
-        texts += [at_depth(injections, depth, role) for role in (Role.ASSISTANT, Role.USER, Role.SYSTEM)]
+def tail(p: Prepared, notes: Sequence[str]) -> str:
+    """What is told at the end and is not part of the history: these notes, and what has to be last."""
     prompt = p.story.system_prompt
     own = p.story.character.card.post_history
+    texts = list(notes)
     if prompt.enabled:
         texts.append(p.preferred(own, prompt.post_history, p.story.prefers_card_post_history))
     texts.append(p.turn.quiet_prompt)
     return JOINT.join(text for text in (p.resolve(part).strip() for part in texts) if text)
 
 
-def _is_note(item: Injection) -> bool:
-    return not item.key.startswith(("1_", "3_", "4_"))
+def _beside(one: Turned | None, beside: _Beside) -> list[Told]:
+    return [it for id in (one.ids if one else ()) for it in beside.get(id, ())]
 
 
 def _from(messages: Sequence[StoryMessage], first: str) -> list[StoryMessage]:
