@@ -18,13 +18,14 @@ from fabula.prompt.faithful.model import (
     Group,
     Note,
     Persona,
+    PersonaPlace,
     Story,
     StoryMessage,
     SystemPrompt,
     Turn,
 )
 from fabula.prompt.faithful.prepare import World
-from fabula.prompt.lore.entry import Entry
+from fabula.prompt.lore.entry import Entry, Position
 from fabula.prompt.lore.settings import LoreSettings
 from fabula.prompt.macros.scene import Card
 from fabula.prompt.plan import NeedCounts
@@ -162,8 +163,8 @@ def test_constant_lore_stands_in_the_head_and_a_change_of_the_head_is_named() ->
     assert broke.tokens > 0
 
 
-def test_a_note_is_read_again_each_turn_and_the_plan_says_how_much() -> None:
-    chat = Chat(note=Note(text="[Slowly.]", depth=4))
+def test_what_has_to_be_last_is_read_again_each_turn_and_the_plan_says_how_much() -> None:
+    chat = Chat(note=Note(text="[Slowly.]", depth=0))
     chat.say("One")
     assert text_of(chat.prompt()).endswith("One\n\n[Slowly.]<|im_end|>\n<|im_start|>assistant\n")
     chat.say("A reply of some words.", "Mira")
@@ -176,6 +177,74 @@ def test_a_note_is_read_again_each_turn_and_the_plan_says_how_much() -> None:
     assert [segment.tokens for segment in found.plan.segments if segment.source == "tail"] == [
         mock_tokens("[Slowly.]")
     ]
+
+
+def test_a_note_at_a_depth_stays_where_it_was_told_until_it_lies_twice_as_deep() -> None:
+    chat, before, told = Chat(note=Note(text="[Slowly.]", depth=2)), "", []
+    for number in range(6):
+        chat.say(f"Question {number}.")
+        found = chat.prompt()
+        assert text_of(found).startswith(before)
+        assert found.plan.broke is None
+        told.append(text_of(found).count("[Slowly.]"))
+        before = text_of(found) + "Yes.<|im_end|>"
+        chat.say("Yes.", "Mira")
+    assert told == [1, 1, 1, 2, 2, 2]
+    notes = [segment for segment in found.plan.segments if segment.source == "note"]
+    assert [(segment.message_id, segment.reason) for segment in notes] == [("m1", "stays"), ("m7", "stays")]
+
+
+def test_a_note_that_was_changed_or_taken_away_is_nowhere_told_any_more() -> None:
+    chat = Chat(note=Note(text="[Slowly.]", depth=4))
+    for text in ("[Slowly.]", "[Fast.]", ""):
+        chat.story = replace(chat.story, note=Note(text=text, depth=4))
+        chat.say("Well?")
+        said = text_of(chat.prompt())
+        assert ("[Slowly.]" in said, "[Fast.]" in said) == (text == "[Slowly.]", text == "[Fast.]")
+        chat.say("Yes.", "Mira")
+
+
+def test_a_long_note_and_one_that_comes_and_goes_stand_only_at_the_end() -> None:
+    for note in (Note(text="[Slowly.] " * 60, depth=4), Note(text="[Slowly.]", depth=4, interval=2)):
+        chat = Chat(note=note)
+        counts = []
+        for number in range(4):
+            chat.say(f"Question {number}.")
+            said = text_of(chat.prompt())
+            counts.append(said.count(note.text.strip()))
+            chat.say("Yes.", "Mira")
+        assert counts == ([1, 1, 1, 1] if note.interval == 1 else [0, 1, 0, 1])
+
+
+def test_the_copies_of_a_note_go_when_the_window_is_cut() -> None:
+    chat = Chat(context=700, note=Note(text="[Slowly.]", depth=2))
+    for number in range(40):
+        chat.say(f"Question {number} " + "word " * 10)
+        found = chat.prompt()
+        if found.plan.broke:
+            assert found.plan.broke.reason == "cut"
+            assert text_of(found).count("[Slowly.]") == 1
+        chat.say(f"Answer {number} " + "word " * 10, "Mira")
+
+
+@pytest.mark.parametrize("position", [Position.NOTE_TOP, Position.NOTE_BOTTOM, Position.DEPTH])
+def test_lore_at_a_depth_or_around_the_note_is_told_once(position: Position) -> None:
+    chat = Chat(
+        lore=[entry(0, position=position), entry(1, position=position, constant=True, keys=())],
+        note=Note(text="[Slowly.]", depth=4),
+    )
+    chat.say("key0")
+    said = text_of(chat.prompt())
+    assert [said.count(text) for text in ("lore 0 told", "lore 1 told", "[Slowly.]")] == [1, 1, 1]
+
+
+def test_a_persona_is_told_once_wherever_it_should_stand() -> None:
+    for place in (PersonaPlace.IN_STORY, PersonaPlace.NOTE_TOP, PersonaPlace.IN_CHAT):
+        chat = Chat(
+            persona=Persona(name="Alex", description="Alex is tall.", place=place), note=Note(text="[N]")
+        )
+        chat.say("Hello.")
+        assert text_of(chat.prompt()).count("Alex is tall.") == 1
 
 
 def test_macros_that_change_by_themselves_are_kept_and_named() -> None:

@@ -15,7 +15,7 @@ from fabula.prompt.faithful.injections import gathered
 from fabula.prompt.faithful.model import PersonaPlace, Place
 from fabula.prompt.faithful.prepare import Prepared
 from fabula.prompt.lore.entry import Entry, Position
-from fabula.prompt.lore.placing import placed
+from fabula.prompt.lore.placing import Placed, placed
 from fabula.prompt.macros.evaluate import resolved
 from fabula.prompt.macros.scene import Scene
 from fabula.prompt.steady.memory import digest
@@ -102,10 +102,16 @@ def _texts(p: Prepared) -> Iterable[tuple[str, str]]:
     yield "lore", "\n".join(constant.personality)
     yield "scenario", p.card.scenario
     yield "lore", "\n".join(constant.scenario)
-    yield "lore", "\n".join((*constant.after, *(text for at in constant.depths for text in at.texts)))
+    yield "lore", "\n".join((*constant.after, *_elsewhere(constant)))
     yield "persona", persona.description if persona.place != PersonaPlace.NOWHERE else ""
     yield "examples", _examples(p, constant.examples)
     yield "after", "\n".join(item.text for item in p.injections if _is_summary(item.place, item.key))
+
+
+def _elsewhere(constant: Placed) -> Iterable[str]:
+    """Lore that should stand around the author's note or in the chat."""
+    yield from (*constant.note_top, *constant.note_bottom)
+    yield from (text for at in constant.depths for text in at.texts)
 
 
 def _is_summary(place: int, key: str) -> bool:

@@ -58,15 +58,19 @@ def _told(entry: Entry) -> Told:
 
 
 def turned(
-    p: Prepared, kept: Sequence[StoryMessage], told: Mapping[str, tuple[Told, ...]], announced: str
+    p: Prepared,
+    kept: Sequence[StoryMessage],
+    told: Mapping[str, tuple[Told, ...]],
+    noted: Mapping[str, tuple[Told, ...]],
+    announced: str,
 ) -> list[Turned]:
     """The messages as turns whose roles alternate, oldest first."""
     turns: list[Turned] = []
-    for index, message in enumerate(kept):
+    for message in kept:
         if _is_theirs(message):
             _add_reply(turns, p, message, announced)
         else:
-            _add_asked(turns, message, told.get(message.id, ()), bool(p.members) and index > 0)
+            _add_asked(turns, message, told.get(message.id, ()), noted.get(message.id, ()))
     return turns
 
 
@@ -74,8 +78,10 @@ def _is_theirs(message: StoryMessage) -> bool:
     return not message.is_user and not message.is_narrator
 
 
-def _add_asked(turns: list[Turned], message: StoryMessage, lore: Sequence[Told], named: bool) -> None:
-    text = JOINT.join([*(one.text for one in lore), message.text])
+def _add_asked(
+    turns: list[Turned], message: StoryMessage, lore: Sequence[Told], notes: Sequence[Told]
+) -> None:
+    text = JOINT.join([*(one.text for one in lore), message.text, *(one.text for one in notes)])
     if turns and turns[-1].message.role == "user":
         last = turns[-1]
         joined = replace(last.message, text=last.message.text + JOINT + text, id=message.id)

@@ -13,7 +13,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A lorebook entry that was told before a message, and stays there as it was."""
+    """A lorebook entry that was told before a message, or a note behind it, and stays there as it was."""
 
     entry: str
     label: str
@@ -30,10 +30,12 @@ class Shown:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
-    """`told` by the id of the message that the lore stands before; `fixed` are texts of the head whose macros
-    change by themselves, as they were first resolved; `first` is the id of the first message that is told."""
+    """`told` by the id of the message that the lore stands before, `noted` by that which the notes stand
+    behind; `fixed` are texts of the head whose macros change by themselves, as they were first resolved;
+    `first` is the id of the first message that is told."""
 
     told: Mapping[str, tuple[Told, ...]] = field(default_factory=dict)
+    noted: Mapping[str, tuple[Told, ...]] = field(default_factory=dict)
     fixed: Mapping[str, str] = field(default_factory=dict)
     first: str = ""
     shown: tuple[Shown, ...] = ()
@@ -41,7 +43,8 @@ class Memory:
     def all(self) -> dict[str, Any]:
         """As JSON keeps it."""
         return {
-            "told": {id: [asdict(one) for one in told] for id, told in self.told.items()},
+            "told": _rows(self.told),
+            "noted": _rows(self.noted),
             "fixed": dict(self.fixed),
             "first": self.first,
             "shown": [[one.part, one.digest] for one in self.shown],
@@ -50,11 +53,20 @@ class Memory:
     @staticmethod
     def of(row: Mapping[str, Any]) -> Memory:
         return Memory(
-            told={id: tuple(Told(**one) for one in told) for id, told in row.get("told", {}).items()},
+            told=_told(row.get("told", {})),
+            noted=_told(row.get("noted", {})),
             fixed=row.get("fixed", {}),
             first=row.get("first", ""),
             shown=tuple(Shown(part, digest) for part, digest in row.get("shown", ())),
         )
+
+
+def _rows(told: Mapping[str, tuple[Told, ...]]) -> dict[str, list[dict[str, str]]]:
+    return {id: [asdict(one) for one in ones] for id, ones in told.items() if ones}
+
+
+def _told(rows: Mapping[str, list[dict[str, str]]]) -> dict[str, tuple[Told, ...]]:
+    return {id: tuple(Told(**one) for one in ones) for id, ones in rows.items()}
 
 
 def digest(*texts: str) -> str:
