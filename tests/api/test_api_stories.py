@@ -134,7 +134,7 @@ def test_the_chats_own_system_prompt_goes_before_the_cards(client: Client, mira:
     assert "You are Mira in a story" not in text
 
 
-def test_notes_and_what_stands_after_the_history_come_last(client: Client) -> None:
+def test_a_note_stays_where_it_was_told_and_what_stands_after_the_history_comes_last(client: Client) -> None:
     data = MIRA["data"] | {
         "post_history_instructions": "Stay calm.",
         "extensions": {"depth_prompt": {"prompt": "Speak slowly.", "depth": 2, "role": "system"}},
@@ -145,7 +145,8 @@ def test_notes_and_what_stands_after_the_history_come_last(client: Client) -> No
     story = story_of(chat.say("And now?"))
     assert (story["broke"]["part"], story["broke"]["reason"]) == ("tail", "tail")
     text = client.get(f"{chat.path}/prompt")["text"]
-    assert text.index("And now?") < text.index("Speak slowly.") < text.index("Stay calm.")
+    places = [text.index(part) for part in ("Hello.", "Speak slowly.", "And now?", "Stay calm.")]
+    assert places == sorted(places)
 
 
 def test_variables_that_a_greeting_sets_are_the_chats(client: Client) -> None:
