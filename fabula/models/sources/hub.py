@@ -1,92 +1,227 @@
-"""Fetch GGUF files of a repository on the Hugging Face hub or a mirror of it. Knows no screen.
-
-Address, token and offline switch are huggingface_hub's own (HF_ENDPOINT, HF_TOKEN, HF_HUB_OFFLINE, a saved
-login); the bytes come through `url.Download`, which resumes, checks SHA-256 and can be cancelled.
-"""
+"""Fetch a model of a repository from a hub, with all its files. Knows no screen and no hub's own API."""
 
 from __future__ import annotations
 
-import os
-import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+import hashlib
+import itertools
+import json
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
-from typing import Any
-from urllib.parse import quote
 
-import httpx
-
-from fabula.core.errors import (
-    AccessDenied,
-    DownloadBroken,
-    NotAModel,
-    Offline,
-    QuantizationMissing,
-    SourceMissing,
-    UnknownSource,
-)
-from fabula.models.formats.identify import model_name, split_name
+from fabula.core.errors import DownloadFailure, NotAModel, QuantizationMissing
+from fabula.models.formats.folders import CONFIG
+from fabula.models.formats.identify import split_name
 from fabula.models.sources import landing
-from fabula.models.sources.addresses import is_allowed
-from fabula.models.sources.url import TIMEOUT, Download, Remote
-from fabula.models.sources.words import Errand, Source
+from fabula.models.sources.download import Download
+from fabula.models.sources.hubs import HubFile, hub_of
+from fabula.models.sources.repository import Contents, HubModel, choose, packed_branches, sort_out
+from fabula.models.sources.requests import Remote
+from fabula.models.sources.words import Errand, Progress, Source
+from fabula.models.verifying import note_hash
 
-PREFERRED = ("Q4_K_M", "UD-Q4_K_XL", "MXFP4", "Q4_K_S", "Q4_0", "IQ4_XS", "Q5_K_M", "Q6_K", "Q8_0", "F16")
-PAGES = 50  # of a listing; the hub gives 1,000 entries a page
+OLD_CONFIG = "quantize_config.json"
 
-
-@dataclass(frozen=True, slots=True)
-class HubFile:
-    """A GGUF file of a repository. `sha256` is "" where the hub keeps none."""
-
-    path: str
-    size: int
-    sha256: str = ""
+__all__ = ["HubFile", "HubModel", "choose", "contents", "fetch_files", "fetch_hub", "list_models", "remotes"]
 
 
-@dataclass(frozen=True, slots=True)
-class HubModel:
-    """One choice of a repository: all parts of one model, in order."""
+def fetch_hub(source: Source, errand: Errand) -> Path:
+    """The chosen model of a repository; of a split model the first part, of a folder the folder."""
+    held, revision = chosen(source)
+    lock = landing.file_name(f"{source.target}-{held.model.name}")
+    with landing.one_at_a_time(errand, lock):
+        if held.model.format == "safetensors":
+            return _fetch_folder(held.model, source, revision, errand)
+        return _fetch_gguf(held, source, revision, errand)
 
-    name: str
-    files: tuple[HubFile, ...]
+
+class Chosen:
+    """A model of a repository and the projector that comes with it."""
+
+    def __init__(self, model: HubModel, projector: HubFile | None) -> None:
+        self.model, self.projector = model, projector
+
+    @property
+    def files(self) -> tuple[HubFile, ...]:
+        return (*self.model.files, *([self.projector] if self.projector else []))
 
     @property
     def size(self) -> int:
         return sum(file.size for file in self.files)
 
 
-def fetch_hub(source: Source, errand: Errand) -> Path:
-    """The chosen model of a repository; of a split model the first part."""
-    revision = source.version or "main"
-    model = choose(list_models(source.target, revision, source.text), source)
-    lock = landing.file_name(f"{source.target}-{model.name}")
-    with landing.one_at_a_time(errand, lock):
-        downloads = _downloads(model, source, revision, errand)
-        errand.check_space(max(model.size - sum(each.have for each in downloads), 0))
-        for each in downloads:
-            _run(each, source)
-        landed = [each.land() for each in downloads]
-    return landed[0]
+def chosen(source: Source) -> tuple[Chosen, str]:
+    """What the source means, and the revision that it is in: a choice may be a branch."""
+    hub = hub_of(source)
+    revision = source.version or hub.revision
+    here = contents(source.target, revision, source)
+    try:
+        return chosen_in(here, source), revision
+    except QuantizationMissing:
+        for branch in packed_branches(_branches(source)) if source.choice and not source.version else ():
+            if branch.lower() == source.choice.lower():
+                return Chosen(contents(source.target, branch, source).models[0], None), branch
+        raise
 
 
-def _downloads(model: HubModel, source: Source, revision: str, errand: Errand) -> list[Download]:
-    downloads, before = [], 0
-    for file, remote in zip(model.files, remotes(model, source, revision), strict=True):
-        downloads.append(Download(remote, errand, before, model.size))
-        before += file.size
-    return downloads
+def chosen_in(here: Contents, source: Source) -> Chosen:
+    """Raises NotAModel for a repository without weights, or QuantizationMissing."""
+    if not here.models and not source.choice:
+        raise NotAModel(source.text, "models.problem.no_weights")
+    model = choose(here.models, source)
+    return Chosen(model, here.projector if model.format == "gguf" else None)
+
+
+def _branches(source: Source) -> list[str]:
+    """None where the hub does not tell: a mirror may not know them."""
+    with suppress(DownloadFailure):
+        return hub_of(source).branches(source.target, source.text)
+    return []
+
+
+def contents(repository: str, revision: str, source: Source) -> Contents:
+    """Raises Offline, SourceMissing, AccessDenied, AccessGated or DownloadBroken."""
+    files = hub_of(source).files(repository, revision, source.text)
+    return sort_out(files, repository, revision)
+
+
+def list_models(source: Source) -> list[HubModel]:
+    return list(contents(source.target, source.version or hub_of(source).revision, source).models)
 
 
 def remotes(model: HubModel, source: Source, revision: str) -> list[Remote]:
     """Where the files of a model lie, with the token that may be needed."""
-    found = []
+    return [_remote(file, source, revision, only=len(model.files) == 1) for file in model.files]
+
+
+def _remote(file: HubFile, source: Source, revision: str, *, only: bool = False) -> Remote:
+    hub = hub_of(source)
+    sha256 = source.sha256 if source.sha256 and only else file.sha256
+    name = PurePosixPath(file.path).name
+    address = hub.address(source.target, revision, file.path)
+    return Remote(address, name, source.text, sha256, file.size, hub.headers())
+
+
+def _downloads(remotes: Sequence[Remote], errand: Errand) -> list[Download]:
+    """One after another, told as one. Raises NoDiskSpace before the first byte."""
+    total, before = sum(remote.expected for remote in remotes), 0
+    downloads = []
+    for remote in remotes:
+        downloads.append(Download(remote, errand, before, total))
+        before += remote.expected
+    errand.check_space(max(total - sum(each.have for each in downloads), 0))
+    return downloads
+
+
+# ── GGUF ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def _fetch_gguf(held: Chosen, source: Source, revision: str, errand: Errand) -> Path:
+    only = len(held.model.files) == 1
+    wanted = {file: _remote(file, source, revision, only=only) for file in held.files}
+    targets = _targets(held, wanted, errand)
+    missing = [file for file in held.files if not _is_there(wanted[file], targets[file], errand)]
+    downloads = dict(zip(missing, _downloads([wanted[file] for file in missing], errand), strict=True))
+    for file, each in downloads.items():
+        _run(each, source, is_model=file is not held.projector)
+    for file, each in downloads.items():
+        targets[file] = each.land(targets[file])
+        if each.sha256:
+            note_hash(targets[file], errand.folder, each.sha256)
+    errand.progress(Progress(held.size, held.size))
+    return targets[held.files[0]]
+
+
+def _targets(held: Chosen, wanted: Mapping[HubFile, Remote], errand: Errand) -> dict[HubFile, Path]:
+    """One name for all parts of a model: where another model has it, all get a number."""
+    for number in itertools.count(1):
+        suffix = f"-{number}" if number > 1 else ""
+        targets = {file: errand.folder / _named(file, held, suffix) for file in held.files}
+        if all(_is_free(wanted[file], target, errand) for file, target in targets.items()):
+            return targets
+    raise AssertionError("counting does not end")
+
+
+def _named(file: HubFile, held: Chosen, suffix: str) -> str:
+    name = landing.file_name(PurePosixPath(file.path).name)
+    if file is held.projector:
+        name = projector_name(held.model, file)
+    split = split_name(Path(name))
+    if split is None:
+        return f"{name.removesuffix('.gguf')}{suffix}.gguf"
+    return f"{split.stem}{suffix}-{split.part:05}-of-{split.parts:05}.gguf"
+
+
+def _is_free(remote: Remote, target: Path, errand: Errand) -> bool:
+    return not target.exists() or landing.is_damaged(target) or _is_there(remote, target, errand)
+
+
+def _is_there(remote: Remote, target: Path, errand: Errand) -> bool:
+    return landing.has_digest(target, remote.expected, remote.sha256, errand)
+
+
+def _run(download: Download, source: Source, *, is_model: bool) -> None:
+    part = download.run()
+    try:
+        landing.check_model(part, source.text)
+    except NotAModel:
+        if not is_model:
+            return  # the engine tells of a projector that it cannot read
+        download.forget()
+        raise
+
+
+def projector_name(model: HubModel, projector: HubFile) -> str:
+    """After its model: publishers give projectors no names of their own."""
+    kind = HubModel(PurePosixPath(projector.path).stem, (projector,)).quantization
+    own = model.name
+    if model.quantization:
+        own = own[: own.upper().rfind(model.quantization)].rstrip("-._") or own
+    return landing.file_name(f"mmproj-{own}-{kind}" if kind else f"mmproj-{own}")
+
+
+# ── folders of safetensors ──────────────────────────────────────────────────────────────────────────
+
+
+def _fetch_folder(model: HubModel, source: Source, revision: str, errand: Errand) -> Path:
+    """The name appears only with all files behind it; what is here already waits in the stage."""
+    key = f"{source.kind}:{source.target}@{revision}/{model.folder}"
+    stage = errand.workshop / f"{hashlib.sha256(key.encode()).hexdigest()[:16]}.folder"
+    stage.mkdir(exist_ok=True)
+    wanted = [remote for remote in remotes(model, source, revision) if not _is_staged(remote, stage)]
+    for each in _downloads(wanted, errand):
+        each.run()
+        landing.land(each.part, stage / landing.plain_name(each.remote.name))
+        each.note.unlink(missing_ok=True)
+    with_packing(stage)
+    target = landing.land_folder(stage, errand.folder / landing.plain_name(model.name))
     for file in model.files:
-        address = f"{_endpoint()}/{source.target}/resolve/{quote(revision, safe='')}/{quote(file.path)}"
-        sha256 = source.sha256 if source.sha256 and len(model.files) == 1 else file.sha256
-        name = PurePosixPath(file.path).name
-        found.append(Remote(address, name, source.text, sha256, file.size, _headers()))
-    return found
+        landed = target / landing.plain_name(PurePosixPath(file.path).name)
+        if file.sha256 and landed.is_file():
+            note_hash(landed, errand.folder, file.sha256)
+    errand.progress(Progress(model.size, model.size))
+    return target
+
+
+def _is_staged(remote: Remote, stage: Path) -> bool:
+    file = stage / landing.plain_name(remote.name)
+    return file.is_file() and file.stat().st_size == remote.expected
+
+
+def with_packing(folder: Path) -> None:
+    """Early GPTQ models tell how they are packed in a file of its own; everybody reads config.json now."""
+    config, old = _json(folder / CONFIG), _json(folder / OLD_CONFIG)
+    if config and old and "quantization_config" not in config:
+        told = {"quant_method": old.get("quant_method", "gptq"), **old}
+        text = json.dumps(config | {"quantization_config": told}, indent=2, ensure_ascii=False)
+        (folder / CONFIG).write_text(text + "\n", encoding="utf-8")
+
+
+def _json(file: Path) -> dict[str, object]:
+    with suppress(OSError, ValueError):
+        found = json.loads(file.read_text(encoding="utf-8"))
+        return found if isinstance(found, dict) else {}
+    return {}
 
 
 def fetch_files(source: Source, names: Sequence[str], folder: Path, errand: Errand) -> None:
@@ -94,132 +229,9 @@ def fetch_files(source: Source, names: Sequence[str], folder: Path, errand: Erra
 
     Raises SourceMissing when the first of them is not there.
     """
-    revision = quote(source.version or "main", safe="")
+    revision = source.version or hub_of(source).revision
     for name in names:
-        address = f"{_endpoint()}/{source.target}/resolve/{revision}/{quote(name)}"
-        download = Download(Remote(address, name, source.text, headers=_headers()), errand)
+        download = Download(_remote(HubFile(name, 0), source, revision), errand)
         with landing.one_at_a_time(errand, download.remote.id):
             landing.land(download.run(), folder / name)
             download.forget()
-
-
-def _run(download: Download, source: Source) -> None:
-    part = download.run()
-    try:
-        landing.check_model(part, source.text)
-    except NotAModel:
-        download.forget()
-        raise
-
-
-# ── what a repository has ───────────────────────────────────────────────────────────────────────────
-
-
-def list_models(repository: str, revision: str = "main", source: str = "") -> list[HubModel]:
-    """The GGUF models of a repository, projectors and importance matrices left out.
-
-    Raises Offline, SourceMissing, AccessDenied or DownloadBroken.
-    """
-    groups: dict[str, list[HubFile]] = {}
-    for file in _list_files(repository, revision, source or f"hf:{repository}"):
-        groups.setdefault(model_name(Path(file.path)), []).append(file)
-    models = [
-        HubModel(name, tuple(sorted(files, key=lambda file: file.path))) for name, files in groups.items()
-    ]
-    return [model for model in models if _is_whole(model)]
-
-
-def _is_whole(model: HubModel) -> bool:
-    split = split_name(Path(model.files[0].path))
-    return len(model.files) == (split.parts if split else 1)
-
-
-def _list_files(repository: str, revision: str, source: str) -> list[HubFile]:
-    url: str | None = f"{_endpoint()}/api/models/{repository}/tree/{quote(revision, safe='')}?recursive=true"
-    rows: list[dict[str, Any]] = []
-    for _ in range(PAGES):
-        answer = _get(str(url), source)
-        rows += answer.json()
-        url = answer.links.get("next", {}).get("url")
-        if url is None:
-            break
-    return [_file(row) for row in rows if _is_model(row)]
-
-
-def _is_model(row: dict[str, Any]) -> bool:
-    name = PurePosixPath(str(row.get("path", ""))).name.lower()
-    return row.get("type") == "file" and name.endswith(".gguf") and not re.search(r"mmproj|imatrix", name)
-
-
-def _file(row: dict[str, Any]) -> HubFile:
-    lfs = row.get("lfs") or {}
-    return HubFile(str(row["path"]), int(lfs.get("size") or row.get("size") or 0), str(lfs.get("oid", "")))
-
-
-def _get(url: str, source: str) -> httpx.Response:
-    from huggingface_hub.constants import is_offline_mode
-
-    if is_offline_mode():
-        raise Offline(source)
-    if not is_allowed(url):
-        raise UnknownSource(url)
-    try:
-        headers = _headers() if url.startswith(f"{_endpoint()}/") else {}  # the token is for the hub alone
-        answer = httpx.get(url, headers=headers, timeout=TIMEOUT, follow_redirects=True)
-    except httpx.ConnectError as error:
-        raise Offline(source) from error
-    except httpx.RequestError as error:
-        raise DownloadBroken(source, str(error) or type(error).__name__) from error
-    _check(answer, source)
-    return answer
-
-
-def _check(answer: httpx.Response, source: str) -> None:
-    """The hub says 401 for repositories that do not exist, too, and tells them apart in a header."""
-    if (
-        answer.headers.get("x-error-code") in ("RepoNotFound", "RevisionNotFound")
-        or answer.status_code == 404
-    ):
-        raise SourceMissing(source)
-    if answer.status_code in (401, 403):
-        raise AccessDenied(source)
-    if answer.status_code != 200:
-        raise DownloadBroken(source, f"HTTP {answer.status_code}")
-
-
-def _endpoint() -> str:
-    from huggingface_hub import constants
-
-    return (os.environ.get("HF_ENDPOINT") or constants.ENDPOINT).rstrip("/")
-
-
-def _headers() -> dict[str, str]:
-    from huggingface_hub import get_token
-
-    token = get_token()
-    return {"authorization": f"Bearer {token}"} if token else {}
-
-
-# ── which of them ───────────────────────────────────────────────────────────────────────────────────
-
-
-def choose(models: Sequence[HubModel], source: Source) -> HubModel:
-    """The model that `source.choice` names (a file or a quantization), else the best-known middle size.
-
-    Raises QuantizationMissing with what there is.
-    """
-    wanted = (source.choice,) if source.choice else PREFERRED
-    for choice in wanted:
-        found = [model for model in models if _matches(model, choice)]
-        if found:
-            return min(found, key=lambda model: (len(model.name), model.name))
-    if not source.choice and len(models) == 1:
-        return models[0]
-    known = ", ".join(sorted(model.name for model in models))
-    raise QuantizationMissing(source.text, source.choice or PREFERRED[0], known or "–")
-
-
-def _matches(model: HubModel, choice: str) -> bool:
-    if choice.lower().endswith(".gguf"):
-        return any(choice in (file.path, PurePosixPath(file.path).name) for file in model.files)
-    return bool(re.search(rf"(^|[-._/]){re.escape(choice)}($|[-.])", model.name, re.IGNORECASE))

@@ -6,6 +6,7 @@ import errno
 import hashlib
 import os
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,6 +17,7 @@ from filelock import FileLock, Timeout
 from fabula.core.errors import ChecksumMismatch, NoDiskSpace, NotAModel, StoreUnwritable
 from fabula.models.formats.gguf import BadHeader, read_header
 from fabula.models.sources.words import Errand, Meter
+from fabula.models.verifying import known_hash
 
 CHUNK = 1 << 20  # bytes
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -23,8 +25,13 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 def file_name(text: str) -> str:
     """A name that is safe on every system, ending in `.gguf`."""
-    name = re.sub(r'[\x00-\x1f<>:"/\\|?*]+', "_", text).strip(" ._")[:200] or "model"
+    name = plain_name(text)
     return name if name.lower().endswith(".gguf") else f"{name}.gguf"
+
+
+def plain_name(text: str) -> str:
+    """A name that is safe on every system."""
+    return re.sub(r'[\x00-\x1f<>:"/\\|?*]+', "_", text).strip(" ._")[:200] or "model"
 
 
 @contextmanager
@@ -63,7 +70,16 @@ def digest_of(path: Path, errand: Errand) -> str:
         while block := file.read(CHUNK):
             digest.update(block)
             meter.add(len(block))
+    meter.tell()
     return digest.hexdigest()
+
+
+def has_digest(path: Path, size: int, sha256: str, errand: Errand) -> bool:
+    """Whether it is a file of that size with that checksum; a size alone proves nothing."""
+    if not sha256 or not path.is_file() or path.stat().st_size != size:
+        return False
+    known = known_hash(path, errand.folder)
+    return (known or digest_of(path, errand)) == sha256.lower()
 
 
 def check_digest(part: Path, name: str, expected: str, actual: str) -> None:
@@ -101,16 +117,35 @@ def land(part: Path, target: Path) -> Path:
     return target
 
 
+def land_folder(stage: Path, target: Path) -> Path:
+    """Renames a finished folder; one that holds the same files stays, another one keeps its name."""
+    candidate, number = target, 2
+    while candidate.exists() and not _is_alike(stage, candidate):
+        candidate = target.with_name(f"{target.name}-{number}")
+        number += 1
+    if candidate.exists():
+        shutil.rmtree(stage)
+        return candidate
+    return land(stage, candidate)
+
+
+def _is_alike(one: Path, other: Path) -> bool:
+    def files(folder: Path) -> dict[str, int]:
+        return {file.name: file.stat().st_size for file in folder.iterdir() if file.is_file()}
+
+    return other.is_dir() and files(one).items() <= files(other).items()
+
+
 def free_name(target: Path) -> Path:
     """`target`, or with a number when another model has that name: only a damaged file is overwritten."""
     candidate, number = target, 2
-    while candidate.exists() and not _is_damaged(candidate):
+    while candidate.exists() and not is_damaged(candidate):
         candidate = target.with_name(f"{target.stem}-{number}{target.suffix}")
         number += 1
     return candidate
 
 
-def _is_damaged(path: Path) -> bool:
+def is_damaged(path: Path) -> bool:
     try:
         check_model(path, str(path))
     except NotAModel:

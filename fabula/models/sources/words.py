@@ -11,9 +11,10 @@ from typing import Literal
 
 from fabula.core.errors import NoDiskSpace
 
-Kind = Literal["wheel", "url", "hub", "file"]
+Kind = Literal["wheel", "url", "hub", "modelscope", "ollama", "file"]
 
 TICK = 0.1  # seconds between two reports of progress
+CONNECTIONS = 4  # at a time to one server
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +53,11 @@ def never() -> bool:
     return False
 
 
+def unlimited() -> int:
+    """For downloads that may be as fast as they come."""
+    return 0
+
+
 def free_space(folder: Path) -> int:
     return shutil.disk_usage(folder).free
 
@@ -65,6 +71,8 @@ class Errand:
     cancelled: Callable[[], bool] = never
     free_space: Callable[[Path], int] = free_space
     sleep: Callable[[float], None] = time.sleep
+    limit: Callable[[], int] = unlimited  # bytes per second, asked again and again; 0 = none
+    connections: int = CONNECTIONS
 
     @property
     def workshop(self) -> Path:

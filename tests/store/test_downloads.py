@@ -1,0 +1,300 @@
+"""Downloads over several connections from a stand-in hub: kills, faults, limits, names, folders."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+from hub_stand_in import Hub, serving
+from models_stand_ins import sha256, tiny_gguf
+
+from fabula.core.errors import (
+    AccessGated,
+    ChecksumMismatch,
+    DownloadBroken,
+    NoDiskSpace,
+    QuantizationMissing,
+    SourceMissing,
+)
+from fabula.models.catalog import Catalog
+from fabula.models.sources import FetchCancelled, Progress, fetch, parse
+from fabula.models.verifying import verify
+
+BIG = tiny_gguf(rows=128 << 10)  # 32 MiB: several connections are worth it
+SMALL = tiny_gguf(rows=4096)  # 1 MiB
+CONFIG = {"model_type": "llama", "architectures": ["LlamaForCausalLM"], "hidden_size": 64}
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Generator[Hub]:
+    for name in ("HF_TOKEN", "HF_HUB_OFFLINE", "MODELSCOPE_API_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    with serving(Hub()) as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.address)
+        monkeypatch.setenv("MODELSCOPE_ENDPOINT", hub.address)
+        yield hub
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "models"
+
+
+def leftovers(folder: Path) -> list[str]:
+    return [path.name for path in (folder / ".fetch").iterdir() if path.suffix != ".lock"]
+
+
+# ── one file ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_download_that_is_killed_twenty_times_ends_with_the_right_hash(hub: Hub, folder: Path) -> None:
+    hub.add("someone/Big-GGUF", {"Big-Q4_0.gguf": BIG})
+    hub.pause, hub.block = 0.02, 32 << 10
+    code = "import pathlib, sys; from fabula.models.sources import fetch; "
+    code += "fetch(sys.argv[1], pathlib.Path(sys.argv[2]))"
+    chance, kills = random.Random(7), 0
+    while kills < 20:
+        with subprocess.Popen([sys.executable, "-c", code, "hf:someone/Big-GGUF", str(folder)]) as process:
+            kills += wait_and_kill(process, hub, chance.uniform(0.02, 0.5))
+        assert Catalog(folder).list() == []
+    hub.pause = 0
+    path = fetch("hf:someone/Big-GGUF", folder)
+    assert sha256(path.read_bytes()) == sha256(BIG)
+    assert any(not span.startswith("bytes=0-") for span in hub.ranges_asked())
+
+
+def wait_and_kill(process: subprocess.Popen[bytes], hub: Hub, seconds: float) -> int:
+    """Kills it some time after it began to receive; 0 = it had ended by itself."""
+    before, until = len(hub.ranges_asked()), time.monotonic() + 20
+    while len(hub.ranges_asked()) == before and time.monotonic() < until:
+        time.sleep(0.01)
+    time.sleep(seconds)
+    ended = process.poll() is not None
+    process.kill()
+    assert not ended, "it ended before it was killed: the server is too fast for this test"
+    return 1
+
+
+def test_several_connections_share_a_large_file(hub: Hub, folder: Path) -> None:
+    hub.add("someone/Big-GGUF", {"Big-Q4_0.gguf": BIG})
+    hub.pause = 0.002
+    assert fetch("hf:someone/Big-GGUF", folder).read_bytes() == BIG
+    assert 2 <= hub.most_at_once <= 4
+
+
+def test_one_connection_is_enough_where_that_is_said(hub: Hub, folder: Path) -> None:
+    hub.add("someone/Big-GGUF", {"Big-Q4_0.gguf": BIG})
+    assert fetch("hf:someone/Big-GGUF", folder, connections=1).read_bytes() == BIG
+    assert hub.most_at_once == 1
+
+
+def test_connections_that_break_are_taken_over_by_others(hub: Hub, folder: Path) -> None:
+    hub.add("someone/Big-GGUF", {"Big-Q4_0.gguf": BIG})
+    hub.faults = ["900000", "1000", 503, "0", "70000", 429, "123456"]
+    assert fetch("hf:someone/Big-GGUF", folder).read_bytes() == BIG
+
+
+def test_a_server_without_ranges_gives_the_whole_file_again(hub: Hub, folder: Path) -> None:
+    hub.add("someone/Tiny-GGUF", {"Tiny-Q4_0.gguf": SMALL})
+    hub.ranges, hub.faults = False, ["300000"]
+    assert fetch("hf:someone/Tiny-GGUF", folder).read_bytes() == SMALL
+
+
+def test_a_server_that_asks_to_wait_is_waited_for(hub: Hub, folder: Path) -> None:
+    hub.add("someone/Tiny-GGUF", {"Tiny-Q4_0.gguf": SMALL})
+    hub.faults, hub.retry_after = [429], "1"
+    seen: list[Progress] = []
+    start = time.monotonic()
+    fetch("hf:someone/Tiny-GGUF", folder, seen.append)
+    assert time.monotonic() - start >= 1
+    assert "models.fetch.asked_to_wait" in [told.note for told in seen]
+
+
+def test_a_limit_is_kept_and_may_change_on_the_way(hub: Hub, folder: Path) -> None:
+    hub.add("someone/Tiny-GGUF", {"Tiny-Q4_0.gguf": SMALL})
+    seen: list[Progress] = []
+    fetch("hf:someone/Tiny-GGUF", folder, seen.append, limit=lambda: 1 << 21 if len(seen) < 3 else 0)
+    assert len([told for told in seen if 0 < told.done < len(SMALL)]) >= 2
+
+
+def test_a_pause_in_the_middle_of_several_connections_loses_little(hub: Hub, folder: Path) -> None:
+    hub.add("someone/Big-GGUF", {"Big-Q4_0.gguf": BIG})
+    hub.pause = 0.01
+    seen: list[Progress] = []
+    with pytest.raises(FetchCancelled):
+        fetch(
+            "hf:someone/Big-GGUF", folder, seen.append, lambda: bool(seen) and seen[-1].done > len(BIG) // 3
+        )
+    hub.pause = 0
+    seen.clear()
+    assert fetch("hf:someone/Big-GGUF", folder, seen.append).read_bytes() == BIG
+    assert seen[0].done > len(BIG) // 3
+
+
+def test_the_disk_is_looked_at_before_the_first_byte(hub: Hub, folder: Path) -> None:
+    hub.add("someone/Big-GGUF", {"Big-Q4_0.gguf": BIG})
+    with pytest.raises(NoDiskSpace) as caught:
+        fetch("hf:someone/Big-GGUF", folder, free_space=lambda _: 1000)
+    assert (caught.value.needed, caught.value.free) == (len(BIG), 1000)
+    assert not [path for path in hub.paths_asked() if path.startswith("/cdn/")]
+
+
+def test_damage_on_the_way_is_seen_and_nothing_is_kept(hub: Hub, folder: Path) -> None:
+    kept = hub.add("someone/Tiny-GGUF", {"Tiny-Q4_0.gguf": SMALL})
+    source = parse(f"hf:someone/Tiny-GGUF#sha256={'0' * 64}")
+    with pytest.raises(ChecksumMismatch):
+        fetch(source, folder)
+    assert leftovers(folder) == []
+    assert kept.revisions["main"]
+
+
+# ── names ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_models_of_the_same_name_get_numbers_all_parts_alike(hub: Hub, folder: Path) -> None:
+    names = [f"Same-Q4_0-0000{n}-of-00002.gguf" for n in (1, 2)]
+    hub.add("one/Same-GGUF", {name: tiny_gguf(rows=32 * n) for n, name in enumerate(names, 1)})
+    hub.add("two/Same-GGUF", {name: tiny_gguf(rows=64 * n) for n, name in enumerate(names, 1)})
+    assert fetch("hf:one/Same-GGUF", folder).name == "Same-Q4_0-00001-of-00002.gguf"
+    assert fetch("hf:two/Same-GGUF", folder).name == "Same-Q4_0-2-00001-of-00002.gguf"
+    assert [model.problem for model in Catalog(folder).list()] == ["", ""]
+
+
+def test_what_is_here_already_is_not_fetched_again(hub: Hub, folder: Path) -> None:
+    hub.add("someone/Tiny-GGUF", {"Tiny-Q4_0.gguf": SMALL})
+    first = fetch("hf:someone/Tiny-GGUF", folder)
+    hub.asked.clear()
+    assert fetch("hf:someone/Tiny-GGUF", folder) == first
+    assert not [path for path in hub.paths_asked() if "resolve" in path]
+
+
+def test_the_hash_of_the_hub_is_remembered_for_later(hub: Hub, folder: Path) -> None:
+    hub.add("someone/Tiny-GGUF", {"Tiny-Q4_0.gguf": SMALL})
+    path = fetch("hf:someone/Tiny-GGUF", folder)
+    model = Catalog(folder).find("Tiny-Q4_0")
+    assert [row.state for row in verify(model, folder)] == ["same"]
+    stamp = path.stat()
+    path.write_bytes(SMALL[:-1] + b"!")
+    os.utime(path, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    assert [row.state for row in verify(model, folder)] == ["damaged"]
+
+
+def test_a_projector_comes_along_under_the_models_name(hub: Hub, folder: Path) -> None:
+    projector = tiny_gguf(general__type="mmproj", general__architecture="clip")
+    files = {"Seer-7B-Q4_K_M.gguf": SMALL, "mmproj-F16.gguf": projector, "mmproj-F32.gguf": projector * 2}
+    hub.add("someone/Seer-GGUF", files)
+    fetch("hf:someone/Seer-GGUF", folder)
+    assert Catalog(folder).find("Seer-7B").projector == str(folder / "mmproj-Seer-7B-F16.gguf")
+
+
+# ── folders, branches, revisions ────────────────────────────────────────────────────────────────────
+
+
+def tensors() -> bytes:
+    head = json.dumps({"w": {"dtype": "F32", "shape": [64], "data_offsets": [0, 256]}}).encode()
+    return len(head).to_bytes(8, "little") + head + bytes(256)
+
+
+def packed(bits: int) -> dict[str, bytes]:
+    return {
+        "config.json": json.dumps(CONFIG).encode(),
+        "quantize_config.json": json.dumps({"bits": bits, "group_size": 128, "desc_act": True}).encode(),
+        "model.safetensors": tensors(),
+        "tokenizer.json": b"{}",
+        "README.md": b"# Packed",
+        "pytorch_model.bin": b"PK\x03\x04" + bytes(500),
+    }
+
+
+def test_a_folder_comes_whole_and_without_what_is_not_needed(hub: Hub, folder: Path) -> None:
+    hub.add("someone/Packed-GPTQ", packed(4))
+    path = fetch("hf:someone/Packed-GPTQ", folder)
+    assert sorted(file.name for file in path.iterdir()) == [
+        "config.json",
+        "model.safetensors",
+        "quantize_config.json",
+        "tokenizer.json",
+    ]
+    assert Catalog(folder).find("Packed-GPTQ").quantization == "GPTQ 4-bit"
+
+
+def test_a_branch_is_a_quantization(hub: Hub, folder: Path) -> None:
+    hub.add("someone/Packed-GPTQ", packed(4))
+    hub.add("someone/Packed-GPTQ", packed(8), revision="gptq-8bit-128g-actorder_True")
+    path = fetch("hf:someone/Packed-GPTQ:gptq-8bit-128g-actorder_True", folder)
+    assert path.name == "Packed-GPTQ-gptq-8bit-128g-actorder_True"
+    assert Catalog(folder).find(path.name).quantization == "GPTQ 8-bit"
+
+
+def test_a_folder_goes_on_where_it_was(hub: Hub, folder: Path) -> None:
+    hub.add("someone/Packed-GPTQ", packed(4) | {"model.safetensors": tensors() + bytes(600_000)})
+    hub.pause = 0.05
+    seen: list[Progress] = []
+    with pytest.raises(FetchCancelled):
+        fetch("hf:someone/Packed-GPTQ", folder, seen.append, lambda: bool(seen) and seen[-1].done > 200_000)
+    assert Catalog(folder).list() == []
+    hub.pause = 0
+    assert fetch("hf:someone/Packed-GPTQ", folder).is_dir()
+    assert any(span.startswith("bytes=") and not span.startswith("bytes=0-") for span in hub.ranges_asked())
+
+
+def test_a_revision_has_its_own_files(hub: Hub, folder: Path) -> None:
+    hub.add("someone/Tiny-GGUF", {"Tiny-Q4_0.gguf": SMALL})
+    hub.add("someone/Tiny-GGUF", {"Tiny-Q8_0.gguf": SMALL}, revision="v2")
+    assert fetch("hf:someone/Tiny-GGUF@v2", folder).name == "Tiny-Q8_0.gguf"
+    with pytest.raises(SourceMissing):
+        fetch("hf:someone/Tiny-GGUF@v3", folder)
+
+
+# ── refusals ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_gated_repository_says_where_its_terms_are(
+    hub: Hub, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.add("meta/Closed-GGUF", {"Closed-Q4_0.gguf": SMALL}).gated = True
+    with pytest.raises(AccessGated, match="/meta/Closed-GGUF") as caught:
+        fetch("hf:meta/Closed-GGUF", folder)
+    assert caught.value.page == f"{hub.address}/meta/Closed-GGUF"
+    hub.token = "hf_secret"
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    assert fetch("hf:meta/Closed-GGUF", folder).read_bytes() == SMALL
+
+
+def test_what_a_repository_has_is_told_when_something_else_was_asked(hub: Hub, folder: Path) -> None:
+    hub.page = 1
+    hub.add("someone/Tiny-GGUF", {"Tiny-Q4_0.gguf": SMALL, "Tiny-Q8_0.gguf": SMALL})
+    with pytest.raises(QuantizationMissing, match="Tiny-Q4_0, Tiny-Q8_0"):
+        fetch("hf:someone/Tiny-GGUF:Q2_K", folder)
+
+
+def test_a_server_that_keeps_refusing_is_told(hub: Hub, folder: Path) -> None:
+    hub.add("someone/Tiny-GGUF", {"Tiny-Q4_0.gguf": SMALL})
+    hub.faults = [403]
+    with pytest.raises(Exception, match="login"):
+        fetch("hf:someone/Tiny-GGUF", folder)
+    hub.faults = [418]
+    with pytest.raises(DownloadBroken, match="418"):
+        fetch("hf:someone/Tiny-GGUF", folder)
+
+
+# ── ModelScope ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_modelscope_is_a_hub_as_well(hub: Hub, folder: Path) -> None:
+    hub.add("qwen/Tiny-GGUF", {"tiny-q4_k_m.gguf": SMALL, "tiny-q8_0.gguf": BIG}, revision="master")
+    path = fetch("ms:qwen/Tiny-GGUF:q4_k_m", folder)
+    assert (path.name, path.read_bytes()) == ("tiny-q4_k_m.gguf", SMALL)
+    assert "/api/v1/models/qwen/Tiny-GGUF/repo" in hub.paths_asked()
+
+
+def test_what_modelscope_does_not_have_is_told(hub: Hub, folder: Path) -> None:
+    with pytest.raises(SourceMissing):
+        fetch("ms:qwen/Nothing", folder)
