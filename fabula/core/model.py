@@ -60,4 +60,5 @@ class LocalModel:
     licence: str = ""
     languages: tuple[str, ...] = ()
     problem: str = ""  # why it cannot be loaded, "" when it can
+    place: str = ""  # the program or folder whose file is used where it lies; "" = it is Fabula's own
     elsewhere: Elsewhere | None = None  # its `path` is then empty

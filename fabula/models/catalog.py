@@ -1,4 +1,5 @@
-"""The models in one folder: list, find by any sensible name, remove. Knows no source and no engine.
+"""The models in one folder, and those of other programs that are used where they lie: list, find by any
+sensible name, remove. Knows no source and no engine.
 
 Headers are read once per file: what they said is kept in memory and in `.index.json` in the folder,
 under the file's path, size and time of change.
@@ -11,19 +12,21 @@ import json
 import os
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from fabula.core.errors import ModelNotFound, StoreUnwritable
+from fabula.core.errors import BelongsElsewhere, ModelNotFound, StoreUnwritable
 from fabula.core.model import LocalModel
 from fabula.models.formats.folders import files_of, identify_folder, is_model_folder
 from fabula.models.formats.identify import identify, model_name, parts_of
 from fabula.models.projectors import with_projectors
+from fabula.models.sources import places
+from fabula.models.sources.places import Placed
 from fabula.models.starter import STARTER
 
 INDEX = ".index.json"
-INDEX_VERSION = 3  # raise it when `identify` learns to say more
+INDEX_VERSION = 4  # raise it when `identify` learns to say more
 ALIASES = {"smollm2": STARTER.name, "starter": STARTER.name}
 
 _Stamp = list[list[int]]
@@ -46,11 +49,15 @@ class Catalog:
         with self._lock:
             self._load_index()
             before = dict(self._known)
-            self._known = {str(path): self._look(path) for path in self._first_files()}
+            placed = places.placed(self.folder)
+            own = list(self._first_files())
+            elsewhere = [model.path for model in placed]
+            self._known = {str(path): self._look(path) for path in (*own, *elsewhere)}
             if self._known != before:
                 self._save_index()
-            models = with_projectors([model for _, model in self._known.values()])
-            models = _uniquely_named(models, self.folder)
+            seen = with_projectors([self._known[str(path)][1] for path in (*own, *elsewhere)])
+            models = _uniquely_named(seen[: len(own)], self.folder)
+            models += _as_placed(zip(placed, seen[len(own) :], strict=True), models)
         self._listed = {model.name: model for model in models}
         return sorted(models, key=lambda model: (model.name == STARTER.name, model.name.lower()))
 
@@ -71,8 +78,13 @@ class Catalog:
         raise ModelNotFound(name, ", ".join(model.name for model in models))
 
     def remove(self, name: str) -> LocalModel:
-        """Deletes the model's files and answers what was deleted. Raises ModelNotFound, StoreUnwritable."""
+        """Deletes the model's files and answers what was deleted. One that was indexed alone is only
+        forgotten. Raises ModelNotFound, BelongsElsewhere or StoreUnwritable."""
         model = self.find(name)
+        if model.place:
+            if places.forget(self.folder, f"ollama:{model.name.removeprefix('ollama/')}"):
+                return model
+            raise BelongsElsewhere(model.name, model.place, str(model.path))
         try:
             _remove(model.path)
         except OSError as error:
@@ -124,6 +136,18 @@ class Catalog:
             draft.replace(self.folder / INDEX)
         except OSError:
             draft.unlink(missing_ok=True)  # a folder that cannot be written can still be read
+
+
+def _as_placed(pairs: Iterable[tuple[Placed, LocalModel]], own: list[LocalModel]) -> list[LocalModel]:
+    """Under the names that their programs give them; where a name is taken, under the long one."""
+    rows = list(pairs)
+    counts = Counter([model.name for model in own] + [each.name for each, _ in rows])
+    found = {}
+    for each, model in rows:
+        name = each.long if counts[each.name] > 1 else each.name
+        projector = each.projector or model.projector
+        found[name] = dataclasses.replace(model, name=name, place=each.place, projector=projector)
+    return list(found.values())
 
 
 def _files(path: Path) -> list[Path]:
@@ -194,7 +218,9 @@ def _long_name(model: LocalModel, folder: Path) -> str:
 
 def _to_row(stamp: _Stamp, model: LocalModel, folder: Path) -> dict[str, Any]:
     row = dataclasses.asdict(model)
-    return {**row, "path": model.path.relative_to(folder).as_posix(), "stamp": stamp}
+    inside = model.path.is_relative_to(folder)
+    path = model.path.relative_to(folder).as_posix() if inside else str(model.path)
+    return {**row, "path": path, "stamp": stamp}
 
 
 def _from_row(row: dict[str, Any], folder: Path) -> _Known:
