@@ -1,4 +1,4 @@
-"""New models out of old ones: what is asked is checked here, and done in a child process. Knows no weights."""
+"""New models out of old ones: what is asked is checked here and done in a child process. Knows no weights."""
 
 from __future__ import annotations
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import gc
 import signal
-from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
@@ -43,19 +42,15 @@ def start(home: Home, flags: dict[str, Any]) -> None:
         wants_page = settings.load(home, flags).open_browser
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that it closes as with Ctrl-C
         with contextlib.suppress(KeyboardInterrupt):
-            run(home, flags, ready=announce(wants_page))
+            run(home, flags, reachable=lambda address: show(address, wants_page), ready=announce)
     finally:
         gc.enable()
     screen.note(say("cli.serve.ended"))
 
 
-def announce(wants_page: bool) -> Callable[[str], None]:
-    def ready(address: str) -> None:
-        screen.line(say("cli.serve.ready", address=address))
-        screen.note(say("cli.serve.leave"))
-        show(address, wants_page)
-
-    return ready
+def announce(address: str) -> None:
+    screen.line(say("cli.serve.ready", address=address))
+    screen.note(say("cli.serve.leave"))
 
 
 def already(address: str, home: Home) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastapi import Request
+from starlette.requests import Request
 
 from fabula.core.request import Caller
 from fabula.core.texts import choose_language

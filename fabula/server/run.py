@@ -10,67 +10,131 @@ import logging.handlers
 import os
 import signal
 import socket
+import sys
 import threading
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from types import FrameType
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
+from starlette.responses import Response
 
-from fabula.app import MakeWorker, Studio
 from fabula.core.errors import PortInUse, SettingInvalid
 from fabula.core.texts import phrase
-from fabula.server import http
+from fabula.server.door import Door
+from fabula.store import settings
 from fabula.store.home import Home
-from fabula.store.studio import Claim, claim
+from fabula.store.studio import claim
+
+if TYPE_CHECKING:
+    from fabula.app import MakeWorker, Studio
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 LOOK_S = 1.0  # between two looks at the clock, for the date in answers
 STOP_GRACE_S = 5  # for answers that are being sent when the studio is told to stop
+SHARED_S = 0.0005  # of the interpreter, in turns, while code is read and files are served
 
 
 def serve(
     home: Home,
     flags: Mapping[str, object] | None = None,
     *,
+    reachable: Callable[[str], None] = lambda address: None,
     ready: Callable[[str], None] = lambda address: None,
     stop: threading.Event | None = None,
     make_worker: MakeWorker | None = None,
 ) -> None:
-    """Blocks until SIGINT, SIGTERM or `stop`. `ready` gets the address once requests are answered.
+    """Blocks until SIGINT, SIGTERM or `stop`.
 
+    `reachable` gets the address once the web app's files are, `ready` once every request is answered.
     Raises StudioRunning, PortInUse, or what opening the home raises.
     """
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_serve(home, dict(flags or {}), ready, stop, make_worker))
+        house = _House(home.create(), dict(flags or {}), make_worker)
+        runner.run(_serve(house, reachable, ready, stop))
 
 
 async def _serve(
-    home: Home,
-    flags: Mapping[str, object],
-    ready: Callable[[str], None],
-    stop: threading.Event | None,
-    make_worker: MakeWorker | None,
-) -> None:
-    with claim(home.create()) as mine:
-        studio = Studio(home, flags, make_worker)
-        listener = _listen(studio.settings.host, studio.settings.port)
-        with logging_to(home):
-            await studio.open()
-            try:
-                await _answer(studio, listener, mine, ready, stop)
-            finally:
-                await studio.close()
-
-
-async def _answer(
-    studio: Studio,
-    listener: socket.socket,
-    mine: Claim,
+    house: _House,
+    reachable: Callable[[str], None],
     ready: Callable[[str], None],
     stop: threading.Event | None,
 ) -> None:
-    config = uvicorn.Config(
-        http.create(studio),
+    with claim(house.home) as mine:
+        listener = house.listen()
+        address = _address(listener)
+        with logging_to(house.home):
+            async with _answering(house, listener) as server:
+                reachable(address)
+                await house.open()
+                mine.announce(address)
+                ready(address)
+                await server.ended(stop)
+
+
+@contextlib.asynccontextmanager
+async def _answering(house: _House, listener: socket.socket) -> AsyncIterator[_Server]:
+    """The door answers inside the block; behind it, in the end, everything is closed in good order."""
+    server = _Server(_config(house.door), house.quiet)
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    restore = _on_signals(server)
+    try:
+        await server.has_started()
+        yield server
+    finally:
+        server.end()
+        await serving
+        await house.close()
+        restore()
+
+
+class _House:
+    """A studio and the door before it: the code behind the door is read while the door already answers."""
+
+    def __init__(self, home: Home, flags: Mapping[str, object], make_worker: MakeWorker | None) -> None:
+        self.home, self._flags, self._make_worker = home, flags, make_worker
+        self.door = Door()
+        self._studio: Studio | None = None
+
+    def listen(self) -> socket.socket:
+        chosen = settings.load(self.home, self._flags)
+        return _listen(chosen.host, chosen.port)
+
+    async def open(self) -> None:
+        make, behind = await asyncio.to_thread(_code)
+        self._studio = make(self.home, self._flags, self._make_worker)
+        await self._studio.open()
+        self.door.open(await asyncio.to_thread(behind, self._studio))
+        gc.freeze()  # the program itself never becomes garbage: collections need not walk through it
+        gc.enable()
+
+    async def quiet(self) -> None:
+        """Ends what readers wait for."""
+        if not self.door.is_open:
+            self.door.open(Response(status_code=503))
+        if self._studio:
+            await self._studio.quiet()
+
+    async def close(self) -> None:
+        if self._studio:
+            await self._studio.close()
+
+
+def _code() -> tuple[type[Studio], Callable[[Studio], Any]]:
+    """Everything behind the door. The event loop gets its turns in between."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(SHARED_S)
+    try:
+        from fabula.app import Studio
+        from fabula.server.http import behind
+    finally:
+        sys.setswitchinterval(before)
+    return Studio, behind
+
+
+def _config(door: Door) -> uvicorn.Config:
+    return uvicorn.Config(
+        door,
         http="httptools",
         loop="none",
         lifespan="off",
@@ -79,16 +143,6 @@ async def _answer(
         server_header=False,
         timeout_graceful_shutdown=STOP_GRACE_S,
     )
-    server = _Server(config, studio.quiet)
-    gc.freeze()  # the program itself never becomes garbage: collections need not walk through it
-    gc.enable()
-    restore = _on_signals(server)
-    watch = asyncio.create_task(_announce(server, listener, mine, ready, stop))
-    try:
-        await server.serve(sockets=[listener])
-    finally:
-        watch.cancel()
-        restore()
 
 
 class _Server(uvicorn.Server):
@@ -106,6 +160,17 @@ class _Server(uvicorn.Server):
         """May be called in a signal handler."""
         self.should_exit = True
         self._loop.call_soon_threadsafe(self._told.set)
+
+    async def has_started(self) -> None:
+        while not self.started:
+            await asyncio.sleep(0.005)
+
+    async def ended(self, stop: threading.Event | None) -> None:
+        """Until it was told to end, or `stop` tells it."""
+        if stop is None:
+            await self._told.wait()
+        else:
+            await asyncio.to_thread(stop.wait)
 
     async def main_loop(self) -> None:
         while not await self.on_tick(0):
@@ -139,22 +204,9 @@ def _on_signals(server: _Server) -> Callable[[], None]:
     return restore
 
 
-async def _announce(
-    server: _Server,
-    listener: socket.socket,
-    mine: Claim,
-    ready: Callable[[str], None],
-    stop: threading.Event | None,
-) -> None:
-    while not server.started:
-        await asyncio.sleep(0.005)
+def _address(listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
-    address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-    mine.announce(address)
-    ready(address)
-    if stop is not None:
-        await asyncio.to_thread(stop.wait)
-        server.end()
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import mimetypes
 from pathlib import Path
 
-from fastapi import APIRouter
-from fastapi.responses import FileResponse, HTMLResponse
+from starlette.responses import HTMLResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from fabula import __version__
-from fabula.core.errors import NoSuchRoute
 
 FOLDER = Path(__file__).parent.parent / "web"
 IMMUTABLE = {"cache-control": "public, max-age=31536000, immutable"}
@@ -37,28 +37,42 @@ def stamp() -> str:
     return f"{__version__}-{newest:x}"
 
 
-def web_routes() -> APIRouter:
-    routes = APIRouter(include_in_schema=False)
-    index_page, docs_page = index_html(), page("docs.html")
+class WebApp:
+    """ASGI. The app's page and files; what else is asked for goes on to `behind`.
 
-    @routes.get("/")
-    async def index() -> HTMLResponse:
-        return HTMLResponse(index_page, headers=FRESH)
+    Files are read where they are asked for: all are small, in the system's cache, and kept by the browser.
+    """
 
-    @routes.get("/docs")
-    async def docs() -> HTMLResponse:
-        """Swagger UI from our own files: the browser fetches nothing from elsewhere."""
-        return HTMLResponse(docs_page, headers=FRESH)
+    def __init__(self, behind: ASGIApp) -> None:
+        self._behind = behind
+        self._pages = {"/": index_html(), "/docs": page("docs.html")}
 
-    @routes.get("/web/{version}/{path:path}")
-    async def file(version: str, path: str) -> FileResponse:
-        """A file of the web app. The version is in the address so that browsers may keep it for ever."""
-        found = _find(path)
-        if found is None:
-            raise NoSuchRoute("GET", f"/web/{version}/{path}")
-        return FileResponse(found, media_type=MEDIA_TYPES.get(found.suffix), headers=IMMUTABLE)
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        found = self._answer(scope["path"]) if _reads(scope) else None
+        await (found or self._behind)(scope, receive, send)
 
-    return routes
+    def _answer(self, path: str) -> Response | None:
+        if path in self._pages:
+            return HTMLResponse(self._pages[path], headers=FRESH)
+        file = _file(path)
+        if file is None:
+            return None
+        return Response(file.read_bytes(), headers=IMMUTABLE, media_type=_media_type(file))
+
+
+def _media_type(file: Path) -> str:
+    return MEDIA_TYPES.get(file.suffix) or mimetypes.guess_type(file.name)[0] or "text/plain"
+
+
+def _reads(scope: Scope) -> bool:
+    return scope["type"] == "http" and scope["method"] in ("GET", "HEAD")
+
+
+def _file(path: str) -> Path | None:
+    """What `/web/{version}/{path}` names. The version is there so that browsers may keep it for ever."""
+    _, _, rest = path.partition("/web/")
+    _, _, name = rest.partition("/")
+    return _find(name) if path.startswith("/web/") and name else None
 
 
 def _find(path: str) -> Path | None:

@@ -84,11 +84,11 @@ async def test_a_refusal_carries_them_too(api: httpx.AsyncClient) -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        "../app.py",
-        "..%2fapp.py",
-        "%2e%2e/app.py",
-        "vendor/../../app.py",
-        "..%5capp.py",
+        "../__main__.py",
+        "..%2f__main__.py",
+        "%2e%2e/__main__.py",
+        "vendor/../../__main__.py",
+        "..%5c__main__.py",
         "%2fetc%2fpasswd",
         "//etc/passwd",
         "style",
@@ -98,7 +98,7 @@ async def test_a_refusal_carries_them_too(api: httpx.AsyncClient) -> None:
     ],
 )
 async def test_nothing_outside_the_web_folder_is_served(api: httpx.AsyncClient, path: str) -> None:
-    assert (FOLDER.parent / "app.py").exists()
+    assert (FOLDER.parent / "__main__.py").exists()
     answer = await api.get(f"{ROOT}/web/1/{path}", follow_redirects=True)
     assert (answer.status_code, answer.json()["error"]["code"]) == (404, "no_such_route")
 

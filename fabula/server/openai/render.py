@@ -14,7 +14,6 @@ from dataclasses import dataclass, field, replace
 from json.encoder import encode_basestring
 from typing import Any
 
-from fabula.core.errors import ContextExceeded, FabulaError
 from fabula.core.stream import Choice, Delta, Finished, FinishReason, Queued, Thought, Token, ToolCallPart
 
 DONE = b"data: [DONE]\n\n"
@@ -22,19 +21,6 @@ FINISH: dict[FinishReason, str] = {
     "length": "length",
     "tool_calls": "tool_calls",
 }  # everything else is "stop" in this dialect
-CODES: dict[type[FabulaError], str] = {ContextExceeded: "context_length_exceeded"}
-
-
-def error(failure: FabulaError, language: str = "en") -> dict[str, Any]:
-    """OpenAI's error object. `param` names the field when the error is about one."""
-    return {
-        "error": {
-            "message": failure.sentence(language),
-            "type": "invalid_request_error" if failure.status < 500 else "server_error",
-            "param": failure.fields.get("name") if failure.code == "bad_parameter" else None,
-            "code": CODES.get(type(failure), failure.code),
-        }
-    }
 
 
 def data(body: Mapping[str, Any]) -> bytes:

@@ -23,7 +23,7 @@ from fabula.core.stream import Delta, Loading, Prepared
 from fabula.core.texts import phrase
 from fabula.engine.presets.shelf import KEY
 from fabula.server.caller import caller_of
-from fabula.server.openai import echo, parse, render
+from fabula.server.openai import echo, errors, parse, render
 from fabula.server.sse import EventStream
 from fabula.turn.request import TurnRequest
 
@@ -239,10 +239,10 @@ async def _chunks(
         if wish.with_usage:
             yield chunks.usage()
     except FabulaError as failure:
-        yield render.data(render.error(failure, language))
+        yield render.data(errors.body(failure, language))
     except Exception as failure:  # a stream that just ends would look like a short reply
         log.exception("a streamed answer failed")
-        yield render.data(render.error(Unexpected(f"{type(failure).__name__}: {failure}"), language))
+        yield render.data(errors.body(Unexpected(f"{type(failure).__name__}: {failure}"), language))
     yield render.DONE
 
 

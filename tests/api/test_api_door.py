@@ -1,0 +1,54 @@
+"""The way in: the web app's files while the studio opens, everything else once it is open."""
+
+from __future__ import annotations
+
+import asyncio
+
+import httpx
+import pytest
+from starlette.responses import PlainTextResponse
+
+from fabula.server.door import Door
+
+
+@pytest.fixture
+def door() -> Door:
+    return Door()
+
+
+def reader(door: Door) -> httpx.AsyncClient:
+    return httpx.AsyncClient(transport=httpx.ASGITransport(door), base_url="http://127.0.0.1")
+
+
+async def test_the_page_and_its_files_need_no_open_studio(door: Door) -> None:
+    async with reader(door) as client:
+        for path, type in (("/", "text/html"), ("/docs", "text/html"), ("/web/1/app.js", "text/javascript")):
+            answer = await client.get(path)
+            assert (answer.status_code, answer.headers["content-type"].partition(";")[0]) == (200, type)
+            assert "default-src 'self'" in answer.headers["content-security-policy"]
+
+
+async def test_everything_else_waits_until_the_studio_is_open(door: Door) -> None:
+    async with reader(door) as client:
+        asked = [asyncio.create_task(client.get(path)) for path in ("/v1/models", "/web/1/nowhere.js")]
+        await asyncio.sleep(0.05)
+        assert not any(task.done() for task in asked)
+        door.open(PlainTextResponse("here"))
+        assert [answer.text for answer in await asyncio.gather(*asked)] == ["here", "here"]
+        assert (await client.get("/v1/models")).text == "here"
+
+
+async def test_who_goes_away_while_waiting_takes_it_from_nobody_else(door: Door) -> None:
+    async with reader(door) as client:
+        gone, stays = (asyncio.create_task(client.get("/v1/models")) for _ in range(2))
+        await asyncio.sleep(0.05)
+        gone.cancel()
+        await asyncio.sleep(0)
+        door.open(PlainTextResponse("here"))
+        assert (await stays).text == "here"
+
+
+async def test_a_foreign_page_is_refused_before_the_studio_is_open(door: Door) -> None:
+    async with reader(door) as client:
+        answer = await client.get("/api/fabula/v1/health", headers={"host": "evil.example"})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (403, "foreign_host")
