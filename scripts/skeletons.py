@@ -60,7 +60,7 @@ class Config:
     window: int = 0
 
 
-# name · architecture · layers · width · heads · key heads · head · feed-forward · vocabulary · context · tied · window
+# name, architecture, layers, width, heads, key heads, head, feed-forward, vocabulary, context, tied, window
 PUBLISHED = """
 llama-1-33b         llama  60 6656 52 52 128 17920  32000  2048
 llama-2-70b         llama  80 8192 64  8 128 28672  32000  4096

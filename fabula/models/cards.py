@@ -20,6 +20,7 @@ from fabula.models.gpus import APPLE_SHARE, Gpu, Kind
 GIB = 1 << 30
 _MAKERS = re.compile(r"\b(nvidia|geforce|amd|radeon|apple|tesla|graphics|laptop|gpu)\b|\((r|tm)\)")
 _MEMORY = re.compile(r"\b(\d+)\s*gi?b?\b")
+_CONSUMER = re.compile(r"^(GTX|RTX) \d{4}\b")
 _GLUED = re.compile(r"\b(gtx|rtx|rx|titan)(?=\d)|(?<=\d)(?=(ti|super)\b)")
 
 
@@ -75,6 +76,16 @@ def matching(text: str) -> list[Card]:
     fitting = [card for card in cards() if memory in (0, card.memory)]
     whole = [card for card in fitting if _is_named(card, name)]
     return whole or [card for card in fitting if name and _taken_apart(card.name)[0].startswith(f"{name} ")]
+
+
+def ordinary(memory: int) -> Card:
+    """For a card without a name: of the consumer cards with about as much memory the middling one."""
+    rows = [card for card in cards() if card.kind == "cuda" and _CONSUMER.match(card.name)]
+    nearest = min((abs(card.memory - memory) for card in rows), default=0)
+    same = sorted(
+        (card for card in rows if abs(card.memory - memory) == nearest), key=lambda each: each.bandwidth
+    )
+    return same[(len(same) - 1) // 2]
 
 
 def _is_named(card: Card, name: str) -> bool:
