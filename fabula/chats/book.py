@@ -14,11 +14,17 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from fabula.chats import changes, fold, pages, shelf
+from fabula.chats import changes, finding, fold, pages, rows, shelf
+from fabula.chats.characters.shelf import Marks
 from fabula.chats.records import (
+    Branch,
     Change,
     Chat,
+    ChatFilter,
     ChatMessage,
+    Checkpoint,
+    Comparison,
+    Hit,
     ListedChat,
     Page,
     PathMessage,
@@ -71,12 +77,47 @@ class Chats:
         self, owner: str, limit: int = 50, before: float | None = None, deleted: bool = False
     ) -> list[ListedChat]:
         """Newest first, those changed before a time; with `deleted` what is in the trash."""
-        return await self._database.read(lambda c: shelf.listed(c, owner, limit, before, deleted))
+        wanted = ChatFilter(trashed=deleted)
+        return await self._database.read(lambda c: shelf.listed(c, owner, wanted, limit, before))
+
+    async def find(
+        self, owner: str, wanted: ChatFilter, limit: int = 50, before: float | None = None, offset: int = 0
+    ) -> tuple[builtins.list[ListedChat], int]:
+        """Those that a filter finds, newest first, and how many there are in all."""
+        return await self._database.read(
+            lambda c: (
+                shelf.listed(c, owner, wanted, limit, before, offset),
+                shelf.total(c, owner, wanted),
+            )
+        )
+
+    async def ids(self, owner: str, wanted: ChatFilter) -> builtins.list[str]:
+        """All that a filter finds, for a change of all of them."""
+        return await self._database.read(lambda c: shelf.ids(c, owner, wanted))
+
+    async def drawers(self, owner: str) -> tuple[dict[str, int], dict[str, int]]:
+        """Folders and tags in use, with how many chats each has."""
+        return await self._database.read(lambda c: (shelf.folders(c, owner), shelf.tags(c, owner)))
+
+    async def mark(self, owner: str, ids: Sequence[str], marks: Marks) -> int:
+        """Folder, favourite, tags and trash of many at once: all of them or none."""
+        parts = [ids[at : at + rows.BATCH] for at in range(0, len(ids), rows.BATCH)]
+        changed = await self._database.write(
+            lambda c: sum(shelf.mark(c, owner, part, marks) for part in parts)
+        )
+        self._events.publish("studio", "chats", {})
+        return changed
+
+    async def search(
+        self, owner: str, words: str, limit: int = 20, before: int | None = None, chat_id: str = ""
+    ) -> builtins.list[Hit]:
+        """Messages in which all of the words stand, the newest first."""
+        return await self._database.read(lambda c: finding.search(c, owner, words, limit, before, chat_id))
 
     async def update(self, owner: str, id: str, revision: int, **fields: Any) -> Chat:
-        """Changes some of `shelf.FIELDS`. Raises StaleRevision or BadParameter."""
+        """Changes some of `shelf.FIELDS`; undo takes it back. Raises StaleRevision or BadParameter."""
         return self.announce(
-            await self._database.write(lambda c: shelf.update_fields(c, owner, id, revision, fields))
+            await self._database.write(lambda c: changes.update_fields(c, owner, id, revision, fields))
         )
 
     async def delete(self, owner: str, id: str, forever: bool = False) -> None:
@@ -111,6 +152,17 @@ class Chats:
         """All versions of a message, oldest first."""
         return await self._database.read(lambda c: pages.versions_of(c, owner, id, message_id))
 
+    async def branches(self, owner: str, id: str, limit: int = 200) -> builtins.list[Branch]:
+        """Where its paths end, the shown one first, then the newest."""
+        return await self._database.read(lambda c: pages.branches(c, owner, id, limit))
+
+    async def checkpoints(self, owner: str, id: str) -> builtins.list[Checkpoint]:
+        return await self._database.read(lambda c: pages.checkpoints(c, owner, id))
+
+    async def compare(self, owner: str, id: str, left: str, right: str, limit: int = 500) -> Comparison:
+        """Two paths, each named by its last message: where they part, and what each has of its own."""
+        return await self._database.read(lambda c: pages.compare(c, owner, id, left, right, limit))
+
     # ── changing the tree ───────────────────────────────────────────────────────────────────────────
 
     async def add(
@@ -142,9 +194,27 @@ class Chats:
         """Shows the path through a message, down to where it was last left."""
         return await self._change(lambda c: changes.move_head(c, owner, id, revision, message_id))
 
-    async def hide(self, owner: str, id: str, revision: int, message_id: str) -> Change:
-        """Takes the message and all below it out of sight."""
-        return await self._change(lambda c: changes.hide(c, owner, id, revision, message_id))
+    async def hide(self, owner: str, id: str, revision: int, message_id: str, alone: bool = False) -> Change:
+        """Takes the message out of sight, with all below it or `alone`."""
+        return await self._change(lambda c: changes.hide(c, owner, id, revision, message_id, alone))
+
+    async def move(self, owner: str, id: str, revision: int, message_id: str, later: bool = False) -> Change:
+        """The message changes places with the one before it on the shown path, or with the one after it."""
+        return await self._change(lambda c: changes.move(c, owner, id, revision, message_id, later))
+
+    async def leave_out(
+        self, owner: str, id: str, revision: int, message_ids: Sequence[str], out: bool = True
+    ) -> Change:
+        """Prompts go without these messages, or with them again."""
+        return await self._change(lambda c: changes.leave_out(c, owner, id, revision, message_ids, out))
+
+    async def checkpoint(self, owner: str, id: str, revision: int, message_id: str, name: str) -> Change:
+        """Names a message as a place to come back to; "" takes the name away."""
+        return await self._change(lambda c: changes.checkpoint(c, owner, id, revision, message_id, name))
+
+    async def merge(self, owner: str, id: str, revision: int, message_id: str) -> Change:
+        """What the path to a message has of its own is told again after the head. The branch stays."""
+        return await self._change(lambda c: changes.merge(c, owner, id, revision, message_id))
 
     async def undo(self, owner: str, id: str, revision: int) -> Change:
         """Raises NothingToUndo."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, Select, delete, insert, select, update
 
 from fabula.chats import pages, rows, shelf
-from fabula.chats.records import Change
+from fabula.chats.records import Change, Chat
 from fabula.chats.tree import Pointer, Step, Tree
 from fabula.core.errors import MessageNotFound, NothingToUndo
 from fabula.core.messages import Role
@@ -29,7 +30,7 @@ def add(
 ) -> Change:
     chat = rows.expect(connection, owner, id, revision)
     parent = chat.head_id if parent_id is None else parent_id
-    tree = rows.read_tree(connection, chat, parent)
+    tree = rows.read_head(connection, chat, parent)
     if parent:
         tree.find(parent)
     return _write(connection, chat, tree, parent, role, text, author, kind="add")
@@ -54,7 +55,7 @@ def branch(
     connection: Connection, owner: str, id: str, revision: int, message_id: str, text: str | None
 ) -> Change:
     chat = rows.expect(connection, owner, id, revision)
-    tree = rows.read_tree(connection, chat)
+    tree = rows.read_tree(connection, chat, message_id)
     tree.find(message_id)
     if text is None:
         return record(connection, chat, "branch", tree.show(message_id), message_id)
@@ -66,14 +67,113 @@ def branch(
 
 def move_head(connection: Connection, owner: str, id: str, revision: int, message_id: str) -> Change:
     chat = rows.expect(connection, owner, id, revision)
-    tree = rows.read_tree(connection, chat)
+    tree = rows.read_tree(connection, chat, message_id)
     tree.find(message_id)
     return record(connection, chat, "head", tree.show(tree.leaf_below(message_id)), message_id)
 
 
-def hide(connection: Connection, owner: str, id: str, revision: int, message_id: str) -> Change:
+def hide(
+    connection: Connection, owner: str, id: str, revision: int, message_id: str, alone: bool = False
+) -> Change:
+    """With all below it, or `alone`."""
     chat = rows.expect(connection, owner, id, revision)
-    return record(connection, chat, "hide", rows.read_tree(connection, chat).hide(message_id))
+    tree = rows.read_tree(connection, chat, message_id)
+    tree.find(message_id)
+    if alone:
+        return record(connection, chat, "hide", tree.take_out(message_id))
+    if near := tree.neighbour(message_id):
+        tree = rows.read_tree(connection, chat, message_id, near)
+    return record(connection, chat, "hide", tree.hide(message_id))
+
+
+def move(
+    connection: Connection, owner: str, id: str, revision: int, message_id: str, later: bool = False
+) -> Change:
+    """The message changes places with the one before it on the shown path, or with the one after it."""
+    chat = rows.expect(connection, owner, id, revision)
+    lifted = message_id
+    if later:
+        lifted = rows.find_message(connection, chat, message_id).shown_id
+    before = rows.find_message(connection, chat, lifted).parent_id
+    step = rows.read_tree(connection, chat, lifted, before).lift(lifted)
+    return record(connection, chat, "move", step, message_id)
+
+
+def leave_out(
+    connection: Connection, owner: str, id: str, revision: int, message_ids: Sequence[str], out: bool
+) -> Change:
+    """Prompts go without these messages, or with them again. They stay where they are."""
+    return _mark(connection, owner, id, revision, "leave_out", message_ids, "left_out", out)
+
+
+def checkpoint(
+    connection: Connection, owner: str, id: str, revision: int, message_id: str, name: str
+) -> Change:
+    """Names a message as a place to come back to; "" takes the name away."""
+    return _mark(connection, owner, id, revision, "checkpoint", [message_id], "checkpoint", name)
+
+
+def _mark(
+    connection: Connection,
+    owner: str,
+    id: str,
+    revision: int,
+    kind: str,
+    message_ids: Sequence[str],
+    field: str,
+    value: Any,
+) -> Change:
+    chat = rows.expect(connection, owner, id, revision)
+    found = [rows.find_message(connection, chat, message_id) for message_id in message_ids]
+    if not found:
+        return answer(connection, chat, chat.head_id)
+    for message in found:
+        if message.hidden:
+            raise MessageNotFound(message.id)
+    pointers = [
+        Pointer("messages", message.id, field, message._mapping[field], value)
+        for message in found
+        if message._mapping[field] != value
+    ]
+    first = min(found, key=lambda message: message.depth)
+    return record(connection, chat, kind, Step(tuple(pointers), first.parent_id), first.id)
+
+
+def merge(connection: Connection, owner: str, id: str, revision: int, message_id: str) -> Change:
+    """What another path has of its own, down to a message, is told again after the head. The branch stays."""
+    chat = rows.expect(connection, owner, id, revision)
+    tree = rows.read_tree(connection, chat, message_id)
+    tree.find(message_id)
+    shown = set(tree.path(chat.head_id))
+    own = [node for node in tree.path(message_id) if node not in shown]
+    if not own:
+        return answer(connection, chat, chat.head_id)
+    nodes = rows.copy_messages(connection, chat, own, chat.head_id)
+    grown = rows.read_head(connection, chat, chat.head_id).grow(*nodes)
+    step = grown.show(nodes[-1].id)
+    seen = Pointer("messages", nodes[0].id, "hidden", True, False)
+    return record(connection, chat, "merge", Step((seen, *step.pointers), chat.head_id), nodes[0].id)
+
+
+def update_fields(
+    connection: Connection, owner: str, id: str, revision: int, fields: Mapping[str, Any]
+) -> Chat:
+    """What a chat is called and told with. Turning the same knobs again makes one step of both."""
+    shelf.check(fields)
+    chat = rows.expect(connection, owner, id, revision)
+    pointers = tuple(
+        Pointer("chats", chat.id, name, chat._mapping[name], value)
+        for name, value in fields.items()
+        if chat._mapping[name] != value
+    )
+    last = connection.execute(_last_change(chat, "done")).first()
+    if last and last.kind == "fields" and last.revision == chat.revision:
+        before = {pointer.field: pointer.before for pointer in _pointers(last)}
+        if before.keys() == {pointer.field for pointer in pointers}:
+            pointers = tuple(dataclasses.replace(p, before=before[p.field]) for p in pointers)
+            same = chat_changes.c.chat_id == chat.id, chat_changes.c.revision == last.revision
+            connection.execute(delete(chat_changes).where(*same))
+    return record(connection, chat, "fields", Step(pointers, chat.head_id)).chat
 
 
 def undo(connection: Connection, owner: str, id: str, revision: int) -> Change:
@@ -147,13 +247,17 @@ def _write(
 
 def _last(connection: Connection, chat: Row[Any], state: str) -> Row[Any]:
     """The next change to undo (the newest done) or to redo (the oldest undone)."""
-    number = chat_changes.c.revision
-    query = select(chat_changes).where(chat_changes.c.chat_id == chat.id, chat_changes.c.state == state)
-    query = query.where(chat_changes.c.owner_id == chat.owner_id)
-    row = connection.execute(query.order_by(number.desc() if state == "done" else number).limit(1)).first()
+    row = connection.execute(_last_change(chat, state)).first()
     if row is None:
         raise NothingToUndo(chat.id)
     return row
+
+
+def _last_change(chat: Row[Any], state: str) -> Select[Any]:
+    number = chat_changes.c.revision
+    query = select(chat_changes).where(chat_changes.c.chat_id == chat.id, chat_changes.c.state == state)
+    query = query.where(chat_changes.c.owner_id == chat.owner_id)
+    return query.order_by(number.desc() if state == "done" else number).limit(1)
 
 
 def _pointers(row: Row[Any]) -> list[Pointer]:

@@ -36,7 +36,7 @@ def _reply(connection: Connection, chat: Row[Any], outcomes: Sequence[TurnOutcom
     first = outcomes[0]
     if first.parent_id:
         rows.find_message(connection, chat, first.parent_id)
-    tree = rows.read_tree(connection, chat, first.parent_id)
+    tree = rows.read_head(connection, chat, first.parent_id)
     shown, *beside = [_insert(connection, chat, outcome) for outcome in outcomes]
     if _is_awaited(tree, first):
         step = changes.appear(tree.grow(shown), shown.id, *(node.id for node in beside))

@@ -5,15 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import CTE, Connection, Row, Select, bindparam, func, insert, select
+from sqlalchemy import CTE, Connection, Row, Select, bindparam, func, insert, select, text
 
 from fabula.chats import rows
-from fabula.chats.records import ChatMessage, Page, PathMessage, Swipe, Version
+from fabula.chats.records import (
+    Branch,
+    ChatMessage,
+    Checkpoint,
+    Comparison,
+    Page,
+    PathMessage,
+    Swipe,
+    Version,
+)
 from fabula.store.schema.chats import counts as counted
 from fabula.store.schema.chats import messages, versions
 
 BATCH = 5000  # ids in one query; SQLite takes 32,766
-_WALKED = ("id", "parent_id", "depth", "role", "author", "created_at", "version_id")
+_WALKED = ("id", "parent_id", "depth", "role", "author", "created_at", "version_id", "checkpoint", "left_out")
+PREVIEW = 120  # characters
 
 
 def page(
@@ -56,9 +66,95 @@ def path(connection: Connection, owner: str, id: str, upto: str | None) -> list[
             token_ids=rows.unpack(row.token_ids),
             reasoning=row.reasoning,
             reasoning_ids=rows.unpack(row.reasoning_ids),
+            left_out=row.left_out,
         )
         for row in connection.execute(_PATH, {**_from(chat, start, 0), "last": last})
     ]
+
+
+def compare(connection: Connection, owner: str, id: str, left: str, right: str, limit: int) -> Comparison:
+    """Two paths, each by the message at its end: where they part, and at most `limit` messages of each."""
+    chat = rows.find_chat(connection, owner, id)
+    deep = {end: rows.find_message(connection, chat, end).depth for end in (left, right)}
+    common_id, common = _fork(connection, chat, left, right, min(deep.values()))
+    sides = [
+        _dress(connection, chat, _walk(connection, chat, end, common, min(deep[end], common + limit)))
+        for end in (left, right)
+    ]
+    return Comparison(common_id=common_id, common=common, left=sides[0], right=sides[1])
+
+
+def _fork(connection: Connection, chat: Row[Any], left: str, right: str, least: int) -> tuple[str, int]:
+    """The last message of both paths and its depth; ("", 0) where they have nothing in common."""
+    step = rows.CHUNK
+    while True:
+        above = max(least - step, 0)
+        ways = [
+            {node.id: node.depth for node in rows.climb(connection, chat, end, above)}
+            for end in (left, right)
+        ]
+        both = ways[0].keys() & ways[1].keys()
+        if both:
+            last = max(both, key=lambda id: ways[0][id])
+            return last, ways[0][last]
+        if not above:
+            return "", 0
+        step *= 8
+
+
+def branches(connection: Connection, owner: str, id: str, limit: int) -> list[Branch]:
+    """The paths of a chat that were written furthest, the newest first, and the shown one before all."""
+    chat = rows.find_chat(connection, owner, id)
+    names = {"chat": chat.id, "most": limit, "head": chat.head_id, "cut": PREVIEW}
+    found = connection.execute(_LEAVES, names).all()
+    ends = {row.id: row for row in found}
+    return [_branch(connection, chat, row) for row in sorted(ends.values(), key=lambda row: not row.shown)]
+
+
+def _branch(connection: Connection, chat: Row[Any], row: Row[Any]) -> Branch:
+    head = _depth(connection, chat, chat.head_id)
+    fork = (row.id, row.depth) if row.shown else ("", 0)
+    if not row.shown and chat.head_id:
+        fork = _fork(connection, chat, chat.head_id, row.id, min(head, row.depth))
+    return Branch(
+        id=row.id,
+        fork_id=fork[0],
+        messages=row.depth,
+        own=row.depth - fork[1],
+        updated_at=row.created_at,
+        preview=row.preview,
+        shown=bool(row.shown),
+    )
+
+
+# Visible messages with nothing visible below them, of those that can be reached from the top.
+_LEAVES = text(
+    """
+    WITH RECURSIVE reached(id, depth) AS (
+        SELECT id, depth FROM messages WHERE chat_id = :chat AND parent_id = '' AND NOT hidden
+        UNION ALL
+        SELECT m.id, m.depth FROM messages m JOIN reached r ON m.parent_id = r.id
+        WHERE m.chat_id = :chat AND NOT m.hidden
+    )
+    SELECT m.id, m.depth, m.created_at, substr(v.text, 1, :cut) AS preview, m.id = :head AS shown
+    FROM reached r JOIN messages m ON m.id = r.id JOIN versions v ON v.id = m.version_id
+    WHERE m.id = :head OR NOT EXISTS (
+        SELECT 1 FROM messages c WHERE c.chat_id = :chat AND c.parent_id = m.id AND NOT c.hidden
+    )
+    ORDER BY m.id = :head DESC, m.created_at DESC, m.id LIMIT :most
+    """
+)
+
+
+def checkpoints(connection: Connection, owner: str, id: str) -> list[Checkpoint]:
+    """Named messages that were not deleted, in the order of their depth."""
+    chat = rows.find_chat(connection, owner, id)
+    columns = messages.c
+    shown = columns.id, columns.checkpoint, columns.depth, func.substr(versions.c.text, 1, PREVIEW)
+    query = select(*shown).join(versions, versions.c.id == columns.version_id)
+    query = query.where(columns.chat_id == chat.id, columns.checkpoint != "", ~columns.hidden)
+    named = connection.execute(query.order_by(columns.depth, columns.created_at)).all()
+    return [Checkpoint(id=one[0], name=one[1], number=one[2], preview=one[3]) for one in named]
 
 
 def versions_of(connection: Connection, owner: str, id: str, message_id: str) -> list[Version]:
@@ -150,6 +246,8 @@ def _dress(connection: Connection, chat: Row[Any], found: list[Row[Any]]) -> lis
             swipe=_swipe(row.id, swipes.get(row.parent_id, ())),
             facts=row.facts,
             reasoning=row.reasoning,
+            checkpoint=row.checkpoint,
+            left_out=row.left_out,
         )
         for row in found
     ]

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from fabula.core.messages import Message, Role
 
-Reason = Literal["written", "generated", "edited", "continued", "recovered"]
+Reason = Literal["written", "generated", "edited", "continued", "recovered", "imported"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,12 +29,27 @@ class Chat:
     turn_id: str = ""
     character_id: str = ""  # who speaks, "" = the model as itself
     persona: dict[str, Any] = field(default_factory=dict)  # who the person is: name, description
+    folder: str = ""
+    favourite: bool = False
     story: dict[str, Any] = field(default_factory=dict)  # note, lorebooks, layout, group: `story_settings`
 
 
 @dataclass(frozen=True, kw_only=True)
 class ListedChat(Chat):
     preview: str  # how the last message begins
+    tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatFilter:
+    """Which chats are wanted; what is None does not matter."""
+
+    words: str = ""  # of their titles
+    tags: tuple[str, ...] = ()  # all of them
+    folder: str | None = None
+    favourite: bool | None = None
+    character_id: str | None = None
+    trashed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +75,8 @@ class ChatMessage:
     swipe: Swipe
     facts: dict[str, Any] | None = None
     reasoning: str = ""
+    checkpoint: str = ""  # its name, "" = none
+    left_out: bool = False  # of prompts
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +113,54 @@ class PathMessage(Message):
     """A message for the prompt. `id` is the message's, `version_id` is what token counts are kept by."""
 
     version_id: str
+    left_out: bool = False  # the prompt goes without it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Branch:
+    """A path that ends at `id`. It leaves the shown path below `fork_id` ("" = it has nothing of it)."""
+
+    id: str
+    fork_id: str
+    messages: int  # of the whole path
+    own: int  # of them, those below the fork
+    updated_at: float
+    preview: str
+    shown: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    id: str
+    name: str
+    number: int  # of the message on its path, from 1
+    preview: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """Two paths: what both begin with, and what each has of its own, oldest first."""
+
+    common_id: str  # the last message of both, "" = none
+    common: int  # messages
+    left: list[ChatMessage]
+    right: list[ChatMessage]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hit:
+    """A message in which the words of a search stand. `match` = (start, end) in `excerpt`."""
+
+    number: int  # of the search, for the next page
+    chat_id: str
+    chat_title: str
+    character_id: str
+    message_id: str
+    role: Role
+    author: str
+    excerpt: str
+    match: tuple[int, int] | None
+    created_at: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,19 +5,27 @@ from __future__ import annotations
 import sys
 import time
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, func, insert, select, update
 
 from fabula.chats.records import Reason
 from fabula.chats.tree import Node, Pointer, Tree
 from fabula.core.errors import ChatNotFound, MessageNotFound, StaleRevision
 from fabula.core.messages import Role
+from fabula.store import search
 from fabula.store.ids import new_id
 from fabula.store.schema.chats import chats, messages, versions
 
-POINTERS = {"chats": (chats, {"head_id"}), "messages": (messages, {"version_id", "hidden", "shown_id"})}
+OF_CHATS = ("title", "model", "system", "sampling", "character_id", "persona", "story", "folder")
+PLACES = ("parent_id", "position")
+OF_MESSAGES = ("version_id", "hidden", "shown_id", "checkpoint", "left_out", *PLACES)
+POINTERS = {"chats": (chats, {"head_id", *OF_CHATS}), "messages": (messages, set(OF_MESSAGES))}
+KIND = "message"  # of what is searched
+TITLE = "chat"  # the same, of titles
+BATCH = 5000  # ids in one query; SQLite takes 32,766
+CHUNK = 64  # messages that are climbed at first; the next climb goes on eight times as far
 
 # Built once: making a statement takes several times as long as running it.
 _CHAT = select(chats).where(chats.c.id == bindparam("id"), chats.c.owner_id == bindparam("owner"))
@@ -53,14 +61,91 @@ def find_message(connection: Connection, chat: Row[Any], message_id: str) -> Row
     return row
 
 
-def read_tree(connection: Connection, chat: Row[Any], parent_id: str | None = None) -> Tree:
-    """The chat's tree; for growing at the head, which is most common, the head is enough of it."""
-    columns = messages.c
-    query = select(columns.id, columns.parent_id, columns.position, columns.hidden, columns.shown_id)
-    query = query.where(columns.chat_id == chat.id, columns.owner_id == chat.owner_id)
-    if parent_id is not None and parent_id == chat.head_id:
-        query = query.where(columns.id == chat.head_id)
+def read_tree(connection: Connection, chat: Row[Any], id: str, *more: str) -> Tree:
+    """As much of the chat's tree as a change at a message needs: it, its alternatives, what follows it down
+    to where it was left, and the way up from it and from the head to where both meet. `more` are other
+    messages whose alternatives and descents are needed."""
+    return Tree(
+        chat.id, chat.head_id, [*_meeting(connection, chat, id), *_around(connection, chat, id, more)]
+    )
+
+
+def read_head(connection: Connection, chat: Row[Any], parent_id: str) -> Tree:
+    """For growing at the head, which is most common, the head is enough of the tree."""
+    if parent_id != chat.head_id:
+        return read_tree(connection, chat, parent_id)
+    query = _NODES.where(messages.c.id == chat.head_id, messages.c.chat_id == chat.id)
     return Tree(chat.id, chat.head_id, (Node(*row) for row in connection.execute(query)))
+
+
+def _around(connection: Connection, chat: Row[Any], id: str, more: Sequence[str]) -> list[Node]:
+    named = _nodes(connection, chat, messages.c.id.in_([id, *more]))
+    parents = {id, *(node.parent_id for node in named)}
+    near = _nodes(connection, chat, messages.c.parent_id.in_(parents) | messages.c.id.in_(parents))
+    return near + [node for start in (id, *more) for node in _descent(connection, chat, start)]
+
+
+def _nodes(connection: Connection, chat: Row[Any], *conditions: Any) -> list[Node]:
+    mine = messages.c.chat_id == chat.id, messages.c.owner_id == chat.owner_id
+    return [Node(*row) for row in connection.execute(_NODES.where(*mine, *conditions))]
+
+
+def _descent(connection: Connection, chat: Row[Any], id: str) -> list[Node]:
+    """Below a message: each child that was shown last, and all children where it is deleted or none was."""
+    found: list[Node] = []
+    while True:
+        walked = [Node(*row) for row in connection.execute(_DOWN, {"chat": chat.id, "start": id})]
+        last = walked[-1].id if walked else id
+        below = _nodes(connection, chat, messages.c.parent_id == last) if last else []
+        found += walked + below
+        visible = [node for node in below if not node.hidden]
+        if not visible:
+            return found
+        id = max(visible, key=lambda node: node.position).id
+
+
+def _meeting(connection: Connection, chat: Row[Any], id: str) -> list[Node]:
+    """The ways up from a message and from the head, as far as needed to see where they meet."""
+    ends = {node.id: node for node in _nodes(connection, chat, messages.c.id.in_([id, chat.head_id]))}
+    if len(ends) < 2:
+        return list(ends.values()) if chat.head_id in ends or not ends else climb(connection, chat, id, 0)
+    step = CHUNK
+    while True:
+        above = max(min(node.depth for node in ends.values()) - step, 0)
+        ways = [climb(connection, chat, end, above) for end in ends]
+        if not above or {node.id for node in ways[0]} & {node.id for node in ways[1]}:
+            return [node for way in ways for node in way]
+        step *= 8
+
+
+def climb(connection: Connection, chat: Row[Any], id: str, above: int) -> list[Node]:
+    """A message and those before it, down to a depth (exclusive)."""
+    return climb_in(connection, chat.id, id, above)
+
+
+def climb_in(connection: Connection, chat_id: str, id: str, above: int) -> list[Node]:
+    names = {"chat": chat_id, "start": id, "above": above}
+    return [Node(*row) for row in connection.execute(_UP, names)]
+
+
+_COLUMNS = tuple(messages.c[name] for name in ("id", "parent_id", "position", "hidden", "shown_id", "depth"))
+_NODES = select(*_COLUMNS)
+
+
+def _up() -> Select[Any]:
+    mine = messages.c.chat_id == bindparam("chat"), messages.c.depth > bindparam("above")
+    walk = _NODES.where(messages.c.id == bindparam("start"), *mine).cte("up", recursive=True)
+    return select(walk.union_all(_NODES.join(walk, messages.c.id == walk.c.parent_id).where(*mine)))
+
+
+def _down() -> Select[Any]:
+    mine = messages.c.chat_id == bindparam("chat"), ~messages.c.hidden
+    walk = _NODES.where(messages.c.id == bindparam("start"), *mine).cte("down", recursive=True)
+    shown = (messages.c.id == walk.c.shown_id) & (messages.c.parent_id == walk.c.id)
+    return select(walk.union_all(_NODES.join(walk, shown).where(*mine)))
+
+
+_UP, _DOWN = _up(), _down()
 
 
 def insert_message(
@@ -99,6 +184,67 @@ def insert_message(
     return node
 
 
+def copy_messages(connection: Connection, chat: Row[Any], ids: Sequence[str], parent_id: str) -> list[Node]:
+    """The same messages once more, one below the other from a parent on, each with the version that is shown.
+    The first of them is out of sight until a change shows it."""
+    found = {row.id: row for row in _in_batches(connection, _COPIED, ids)}
+    siblings = select(func.max(messages.c.position)).where(
+        messages.c.chat_id == chat.id, messages.c.parent_id == parent_id
+    )
+    last = connection.scalar(siblings)
+    depth = connection.scalar(select(messages.c.depth).where(messages.c.id == parent_id)) or 0
+    new = [new_id() for _ in ids]
+    rows_of: dict[str, list[dict[str, Any]]] = {"messages": [], "versions": []}
+    for number, id in enumerate(ids):
+        row, version_id = found[id], new_id()
+        place = {"id": new[number], "owner_id": chat.owner_id, "chat_id": chat.id, "version_id": version_id}
+        place |= {"parent_id": new[number - 1] if number else parent_id, "depth": depth + number + 1}
+        place |= {
+            "position": 0 if number or last is None else last + 1,
+            "hidden": not number,
+            "checkpoint": "",
+        }
+        place |= {"shown_id": new[number + 1] if number + 1 < len(ids) else "", "left_out": row.left_out}
+        said = {name: row._mapping[name] for name in ("role", "author", "created_at", "origin")}
+        rows_of["messages"].append(place | said)
+        text = {name: row._mapping[name] for name in _TOLD} | {"turn_id": None, "created_at": time.time()}
+        kept = {"id": version_id, "owner_id": chat.owner_id, "message_id": new[number]}
+        rows_of["versions"].append(text | kept)
+    insert_all(connection, chat, rows_of["messages"], rows_of["versions"])
+    return [
+        Node(row["id"], row["parent_id"], row["position"], row["hidden"], row["shown_id"], row["depth"])
+        for row in rows_of["messages"]
+    ]
+
+
+def insert_all(
+    connection: Connection,
+    chat: Row[Any],
+    new_messages: Sequence[dict[str, Any]],
+    new_versions: Sequence[dict[str, Any]],
+) -> None:
+    """Many at once, with all of their columns; each message is found by the version that it shows."""
+    if not new_messages:
+        return
+    connection.execute(insert(messages), new_messages)
+    connection.execute(insert(versions), new_versions)
+    shown = {row["version_id"] for row in new_messages}
+    written = [(row["message_id"], row["text"], "") for row in new_versions if row["id"] in shown]
+    search.put_new(connection, KIND, chat.owner_id, written)
+
+
+_TOLD = ("text", "reason", "tokenizer", "facts", "token_ids", "reasoning", "reasoning_ids")
+_COPIED = select(
+    *(messages.c[name] for name in ("id", "role", "author", "created_at", "left_out", "origin")),
+    *(versions.c[name] for name in _TOLD),
+).join(versions, versions.c.id == messages.c.version_id)
+
+
+def _in_batches(connection: Connection, query: Select[Any], ids: Sequence[str]) -> Iterator[Row[Any]]:
+    for start in range(0, len(ids), BATCH):
+        yield from connection.execute(query.where(messages.c.id.in_(ids[start : start + BATCH])))
+
+
 def insert_version(
     connection: Connection,
     owner: str,
@@ -129,6 +275,8 @@ def insert_version(
             reasoning_ids=pack(reasoning_ids),
         )
     )
+    if connection.scalar(select(messages.c.version_id).where(messages.c.id == message_id)) == id:
+        search.put(connection, KIND, message_id, owner, text)
 
 
 def turn_message(connection: Connection, owner: str, turn_id: str) -> str | None:
@@ -138,13 +286,75 @@ def turn_message(connection: Connection, owner: str, turn_id: str) -> str | None
 
 
 def apply(connection: Connection, chat: Row[Any], pointers: Iterable[Pointer]) -> None:
+    """Other values for fields, each row at once. Messages that change places are taken out of all places
+    first: two of them may change with each other."""
+    changed: dict[tuple[str, str], dict[str, Any]] = {}
     for pointer in pointers:
-        table, fields = POINTERS[pointer.table]
-        if pointer.field not in fields:
-            raise ValueError(pointer.field)
-        owned = table.c.owner_id == chat.owner_id
-        change = update(table).where(table.c.id == pointer.id, owned)
-        connection.execute(change.values({pointer.field: pointer.after}))
+        changed.setdefault((pointer.table, pointer.id), {})[pointer.field] = pointer.after
+    moved = [id for (_, id), values in changed.items() if not values.keys().isdisjoint(PLACES)]
+    for id in moved:
+        _set(connection, chat, "messages", id, {"parent_id": f"moving {id}"})
+    for (table, id), values in changed.items():
+        if id in moved:
+            _make_free(connection, chat, id, values)
+        _set(connection, chat, table, id, values)
+        if "version_id" in values:
+            _find_by(connection, chat, id, values["version_id"])
+        if table == "chats" and "title" in values:
+            search.put(connection, TITLE, chat.id, chat.owner_id, "", values["title"])
+    if moved:
+        _settle_depths(connection, chat, moved)
+
+
+def _make_free(connection: Connection, chat: Row[Any], id: str, values: dict[str, Any]) -> None:
+    """Another position where somebody stands meanwhile: a reply may come to a message that was moved."""
+    columns = messages.c
+    own = select(columns.position).where(columns.id == id)
+    wanted = values["position"] if "position" in values else connection.scalar(own)
+    there = columns.chat_id == chat.id, columns.parent_id == values["parent_id"]
+    if connection.scalar(select(columns.id).where(*there, columns.position == wanted)):
+        last = connection.scalar(select(func.max(columns.position)).where(*there))
+        values["position"] = (last or 0) + 1
+
+
+def _set(connection: Connection, chat: Row[Any], table: str, id: str, values: Mapping[str, Any]) -> None:
+    rows, fields = POINTERS[table]
+    if unknown := values.keys() - fields:
+        raise ValueError(unknown)
+    change = update(rows).where(rows.c.id == id, rows.c.owner_id == chat.owner_id)
+    connection.execute(change.values(**values))
+
+
+def _find_by(connection: Connection, chat: Row[Any], message_id: str, version_id: str) -> None:
+    """From now on the message is found by the words of this version."""
+    written = connection.scalar(select(versions.c.text).where(versions.c.id == version_id))
+    search.put(connection, KIND, message_id, chat.owner_id, written or "")
+
+
+def _settle_depths(connection: Connection, chat: Row[Any], moved: Sequence[str]) -> None:
+    """Of messages that stand elsewhere now, and of what is below each of them down to the next such one."""
+    columns = messages.c
+    known = select(columns.id, columns.parent_id, columns.depth)
+    found = {row.id: row for row in connection.execute(known.where(columns.id.in_(moved)))}
+    above = {row.parent_id for row in found.values()} - found.keys()
+    depths = {row.id: row.depth for row in connection.execute(known.where(columns.id.in_(above)))} | {"": 0}
+    waiting = list(moved)
+    while waiting:
+        ready = [id for id in waiting if found[id].parent_id in depths]
+        depths |= {id: depths[found[id].parent_id] + 1 for id in ready}
+        waiting = [id for id in waiting if id not in depths]
+    for id in moved:
+        if by := depths[id] - found[id].depth:
+            _deepen(connection, chat, id, by, moved)
+
+
+def _deepen(connection: Connection, chat: Row[Any], id: str, by: int, without: Sequence[str]) -> None:
+    columns = messages.c
+    below = select(columns.id).where(columns.id == id).cte("below", recursive=True)
+    mine = columns.chat_id == chat.id, columns.id.not_in(without)
+    further = select(columns.id).join(below, columns.parent_id == below.c.id).where(*mine)
+    change = update(messages).where(columns.id.in_(select(below.union_all(further).c.id)))
+    connection.execute(change.values(depth=columns.depth + by))
 
 
 def touch(connection: Connection, chat: Row[Any]) -> int:

@@ -30,13 +30,14 @@ class Pointer:
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A message as the tree sees it. `shown_id` is the child that was shown last."""
+    """A message as the tree sees it. `shown_id` is the child that was shown last; `hidden` means deleted."""
 
     id: str
     parent_id: str
     position: int
     hidden: bool = False
     shown_id: str = ""
+    depth: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +106,9 @@ class Tree:
     def _step(self, pointers: list[Pointer], path_from: str) -> Step:
         return Step(tuple(p for p in pointers if p.before != p.after), path_from)
 
-    def grow(self, node: Node) -> Self:
-        """The tree with one more message."""
-        return type(self)(self.chat_id, self.head_id, [*self.nodes.values(), node])
+    def grow(self, *nodes: Node) -> Self:
+        """The tree with more messages."""
+        return type(self)(self.chat_id, self.head_id, [*self.nodes.values(), *nodes])
 
     def hide(self, id: str) -> Step:
         """The message and all below it go; the head moves to the alternative before (or after), or up."""
@@ -115,12 +116,52 @@ class Tree:
         hidden = Pointer("messages", id, "hidden", False, True)
         if id not in self.path(self.head_id):
             return Step((hidden,), node.parent_id)
-        step = self.show(self._next_to(node))
+        near = self.neighbour(id)
+        step = self.show(self.leaf_below(near) if near else node.parent_id)
         return Step((hidden, *step.pointers), node.parent_id)
 
-    def _next_to(self, node: Node) -> str:
+    def neighbour(self, id: str) -> str:
+        """The visible alternative before a message, else the one after it, else ""."""
+        node = self.nodes[id]
         siblings = [other for other in self.children(node.parent_id) if other.id != node.id]
         before = [other.id for other in siblings if other.position < node.position]
         after = [other.id for other in siblings if other.position > node.position]
-        near = (before[-1:] or after[:1] or [""])[0]
-        return self.leaf_below(near) if near else node.parent_id
+        return (before[-1:] or after[:1] or [""])[0]
+
+    def take_out(self, id: str) -> Step:
+        """The message goes alone: what follows it follows the one before. Alternatives to it stay."""
+        node = self.find(id)
+        below = self._children.get(id, [])
+        if not below:
+            return self.hide(id)
+        last = max(other.position for other in self._children[node.parent_id])
+        pointers = [Pointer("messages", id, "hidden", False, True)]
+        for number, child in enumerate(below, last + 1):
+            pointers.append(Pointer("messages", child.id, "parent_id", id, node.parent_id))
+            pointers.append(Pointer("messages", child.id, "position", child.position, number))
+        parent = self.nodes.get(node.parent_id)
+        if parent and parent.shown_id == id and node.shown_id:
+            pointers.append(Pointer("messages", parent.id, "shown_id", id, node.shown_id))
+        if self.head_id == id:
+            pointers.append(Pointer("chats", self.chat_id, "head_id", id, node.parent_id))
+        return self._step(pointers, node.parent_id)
+
+    def lift(self, id: str) -> Step:
+        """The message changes places with the one before it, each with its alternatives and what is below
+        these. Raises MessageNotFound for a first message and for one off the shown path."""
+        node = self.find(id)
+        if id not in self.path(self.head_id) or not node.parent_id:
+            raise MessageNotFound(id)
+        before = self.nodes[node.parent_id]
+        groups = {before.parent_id: id, before.id: before.parent_id, id: before.id}
+        pointers = [
+            Pointer("messages", child.id, "parent_id", parent_id, new)
+            for parent_id, new in groups.items()
+            for child in self._children.get(parent_id, [])
+        ]
+        shown = [(before.parent_id, before.id, id), (id, node.shown_id, before.id)]
+        shown.append((before.id, id, node.shown_id))
+        pointers += [Pointer("messages", at, "shown_id", old, new) for at, old, new in shown if at]
+        if self.head_id == id:
+            pointers.append(Pointer("chats", self.chat_id, "head_id", id, before.id))
+        return self._step(pointers, before.parent_id)

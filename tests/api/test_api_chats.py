@@ -12,10 +12,11 @@ from fabula.core.errors import ChatNotFound
 CHAT = {
     *("id", "title", "model", "system", "sampling", "head_id", "revision", "created_at", "updated_at"),
     *("can_undo", "can_redo", "turn_id", "message_count", "character_id", "persona"),
+    *("story", "folder", "favourite"),
 }
 MESSAGE = {
     *("id", "parent_id", "role", "author", "text", "reasoning", "version_id", "version_reason", "versions"),
-    *("created_at", "swipe", "facts"),
+    *("created_at", "swipe", "facts", "checkpoint", "left_out"),
 }
 
 
@@ -36,7 +37,7 @@ def test_chats_are_listed_newest_first_and_page_by_page(client: Client) -> None:
     first = client.get("/chats", limit=2)["chats"]
     assert [row["title"] for row in first] == ["a", "c"]
     assert first[0]["preview"] == "The latest word"
-    assert set(first[0]) == CHAT | {"preview"}
+    assert set(first[0]) == CHAT | {"preview", "tags"}
     rest = client.get("/chats", limit=2, before=first[-1]["updated_at"])["chats"]
     assert [row["title"] for row in rest] == ["b"]
 

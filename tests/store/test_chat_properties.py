@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import itertools
 import tempfile
 from collections.abc import Awaitable, Callable
@@ -32,13 +33,20 @@ ACTS = (
     "swipe",
     "continue",
     "late",
+    "alone",
+    "earlier",
+    "later",
+    "leave_out",
+    "checkpoint",
+    "merge",
+    "rename",
     "undo",
     "redo",
 )
 STEPS = st.lists(st.tuples(st.sampled_from(ACTS), st.integers(0, 30)), max_size=25)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(STEPS)
 def test_undoing_everything_shows_the_beginning_and_redoing_the_end(steps: list[tuple[str, int]]) -> None:
     asyncio.run(_in_a_new_home(lambda chats, database: _there_and_back(chats, database, steps)))
@@ -64,41 +72,52 @@ async def _there_and_back(chats: Chats, database: Database, steps: list[tuple[st
         written |= (now := _all_texts(database))
         assert now == written, "a version that was written once stays as it was"
     end, count = await _shown(story), 0
+    title = (await chats.get("ann", story.id)).title
     while (await chats.get("ann", story.id)).can_undo:
         await story.do("undo")
+        assert await _is_sound(story, database)
         count += 1
     assert await _shown(story) == []
+    assert (await chats.get("ann", story.id)).title == ""
     for _ in range(count):
         await story.do("redo")
     assert await _shown(story) == end
+    assert (await chats.get("ann", story.id)).title == title
     assert _all_texts(database) == written
 
 
 async def _act(story: Story, database: Database, act: str, pick: int, text: str) -> None:
     ids = database.read_sync(lambda c: list(c.scalars(select(messages.c.id).order_by(messages.c.id))))
     some = ids[pick % len(ids)] if ids else "nowhere"
-    match act:
-        case "add":
-            await story.do("add", "user", text)
-        case "add_at":
-            await story.do("add", "user", text, parent_id=some)
-        case "edit" | "branch":
-            await story.do(act, some, text)
-        case "fork":
-            await story.do("branch", some)
-        case "reply" | "swipe" | "continue":
-            await story.reply(text, kind=act)
-        case "late":  # the person had gone elsewhere when the turn ended
-            await story.reply(text, parent_id=some if ids else "", head_id="elsewhere")
-        case "undo" | "redo":
-            await story.do(act)
-        case _:
-            await story.do(act, some)
+    doings: dict[str, Callable[[], Awaitable[object]]] = {
+        "add": lambda: story.do("add", "user", text),
+        "add_at": lambda: story.do("add", "user", text, parent_id=some),
+        "edit": lambda: story.do("edit", some, text),
+        "branch": lambda: story.do("branch", some, text),
+        "fork": lambda: story.do("branch", some),
+        "alone": lambda: story.do("hide", some, alone=True),
+        "earlier": lambda: story.do("move", some),
+        "later": lambda: story.do("move", some, later=True),
+        "leave_out": lambda: story.do("leave_out", [some], pick % 2 == 0),
+        "checkpoint": lambda: story.do("checkpoint", some, text),
+        "rename": lambda: story.do("update", title=text),
+        # the person had gone elsewhere when the turn ended
+        "late": lambda: story.reply(text, parent_id=some if ids else "", head_id="elsewhere"),
+        "undo": lambda: story.do("undo"),
+        "redo": lambda: story.do("redo"),
+    }
+    doings |= {
+        kind: functools.partial(story.reply, text, kind=kind) for kind in ("reply", "swipe", "continue")
+    }
+    await doings.get(act, lambda: story.do(act, some))()
 
 
-async def _shown(story: Story) -> list[tuple[str, int, int]]:
+async def _shown(story: Story) -> list[tuple[object, ...]]:
     page = await story.chats.page("ann", story.id)
-    return [(message.text, message.swipe.index, message.swipe.count) for message in page.messages]
+    return [
+        (message.text, message.swipe.index, message.swipe.count, message.checkpoint, message.left_out)
+        for message in page.messages
+    ]
 
 
 async def _is_sound(story: Story, database: Database) -> bool:
@@ -109,7 +128,14 @@ async def _is_sound(story: Story, database: Database) -> bool:
     rows = database.read_sync(lambda c: {row.id: row for row in c.execute(select(messages))})
     linked = all(rows[a].shown_id == b and not rows[b].hidden for a, b in itertools.pairwise(path))
     counted = all(m.swipe.ids[m.swipe.index] == m.id for m in page.messages)
-    return linked and counted and [m.id for m in page.messages] == path and chat.message_count == len(path)
+    deep = all(row.depth == (rows[row.parent_id].depth + 1 if row.parent_id else 1) for row in rows.values())
+    return (
+        linked
+        and counted
+        and deep
+        and [m.id for m in page.messages] == path
+        and chat.message_count == len(path)
+    )
 
 
 def _all_texts(database: Database) -> dict[str, str]:

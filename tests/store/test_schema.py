@@ -39,8 +39,8 @@ COLUMNS = {
     "versions": "(id, owner_id, message_id, turn_id, text, reason, tokenizer, facts, created_at, token_ids)",
     "chats": "(id, owner_id, title, model, system, sampling, head_id, revision, created_at, updated_at,"
     " deleted_at)",
-    "messages": "(id, owner_id, chat_id, parent_id, position, depth, role, author, created_at, version_id, hidden,"
-    " shown_id)",
+    "messages": "(id, owner_id, chat_id, parent_id, position, depth, role, author, created_at, version_id,"
+    " hidden, shown_id)",
 }
 
 
