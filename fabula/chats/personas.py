@@ -56,7 +56,7 @@ class Personas:
         self._database = database
 
     async def list(self, owner: str) -> builtins.list[Persona]:
-        return [persona_of(item) for item in await self._database.read(lambda c: _all(c, owner))]
+        return await self._database.read(lambda c: all_of(c, owner))
 
     async def get(self, owner: str, id: str) -> Persona:
         """Raises PersonaNotFound."""
@@ -100,6 +100,10 @@ def chosen(personas: builtins.list[Persona], id: str, characters: builtins.list[
     named = next((one for one in personas if id and one.id == id), None)
     linked = (one for one in personas if set(one.links.characters) & set(characters))
     return named or next(linked, None) or next((one for one in personas if one.links.everywhere), None)
+
+
+def all_of(connection: Connection, owner: str) -> builtins.list[Persona]:
+    return [persona_of(item) for item in _all(connection, owner)]
 
 
 def _all(connection: Connection, owner: str) -> builtins.list[Item]:

@@ -15,14 +15,15 @@ import secrets
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from fabula.chats import places
 from fabula.chats.book import Chats
-from fabula.chats.characters.shelf import Character
+from fabula.chats.gathering import Gathered
+from fabula.chats.narrating import persona_of
 from fabula.chats.places import Kind, Place
 from fabula.chats.records import Change, Chat, PathMessage
-from fabula.chats.stories import Stories, user_of
+from fabula.chats.stories import Stories, Tidy
 from fabula.core.errors import BadParameter, ChatBusy, ChatNotFound, FabulaError, StaleRevision
 from fabula.core.load import Wish, wish_of
 from fabula.core.messages import Message
@@ -39,6 +40,7 @@ from fabula.turn.stream import Turns
 from fabula.turn.telling import Telling
 
 BEGINNING_S = 0.01  # between looks at a turn whose question is still being stored
+ASIDE = "(Write what I might say next, in my words and nothing else.)"
 MOST_REPLIES = 16  # that one turn writes side by side
 IN_CHATS = {"loop_count": 12}
 """What holds in a chat where nobody said otherwise. In 1.7 million tokens of prose, code, tables, lists and
@@ -64,15 +66,31 @@ class Ask:
     load: dict[str, Any] = field(default_factory=dict)
     keep_alive: str | float | None = None
     reasoning_format: str = ""
+    speaker: str = ""  # the character who answers in a group, "" = as its order wants
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aside:
+    """What is written beside a chat and not put into it: what the person might say next, or the answer to a
+    quiet `prompt`."""
+
+    chat_id: str
+    kind: Literal["impersonate", "quiet"] = "impersonate"
+    prompt: str = ""
+    model: str = ""
+    sampling: dict[str, Any] = field(default_factory=dict)
+    speaker: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """`message_ids` are those that are being written, in the order of their index."""
+    """`message_ids` are those that are being written, in the order of their index; `then` are the characters
+    of a group who want to speak after this one."""
 
     turn_id: str
     message_ids: tuple[str, ...]
     change: Change
+    then: tuple[str, ...] = ()
 
     @property
     def message_id(self) -> str:
@@ -152,11 +170,14 @@ class Replies:
         wish = _checked(ask)
         model = self._find(ask.model or chat.model)
         sampling = await self._sampling(caller, chat.sampling, ask.sampling)
-        speaker = await self._stories.character(caller.owner_id, chat)
-        change = await self._said(caller, ask, chat) or Change(chat, None, chat.head_id)
+        told = await self._stories.gathered(caller.owner_id, chat)
+        if told and ask.kind == "reply":
+            self._stories.require_somebody(told, ask.speaker)
+        change = await self._said(caller, ask, chat, told) or Change(chat, None, chat.head_id)
         place, path = await self._place(caller, ask, change, model, turn_id)
-        story = await self._story(caller, change.chat, speaker, path, ask.kind)
-        place = dataclasses.replace(place, author=speaker.card.called if speaker else "")
+        asked = bool(ask.text)
+        telling, then = await self._telling(caller, change.chat, path, ask.kind, ask.speaker, asked=asked)
+        place = dataclasses.replace(place, author=telling.story.character.name if telling else "")
         samplings = _apart(sampling, ask.count)
         place = dataclasses.replace(place, sampling=places.journaled(samplings[0]))
         request = TurnRequest(
@@ -167,7 +188,7 @@ class Replies:
             overflow="cut",
             wish=wish,
             reasoning_format=ask.reasoning_format,
-            story=self._stories.keeping(caller.owner_id, story) if story else None,
+            story=self._stories.keeping(caller.owner_id, telling) if telling else None,
         )
         streams = [self._turns.stream(dataclasses.replace(request, sampling=each)) for each in samplings]
         self._live.start(
@@ -179,7 +200,7 @@ class Replies:
             request.hurry.ask,
         )
         self._chats.announce(change.chat)
-        return Started(turn_id, place.message_ids, change)
+        return Started(turn_id, place.message_ids, change, then)
 
     async def look(self, caller: Caller, chat_id: str) -> tuple[str, Looked]:
         """The model, and the prompt of the last reply as it would be made now; where the person spoke last,
@@ -188,28 +209,62 @@ class Replies:
         model = self._find(chat.model)
         path = await self._chats.path(caller.owner_id, chat_id)
         kind: Kind = "swipe" if len(path) > 1 and path[-1].role == "assistant" else "reply"
-        speaker = await self._stories.character(caller.owner_id, chat)
+        path = _told(path, kind)
+        telling, _ = await self._telling(caller, chat, path, kind)
         request = TurnRequest(
             model=model.name,
             context=Context(caller, chat_id, "chat"),
             messages=_conversation(chat, path, kind),
             sampling=await self._sampling(caller, chat.sampling),
             overflow="cut",
-            story=await self._story(caller, chat, speaker, path, kind),
+            story=telling,
         )
         return model.name, await self._turns.look(request)
 
-    async def _story(
-        self, caller: Caller, chat: Chat, speaker: Character | None, path: Sequence[PathMessage], kind: Kind
-    ) -> Telling | None:
-        if speaker is None:
-            return None
-        return await self._stories.telling(chat, speaker, caller.owner_id, path, kind)
+    async def aside(self, caller: Caller, aside: Aside) -> tuple[TurnRequest, Tidy]:
+        """What has to be streamed for it, and what puts its text in order. Nothing is kept of it."""
+        chat = await self._chats.get(caller.owner_id, aside.chat_id)
+        model = self._find(aside.model or chat.model)
+        path = await self._chats.path(caller.owner_id, aside.chat_id)
+        telling, _ = await self._telling(caller, chat, path, aside.kind, aside.speaker, quiet=aside.prompt)
+        messages = _conversation(chat, path, "reply")
+        if telling is None:
+            asked = aside.prompt or ASIDE
+            messages = (*messages, Message(role="user", text=asked))
+        request = TurnRequest(
+            model=model.name,
+            context=Context(caller, aside.chat_id, "chat"),
+            messages=messages,
+            sampling=await self._sampling(caller, chat.sampling, aside.sampling),
+            overflow="cut",
+            story=telling,
+        )
+        return request, self._stories.tidying(telling, await self._stories.gathered(caller.owner_id, chat))
+
+    async def _telling(
+        self,
+        caller: Caller,
+        chat: Chat,
+        path: Sequence[PathMessage],
+        kind: str,
+        speaker: str = "",
+        *,
+        asked: bool = False,
+        quiet: str = "",
+    ) -> tuple[Telling | None, tuple[str, ...]]:
+        """What a turn is told with, and who speaks after it; None where the model speaks as itself."""
+        first = path[0].id if path else ""
+        told = await self._stories.gathered(caller.owner_id, chat, first)
+        if told is None:
+            return None, ()
+        who, then = self._stories.speaker(told, path, kind, speaker, asked=asked)
+        telling = self._stories.telling(told, who, path, kind, quiet)
+        return telling, tuple(character.id for character in then)
 
     async def _sampling(self, caller: Caller, *layers: dict[str, Any]) -> Sampling:
         return Sampling.of(IN_CHATS | await self._presets.laid(caller.owner_id, *layers))
 
-    async def _said(self, caller: Caller, ask: Ask, chat: Chat) -> Change | None:
+    async def _said(self, caller: Caller, ask: Ask, chat: Chat, told: Gathered | None) -> Change | None:
         """The person's text becomes a message, below the head or the message that was named."""
         if not ask.text:
             return None
@@ -220,8 +275,8 @@ class Replies:
             ask.chat_id,
             ask.revision,
             role="user",
-            text=ask.text,
-            author=user_of(chat) if chat.character_id else "",
+            text=self._stories.said(told, ask.text) if told else ask.text,
+            author=persona_of(told).name if told else "",
             parent_id=ask.message_id or None,
         )
 
@@ -251,7 +306,7 @@ class Replies:
             place = dataclasses.replace(place, parent_id=path[-2].id if len(path) > 1 else "")
             if ask.kind == "continue":
                 place = place.lengthening(target)
-        return place, path
+        return place, _told(path, ask.kind)
 
     async def settle(self, place: Place, outcomes: Sequence[Outcome]) -> dict[str, Any]:
         """The end of a turn: its texts are stored, and its chat is free for the next one."""
@@ -265,7 +320,7 @@ class Replies:
     async def _store(self, place: Place, outcomes: Sequence[Outcome]) -> dict[str, Any]:
         """Put the texts into the tree; the data of the turn's last event. Repeating it changes nothing."""
         brought = [places.brought(place, number, outcome) for number, outcome in enumerate(outcomes)]
-        written = [each for each in brought if each]
+        written = [await self._stories.settled(each, place.base) for each in brought if each]
         change = await self._chats.finish_turn(*written) if written else None
         shown = next((number for number, each in enumerate(brought) if each), 0)
         return {
@@ -287,6 +342,12 @@ class _Keeper:
 
     async def settle(self, outcomes: Sequence[Outcome]) -> dict[str, Any]:
         return await self.replies.settle(self.place, outcomes)
+
+
+def _told(path: list[PathMessage], kind: Kind) -> list[PathMessage]:
+    """Without what is left out of prompts; a reply that is swiped or lengthened is what it is about."""
+    last = path[-1:] if kind != "reply" else []
+    return [message for message in path[: len(path) - len(last)] if not message.left_out] + last
 
 
 def _conversation(chat: Chat, path: Sequence[PathMessage], kind: Kind) -> tuple[Message, ...]:

@@ -43,7 +43,7 @@ class Break:
     """
 
     part: str
-    reason: Literal["changed", "cut", "tail"]
+    reason: Literal["changed", "cut", "tail", "moves"]
     tokens: int
 
 

@@ -26,7 +26,7 @@ class Looked:
     Where the server has a template of its own, `text` holds the messages one below the other.
     """
 
-    layout: Literal["steady", "chat"]
+    layout: Literal["steady", "text", "messages", "chat"]
     plan: PromptPlan
     text: str
     context: int
@@ -79,10 +79,12 @@ async def _story(
     story: telling.Telling, request: TurnRequest, worker: Worker, manner: Manner, counts: CountCache
 ) -> Looked:
     laid = await telling.lay(story, request, worker, manner, counts)
+    plan = laid.prompt.plan
+    raw = "".join(piece for piece in plan.pieces if isinstance(piece, str))
     return Looked(
-        layout="steady",
-        plan=laid.prompt.plan,
-        text=_text(laid.prompt.messages, request, worker, manner),
+        layout=laid.layout,
+        plan=plan,
+        text=raw if laid.layout == "text" else _text(laid.prompt.messages, request, worker, manner),
         context=laid.context,
         reply_room=laid.reply_room,
         estimated=laid.estimated,

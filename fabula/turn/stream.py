@@ -68,6 +68,7 @@ class Turns:
                 bounds.check_against(said, worker.plan.context)
             manner = _manner(request, worker)
             made = await self._prompt(request, worker, manner)
+            request = _ending(request, made)
             watch = self._guard.watch(made.laid.prompt.messages if made.laid else said, request.context)
             known = _known(request, worker, manner, made)
             yield known
@@ -139,6 +140,14 @@ def _model(request: TurnRequest, worker: Worker) -> LocalModel:
     """The model, with the chat template that the request wishes."""
     wished = request.wish.options.chat_template
     return worker.model if wished is None else replace(worker.model, chat_template=wished)
+
+
+def _ending(request: TurnRequest, made: _Made) -> TurnRequest:
+    """With the texts at which a reply to this prompt ends too."""
+    if not (made.laid and made.laid.stops):
+        return request
+    stops = tuple(dict.fromkeys((*request.sampling.stop, *made.laid.stops)))
+    return replace(request, sampling=replace(request.sampling, stop=stops))
 
 
 def _known(request: TurnRequest, worker: Worker, manner: Manner, made: _Made) -> Prepared:

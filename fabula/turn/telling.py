@@ -1,4 +1,4 @@
-"""A turn of a story: laid out steadily, counted by the model that reads it. Knows no tree and no table."""
+"""A turn of a story: laid out, and counted by the model that reads it. Knows no tree and no table."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import math
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from fabula.core.messages import Message
 from fabula.core.model import LocalModel
@@ -21,10 +21,12 @@ from fabula.prompt.plan import Break, NeedCounts
 from fabula.prompt.steady.layout import SteadyPrompt, steady_prompt
 from fabula.prompt.steady.memory import Memory
 from fabula.turn.conversing import converses
+from fabula.turn.forms import FaithfulPrompt, Form, Given, TextForm, faithful_prompt
 from fabula.turn.manner import Manner, manner_of
 from fabula.turn.request import TurnRequest
 from fabula.turn.whole import reply_room, whole, without_bos
 
+Layout = Literal["steady", "text", "messages"]
 UNKNOWN_CONTEXT = 1 << 20  # tokens; of a server that does not tell its own
 LETTERS_PER_TOKEN = 3.0  # where nobody can count: fewer than in English prose, so that rather too much is cut
 
@@ -42,11 +44,18 @@ class CountCache(Protocol):
 class Laid:
     """A story's prompt, and what macros have set while it was made."""
 
-    prompt: SteadyPrompt
+    prompt: SteadyPrompt | FaithfulPrompt
     variables: Mapping[str, Any]
+    shared: Mapping[str, Any]  # those of all chats
+    layout: Layout
     context: int
     reply_room: int
     estimated: bool  # nobody could count: sizes are taken from lengths
+
+    @property
+    def stops(self) -> tuple[str, ...]:
+        """Texts at which a reply to this prompt ends."""
+        return self.prompt.stops if isinstance(self.prompt, FaithfulPrompt) else ()
 
 
 async def _forgotten(laid: Laid) -> None:
@@ -56,7 +65,8 @@ async def _forgotten(laid: Laid) -> None:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Telling:
     """What a turn of a story is made of. `seed` and `now` are fixed, so that laying it out again after a
-    count gives the same; `keep` is told what was sent."""
+    count gives the same; `keep` is told what was sent. `form` None is the steady layout; `quiet` is asked for
+    at the end, beside the chat; `full`: the last prompt did not hold the whole chat."""
 
     story: Story
     kind: Kind
@@ -65,6 +75,10 @@ class Telling:
     seed: int
     chat_id: str = ""
     variables: Mapping[str, Any] = field(default_factory=dict)
+    shared: Mapping[str, Any] = field(default_factory=dict)
+    form: Form | None = None
+    quiet: str = ""
+    full: bool = False
     keep: Callable[[Laid], Awaitable[None]] = _forgotten
 
 
@@ -75,7 +89,9 @@ def manner(request: TurnRequest, model: LocalModel, now: datetime.datetime) -> M
     ignored = ("keep_reasoning",) if request.sampling.keep_reasoning else ()
     sampling = replace(request.sampling, keep_reasoning=False)
     found = manner_of(replace(request, messages=messages, sampling=sampling), model, now)
-    return replace(found, ignored=(*found.ignored, *ignored))
+    form = request.story.form if request.story else None
+    wraps_itself = isinstance(form, TextForm) and (form.plain or form.instruct is not None)
+    return replace(found, ignored=(*found.ignored, *ignored), opened=found.opened and not wraps_itself)
 
 
 async def lay(
@@ -84,22 +100,34 @@ async def lay(
     """The prompt as this worker will read it. Raises ContextExceeded, TemplateRefused."""
     context = worker.plan.context or UNKNOWN_CONTEXT
     room, tokenizer = reply_room(request.sampling, context), worker.model.tokenizer
-    turn = Turn(kind=telling.kind, context=context, reply_room=room)
-    story = _begun(telling.story, manner) if request.continues else telling.story
+    turn = Turn(
+        kind=telling.kind,
+        context=context,
+        reply_room=room,
+        quiet_prompt=telling.quiet,
+        full=telling.full,
+    )
+    begun = request.continues and telling.form is None
+    story = _begun(telling.story, manner) if begun else telling.story
     counter = worker if isinstance(worker, Counts) else None
     table = await counts.recall(tokenizer, request.messages)
     while True:
-        local = Variables(dict(telling.variables))
+        local, shared = Variables(dict(telling.variables)), Variables(dict(telling.shared))
         world = World(
-            draw=random.Random(telling.seed).random, now=telling.now, local=local, chat_id=telling.chat_id
+            draw=random.Random(telling.seed).random,
+            now=telling.now,
+            local=local,
+            everywhere=shared,
+            chat_id=telling.chat_id,
+            plain={"model": worker.model.name},
         )
-        found = await asyncio.to_thread(
-            steady_prompt, story, turn, manner.template, table, world, telling.memory, tokenizer=tokenizer
-        )
+        found = await asyncio.to_thread(_laid_out, telling, story, turn, manner, table, world, worker.model)
         if not isinstance(found, NeedCounts):
             return Laid(
                 prompt=found,
                 variables=local.values,
+                shared=shared.values,
+                layout=telling.form.layout if telling.form else "steady",
                 context=context,
                 reply_room=room,
                 estimated=counter is None,
@@ -110,10 +138,26 @@ async def lay(
         table |= fresh
 
 
+def _laid_out(
+    telling: Telling,
+    story: Story,
+    turn: Turn,
+    manner: Manner,
+    table: Mapping[str, int],
+    world: World,
+    model: LocalModel,
+) -> SteadyPrompt | FaithfulPrompt | NeedCounts:
+    template = manner.template
+    if telling.form:
+        given = Given(template=template, memory=telling.memory, bos=model.bos_token)
+        return faithful_prompt(telling.form, story, turn, given, table, world)
+    return steady_prompt(story, turn, template, table, world, telling.memory, tokenizer=model.tokenizer)
+
+
 async def sent(laid: Laid, request: TurnRequest, worker: Worker, manner: Manner) -> Prompt:
     """The prompt for the engine. Raises ContextExceeded."""
     plan = laid.prompt.plan
-    if converses(worker):
+    if converses(worker) and laid.layout != "text":
         return Prompt(
             (), conversation=Conversation(messages=laid.prompt.messages, continues=request.continues)
         )
@@ -126,12 +170,21 @@ def facts(laid: Laid) -> dict[str, Any]:
     """What is told under the reply: lore in the history, what of the head was kept, what broke the prefix."""
     prompt = laid.prompt
     return {
-        "layout": "steady",
+        "layout": laid.layout,
         "broke": broke(prompt.plan.broke),
-        "lore": sorted({one.label for lore in prompt.memory.told.values() for one in lore}),
+        "lore": _lore(laid),
         "fixed": list(prompt.fixed),
         "estimated": laid.estimated,
     }
+
+
+def _lore(laid: Laid) -> list[str]:
+    """The names of entries that are in the prompt; in the steady layout those of earlier turns too, and not
+    those that stand in the head."""
+    prompt = laid.prompt
+    if isinstance(prompt, FaithfulPrompt):
+        return sorted({entry.comment or ", ".join(entry.keys) for entry in prompt.lore.entries})
+    return sorted({one.label for lore in prompt.memory.told.values() for one in lore})
 
 
 def broke(found: Break | None) -> dict[str, Any] | None:

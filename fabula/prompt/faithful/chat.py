@@ -41,6 +41,7 @@ class Row:
     source: str = ""
     id: str = ""
     injected: bool = False
+    label: str = ""  # what is injected
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,8 +137,8 @@ class _Filling:
         if self._settings.squashes and not self._p.turn.dry:
             rows = squashed(rows)
         cost = self._budget.cost
-        segments = [Segment(row.source, row.id, cost(row)) for row in rows]
-        segments += [Segment(row.source, row.id, cost(row), included=False) for row in self._left_out]
+        segments = [_segment(row, cost(row)) for row in rows]
+        segments += [_segment(row, cost(row), included=False) for row in self._left_out]
         return ChatPrompt(
             rows=tuple(rows),
             segments=tuple(segments),
@@ -303,7 +304,9 @@ class _Filling:
                 if order == EXTENSION_ORDER:
                     extension = self._p.resolve(at_depth(self._p.injections, depth, number)).strip()
                 text = "\n".join(part for part in (own, extension) if part)
-                rows += [Row(role, text, source="injection", injected=True)] if text else []
+                label = keys.label(self._p.injections, depth, number) if extension else f"@{depth}"
+                found = Row(role, text, source="injection", injected=True, label=label)
+                rows += [found] if text else []
         return rows
 
     def _history(self, chat: list[Row]) -> tuple[list[Row], list[Row]]:
@@ -374,6 +377,11 @@ class _Filling:
         turns = examples.turns(block.replace("\r", ""), p.user, p.char, p.members, with_names=bool(p.members))
         names = {True: "example_user", False: "example_assistant"}
         return [Row("system", turn.text, names[turn.is_user], f"examples {number}") for turn in turns]
+
+
+def _segment(row: Row, tokens: int, *, included: bool = True) -> Segment:
+    where = "history" if row.source == "message" else "depth" if row.injected else "head"
+    return Segment(row.source, row.id, tokens, included, row.label, where)
 
 
 def _field_name(name: str) -> str:

@@ -16,6 +16,15 @@ QUIET = "QUIET_PROMPT"
 STORY = "__STORY_STRING__"
 LORE = "customDepthWI"
 
+WORDS = {
+    SUMMARY: "summary",
+    NOTE: "note",
+    DEPTH_PROMPT: "depth_prompt",
+    PERSONA: "persona",
+    QUIET: "quiet",
+    STORY: "story",
+    LORE: "lore",
+}
 ROLES = (Role.SYSTEM, Role.USER, Role.ASSISTANT)
 MAX_DEPTH = 10_000
 
@@ -78,4 +87,25 @@ def _message(
     name = {Role.SYSTEM: "", Role.USER: user, Role.ASSISTANT: char}[Role(role)]
     if not text:
         return None
-    return StoryMessage(text=text, name=name, is_user=role == Role.USER, is_narrator=role == Role.SYSTEM)
+    return StoryMessage(
+        text=text,
+        name=name,
+        is_user=role == Role.USER,
+        is_narrator=role == Role.SYSTEM,
+        id=label(injections, depth, role),
+    )
+
+
+def label(injections: Sequence[Injection], depth: int, role: int) -> str:
+    """What stands at a depth, for the plan: "note, depth_prompt @4"."""
+    here = sorted(
+        found.key for found in injections if (found.depth, found.role) == (depth, role) and found.text
+    )
+    in_chat = {found.key for found in injections if found.place == Place.IN_CHAT}
+    names = dict.fromkeys(_named(key) for key in here if key in in_chat)
+    return f"{', '.join(names)} @{depth}"
+
+
+def _named(key: str) -> str:
+    """The word for a text, by the beginning of its key."""
+    return next((word for start, word in WORDS.items() if key.startswith(start)), key)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from fabula.prompt.breaks import Part
 from fabula.prompt.faithful.prepare import collapsed
 from fabula.prompt.plan import CountTable, PromptPlan, Segment
 
@@ -18,13 +19,22 @@ class Fitted:
     collapses: bool
 
     @property
+    def told(self) -> tuple[Part, ...]:
+        """The parts that are in and have a text."""
+        return tuple(
+            Part(source, "" if source == "injection" else message, text)
+            for source, message, text in self.parts
+            if text
+        )
+
+    @property
     def text(self) -> str:
         text = "".join(text for _, _, text in self.parts).replace("\r", "")
         return collapsed(text) if self.collapses else text
 
     def plan(self, counts: CountTable) -> PromptPlan:
         segments = [
-            Segment(source, message, counts.get(text.replace("\r", ""), 0), included)
+            _segment(source, message, counts.get(text.replace("\r", ""), 0), included)
             for included, rows in ((True, self.parts), (False, self.left_out))
             for source, message, text in rows
             if text
@@ -33,6 +43,16 @@ class Fitted:
         return PromptPlan(
             pieces=(self.text,), segments=tuple(segments), tokens=tokens, cut_messages=self.dropped
         )
+
+
+def _segment(source: str, message: str, tokens: int, included: bool) -> Segment:
+    """What is injected has a label in the place of a message's id."""
+    if source == "injection":
+        return Segment(source, "", tokens, included, message, "depth")
+    return Segment(source, message, tokens, included, reason=REASONS.get(source, "history"))
+
+
+REASONS = {"story": "head", "examples": "head", "chat_start": "head", "post_history": "depth"}
 
 
 @dataclass(slots=True)

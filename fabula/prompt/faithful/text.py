@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from fabula.prompt.breaks import Part
 from fabula.prompt.faithful import examples
 from fabula.prompt.faithful import injections as keys
 from fabula.prompt.faithful.ending import Ending
@@ -36,6 +37,7 @@ class TextPrompt:
     plan: PromptPlan
     lore: Activation
     first_message: int = 0  # messages of the chat that did not fit
+    parts: tuple[Part, ...] = ()  # those that are in, in step with the plan's included segments
 
 
 def text_prompt(
@@ -75,6 +77,7 @@ def text_prompt(
         plan=found.plan(counts),
         lore=prepared.activation,
         first_message=found.dropped,
+        parts=found.told,
     )
 
 
