@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from bench.paired import median, ratio
 from bench.report import Report, at_most, reported
 from fabula.lab.quantize.kernels import Kernels
+from fabula.lab.quantize.ledger import Ledger
 from fabula.lab.quantize.mixes import MIXES
 from fabula.lab.quantize.source import Source, read_source
 from fabula.lab.quantize.target import Target, target
-from fabula.lab.quantize.work import VALUES, Ledger, Work, pieces
+from fabula.lab.quantize.work import VALUES, Work, pieces
 from fabula.models.formats import gguf_writing
 from fabula.models.formats.gguf_writing import Draft, Value
 

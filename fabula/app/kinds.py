@@ -58,12 +58,19 @@ def quantize(home: Home, arguments: dict[str, Any], report: Report) -> dict[str,
     return run(home, arguments, report)
 
 
+def imatrix(home: Home, arguments: dict[str, Any], report: Report) -> dict[str, Any]:
+    from fabula.lab.quantize.statistics import run
+
+    return run(home, arguments, report)
+
+
 KINDS: Mapping[str, Kind] = {
     "pull": pull,
     "engine": install_engine,
     "tune": tune,
     "adapter": take_adapter,
     "quantize": quantize,
+    "imatrix": imatrix,
 }
 
 

@@ -25,6 +25,16 @@ class Making:
         ready = await asyncio.to_thread(order, model, asked, self._home.models)
         return await self._start("quantize", f"{model.name} → {ready.mix.name}", asked.arguments())
 
+    async def imatrix(self, source: str, **wishes: Any) -> Job:
+        """Raises what `lab.quantize.statistics.task` raises."""
+        from fabula.lab.quantize.statistics import Wishes, task
+
+        model = self._shelf.find(source)
+        require_here(model)
+        asked = Wishes(model=model.name, **wishes)
+        ready = await asyncio.to_thread(task, model, asked, self._home)
+        return await self._start("imatrix", f"{model.name} ← {ready.dataset}", asked.arguments())
+
     async def quantizations(self, name: str) -> list[dict[str, Any]]:
         """What the model can be quantized to, each with the size that it would have."""
         from fabula.lab.quantize.job import offers

@@ -39,7 +39,7 @@ def _watch_bar(studio: Client, job: dict[str, Any]) -> dict[str, Any]:
         for event in studio.stream("GET", f"/jobs/{job['id']}/events"):
             job = event.data
             now = job["progress"]
-            advance(now.get("done") or 0, now.get("total") or 0, now.get("note") or "")
+            advance(now.get("done") or 0, now.get("total") or 0, now.get("note") or "", now.get("unit") or "")
             if event.kind == "end":
                 break
     return job

@@ -8,13 +8,12 @@ from typing import Annotated, Any
 import typer
 
 from fabula.cli import screen
-from fabula.cli.client import Client, segment
+from fabula.cli.client import error_of, segment
 from fabula.cli.jobs import follow
 from fabula.cli.options import HomeOption, JsonOption, ModelArgument
 from fabula.cli.studio import connect
-from fabula.cli.words import say
-from fabula.core.errors import BadParameter
-from fabula.core.texts import as_bytes, as_duration, phrase
+from fabula.cli.words import language, say
+from fabula.core.texts import as_bytes, as_duration
 
 TypeArgument = Annotated[
     str, typer.Argument(metavar="[TYPE]", help=say("cli.quantize.type"), show_default=False)
@@ -29,8 +28,16 @@ ForceOption = Annotated[bool, typer.Option("--force", help=say("cli.quantize.for
 ImatrixOption = Annotated[
     str, typer.Option("--imatrix", metavar="FILE", help=say("cli.quantize.imatrix"), show_default=False)
 ]
+ImatrixFromOption = Annotated[
+    str,
+    typer.Option("--imatrix-from", metavar="TEXT", help=say("cli.quantize.imatrix_from"), show_default=False),
+]
 MeasureOption = Annotated[
     str, typer.Option("--measure", metavar="FILE", help=say("cli.quantize.measure"), show_default=False)
+]
+NoMeasureOption = Annotated[bool, typer.Option("--no-measure", help=say("cli.quantize.no_measure"))]
+SplitOption = Annotated[
+    str, typer.Option("--split", metavar="SIZE", help=say("cli.quantize.split"), show_default=False)
 ]
 
 COLUMNS: tuple[tuple[str, screen.Side], ...] = (
@@ -38,6 +45,14 @@ COLUMNS: tuple[tuple[str, screen.Side], ...] = (
     ("cli.columns.size", "right"),
     ("cli.quantize.bits", "right"),
     ("cli.engine.tune.columns.remark", "left"),
+)
+TEXTS: tuple[tuple[str, screen.Side], ...] = (
+    ("cli.quantize.columns.text", "left"),
+    ("cli.quantize.columns.tokens", "right"),
+    ("cli.quantize.perplexity", "right"),
+    ("cli.quantize.columns.source", "right"),
+    ("cli.quantize.kl", "right"),
+    ("cli.quantize.same_top", "right"),
 )
 
 
@@ -47,34 +62,32 @@ def quantize(
     name: NameOption = "",
     threads: ThreadsOption = 0,
     imatrix: ImatrixOption = "",
+    imatrix_from: ImatrixFromOption = "",
     measure: MeasureOption = "",
+    no_measure: NoMeasureOption = False,
+    split: SplitOption = "",
     force: ForceOption = False,
     home: HomeOption = None,
     json: JsonOption = False,
 ) -> None:
-    text = read_text(measure) if measure else ""
-    importance = str(Path(imatrix).expanduser().absolute()) if imatrix else ""
+    from fabula.models.fit.asking import bytes_of
+
+    asked = {"type": type_, "name": name, "threads": threads, "force": force, "measure": not no_measure}
+    asked |= {"imatrix": place(imatrix), "imatrix_from": place(imatrix_from), "text": place(measure)}
+    asked |= {"split": bytes_of("split", split) if split else 0}
     with connect(home) as studio:
-        place = f"/models/{segment(model)}"
+        route = f"/models/{segment(model)}/quantize"
         if not type_:
-            list_types(studio.get(f"{place}/quantize")["types"], json=json)
+            list_types(studio.get(route)["types"], json=json)
             return
-        asked = {"type": type_, "name": name, "threads": threads, "force": force, "imatrix": importance}
-        job = follow(studio, studio.post(f"{place}/quantize", asked), json=json)
-        made = job["result"]
-        compared = compare(studio, made, text) if text and made else None
-    if json:
-        screen.json_lines([compared] if compared else [])
-    elif made:
-        show(made, compared)
+        made = follow(studio, studio.post(route, asked), json=json)["result"]
+    if made and not json:
+        show(made)
 
 
-def read_text(file: str) -> str:
-    """Raises BadParameter."""
-    try:
-        return Path(file).expanduser().read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadParameter("measure", file, phrase("expected.text_file")) from error
+def place(file: str) -> str:
+    """A file of this machine, as the studio finds it from wherever it runs."""
+    return str(Path(file).expanduser().absolute()) if file else ""
 
 
 def list_types(rows: list[dict[str, Any]], *, json: bool) -> None:
@@ -89,14 +102,7 @@ def row(offer: dict[str, Any]) -> tuple[str, ...]:
     return offer["type"], as_bytes(offer["size"]), f"{offer['bits']:.2f}", remark
 
 
-def compare(studio: Client, made: dict[str, Any], text: str) -> dict[str, Any]:
-    """The source against the new model over one text."""
-    screen.note(say("cli.quantize.measuring"))
-    asked = {"other": made["name"], "text": text, "swap": True}
-    return dict(studio.post(f"/models/{segment(made['source'])}/compare", asked))
-
-
-def show(made: dict[str, Any], compared: dict[str, Any] | None) -> None:
+def show(made: dict[str, Any]) -> None:
     told = {**made, "bits": f"{made['bits']:.2f}", "source_bits": f"{made['source_bits']:.2f}"}
     screen.line(say("cli.quantize.done", **told))
     if made["from_quantized"]:
@@ -107,14 +113,22 @@ def show(made: dict[str, Any], compared: dict[str, Any] | None) -> None:
         (say("cli.columns.types"), ", ".join(f"{count} × {name}" for name, count in made["types"].items())),
         (say("cli.quantize.took"), as_duration(made["seconds"])),
     ]
-    screen.pairs([*rows, *(measured(compared) if compared else [])])
+    screen.pairs(rows)
+    if measured := made.get("measured"):
+        show_measured(measured)
 
 
-def measured(found: dict[str, Any]) -> list[tuple[str, str]]:
-    perplexity = {"found": f"{found['other_perplexity']:.3f}", "source": f"{found['perplexity']:.3f}"}
-    over = say("cli.quantize.over", tokens=found["tokens"], largest=f"{found['largest_kl']:.3f}")
-    return [
-        (say("cli.quantize.perplexity"), say("cli.quantize.against", **perplexity)),
-        (say("cli.quantize.kl"), f"{found['kl']:.4f} ({over})"),
-        (say("cli.quantize.same_top"), f"{found['same_top']:.1%}"),
-    ]
+def show_measured(found: dict[str, Any]) -> None:
+    """A row for each text and one for all; or why there are none."""
+    if "error" in found:
+        screen.note(say("cli.quantize.not_measured", reason=error_of(found["error"]).sentence(language())))
+        return
+    rows = [text_row(text["text"], text) for text in found["texts"]]
+    if len(rows) > 1:
+        rows.append(text_row(say("cli.quantize.all"), found))
+    screen.table([(say(title), side) for title, side in TEXTS], rows)
+
+
+def text_row(name: str, found: dict[str, Any]) -> tuple[str, ...]:
+    perplexities = (f"{found[which]:.3f}" for which in ("perplexity", "source_perplexity"))
+    return name, f"{found['tokens']:,}", *perplexities, f"{found['kl']:.4f}", f"{found['same_top']:.1%}"

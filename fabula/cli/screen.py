@@ -8,9 +8,9 @@ from __future__ import annotations
 import functools
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import typer
 
@@ -25,8 +25,13 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 Side = Literal["left", "right"]
-Advance = Callable[[float, float, str], None]
-"""Told (done, total, text key of the stage) while work goes on; a total of 0 is not known yet."""
+
+
+class Advance(Protocol):
+    """Told done, total (0 = not known yet), the stage's text key, and its unit where that has changed."""
+
+    def __call__(self, done: float, total: float, stage: str, unit: str = "") -> None: ...
+
 
 WIDE = 10_000  # columns: lines that go into a file or a pipe are never cut or folded
 
@@ -112,24 +117,27 @@ def spinner(sentence: str) -> Iterator[None]:
 def bar(unit: str = "bytes") -> Iterator[Advance]:
     """A progress bar with the stage, what is done, the rate and the time left; on terminals only."""
     if not sys.stderr.isatty():
-        yield lambda done, total, stage: None
+        yield lambda done, total, stage, unit="": None
         return
     from rich.progress import BarColumn, Progress, TextColumn
 
     bar_column = BarColumn(None, complete_style="cyan", finished_style="cyan", pulse_style="cyan")
-    columns = (TextColumn("{task.description}"), bar_column, _figures(unit))
+    columns = (TextColumn("{task.description}"), bar_column, _figures())
     with Progress(*columns, console=err(), expand=True) as progress:
-        task = progress.add_task("", total=None)
+        task = progress.add_task("", total=None, unit=unit)
 
-        def advance(done: float, total: float, stage: str) -> None:
+        def advance(done: float, total: float, stage: str, unit: str = "") -> None:
+            if done < progress.tasks[0].completed:  # another stage: its rate is its own
+                progress.reset(task)
+            told: dict[str, Any] = {"unit": unit} if unit else {}
             progress.update(
-                task, completed=done, total=total or None, description=say(stage) if stage else ""
+                task, completed=done, total=total or None, description=say(stage) if stage else "", **told
             )
 
         yield advance
 
 
-def _figures(unit: str) -> ProgressColumn:
+def _figures() -> ProgressColumn:
     """One column of our own, so that sizes and times read as they do everywhere else."""
     from rich.progress import ProgressColumn
     from rich.table import Column
@@ -138,7 +146,7 @@ def _figures(unit: str) -> ProgressColumn:
     class Figures(ProgressColumn):
         def render(self, task: Task) -> Text:
             left = task.time_remaining
-            return Text(figures(unit, task.completed, task.total or 0, task.speed or 0, left))
+            return Text(figures(task.fields["unit"], task.completed, task.total or 0, task.speed or 0, left))
 
     return Figures(Column(no_wrap=True))
 

@@ -27,6 +27,7 @@ VERBS = (
     "show",
     "fit",
     "quantize",
+    "imatrix",
     "verify",
     "rm",
     "ps",

@@ -8,6 +8,7 @@ import pytest
 from talking import Client
 
 from fabula.cli import quantize
+from fabula.core.errors import NoDiskSpace
 from fabula.store.home import Home
 
 MADE: dict[str, Any] = {
@@ -23,12 +24,13 @@ MADE: dict[str, Any] = {
     "from_quantized": "Q4_0",
     "seconds": 1.5,
 }
-COMPARED = {"tokens": 400, "kl": 0.25, "largest_kl": 1.5, "same_top": 0.75}
-COMPARED |= {"perplexity": 10.0, "other_perplexity": 11.5}
+MEASURED: dict[str, Any] = {"tokens": 400, "kl": 0.25, "largest_kl": 1.5, "same_top": 0.75}
+MEASURED |= {"perplexity": 11.5, "source_perplexity": 10.0}
+MEASURED |= {"texts": [{"text": name, **MEASURED} for name in ("en", "zh-Hant")]}
 
 
 def test_a_model_is_quantized_in_a_child_and_lies_on_the_shelf(client: Client, home: Home) -> None:
-    job = client.post("/models/tiny/quantize", {"type": "q8_0"}, 202)
+    job = client.post("/models/tiny/quantize", {"type": "q8_0", "measure": False}, 202)
     assert (job["kind"], job["title"]) == ("quantize", "tiny → Q8_0")
     *_, end = client.hear(f"/jobs/{job['id']}/events")
     assert (end.data["state"], end.data["result"]["name"]) == ("done", "tiny-Q8_0")
@@ -47,12 +49,21 @@ def test_a_job_that_would_overwrite_a_model_is_refused_before_it_begins(client: 
     [
         ({"type": "Q9"}, "bad_parameter"),
         ({"type": "Q4_0", "imatrix": "/no/such/file"}, "importance_unusable"),
+        ({"type": "Q4_0", "imatrix_from": "/no/such/file"}, "bad_parameter"),
+        ({"type": "Q4_0", "imatrix": "/one", "imatrix_from": "/other"}, "importance_unusable"),
+        ({"type": "Q4_0", "text": "/no/such/file"}, "bad_parameter"),
+        ({"type": "Q4_0", "split": 1000}, "bad_parameter"),
         ({"type": "Q4_0", "threads": -1}, "bad_parameter"),
         ({"type": "Q4_0", "unknown": 1}, "bad_parameter"),
     ],
 )
 def test_what_cannot_be_done_is_told_at_once(client: Client, asked: dict[str, Any], code: str) -> None:
     assert client.post("/models/tiny/quantize", asked, 400)["error"]["code"] == code
+
+
+@pytest.mark.parametrize("asked", [{"text": "/no/such/file"}, {"text": "/etc/hostname", "chunks": -1}, {}])
+def test_an_importance_matrix_needs_a_text(client: Client, asked: dict[str, Any]) -> None:
+    assert client.post("/models/tiny/imatrix", asked, 400)["error"]["code"] == "bad_parameter"
 
 
 def test_all_types_are_listed_with_their_sizes(client: Client) -> None:
@@ -63,12 +74,19 @@ def test_all_types_are_listed_with_their_sizes(client: Client) -> None:
 
 
 def test_the_result_is_shown_with_what_it_cost(capsys: pytest.CaptureFixture[str]) -> None:
-    quantize.show(MADE, COMPARED)
+    quantize.show(MADE | {"measured": MEASURED})
     told = capsys.readouterr()
     assert "tiny-Q8_0 is here: 1.0 MiB, 8.50 bits per weight" in told.out
-    assert "11.500 (source 10.000)" in told.out
-    assert "75.0%" in told.out
+    rows = [line.split() for line in told.out.splitlines()[-3:]]
+    assert rows[0] == ["en", "400", "11.500", "10.000", "0.2500", "75.0%"]
+    assert [row[0] for row in rows] == ["en", "zh-Hant", "all"]
     assert "tiny was Q4_0 before" in told.err
+
+
+def test_that_it_could_not_be_measured_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    quantize.show(MADE | {"measured": {"error": NoDiskSpace(2 << 30, 1 << 30, "/home").kept()}})
+    assert "could not be measured: " in (told := capsys.readouterr().err)
+    assert "2.0 GiB" in told
 
 
 def test_types_are_shown_as_a_table(capsys: pytest.CaptureFixture[str]) -> None:

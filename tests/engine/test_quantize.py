@@ -30,10 +30,12 @@ from fabula.core.errors import (
 from fabula.engine.direct import proof, tiny
 from fabula.engine.direct.library import Drifted, Library
 from fabula.lab.quantize import job, kernels, work
+from fabula.lab.quantize import ledger as ledgers
 from fabula.lab.quantize.importance import read_importance
 from fabula.lab.quantize.job import Wishes
 from fabula.lab.quantize.kernels import Kernels
-from fabula.lab.quantize.work import Ledger, Work, pieces
+from fabula.lab.quantize.ledger import Ledger
+from fabula.lab.quantize.work import Work, pieces
 from fabula.models.formats import gguf_writing
 from fabula.models.formats.gguf import pair_spans, read_header
 from fabula.models.formats.gguf_writing import Draft
@@ -60,6 +62,11 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     return home
 
 
+def quickly(**wishes: object) -> Wishes:
+    """Without measuring what it cost."""
+    return Wishes(measure=False, **wishes)  # type: ignore[arg-type]
+
+
 def ordered(home: Home, type_: str, source: str = "trial-F32", **wishes: object) -> job.Order:
     wished = Wishes(model=source, type=type_, **wishes)  # type: ignore[arg-type]
     return job.order(identify(home.models / f"{source}.gguf"), wished, home.models)
@@ -67,7 +74,7 @@ def ordered(home: Home, type_: str, source: str = "trial-F32", **wishes: object)
 
 def made(home: Home, type_: str, **wishes: object) -> str:
     """The digest of what the job makes; the model is removed again."""
-    asked = Wishes(model=str(wishes.pop("source", "trial-F32")), type=type_, threads=2, **wishes)  # type: ignore[arg-type]
+    asked = quickly(model=wishes.pop("source", "trial-F32"), type=type_, threads=2, **wishes)
     result = job.run(home, asked.arguments(), Report())
     file = home.models / f"{result['name']}.gguf"
     assert file.stat().st_size == result["file_size"]
@@ -115,7 +122,7 @@ def test_a_model_in_several_files_becomes_one_file(home: Home) -> None:
 
 
 def test_metadata_is_copied_as_it_stands_and_only_the_types_are_told_anew(home: Home) -> None:
-    result = job.run(home, Wishes(model="trial-F32", type="Q4_K_M").arguments(), Report())
+    result = job.run(home, quickly(model="trial-F32", type="Q4_K_M").arguments(), Report())
     source, file = home.models / "trial-F32.gguf", home.models / f"{result['name']}.gguf"
     before, after = (raw_pairs(path) for path in (source, file))
     changed = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
@@ -131,7 +138,7 @@ def raw_pairs(path: Path) -> dict[str, bytes]:
 
 
 def test_a_file_made_with_an_importance_matrix_says_which(home: Home) -> None:
-    asked = Wishes(model="trial-F32", type="Q4_0", importance=str(home.path / "old.dat"))
+    asked = quickly(model="trial-F32", type="Q4_0", importance=str(home.path / "old.dat"))
     file = home.models / f"{job.run(home, asked.arguments(), Report())['name']}.gguf"
     told = read_header(file).metadata
     assert told["quantize.imatrix.file"] == "old.dat"
@@ -141,7 +148,7 @@ def test_a_file_made_with_an_importance_matrix_says_which(home: Home) -> None:
 
 def test_the_engine_runs_what_was_made_and_finds_texts_about_as_likely(home: Home) -> None:
     tiny.write(home.models / "proof.gguf")
-    result = job.run(home, Wishes(model="proof", type="Q8_0").arguments(), Report())
+    result = job.run(home, quickly(model="proof", type="Q8_0").arguments(), Report())
     file, library = home.models / f"{result['name']}.gguf", Library()
     params = library.model_default_params()
     params.n_gpu_layers = 0
@@ -156,7 +163,7 @@ def test_the_engine_runs_what_was_made_and_finds_texts_about_as_likely(home: Hom
 
 def test_every_type_is_offered_with_the_size_that_it_really_gets(home: Home) -> None:
     offers = {row["type"]: row for row in job.offers(identify(home.models / "trial-F32.gguf"))}
-    result = job.run(home, Wishes(model="trial-F32", type="IQ4_NL").arguments(), Report())
+    result = job.run(home, quickly(model="trial-F32", type="IQ4_NL").arguments(), Report())
     (home.models / f"{result['name']}.gguf").unlink()
     assert (offers["IQ4_NL"]["size"], offers["IQ4_NL"]["bits"]) == (result["size"], result["bits"])
     assert offers["IQ2_XS"]["needs_importance"]
@@ -169,7 +176,10 @@ def test_every_type_is_offered_with_the_size_that_it_really_gets(home: Home) -> 
 @same_processor
 def test_a_cancelled_job_goes_on_where_it_was(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(work, "VALUES", 1 << 12)  # many small pieces
-    report, arguments = Stopping(after=300_000), Wishes(model="trial-F32", type="Q6_K", threads=2).arguments()
+    report, arguments = (
+        Stopping(after=300_000),
+        quickly(model="trial-F32", type="Q6_K", threads=2).arguments(),
+    )
     with pytest.raises(Cancelled):
         job.run(home, arguments, report)
     assert not (home.models / "trial-Q6_K.gguf").exists()
@@ -201,7 +211,7 @@ def test_what_a_killed_process_left_can_be_gone_on_with(
     home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(work, "VALUES", 1 << 12)
-    monkeypatch.setattr(work, "NOTE_S", 0.0)
+    monkeypatch.setattr(ledgers, "NOTE_S", 0.0)
     asked = ordered(home, "Q4_K_M")
     target, note, part = asked.target(), tmp_path / "note.json", tmp_path / "part"
     left = tmp_path / "left"
@@ -231,10 +241,10 @@ def test_what_was_left_by_other_work_is_not_gone_on_with(home: Home, tmp_path: P
 
 
 def test_a_quantized_source_is_refused_unless_it_is_wanted_all_the_same(home: Home) -> None:
-    job.run(home, Wishes(model="trial-F32", type="Q4_0").arguments(), Report())
+    job.run(home, quickly(model="trial-F32", type="Q4_0").arguments(), Report())
     with pytest.raises(QuantizedAlready, match="Q4_0"):
         ordered(home, "Q5_0", source="trial-Q4_0")
-    result = job.run(home, Wishes(model="trial-Q4_0", type="Q5_0", force=True).arguments(), Report())
+    result = job.run(home, quickly(model="trial-Q4_0", type="Q5_0", force=True).arguments(), Report())
     assert result["from_quantized"] == "Q4_0"
     for name in ("trial-Q4_0", "trial-Q5_0"):
         (home.models / f"{name}.gguf").unlink()
@@ -268,7 +278,7 @@ def test_a_weight_that_is_no_number_ends_the_work_with_its_name(home: Home) -> N
     with (home.models / "broken.gguf").open("wb") as file:
         gguf_writing.write(file, quantizing.METADATA, [draft])
     with pytest.raises(CannotQuantize, match=r"blk\.0\.attn_q"):
-        job.run(home, Wishes(model="broken", type="Q8_0").arguments(), Report())
+        job.run(home, quickly(model="broken", type="Q8_0").arguments(), Report())
     assert not (home.models / "broken-Q8_0.gguf").exists()
     (home.models / "broken.gguf").unlink()
 
@@ -276,7 +286,7 @@ def test_a_weight_that_is_no_number_ends_the_work_with_its_name(home: Home) -> N
 def test_a_full_disk_is_told_before_anything_is_written(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(job, "SPARE", 1 << 60)
     with pytest.raises(NoDiskSpace):
-        job.run(home, Wishes(model="trial-F32", type="Q5_K_M").arguments(), Report())
+        job.run(home, quickly(model="trial-F32", type="Q5_K_M").arguments(), Report())
     assert not (home.models / job.WORKSHOP / "trial-Q5_K_M.part").exists()
 
 

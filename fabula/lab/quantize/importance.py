@@ -93,6 +93,26 @@ def _divided(sums: NDArray[np.float32], counts: NDArray[np.float32]) -> NDArray[
     return np.where(times > 0, rows / np.maximum(times, 1), np.float32(1)).astype(np.float32)
 
 
+def read_raw(
+    path: Path, key: str, value: str
+) -> tuple[int, dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]]] | None:
+    """(chunks, {weight: (sums [matrices, width], counts [matrices])}) of a GGUF that has this value there;
+    None for any other file."""
+    try:
+        header = read_header(path)
+        if header.text(key) != value:
+            return None
+        told = _from_header(header)
+    except (BadHeader, ImportanceUnusable):
+        return None
+    found = {}
+    with path.open("rb") as file:
+        for name, entry in told.entries.items():
+            counts = _floats(file, *entry.counts)
+            found[name] = (_floats(file, entry.start, entry.length).reshape(len(counts), -1), counts)
+    return told.chunks, found
+
+
 # ── reading ─────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -1,17 +1,20 @@
 """The job kind `quantize`: one model of the shelf becomes another one. Knows home and shelf, no HTTP.
 
+Its stages: the importance matrix, where a text for it was named; packing; measuring what that cost.
 What was written lies in `.quantize` beside the models until it is whole: a job that was cut off, or a new one
 that wants the same, goes on there. The shelf sees the new file only when all of it is there.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
+import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +22,6 @@ from filelock import FileLock, Timeout
 
 from fabula.core.errors import (
     BadParameter,
-    CannotQuantize,
     DirectUnavailable,
     ModelBusy,
     ModelExists,
@@ -31,28 +33,36 @@ from fabula.core.model import LocalModel
 from fabula.core.texts import phrase
 from fabula.engine.builds import builds
 from fabula.engine.direct.library import Drifted
-from fabula.engine.direct.loading import obstacle
+from fabula.lab.quantize.exact import Engine
 from fabula.lab.quantize.importance import Importance, read_importance
+from fabula.lab.quantize.ledger import Ledger
 from fabula.lab.quantize.mixes import MIXES, Mix, mix_named, name_for
 from fabula.lab.quantize.rules import Choice
-from fabula.lab.quantize.source import Source, lossy_type, read_source
+from fabula.lab.quantize.source import Source, lossy_type, read_source, require_possible
 from fabula.lab.quantize.target import Target, sizes, target
+from fabula.lab.quantize.texts import read_text
 from fabula.models import hardware
 from fabula.models.catalog import Catalog
+from fabula.models.formats.identify import identify
 from fabula.models.sources.landing import file_name, land
-from fabula.store.files import free_space, require_space, writing
+from fabula.store.files import free_space, require_space, write_atomic, writing
 from fabula.store.home import Home
 from fabula.store.job_child import Report
 
+MADE = ".quantized.json"
+SMALLEST_PART = 1 << 20  # bytes
 WORKSHOP = ".quantize"  # beside the models; its name hides it from the shelf
-GGUF = "gguf"
 SPARE = 64 << 20  # bytes that stay free: a full disk harms more than this job
 PREPARING, PACKING = "lab.quantize.preparing", "lab.quantize.packing"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wishes:
-    """The arguments of the job. "" or 0 = as Fabula chooses; `importance` is a file of this machine."""
+    """The arguments of the job. "" or 0 = as Fabula chooses; files are those of this machine.
+
+    `importance_from` is a text from which the importance matrix is computed first, `text` the one over which
+    the new model is measured (otherwise Fabula's own), `part_size` in bytes makes several files of it.
+    """
 
     model: str
     type: str
@@ -60,6 +70,10 @@ class Wishes:
     threads: int = 0
     force: bool = False
     importance: str = ""
+    importance_from: str = ""
+    measure: bool = True
+    text: str = ""
+    part_size: int = 0
 
     def arguments(self) -> dict[str, Any]:
         return asdict(self)
@@ -76,47 +90,63 @@ class Order:
     importance: Importance | None
     file: Path
     was: str  # the type of a source that had lost much already, "" when it had not
+    part_size: int = 0
 
     @property
     def name(self) -> str:
         return self.file.stem
 
+    @property
+    def folder(self) -> Path:
+        """Where a model in several files goes."""
+        return self.file.with_suffix("")
+
     def target(self) -> Target:
-        return target(self.source, self.choices, self.mix, self.importance)
+        return target(self.source, self.choices, self.mix, self.importance, self.name, self.part_size)
+
+    def place(self, made: Target) -> Path:
+        return self.folder if len(made.parts) > 1 else self.file
 
 
 # ── asking ──────────────────────────────────────────────────────────────────────────────────────────
 
 
-def order(model: LocalModel, wishes: Wishes, models: Path) -> Order:
+def order(model: LocalModel, wishes: Wishes, models: Path, *, anew: bool = True) -> Order:
     """Reads headers only. Raises BadParameter, CannotQuantize, QuantizedAlready, NeedsImportance,
-    ImportanceUnusable, ModelExists, DirectUnavailable."""
+    ImportanceUnusable, ModelExists (not with `anew` off: then this job has made it), DirectUnavailable."""
     require_possible(model)
     mix, source = mix_named(wishes.type), read_source(model.path, model.name)
     importance = read_importance(Path(wishes.importance)) if wishes.importance else None
-    choices = source.choose(mix, informed=importance is not None)
+    choices = source.choose(mix, informed=importance is not None or bool(wishes.importance_from))
     if importance:
         for choice in choices:
             importance.require_fit(choice.tensor)
-    require_importance(mix, choices, importance)
+    if not wishes.importance_from:
+        require_importance(mix, choices, importance)
+    require_texts(wishes)
     was = lossy_type(choices)
     if was and not wishes.force:
         raise QuantizedAlready(model.name, was)
-    file = models / file_name(wishes.name or name_for(model.name, mix))
-    if file.exists():
-        raise ModelExists(file.stem)
-    return Order(model, mix, source, tuple(choices), importance, file, was)
+    asked = Order(
+        model, mix, source, tuple(choices), importance, place(model, wishes, models), was, wishes.part_size
+    )
+    if anew and (asked.file.exists() or asked.folder.exists()):
+        raise ModelExists(asked.name)
+    return asked
 
 
-def require_possible(model: LocalModel) -> None:
-    """Raises BadParameter, CannotQuantize or DirectUnavailable."""
-    if model.format != GGUF:
-        raise BadParameter("model", model.name, phrase("expected.gguf_model"))
-    if model.problem:
-        reason = phrase(model.problem, file=model.path.name, name=model.name, size=model.size)
-        raise CannotQuantize(model.name, reason)
-    if why := obstacle(builds.ours()):
-        raise DirectUnavailable(why)
+def place(model: LocalModel, wishes: Wishes, models: Path) -> Path:
+    return models / file_name(wishes.name or name_for(model.name, mix_named(wishes.type)))
+
+
+def require_texts(wishes: Wishes) -> None:
+    """Raises BadParameter for what contradicts itself, cannot be read or is too small to be meant."""
+    if wishes.importance and wishes.importance_from:
+        raise BadParameter("imatrix_from", wishes.importance_from, phrase("expected.one_imatrix"))
+    for text in filter(None, (wishes.importance_from, wishes.text)):
+        read_text(text)
+    if wishes.part_size and wishes.part_size < SMALLEST_PART:
+        raise BadParameter("split", f"{wishes.part_size}", phrase("expected.part_size", least=SMALLEST_PART))
 
 
 def require_importance(mix: Mix, choices: Sequence[Choice], importance: Importance | None) -> None:
@@ -155,13 +185,60 @@ def _offer(source: Source, mix: Mix) -> dict[str, Any]:
 def run(home: Home, arguments: dict[str, Any], report: Report) -> dict[str, Any]:
     """Raises as `order` does, NoDiskSpace, ModelBusy, or the job's own Cancelled."""
     wishes, began = Wishes(**arguments), time.monotonic()
-    asked = order(Catalog(home.models).find(wishes.model), wishes, home.models)
+    model = Catalog(home.models).find(wishes.model)
     workshop = home.models / WORKSHOP
     with writing(workshop):
         workshop.mkdir(exist_ok=True)
-    with _alone(workshop, asked.name):
-        result = make(asked, workshop, wishes.threads or hardware.machine().physical_cores, report)
+    with _alone(workshop, place(model, wishes, home.models).stem):
+        wishes = with_importance(home, model, wishes, report)
+        result = finished(home, model, wishes, workshop, report)
     return result | {"seconds": round(time.monotonic() - began, 1)}
+
+
+def with_importance(home: Home, model: LocalModel, wishes: Wishes, report: Report) -> Wishes:
+    """The wishes with an importance matrix, computed from a text where one was named."""
+    if not wishes.importance_from:
+        return wishes
+    order(model, wishes, home.models, anew=False)  # refused before hours of reading
+    from fabula.lab.quantize import statistics
+
+    told = statistics.Wishes(model=model.name, text=wishes.importance_from)
+    asked = statistics.task(model, told, home)
+    statistics.compute(asked, Engine.of(home, wishes.threads), report)
+    return replace(wishes, importance=str(asked.file), importance_from="")
+
+
+def finished(home: Home, model: LocalModel, wishes: Wishes, workshop: Path, report: Report) -> dict[str, Any]:
+    """Made, put onto the shelf and measured. A job that was cut off while it measured goes on there."""
+    asked = order(model, wishes, home.models, anew=False)
+    made, note = asked.target(), workshop / f"{asked.name}.json"
+    if not Ledger.read(note, fingerprint(asked, made)).landed:
+        order(model, wishes, home.models)
+        make(asked, made, workshop, wishes.threads or hardware.machine().physical_cores, report)
+    result = described(asked, made)
+    if wishes.measure:
+        result |= {"measured": measured(home, asked, made, wishes, report)}
+    write_atomic(beside(asked.file), json.dumps(result, ensure_ascii=False, indent=1).encode(), 0o644)
+    note.unlink(missing_ok=True)
+    return result
+
+
+def beside(file: Path) -> Path:
+    """Where the result is kept: beside the model, under its name."""
+    return file.with_suffix(MADE)
+
+
+def measured(home: Home, asked: Order, made: Target, wishes: Wishes, report: Report) -> dict[str, Any]:
+    """What it cost: see `quality`."""
+    from fabula.lab.quantize import quality
+
+    file = made.files(asked.place(made))[0]
+    pair = quality.Pair(asked.model, dataclasses.replace(identify(file), name=asked.name))
+    texts = quality.neutral()
+    if wishes.text:
+        texts = [quality.Text(Path(wishes.text).name, read_text(wishes.text))]
+    report.progress(0, 0, "tokens", "lab.quantize.loading")
+    return quality.run(pair, texts, Engine.of(home, wishes.threads), home.path, report)
 
 
 @contextmanager
@@ -177,28 +254,33 @@ def _alone(workshop: Path, name: str) -> Iterator[None]:
         lock.release()
 
 
-def make(asked: Order, workshop: Path, threads: int, report: Report) -> dict[str, Any]:
-    """The file, put onto the shelf; answers what it is."""
+def make(asked: Order, made: Target, workshop: Path, threads: int, report: Report) -> None:
+    """The file, put onto the shelf; that it lies there is noted until the job is over."""
     from fabula.lab.quantize.kernels import Kernels
-    from fabula.lab.quantize.work import Ledger, Work
+    from fabula.lab.quantize.work import Work
 
-    made = asked.target()
     part, note = workshop / f"{asked.name}.part", workshop / f"{asked.name}.json"
     ledger = Ledger.read(note, fingerprint(asked, made))
-    if not part.exists():
+    if not all(file.exists() for file in made.files(part)):
         ledger.done = 0
+        _clear(part)  # of other work, in one file or in several
     if not ledger.done:  # else the rate would begin with what was done long ago
         report.progress(0, asked.source.size, "bytes", PREPARING)
-    _require_room(part, made.size)
+    _require_room(made.files(part), made.size)
     try:
         work = Work(asked.source, made, Kernels(), asked.importance)
     except Drifted as drift:
         raise DirectUnavailable(phrase("engine.direct.drifted", detail=f"{drift}")) from drift
     with _full_disk(workshop, made.size):
         work.write(part, ledger, threads, lambda done, total: _tell(report, done, total))
-        _land(part, asked.file)
-    note.unlink(missing_ok=True)
-    return described(asked, made)
+        _land(part, asked, made)
+        ledger.land()
+
+
+def _clear(part: Path) -> None:
+    if part.is_dir():
+        shutil.rmtree(part)
+    part.unlink(missing_ok=True)
 
 
 def _tell(report: Report, done: int, total: int) -> None:
@@ -206,17 +288,19 @@ def _tell(report: Report, done: int, total: int) -> None:
     report.progress(done, total, "bytes", PACKING)
 
 
-def _land(part: Path, file: Path) -> None:
-    if file.exists():  # made by someone else meanwhile
-        raise ModelExists(file.stem)
-    part.chmod(0o644)
-    land(part, file)
+def _land(part: Path, asked: Order, made: Target) -> None:
+    """A file, or a folder of parts, appears under its name at once and whole."""
+    if asked.file.exists() or asked.folder.exists():  # made by someone else meanwhile
+        raise ModelExists(asked.name)
+    for file in made.files(part):
+        file.chmod(0o644)
+    land(part, asked.place(made))
 
 
-def _require_room(part: Path, size: int) -> None:
+def _require_room(files: Sequence[Path], size: int) -> None:
     """What an earlier run wrote is there already."""
-    written = part.stat().st_blocks * 512 if part.exists() else 0
-    require_space(part.parent, size - written + SPARE)
+    written = sum(file.stat().st_blocks * 512 for file in files if file.exists())
+    require_space(files[0].parent.parent, size - written + SPARE)
 
 
 @contextmanager
@@ -245,6 +329,7 @@ def described(asked: Order, made: Target) -> dict[str, Any]:
     size, bits = sizes(asked.source, asked.choices)
     return {
         "name": asked.name,
+        "files": len(made.parts),
         "type": asked.mix.name,
         "source": asked.model.name,
         "file_size": made.size,

@@ -6,14 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fabula.core.errors import CannotQuantize
+from fabula.core.errors import BadParameter, CannotQuantize, DirectUnavailable
+from fabula.core.model import LocalModel
 from fabula.core.texts import phrase
+from fabula.engine.builds import builds
+from fabula.engine.direct.loading import obstacle
 from fabula.lab.quantize.mixes import SOURCES, Mix
 from fabula.lab.quantize.rules import Anatomy, Choice, anatomy, choose, in_order
 from fabula.models.formats.gguf import BadHeader, Header, Tensor, read_header
 from fabula.models.formats.identify import parts_of
 from fabula.models.formats.types import TENSOR_TYPES
 
+GGUF = "gguf"
 PROJECTOR = "clip"  # the architecture of files through which models see images
 
 
@@ -49,6 +53,17 @@ class Source:
 
     def choose(self, mix: Mix, *, informed: bool) -> list[Choice]:
         return choose(self.anatomy, self.tensors, mix, informed=informed)
+
+
+def require_possible(model: LocalModel) -> None:
+    """Raises BadParameter, CannotQuantize or DirectUnavailable."""
+    if model.format != GGUF:
+        raise BadParameter("model", model.name, phrase("expected.gguf_model"))
+    if model.problem:
+        reason = phrase(model.problem, file=model.path.name, name=model.name, size=model.size)
+        raise CannotQuantize(model.name, reason)
+    if why := obstacle(builds.ours()):
+        raise DirectUnavailable(why)
 
 
 def read_source(path: Path, name: str) -> Source:

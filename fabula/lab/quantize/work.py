@@ -7,13 +7,11 @@ work that was cut off goes on there. Knows no job and no shelf.
 
 from __future__ import annotations
 
-import json
 import os
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -22,15 +20,14 @@ from fabula.core.errors import CannotQuantize
 from fabula.core.texts import phrase
 from fabula.lab.quantize.importance import Importance
 from fabula.lab.quantize.kernels import F32, Bytes, Floats, Kernels
+from fabula.lab.quantize.ledger import Ledger
 from fabula.lab.quantize.rules import Choice
 from fabula.lab.quantize.source import Place, Source
 from fabula.lab.quantize.target import Target
 from fabula.models.formats.gguf import Tensor
 from fabula.models.formats.types import TENSOR_TYPES
-from fabula.store.files import write_atomic
 
 VALUES = 1 << 18  # numbers of a piece: 1 MiB unpacked, and below a second of the slowest type
-NOTE_S = 5.0  # between two notes of what is on the disk
 
 Tell = Callable[[int, int], None]
 """Told (done, total) in bytes of the source; may raise to end the work."""
@@ -44,7 +41,8 @@ class Piece:
     choice: Choice
     row: int
     rows: int
-    start: int  # of the tensor's data in the new file
+    part: int  # of the new model
+    start: int  # of the tensor's data in that part
     source: Place
 
     @property
@@ -58,11 +56,12 @@ class Piece:
 
 def pieces(source: Source, target: Target) -> Iterator[Piece]:
     number = 0
-    for choice, start in zip(target.choices, target.starts, strict=True):
-        place = source.places[choice.tensor.name]
-        for row, rows in _rows(choice.tensor):
-            yield Piece(number, choice, row, rows, start, place)
-            number += 1
+    for index, part in enumerate(target.parts):
+        for choice, start in zip(part.choices, part.starts, strict=True):
+            place = source.places[choice.tensor.name]
+            for row, rows in _rows(choice.tensor):
+                yield Piece(number, choice, row, rows, index, start, place)
+                number += 1
 
 
 def _rows(tensor: Tensor) -> Iterator[tuple[int, int]]:
@@ -75,44 +74,6 @@ def _rows(tensor: Tensor) -> Iterator[tuple[int, int]]:
             yield row, min(step, begin + matrix - row)
 
 
-@dataclass
-class Ledger:
-    """What of the new file is surely on the disk: all pieces before `done`. `about` says of which work."""
-
-    file: Path
-    about: str
-    done: int = 0
-    finished: set[int] = field(default_factory=set)
-    noted_at: float = field(default_factory=time.monotonic)
-
-    @classmethod
-    def read(cls, file: Path, about: str) -> Ledger:
-        """Nothing is done of other work, or where the note cannot be read."""
-        try:
-            told = json.loads(file.read_text(encoding="utf-8"))
-            done = int(told["done"]) if told["about"] == about else 0
-        except (OSError, ValueError, KeyError, TypeError):
-            done = 0
-        return cls(file, about, done)
-
-    def add(self, number: int) -> None:
-        self.finished.add(number)
-        while self.done in self.finished:
-            self.finished.remove(self.done)
-            self.done += 1
-
-    def due(self) -> int | None:
-        """What may be noted once all that was written so far is on the disk; None while it is too early."""
-        if time.monotonic() - self.noted_at <= NOTE_S:
-            return None
-        self.noted_at = time.monotonic()
-        return self.done
-
-    def note(self, handle: int, done: int) -> None:
-        os.fsync(handle)
-        write_atomic(self.file, json.dumps({"about": self.about, "done": done}).encode())
-
-
 class Work:
     """One run. `write` may be called once."""
 
@@ -120,28 +81,34 @@ class Work:
         self, source: Source, target: Target, kernels: Kernels, importance: Importance | None = None
     ) -> None:
         self.source, self.target, self.kernels, self.importance = source, target, kernels, importance
-        changing = [choice for choice in target.choices if choice.changes]
+        changing = [choice for part in target.parts for choice in part.choices if choice.changes]
         kernels.prepare({c.tensor.type for c in changing}, {c.type for c in changing})
         self._lock = threading.Lock()
         self._ended = threading.Event()
         self._weights: dict[str, Floats | None] = {}
         self._done = 0
 
-    def write(self, file: Path, ledger: Ledger, threads: int, tell: Tell) -> None:
-        """The whole file, from where the ledger says. Raises CannotQuantize, OSError and what `tell` raises;
-        what was written until then stays, and the ledger says how much."""
+    def write(self, place: Path, ledger: Ledger, threads: int, tell: Tell) -> None:
+        """The whole file (or the folder of parts), from where the ledger says. Raises CannotQuantize, OSError
+        and what `tell` raises; what was written until then stays, and the ledger says how much."""
         handles = {header.path: os.open(header.path, _READ) for header in self.source.headers}
-        out = os.open(file, _WRITE, 0o600)
+        files = self.target.files(place)
+        files[0].parent.mkdir(exist_ok=True)
+        out = [os.open(file, _WRITE, 0o600) for file in files]
         try:
-            os.truncate(file, self.target.size)  # file systems fill the padding with zeros
-            _put(out, self.target.head, 0)
+            for file, handle, part in zip(files, out, self.target.parts, strict=True):
+                os.truncate(file, part.size)  # file systems fill the padding with zeros
+                _put(handle, part.head, 0)
             self._pack(handles, out, ledger, threads, tell)
-            os.fsync(out)
+            for handle in out:
+                os.fsync(handle)
         finally:
-            for handle in (*handles.values(), out):
+            for handle in (*handles.values(), *out):
                 os.close(handle)
 
-    def _pack(self, handles: dict[Path, int], out: int, ledger: Ledger, threads: int, tell: Tell) -> None:
+    def _pack(
+        self, handles: dict[Path, int], out: list[int], ledger: Ledger, threads: int, tell: Tell
+    ) -> None:
         left = self._left(ledger)
         try:
             with ThreadPoolExecutor(threads, "quantize") as pool:
@@ -159,7 +126,7 @@ class Work:
                 self._done += _source_bytes(piece)
 
     def _work(
-        self, left: Iterator[Piece], handles: dict[Path, int], out: int, ledger: Ledger, tell: Tell
+        self, left: Iterator[Piece], handles: dict[Path, int], out: list[int], ledger: Ledger, tell: Tell
     ) -> None:
         """One thread's part. The first failure ends the others."""
         hand, total = _Hand(self.kernels), self.source.size
@@ -170,7 +137,7 @@ class Work:
                     if piece is None:
                         return
                     weights = self._weights_of(piece)
-                hand.do(piece, handles[piece.source.path], out, weights)
+                hand.do(piece, handles[piece.source.path], out[piece.part], weights)
                 with self._lock:
                     ledger.add(piece.number)
                     self._done += _source_bytes(piece)

@@ -1,4 +1,4 @@
-"""Making a smaller model of one: what can be had, and begin. Knows no type of weights."""
+"""Making a smaller model of one, and importance matrices: what can be had, and begin. Knows no weights."""
 
 from __future__ import annotations
 
@@ -14,13 +14,27 @@ from fabula.server.native.bodies import Body
 
 
 class Quantize(Body):
-    """`threads` 0 = as many as there are cores; `imatrix` is a file on the studio's machine."""
+    """`threads` 0 = as many as there are cores; `split` is bytes of a part. Files on the studio's machine are
+    `imatrix`, `imatrix_from` (a text to compute one from) and `text` (to measure over)."""
 
     type: str = Field(max_length=40)
     name: str = Field("", max_length=200)
     threads: int = Field(0, ge=0, le=1024)
     force: bool = False
     imatrix: str = Field("", max_length=4096)
+    imatrix_from: str = Field("", max_length=4096)
+    measure: bool = True
+    text: str = Field("", max_length=4096)
+    split: int = Field(0, ge=0, le=1 << 60)
+
+
+class Imatrix(Body):
+    """`text` and `out` are files on the studio's machine, `chunks` pieces of 512 tokens (0 = all)."""
+
+    text: str = Field(max_length=4096)
+    out: str = Field("", max_length=4096)
+    chunks: int = Field(0, ge=0, le=1 << 30)
+    threads: int = Field(0, ge=0, le=1024)
 
 
 def router(studio: Studio) -> APIRouter:
@@ -41,7 +55,18 @@ def router(studio: Studio) -> APIRouter:
             threads=body.threads,
             force=body.force,
             importance=body.imatrix,
+            importance_from=body.imatrix_from,
+            measure=body.measure,
+            text=body.text,
+            part_size=body.split,
         )
+        return shapes.job(job, caller_of(request).language)
+
+    @routes.post("/{name:path}/imatrix", status_code=202)
+    async def imatrix(name: str, body: Imatrix, request: Request) -> dict[str, Any]:
+        """Compute an importance matrix of the model from a text, in the background."""
+        made = {"text": body.text, "out": body.out, "chunks": body.chunks, "threads": body.threads}
+        job = await studio.making.imatrix(name, **made)
         return shapes.job(job, caller_of(request).language)
 
     return routes

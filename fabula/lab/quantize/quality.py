@@ -1,0 +1,156 @@
+"""What a quantization cost: perplexity, and how far its probabilities are from the source's, text by text.
+
+Both models read the same texts in windows, the source first. Where both fit into memory they take turns; else
+the source's probabilities lie on the disk until the other has read them. Knows no types.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import tempfile
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fabula.core.errors import EngineFailure, NoRoom, VocabulariesDiffer
+from fabula.core.model import LocalModel
+from fabula.core.scoring import Divergence
+from fabula.engine.direct.worker import DirectWorker
+from fabula.lab.quantize.exact import Engine, until_cancelled, windows
+from fabula.store.files import require_space
+from fabula.store.job_child import Report
+
+WINDOW = 512  # tokens that are read at a time, each time from nothing
+FEW_WINDOWS = 2  # of each of Fabula's own texts: enough to compare types, and soon read
+FEWEST = 16  # tokens of a window that is worth reading
+PIECE = 64  # tokens between two turns
+SPARE = 64 << 20  # bytes of the disk that stay free
+MEASURING = "lab.quantize.measuring"
+NEUTRAL = Path(__file__).with_name("neutral")
+LANGUAGES = ("en", "zh-Hant", "zh-Hans")
+
+Window = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """`name` is its language, or its file's name."""
+
+    name: str
+    text: str
+    windows: int | None = None  # of it that are read; None = all
+
+
+def neutral() -> list[Text]:
+    """Stories, recipes and talk in three languages, written for Fabula."""
+    return [Text(language, _joined(language), FEW_WINDOWS) for language in LANGUAGES]
+
+
+def _joined(language: str) -> str:
+    """Lines of a paragraph belong together; Chinese has no blanks between them."""
+    whole = (NEUTRAL / f"{language}.md").read_text(encoding="utf-8")
+    between = " " if language == "en" else ""
+    return "\n\n".join(between.join(part.splitlines()) for part in whole.strip().split("\n\n"))
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """The source and what was made of it."""
+
+    source: LocalModel
+    made: LocalModel
+
+
+async def measure(
+    pair: Pair, texts: Sequence[Text], engine: Engine, folder: Path, report: Report
+) -> dict[str, Any]:
+    """Over all texts and for each; KL is nats per token. Raises DoesNotFit, NoDiskSpace, VocabulariesDiffer,
+    or another EngineFailure."""
+    if pair.source.vocabulary != pair.made.vocabulary:
+        raise VocabulariesDiffer(pair.source.name, pair.made.name)
+    found: dict[str, list[Divergence]] = {text.name: [] for text in texts}
+    with tempfile.TemporaryDirectory(dir=folder, prefix="compare-") as rows:
+        async for name, compared in _compared(pair, texts, engine, Path(rows), report):
+            found[name] += compared
+    whole = [row for rows_of_text in found.values() for row in rows_of_text]
+    parts = [{"text": name} | described(rows) for name, rows in found.items() if rows]
+    return described(whole) | {"texts": parts}
+
+
+async def _compared(
+    pair: Pair, texts: Sequence[Text], engine: Engine, folder: Path, report: Report
+) -> AsyncIterator[tuple[str, list[Divergence]]]:
+    async with engine.load(pair.source, WINDOW) as source:
+        cut = [(text.name, ids) for text in texts for ids in await _cut(source, text)]
+        meter = _Meter(report, sum(len(ids) for _, ids in cut))
+        if await engine.fits_beside(pair.made, WINDOW, source):
+            async with engine.load(pair.made, WINDOW) as made:
+                for name, ids in cut:
+                    yield name, await _in_turn(source, made, ids, folder / "rows")
+                    meter.add(len(ids))
+            return
+        require_space(folder, SPARE + 4 * source.vocabulary * sum(len(ids) for _, ids in cut))
+        for number, (_, ids) in enumerate(cut):
+            await source.keep_rows(ids, 0, len(ids), folder / f"{number}")
+            meter.add(len(ids) / 2)
+    async with engine.load(pair.made, WINDOW) as made:
+        for number, (name, ids) in enumerate(cut):
+            yield name, await made.compare_rows(ids, 0, len(ids), folder / f"{number}")
+            (folder / f"{number}").unlink()
+            meter.add(len(ids) / 2)
+
+
+async def _cut(source: DirectWorker, text: Text) -> list[Window]:
+    return (await windows(source, text.text, WINDOW, FEWEST))[: text.windows]
+
+
+async def _in_turn(source: DirectWorker, made: DirectWorker, ids: Window, file: Path) -> list[Divergence]:
+    rows: list[Divergence] = []
+    for start in range(0, len(ids), PIECE):
+        end = min(start + PIECE, len(ids))
+        await source.keep_rows(ids, start, end, file)
+        rows += await made.compare_rows(ids, start, end, file)
+    return rows
+
+
+class _Meter:
+    def __init__(self, report: Report, total: int) -> None:
+        self._report, self._total, self._done = report, total, 0.0
+        self.add(0)
+
+    def add(self, tokens: float) -> None:
+        self._done += tokens
+        self._report.progress(self._done, self._total, "tokens", MEASURING)
+
+
+def described(rows: Sequence[Divergence]) -> dict[str, Any]:
+    return {
+        "tokens": len(rows),
+        "perplexity": perplexity([row.second for row in rows]),
+        "source_perplexity": perplexity([row.first for row in rows]),
+        "kl": sum(row.kl for row in rows) / max(len(rows), 1),
+        "largest_kl": max((row.kl for row in rows), default=0.0),
+        "same_top": sum(row.same_top for row in rows) / max(len(rows), 1),
+    }
+
+
+def perplexity(logprobs: Sequence[float | None]) -> float:
+    """e^(mean surprise) over the tokens that something stands before."""
+    known = [value for value in logprobs if value is not None]
+    return math.exp(-sum(known) / max(len(known), 1))
+
+
+def run(pair: Pair, texts: Sequence[Text], engine: Engine, folder: Path, report: Report) -> dict[str, Any]:
+    """As `measure`; where an engine cannot, the result says why: the new model is there all the same."""
+    try:
+        return _measured(pair, texts, engine, folder, report)
+    except (EngineFailure, NoRoom) as error:
+        return {"error": error.kept()}
+
+
+def _measured(
+    pair: Pair, texts: Sequence[Text], engine: Engine, folder: Path, report: Report
+) -> dict[str, Any]:
+    return asyncio.run(until_cancelled(measure(pair, texts, engine, folder, report), report))
