@@ -17,14 +17,15 @@ Kind = Callable[[Home, dict[str, Any], Report], dict[str, Any]]
 
 def pull(home: Home, arguments: dict[str, Any], report: Report) -> dict[str, Any]:
     """Gets a model from a source into the shelf."""
+    from fabula.app.fetching import Pace, name_of
     from fabula.models.catalog import ALIASES
-    from fabula.models.formats.identify import identify
     from fabula.models.sources import fetch
     from fabula.models.starter import STARTER
 
     source = STARTER.source if arguments["source"].lower() in ALIASES else arguments["source"]
-    path = fetch(source, home.models, *_told(report))
-    return {"name": identify(path).name}
+    pace = Pace(home, arguments.get("limit") or 0)
+    path = fetch(source, home.models, *_told(report), limit=pace.limit, connections=pace.connections)
+    return {"name": name_of(path, home.models)}
 
 
 def install_engine(home: Home, arguments: dict[str, Any], report: Report) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 from fabula import __version__
 from fabula.app.config import Config
 from fabula.app.engines import Engines
+from fabula.app.fetching import Fetching
 from fabula.app.making import Making
 from fabula.app.measuring import Measuring
 from fabula.app.planning import Planning
@@ -84,6 +85,7 @@ class Studio:
         self.engines = Engines(home.engines, self.config)
         self.planning = Planning(home, self.config, self.shelf, self.engines, self.tunings)
         self.making = Making(home, self.shelf, self.start_job)
+        self.fetching = Fetching(home, self.jobs, self.job_runner, self.events, self._models_changed)
 
     def _engines(self, home: Home, make_worker: MakeWorker | None) -> None:
         self.states = States(home.kv, self.settings.engine_kv_budget)
@@ -140,6 +142,7 @@ class Studio:
         await self.job_runner.recover()
         self._in_background = asyncio.create_task(self.background.run())
 
+        await self.fetching.queue.open()
     async def quiet(self) -> None:
         """End turns and event streams while readers can still be told."""
         await self.live.close()
@@ -153,6 +156,7 @@ class Studio:
             await asyncio.gather(self._in_background, return_exceptions=True)
         await self.job_runner.close()
         await self.supervisor.close()
+        await self.fetching.queue.close()
         await asyncio.to_thread(self.database.close)
 
     # ── models ──────────────────────────────────────────────────────────────────────────────────────

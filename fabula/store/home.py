@@ -64,6 +64,11 @@ class Home:
         return self.path / "headers"
 
     @property
+    def downloads(self) -> Path:
+        """The order of downloads that are not finished."""
+        return self.path / "downloads.json"
+
+    @property
     def speeds(self) -> Path:
         """Measured rates of this machine; made with the first ones."""
         return self.path / "speeds.json"

@@ -83,6 +83,10 @@ class JobRunner:
         self._publish(job, "progress")
         return job
 
+    def watches(self, id: str) -> bool:
+        """Whether a child of this studio, or of an earlier one, may still be at work on it."""
+        return id in self._watches
+
     async def close(self) -> None:
         """The studio ends: its children stop, and their jobs can be resumed."""
         children = dict(self._children)

@@ -142,6 +142,8 @@ SETTINGS = (
     Setting("engine.auto_tune", True),
     Setting("model.default", ""),
 )
+    Setting("download.limit", 0, 0, 1 << 50),  # bytes per second; 0 = as fast as it comes
+    Setting("download.connections", 4, 1, 16),  # at a time to one server
 BY_NAME = {setting.name: setting for setting in SETTINGS}
 
 
@@ -169,6 +171,8 @@ class Settings:
     model_default: str
     origins: Mapping[str, Origin] = field(default_factory=dict, repr=False)
     models: Mapping[str, LoadOptions] = field(default_factory=dict)  # by the model's name
+    download_limit: int
+    download_connections: int
 
     def __getitem__(self, name: str) -> Any:
         """By dotted name. Raises SettingUnknown."""

@@ -13,6 +13,7 @@ from fabula.core.errors import DownloadFailure, NotAModel, QuantizationMissing
 from fabula.models.formats.folders import CONFIG
 from fabula.models.formats.identify import split_name
 from fabula.models.sources import landing
+from fabula.models.sources.discarding import WHOSE
 from fabula.models.sources.download import Download
 from fabula.models.sources.hubs import HubFile, hub_of
 from fabula.models.sources.repository import Contents, HubModel, choose, packed_branches, sort_out
@@ -188,12 +189,14 @@ def _fetch_folder(model: HubModel, source: Source, revision: str, errand: Errand
     key = f"{source.kind}:{source.target}@{revision}/{model.folder}"
     stage = errand.workshop / f"{hashlib.sha256(key.encode()).hexdigest()[:16]}.folder"
     stage.mkdir(exist_ok=True)
+    (stage / WHOSE).write_text(source.text, encoding="utf-8")
     wanted = [remote for remote in remotes(model, source, revision) if not _is_staged(remote, stage)]
     for each in _downloads(wanted, errand):
         each.run()
         landing.land(each.part, stage / landing.plain_name(each.remote.name))
         each.note.unlink(missing_ok=True)
     with_packing(stage)
+    (stage / WHOSE).unlink()
     target = landing.land_folder(stage, errand.folder / landing.plain_name(model.name))
     for file in model.files:
         landed = target / landing.plain_name(PurePosixPath(file.path).name)

@@ -28,7 +28,7 @@ def router(studio: Studio) -> APIRouter:
     @routes.post("/pull", status_code=202)
     async def pull(body: bodies.Pull, request: Request) -> dict[str, Any]:
         """Get a model in the background."""
-        job = await studio.start_job("pull", body.source, {"source": body.source})
+        job = await studio.fetching.pull(body.source, first=body.first, limit=body.limit)
         return shapes.job(job, caller_of(request).language)
 
     @routes.get("/{name:path}")
