@@ -44,8 +44,8 @@ class Planning:
         machine = fit.left(self.machine(), held or Held(), int(self._config.now.engine_memory_limit * GIB))
         if model.format == SAFETENSORS:
             return transformers_plan.plan(model, machine, wished)
-        if wished.exact and not (is_copy(model.name) or self._shelf.load_options(model).exact):
-            raise BadParameter("exact", "true", phrase("expected.set_for_model"))
+        if wished.is_exact and not (is_copy(model.name) or self._shelf.load_options(model).is_exact):
+            raise BadParameter("exact", f"{wished.exact}", phrase("expected.set_for_model"))
         return self._plan_file(model, wished, machine)
 
     def _plan_file(self, model: LocalModel, wished: LoadOptions, machine: hardware.Machine) -> Plan:

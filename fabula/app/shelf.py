@@ -13,7 +13,7 @@ from fabula.app.config import Config
 from fabula.core.errors import ModelNotFound, RunsElsewhere
 from fabula.core.load import LoadOptions
 from fabula.core.model import LocalModel
-from fabula.engine.beside import base, is_copy
+from fabula.engine.beside import MARK, base, is_copy
 from fabula.engine.choice import Choice, choose
 from fabula.engine.remote import remotes
 from fabula.engine.remote.remotes import Remotes
@@ -63,7 +63,8 @@ class ModelShelf:
     def described(self, name: str) -> LocalModel:
         """The model of that name, with the chat template that was chosen for it. Raises ModelNotFound."""
         if is_copy(name):
-            return dataclasses.replace(self.described(base(name)), name=name)
+            model = self.described(base(name))
+            return dataclasses.replace(model, name=model.name + MARK)
         model = self.named(name)
         chosen = self._config.of_model(model.name).chat_template
         return model if chosen is None else dataclasses.replace(model, chat_template=chosen)
@@ -82,7 +83,7 @@ class ModelShelf:
         )
         said = self._config.of_model(base(model.name)).over(common)
         alone = LoadOptions(slots=1)  # the exact engine serves one request at a time
-        return alone.over(said) if said.exact or is_copy(model.name) else said
+        return alone.over(said) if said.is_exact or is_copy(model.name) else said
 
     def engine_of(self, model: LocalModel) -> Choice:
         """Raises BadParameter when no engine can run it."""

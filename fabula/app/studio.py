@@ -19,8 +19,13 @@ from fabula.app.workers import WorkerMaker
 from fabula.chats.book import Chats
 from fabula.chats.characters.library import Characters
 from fabula.chats.counting import RememberedCounts
+from fabula.chats.lorebooks.library import Lorebooks
+from fabula.chats.personas import Personas
 from fabula.chats.replies import Replies
+from fabula.chats.scripts import Scripts
 from fabula.chats.stories import Stories
+from fabula.chats.story_shelf import StoryShelf
+from fabula.chats.templates import Templates
 from fabula.core.model import LocalModel
 from fabula.core.request import LOCAL_OWNER
 from fabula.core.worker import Worker
@@ -108,6 +113,8 @@ class Studio:
             self.planning.plan_copy,
             workers.no_direct,
             workers.is_exact,
+            workers.lacks,
+            lambda name: self.shelf.described(name).name,
         )
         self.scoring = Scoring(self.beside, home.path)
         self.measuring = Measuring(
@@ -131,6 +138,11 @@ class Studio:
         self.turns = Turns(self.beside, FloorGuard(OpenPolicy()), RememberedCounts(self.chats))
         self.live = Live(self.journal)
         self.stories = Stories(self.database, self.chats, self.characters)
+        self.story_shelf = StoryShelf(self.database, self.chats)
+        self.lorebooks = Lorebooks(self.database)
+        self.personas = Personas(self.database)
+        self.scripts = Scripts(self.database)
+        self.templates = Templates(self.database)
         self.replies = Replies(
             self.chats, self.turns, self.live, self.journal, self.find_model, self.presets, self.stories
         )
@@ -140,9 +152,9 @@ class Studio:
         await asyncio.to_thread(self.database.open)
         await self.replies.recover()
         await self.job_runner.recover()
+        await self.fetching.queue.open()
         self._in_background = asyncio.create_task(self.background.run())
 
-        await self.fetching.queue.open()
     async def quiet(self) -> None:
         """End turns and event streams while readers can still be told."""
         await self.live.close()
@@ -154,9 +166,9 @@ class Studio:
         if self._in_background:
             self._in_background.cancel()
             await asyncio.gather(self._in_background, return_exceptions=True)
+        await self.fetching.queue.close()
         await self.job_runner.close()
         await self.supervisor.close()
-        await self.fetching.queue.close()
         await asyncio.to_thread(self.database.close)
 
     # ── models ──────────────────────────────────────────────────────────────────────────────────────

@@ -8,7 +8,9 @@ from fabula.app.config import Config
 from fabula.app.engines import Engines
 from fabula.app.shelf import ModelShelf
 from fabula.core.errors import DraftUnfit
+from fabula.core.load import LoadOptions
 from fabula.core.model import LocalModel
+from fabula.core.sampling import Sampling
 from fabula.core.texts import Phrase, phrase
 from fabula.core.worker import Worker
 from fabula.engine.beside import is_copy
@@ -34,13 +36,24 @@ class WorkerMaker:
             return self._shelf.remotes.worker(model)
         if self._shelf.engine_of(model).engine == TRANSFORMERS:
             return self._transformers()
-        if is_copy(model.name) or self._shelf.load_options(model).exact:
+        if is_copy(model.name) or self._shelf.load_options(model).is_exact:
             return self._direct()
         return self._llamacpp()
 
     def is_exact(self, name: str) -> bool:
         """Whether the model's usual engine scores, and honours every parameter, by itself."""
         return self._shelf.described(name).format == SAFETENSORS
+
+    def lacks(self, name: str, wished: LoadOptions, sampling: Sampling) -> tuple[str, ...]:
+        """What the model's usual engine would ignore, where the exact one may be chosen for it."""
+        from fabula.engine.llamacpp import wire
+
+        mode = wished.exact or self._config.of_model(name).exact or self._config.now.engine_exact
+        if mode != "auto" or not (lost := wire.lacks(sampling)):
+            return ()
+        model = self._shelf.described(name)
+        writes_here = not (model.elsewhere or model.problem or model.pooling)
+        return lost if writes_here and model.format != SAFETENSORS else ()
 
     def no_direct(self, name: str) -> Phrase | None:
         """Why the engine's own functions cannot be called for a model."""

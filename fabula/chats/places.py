@@ -118,6 +118,7 @@ def _unfinished(place: Place, outcome: Outcome) -> Finished:
         ignored=known.ignored if known else (),
         cut_messages=known.cut_messages if known else 0,
         story=known.story if known else None,
+        exact=known.exact if known else None,
     )
 
 

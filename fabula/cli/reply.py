@@ -71,6 +71,9 @@ def facts(data: dict[str, Any]) -> str:
         parts.append(broken(broke))
     if ignored := known.get("ignored"):
         parts.append(say("cli.facts.ignored", names=", ".join(ignored)))
+    if exact := known.get("exact"):
+        key = "cli.facts.exact" if exact["used"] else "cli.facts.exact_not"
+        parts.append(say(key, names=", ".join(exact["needed"]), why=exact["why"]))
     parts += _bans(known.get("bans") or {})
     if (reason := data.get("reason", "stop")) != "stop":
         parts.append(say(f"cli.facts.{reason}"))

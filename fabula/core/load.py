@@ -15,6 +15,7 @@ from typing import Any, Self
 
 from fabula.core.errors import BadParameter
 from fabula.core.loose import typed
+from fabula.core.sampling import Sampling
 from fabula.core.texts import phrase
 
 FOREVER = -1.0
@@ -29,6 +30,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "rope_scaling": ("none", "linear", "yarn"),
     "pooling": ("mean", "cls", "last", "rank"),
     "speculation": ("none", "ngram", "ngram_map", "ngram_mod"),
+    "exact": ("auto", "always", "swap", "never"),
 }
 RANGES: dict[str, tuple[float, float]] = {
     "context": (1, 100_000_000),
@@ -73,7 +75,9 @@ class LoadOptions:
     mmap: bool | None = None
     mlock: bool | None = None
     adapters: tuple[tuple[str, float], ...] | None = None  # attached, each with its usual scale
-    exact: bool | None = None  # by the engine's own functions: slower, one at a time, every parameter
+    exact: str | None = (
+        None  # by the engine's own functions: one at a time, every parameter; "auto": as needed
+    )
     chat_template: str | None = None  # Jinja; None = the model's own
     keep_alive: str | float | None = None
 
@@ -107,6 +111,11 @@ class LoadOptions:
         named = ((field.name, getattr(self, field.name)) for field in dataclasses.fields(self))
         return {name: value for name, value in named if value is not None}
 
+    @property
+    def is_exact(self) -> bool:
+        """Whether only the exact engine will do; with "swap", the usual one may have to go for it."""
+        return self.exact in ("always", "swap")
+
     def over(self, base: Self) -> Self:
         """These wishes, and those of `base` where these say nothing."""
         return dataclasses.replace(base, **self.said())
@@ -122,6 +131,7 @@ class Wish:
 
     options: LoadOptions = NOTHING
     keep_alive_s: float | None = None  # None = as it is set
+    sampling: Sampling | None = None  # what is to be written with; None = nothing that an engine may lack
 
 
 NO_WISH = Wish()

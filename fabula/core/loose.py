@@ -85,6 +85,11 @@ def _pairs(value: Any) -> Any:
     return value.items() if isinstance(value, dict) else value
 
 
+def _exact(value: Any) -> str:
+    """It was once a yes or no."""
+    return value if isinstance(value, str) else "always" if value else "never"
+
+
 def _schema(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
@@ -99,6 +104,7 @@ _BY_ANNOTATION = {
     "tuple[float, ...]": _Kind(_is_shares, tuple, phrase("expected.shares")),
 }
 _BY_NAME = {
+    "exact": _Kind(lambda value: isinstance(value, str | bool), _exact, phrase("expected.text")),
     "logit_bias": _Kind(_is_bias, _bias, phrase("expected.bias")),
     "adapters": _Kind(
         _is_scales, _scales, phrase("expected.adapters", low=f"{-SCALE_LIMIT:g}", high=f"{SCALE_LIMIT:g}")

@@ -53,6 +53,18 @@ class Queued:
     behind: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Exactness:
+    """Parameters that only the exact engine honours, and whether it writes the reply; if not, why not."""
+
+    needed: tuple[str, ...]
+    used: bool
+    why: Phrase | None = None
+
+    def facts(self) -> dict[str, Any]:
+        return {"needed": list(self.needed), "used": self.used, "why": self.why.kept() if self.why else ""}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
     """The prompt is made and goes to the engine: what is known of the generation before its first token."""
@@ -62,6 +74,7 @@ class Prepared:
     ignored: tuple[str, ...] = ()
     cut_messages: int = 0
     story: dict[str, Any] | None = None  # of a character's reply: how its prompt was laid out
+    exact: dict[str, Any] | None = None  # where the usual engine lacks something: `Exactness.facts`
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +166,7 @@ class Finished:
     guessed_tokens: int = 0  # ahead of the model, by a draft or from the text before
     guessed_right: int = 0  # of them; the others were thrown away
     story: dict[str, Any] | None = None  # as in Prepared
+    exact: dict[str, Any] | None = None  # as in Prepared
 
     def facts(self, model: str) -> dict[str, Any]:
         """What is kept with the text and shown under it (the object Facts of docs/api.md)."""
@@ -179,6 +193,7 @@ class Finished:
             "guessed_tokens": self.guessed_tokens,
             "guessed_right": self.guessed_right,
             "story": self.story,
+            "exact": self.exact,
         }
 
     @property

@@ -17,7 +17,7 @@ from fabula.core.model import LocalModel
 from fabula.core.plan import Plan
 from fabula.core.request import ANYONE, Context
 from fabula.core.sampling import Sampling
-from fabula.core.stream import Delta, Loading, Queued
+from fabula.core.stream import Delta, Exactness, Loading, Queued
 from fabula.core.texts import Phrase
 
 Pieces = tuple[str | tuple[int, ...], ...]
@@ -167,6 +167,13 @@ class Place(Protocol):
     def steps(self) -> AsyncGenerator[Loading | Queued, None]: ...
     @property
     def worker(self) -> Worker: ...
+
+
+@runtime_checkable
+class TellsExactness(Protocol):
+    """A place that chose between two engines for what a request asks; known when its steps have ended."""
+
+    exactness: Exactness | None
 
 
 class Workers(Protocol):

@@ -132,6 +132,7 @@ SETTINGS = (
     Setting("engine.threads", 0, 0, 1024),  # 0 = cores − 1, at least 1
     Setting("engine.kv_type", "f16", choices=KV_TYPES),
     Setting("engine.gpu_layers", -1, -1, 10_000),  # −1 = by the memory plan
+    Setting("engine.exact", "auto", choices=("auto", "never")),  # the exact engine, where only it honours all
     Setting("engine.build", ""),  # a build of `fabula engine list`, or the path of a llama-server; "" = ours
     Setting("engine.transformers_python", ""),  # a Python that has torch and what belongs to it; "" = ours
     Setting("engine.memory_limit", 0.0, 0, 1_000_000),  # GiB that all models may take; 0 = what is free
@@ -141,9 +142,9 @@ SETTINGS = (
     Setting("engine.kv_budget", 4 << 30, 0, 1 << 50),  # bytes of kv/; 0 = nothing is saved
     Setting("engine.auto_tune", True),
     Setting("model.default", ""),
-)
     Setting("download.limit", 0, 0, 1 << 50),  # bytes per second; 0 = as fast as it comes
     Setting("download.connections", 4, 1, 16),  # at a time to one server
+)
 BY_NAME = {setting.name: setting for setting in SETTINGS}
 
 
@@ -160,6 +161,7 @@ class Settings:
     engine_threads: int
     engine_kv_type: str
     engine_gpu_layers: int
+    engine_exact: str
     engine_build: str
     engine_transformers_python: str
     engine_memory_limit: float
@@ -169,10 +171,10 @@ class Settings:
     engine_kv_budget: int
     engine_auto_tune: bool
     model_default: str
-    origins: Mapping[str, Origin] = field(default_factory=dict, repr=False)
-    models: Mapping[str, LoadOptions] = field(default_factory=dict)  # by the model's name
     download_limit: int
     download_connections: int
+    origins: Mapping[str, Origin] = field(default_factory=dict, repr=False)
+    models: Mapping[str, LoadOptions] = field(default_factory=dict)  # by the model's name
 
     def __getitem__(self, name: str) -> Any:
         """By dotted name. Raises SettingUnknown."""

@@ -11,13 +11,14 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 
 from fabula.core.errors import SeesNoImages, WritesNoText
+from fabula.core.load import Wish
 from fabula.core.messages import Message
 from fabula.core.model import LocalModel
 from fabula.core.request import Context
 from fabula.core.sampling import Sampling
 from fabula.core.seams import Guard, Watch
-from fabula.core.stream import Delta, Finished, Prepared, Thought, Token, ToolCallPart
-from fabula.core.worker import Counts, Prompt, Sees, Worker, Workers
+from fabula.core.stream import Delta, Exactness, Finished, Prepared, Thought, Token, ToolCallPart
+from fabula.core.worker import Counts, Place, Prompt, Sees, TellsExactness, Worker, Workers
 from fabula.prompt.assemble import render
 from fabula.prompt.infill import gap
 from fabula.prompt.openings import openings
@@ -58,7 +59,7 @@ class Turns:
         said = _said(request)
         bounds.check(said)
         await self._judge(said, request.context)
-        async with self._workers.place(request.model, request.wish) as place:
+        async with self._workers.place(request.model, _wish(request)) as place:
             async for news in place.steps():
                 yield news
             worker = place.worker
@@ -70,7 +71,7 @@ class Turns:
             made = await self._prompt(request, worker, manner)
             request = _ending(request, made)
             watch = self._guard.watch(made.laid.prompt.messages if made.laid else said, request.context)
-            known = _known(request, worker, manner, made)
+            known = _known(request, worker, manner, made, _exactness(place))
             yield known
 
             def ask(prompt: Prompt, sampling: Sampling) -> AsyncGenerator[Delta, None]:
@@ -150,7 +151,20 @@ def _ending(request: TurnRequest, made: _Made) -> TurnRequest:
     return replace(request, sampling=replace(request.sampling, stop=stops))
 
 
-def _known(request: TurnRequest, worker: Worker, manner: Manner, made: _Made) -> Prepared:
+def _wish(request: TurnRequest) -> Wish:
+    """With what is to be written with, so that an engine can be chosen that honours it; one that sees images
+    is never given up for that."""
+    sees = any(message.images for message in request.messages)
+    return request.wish if sees else replace(request.wish, sampling=request.sampling)
+
+
+def _exactness(place: Place) -> Exactness | None:
+    return place.exactness if isinstance(place, TellsExactness) else None
+
+
+def _known(
+    request: TurnRequest, worker: Worker, manner: Manner, made: _Made, exactness: Exactness | None
+) -> Prepared:
     effective, ignored = worker.honours(sampled(request.sampling, manner))
     return Prepared(
         engine=worker.engine,
@@ -158,6 +172,7 @@ def _known(request: TurnRequest, worker: Worker, manner: Manner, made: _Made) ->
         ignored=(*ignored, *manner.ignored, *request.ignored),
         cut_messages=made.cut,
         story=telling.facts(made.laid) if made.laid else None,
+        exact=exactness.facts() if exactness else None,
     )
 
 
@@ -179,6 +194,7 @@ class _Facts:
             first_token_ms=self._first_ms,
             cut_messages=self._known.cut_messages,
             story=self._known.story,
+            exact=self._known.exact,
             effective=delta.effective or self._known.effective,
             ignored=(*delta.ignored, *self._known.ignored),
         )

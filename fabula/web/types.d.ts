@@ -38,6 +38,7 @@ export interface Facts {
   cache_reason?: "" | "first" | "changed" | "rescaled" | "no_way_back" | "damaged";
   reasoning_tokens?: number; answer_read_again?: boolean; form_problem?: string; cost?: number | null; bans?: Bans | null;
   guessed_tokens?: number; guessed_right?: number; story?: StoryFacts | null;
+  exact?: { needed: string[]; used: boolean; why: string } | null;
 }
 export interface StoryFacts {
   layout: "steady"; broke: null | { part: string; message_id: string; reason: "changed" | "cut" | "tail"; tokens: number };

@@ -174,7 +174,7 @@ async def test_removing_a_model_unloads_its_copy_first(api: httpx.AsyncClient, s
 
 
 async def test_a_load_by_hand_is_exact_only_where_that_is_set_for_the_model(api: httpx.AsyncClient) -> None:
-    told = await api.post("/models/tiny/load", json={"options": {"exact": True}})
+    told = await api.post("/models/tiny/load", json={"options": {"exact": "always"}})
     assert (told.status_code, told.json()["error"]["fields"]["name"]) == (400, "exact")
     await api.put("/models/tiny/options", json={"options": {"exact": True}})
-    assert (await api.post("/models/tiny/load")).json()["plan"]["options"]["exact"] is True
+    assert (await api.post("/models/tiny/load")).json()["plan"]["options"]["exact"] == "always"

@@ -88,11 +88,27 @@ def test_an_exact_reply_ignores_no_parameter(studio: StudioProcess) -> None:
         "prompt": "Once upon a time",
         "sampling": {"max_tokens": 8, "smoothing_factor": 0.3, "tfs": 0.9, "seed": 3},
     }
-    plain = written(studio, asked)
-    exact = written(studio, asked | {"load": {"exact": True}})
+    plain = written(studio, asked | {"load": {"exact": "never"}})
+    exact = written(studio, asked | {"load": {"exact": "always"}})
     assert set(plain["ignored"]) == {"smoothing_factor", "tfs"}
+    assert plain["exact"] is None
     assert exact["ignored"] == []
     assert exact["engine"].startswith("llama.cpp exact")
+
+
+def test_by_itself_the_exact_engine_is_taken_where_the_usual_one_lacks_something(
+    studio: StudioProcess,
+) -> None:
+    asked = {"prompt": "Once upon a time", "sampling": {"max_tokens": 8, "tfs": 0.9, "seed": 3}}
+    facts = written(studio, asked)
+    assert (facts["ignored"], facts["exact"]) == ([], {"needed": ["tfs"], "used": True, "why": ""})
+    assert facts["engine"].startswith("llama.cpp exact")
+
+
+def test_a_form_and_banned_texts_go_together_by_the_exact_engine(studio: StudioProcess) -> None:
+    sampling = {"max_tokens": 8, "regex": "(red|green)", "banned_strings": ["red"]}
+    facts = written(studio, {"prompt": "A colour:", "sampling": sampling})
+    assert (facts["exact"]["used"], facts["form_problem"]) == (True, "")
 
 
 def written(studio: StudioProcess, asked: dict[str, Any]) -> dict[str, Any]:
@@ -110,7 +126,7 @@ def test_work_that_nobody_waits_for_ends(studio: StudioProcess) -> None:
 
 
 def test_a_model_can_be_set_to_be_exact_always(studio: StudioProcess) -> None:
-    options = {"options": {"exact": True}}
+    options = {"options": {"exact": "always"}}
     studio.client.call("PUT", "/models/smollm2/options", json=options)
     studio.client.post("/models/smollm2/unload", status=204)
     facts = written(studio, {"prompt": "Once upon a time", "sampling": {"max_tokens": 4, "top_a": 0.1}})
@@ -122,6 +138,16 @@ def test_a_model_can_be_set_to_be_exact_always(studio: StudioProcess) -> None:
     assert facts["ignored"] == []
     assert scored["perplexity"] > 1
     assert next(engine for name, engine in running.items() if "@" not in name).startswith("llama.cpp exact")
+
+
+def test_without_room_for_a_copy_the_usual_engine_writes_and_says_why(studio: StudioProcess) -> None:
+    studio.client.post("/models/smollm2/load")
+    studio.client.call("PATCH", "/settings", json={"engine.memory_limit": 0.05})
+    facts = written(studio, {"prompt": "Once", "sampling": {"max_tokens": 4, "tfs": 0.9}})
+    studio.client.call("PATCH", "/settings", json={"engine.memory_limit": 0})
+    studio.client.post("/models/smollm2/unload", status=204)
+    assert (facts["ignored"], facts["exact"]["used"]) == (["tfs"], False)
+    assert "MiB" in facts["exact"]["why"]
 
 
 def test_a_killed_studio_leaves_no_child(starter_model: Path, tmp_path: Path) -> None:

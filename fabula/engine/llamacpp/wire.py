@@ -198,6 +198,23 @@ def ignored(sampling: Sampling) -> tuple[str, ...]:
     return tuple(name for name in asked if name in off)
 
 
+NEEDS = {
+    "smoothing_curve": "smoothing_factor",
+    "negative_prompt": "guidance_scale",
+    "repetition_slope": "repetition_penalty",
+}
+"""Parameters that the engine lacks, and do nothing by themselves."""
+
+
+def lacks(sampling: Sampling) -> tuple[str, ...]:
+    """What would change the text and only our own samplers can do; a form together with bans is that too."""
+    asked = sampling.changed()
+    lost = [name for name in asked if name in NOT_HONOURED and NEEDS.get(name, name) in asked]
+    bans = [name for name in ("banned_strings", "banned_regexes") if name in asked]
+    forms = [name for name in ("json_schema", "regex", "grammar") if name in asked]
+    return (*lost, *(bans if forms else ()))
+
+
 def check(prompt: Prompt, sampling: Sampling) -> None:
     """Raises BansWithForm: a form that holds from the reply's first token cannot be gone back in."""
     if sampling.banned_strings or sampling.banned_regexes:

@@ -285,7 +285,8 @@ def _refuse_left_recursion(rules: list[Alternatives]) -> None:
     empty = _may_be_empty(rules)
     begins = {number: _beginnings(rule, empty) for number, rule in enumerate(rules)}
     for number in begins:
-        reached, open_ = set(), [number]
+        reached: set[int] = set()
+        open_ = [number]
         while open_:
             fresh = begins[open_.pop()] - reached
             reached |= fresh

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 from fabula.app import Studio
@@ -45,9 +46,14 @@ def change(studio: Studio, made: Change, language: str) -> Json:
     return told(plain(made), language) | {"chat": chat(studio, made.chat)}
 
 
-def page(found: Page, language: str) -> Json:
-    shown = plain(found)
-    return shown | {"messages": [told(message, language) for message in shown["messages"]]}
+def page(found: Page, language: str, shown: Mapping[str, str] | None = None) -> Json:
+    """`shown` has other texts to show, by message, where regex scripts want that."""
+    texts = shown or {}
+    rows = [
+        told(message | ({"shown": texts[message["id"]]} if message["id"] in texts else {}), language)
+        for message in (plain(one) for one in found.messages)
+    ]
+    return plain(dataclasses.replace(found, messages=[])) | {"messages": rows}
 
 
 def prompt(model: str, looked: Looked) -> Json:
@@ -81,12 +87,21 @@ def prompt(model: str, looked: Looked) -> Json:
 
 def told(data: Json, language: str) -> Json:
     """A message, version, change or event of a turn, with sentences in the reader's language."""
-    if isinstance(problem := (facts := data.get("facts") or {}).get("form_problem"), dict):
-        data = data | {"facts": facts | {"form_problem": Phrase.of(problem).say(language)}}
+    if facts := data.get("facts"):
+        data = data | {"facts": _told_facts(facts, language)}
     inner = {
         name: told(data[name], language) for name in ("change", "message") if isinstance(data.get(name), dict)
     }
     return data | inner
+
+
+def _told_facts(facts: Json, language: str) -> Json:
+    if isinstance(problem := facts.get("form_problem"), dict):
+        facts = facts | {"form_problem": Phrase.of(problem).say(language)}
+    exact = facts.get("exact") or {}
+    if isinstance(why := exact.get("why"), dict):
+        facts = facts | {"exact": exact | {"why": Phrase.of(why).say(language)}}
+    return facts
 
 
 def model(studio: Studio, row: LocalModel, language: str) -> Json:

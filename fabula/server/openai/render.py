@@ -15,6 +15,7 @@ from json.encoder import encode_basestring
 from typing import Any
 
 from fabula.core.stream import Choice, Delta, Finished, FinishReason, Queued, Thought, Token, ToolCallPart
+from fabula.core.texts import Phrase
 
 DONE = b"data: [DONE]\n\n"
 FINISH: dict[FinishReason, str] = {
@@ -53,6 +54,12 @@ def usage(ends: Iterable[Finished], prompts: int = 1) -> dict[str, Any]:
     }
 
 
+def _exact(told: dict[str, Any] | None, language: str) -> dict[str, Any] | None:
+    """Whether the exact engine wrote it for what the usual one lacks, and if not, why not."""
+    why = (told or {}).get("why")
+    return told | {"why": Phrase.of(why).say(language)} if told and isinstance(why, dict) else told
+
+
 def honesty(ends: Iterable[Finished], language: str = "en") -> dict[str, Any]:
     """What was really used, what was asked for in vain, and how it really ended, in our own field of the last
     chunk."""
@@ -63,6 +70,7 @@ def honesty(ends: Iterable[Finished], language: str = "en") -> dict[str, Any]:
         "reasons": [end.reason for end in ends],
         "form_problems": [end.form_problem.say(language) if end.form_problem else "" for end in ends],
         "bans": [end.bans.facts() if end.bans else None for end in ends],
+        "exact": _exact(ends[0].exact, language) if ends else None,
     }
 
 

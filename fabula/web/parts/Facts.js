@@ -36,6 +36,7 @@ function Details({ facts }) {
   const rows = [
     [t("web.facts.model"), facts.model],
     [t("web.facts.engine"), facts.engine],
+    [t("web.facts.exact"), facts.exact?.used && t("web.facts.exact_value", { names: facts.exact.needed.join(", ") })],
     [t("web.facts.prompt"), prompt !== undefined && t("web.facts.prompt_value", { prompt, reused, read })],
     [t("web.facts.cache"), cacheWords(facts)],
     [t("web.facts.broke"), brokeWords(facts.story)],
@@ -105,6 +106,7 @@ export function noticesOf(facts) {
     facts.form_problem && t("web.facts.form_problem", { problem: facts.form_problem }),
     (facts.cut_messages ?? 0) > 0 && t("web.facts.cut", { count: facts.cut_messages }),
     facts.bans?.unavoided.length && t("web.facts.unavoided", { texts: facts.bans.unavoided.join(" · ") }),
+    facts.exact && !facts.exact.used && t("web.facts.exact_not", { names: facts.exact.needed.join(", "), why: facts.exact.why }),
     facts.ignored?.length && t("web.facts.ignored", { names: facts.ignored.join(", ") }),
   ].filter(Boolean);
 }
