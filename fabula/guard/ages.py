@@ -5,12 +5,13 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from fabula.guard.cues import Cues
 from fabula.guard.forms import compiled
-from fabula.guard.lexicon import phrases
+from fabula.guard.lexicon import ATOM, phrases
 from fabula.guard.numerals import ENGLISH, ORDINAL, english, ordinal, reckon, roman
 
 ADULT = 18
@@ -38,10 +39,9 @@ class Age:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """One way to tell an age: a pattern, and what it cannot do without, which is quicker to look for."""
+    """One way to tell an age."""
 
     name: str
-    cue: re.Pattern[str]
     pattern: re.Pattern[str]
 
 
@@ -58,23 +58,35 @@ _ALMOST = ("almost", "nearly", "not yet", "under", "going to be")
 _FILE = Path(__file__).parent / "ages_en.json"
 
 
-@functools.cache
-def _rules() -> tuple[tuple[Form, ...], frozenset[str], frozenset[str]]:
+@dataclass(frozen=True, slots=True)
+class Rules:
     """The forms in the order in which they are tried; words that are no names, at all and before a comma."""
+
+    forms: tuple[Form, ...]
+    cues: Cues
+    no_name: frozenset[str]
+    no_name_before_comma: frozenset[str]
+
+
+@functools.cache
+def rules() -> Rules:
     data = json.loads(_FILE.read_text(encoding="utf-8"))
     parts = {name: "".join(part) for name, part in data["parts"].items()} | {"N": N, "ORDINAL": ORDINAL}
-    forms = [
-        Form(row["form"], compiled(row["cue"], parts), compiled(row["pattern"], parts))
-        for row in data["forms"]
-    ]
-    return tuple(forms), frozenset(data["no_name"]), frozenset(data["no_name_before_comma"])
+    return Rules(
+        tuple(Form(row["form"], compiled(row["pattern"], parts)) for row in data["forms"]),
+        Cues(row["cue"] for row in data["forms"]),
+        frozenset(data["no_name"]),
+        frozenset(data["no_name_before_comma"]),
+    )
 
 
-def english_ages(text: str) -> Iterator[Age]:
+def english_ages(text: str, atoms: Iterable[str] | None = None) -> Iterator[Age]:
     """Every stated age; where two forms find the same one, the first tells it."""
     taken: list[tuple[int, int]] = []
-    for form in _rules()[0]:
-        for match in form.pattern.finditer(text) if form.cue.search(text) else ():
+    forms = rules().forms
+    for number in rules().cues.possible(ATOM.findall(text) if atoms is None else atoms):
+        form = forms[number]
+        for match in form.pattern.finditer(text):
             age = _age(form.name, match)
             if age is None or any(start < age.end and age.start < end for start, end in taken):
                 continue
@@ -87,7 +99,7 @@ def english_ages(text: str) -> Iterator[Age]:
 
 
 def _age(form: str, match: re.Match[str]) -> Age | None:
-    _, no_name, no_name_before_comma = _rules()
+    no_name, no_name_before_comma = rules().no_name, rules().no_name_before_comma
     groups, objects = match.groupdict(), phrases("object")
     who, noun = groups.get("who") or "", groups.get("noun") or ""
     if (who in objects and groups.get("be")) or noun in objects:  # taken, so that no other form finds it

@@ -5,12 +5,13 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from fabula.guard.ages import OF_A_THING, Age
+from fabula.guard.cues import Cues
 from fabula.guard.forms import compiled, pattern
-from fabula.guard.lexicon import phrases
+from fabula.guard.lexicon import ATOM, phrases
 from fabula.guard.normalise import HAN
 from fabula.guard.numerals import CARDINALS, CHINESE, SPELLED, chinese, english, reckon, spelled
 
@@ -31,21 +32,24 @@ YOUNGEST_BARE = 3  # a smaller number without 岁 is a count
 
 
 @functools.cache
-def _forms() -> tuple[tuple[str, re.Pattern[str]], ...]:
-    """The forms in the order in which they are tried; the first to find a place tells it."""
+def forms() -> tuple[tuple[tuple[str, re.Pattern[str]], ...], Cues]:
+    """The forms in the order in which they are tried, and what tells which can be there."""
     data = json.loads(_FILE.read_text(encoding="utf-8"))
     parts = {name: "".join(part) for name, part in data["parts"].items()} | {
         "N": N,
         "ANY": ANY,
         "HAN": f"[{HAN}]",
     }
-    return tuple((row["form"], compiled(row["pattern"], parts)) for row in data["forms"])
+    told = tuple((row["form"], compiled(row["pattern"], parts)) for row in data["forms"])
+    return told, Cues(row["cue"] for row in data["forms"])
 
 
-def chinese_ages(text: str) -> Iterator[Age]:
+def chinese_ages(text: str, atoms: Iterable[str] | None = None) -> Iterator[Age]:
     """Every stated age; where two forms find the same one, the first tells it."""
     taken: list[tuple[int, int]] = []
-    for form, told in _forms():
+    rows, cues = forms()
+    for number in cues.possible(ATOM.findall(text) if atoms is None else atoms):
+        form, told = rows[number]
         for match in told.finditer(text):
             if any(start < match.end("n") and match.start("n") < end for start, end in taken):
                 continue
@@ -74,10 +78,10 @@ def _ages(form: str, match: re.Match[str]) -> Iterator[Age]:
     if name := groups.get("name"):
         yield Age(years, name, match.start("n"), match.end())
     if second := groups.get("second"):
-        yield Age(number(second), groups.get("who2") or "", *match.span("second"))
+        yield Age(value_of(second), groups.get("who2") or "", *match.span("second"))
 
 
-def number(text: str) -> int:
+def value_of(text: str) -> int:
     """In whichever of the three scripts a number before 岁 may be."""
     if not text.isascii() or text.isdigit():
         return chinese(text)
@@ -86,7 +90,7 @@ def number(text: str) -> int:
 
 def _years(form: str, match: re.Match[str]) -> int:
     groups = match.groupdict()
-    years = number(match["n"]) + (chinese(groups["more"]) if groups.get("more") else 0)
+    years = value_of(match["n"]) + (chinese(groups["more"]) if groups.get("more") else 0)
     if form == "sum":
         return reckon(years, _SIGNS.get(match["op"][0], match["op"]), chinese(match["b"]))
     if form == "half":
@@ -115,8 +119,12 @@ def later(text: str) -> int | None:
 def _is_object(match: re.Match[str]) -> bool:
     noun = match["noun"] or ""
     before = match.string[max(0, match.start() - 4) : match.start()]
-    objects = [word for word in phrases("object") if not word[0].isascii()]
-    return any(noun.startswith(word) or before.endswith(word) for word in objects)
+    return noun.startswith(_objects()) or before.endswith(_objects())
+
+
+@functools.cache
+def _objects() -> tuple[str, ...]:
+    return tuple(word for word in phrases("object") if not word[0].isascii())
 
 
 def _who(before: str) -> str:

@@ -23,7 +23,71 @@ _DECADE = pattern("births.decade")
 _NOW = pattern("births.now")
 _PARENT_THEN = pattern("births.parent_then")
 _PARENT_NOW = pattern("births.parent_now")
+_EVENT_WORDS = pattern("births.events")  # each event is told with one of them
 _DIGITS = str.maketrans("零一二三四五六七八九", "0123456789")
+
+
+# Atoms of which a sentence without digits needs one to tell of a year; with a number, of a parent's age.
+CUES_OF_YEARS = (
+    "towers wall olympics crash covid pandemic euro millennium sars obama moon chernobyl diana iphone brexit "
+    "queen fukushima 震 奥 典 归 冠 疫 禧 灾 莫 阳 博 舟 严 贸 世 后 民 零 〇 ○ 九"
+)
+CUES_OF_PARENTS = "mother mom mum father dad had bore born birth 妈 母 爸 父 娘"
+OVERLAP = 40  # characters of a sentence that what is reckoned with may go on from
+
+
+class Births:
+    """What was said of births and years so far; sentences are added one by one."""
+
+    def __init__(self) -> None:
+        self._tail = ""
+        self._births: set[int] = set()
+        self._now: list[int] = []
+        self._now_short: list[int] = []
+        self._years: set[int] = set()
+        self._grown: list[int] = []
+        self._at_birth: int | None = None
+        self._parents: list[int] = []
+
+    def go_past(self, said: str) -> None:
+        """A sentence that tells nothing by itself, but what follows may go on from it."""
+        self._tail = said[-OVERLAP:]
+
+    def add(self, said: str) -> None:
+        text = fold(self._tail + said)
+        self.go_past(said)
+        self._add_parents(text)
+        dated = _dated(text)
+        self._now_short += [_full(match["n"]) for match in _NOW_SHORT.finditer(dated)]
+        if not _TELLS_YEAR.search(dated):
+            return
+        self._births |= {_full(next(filter(None, match.groups()))) for match in _BORN.finditer(dated)}
+        self._births |= {_decade(match["n"]) for match in _DECADE.finditer(dated)}
+        self._now += [int(match["n"]) for match in _NOW.finditer(dated)]
+        self._years |= {int(match[0]) for match in _YEAR.finditer(dated)}
+        self._grown += [int(next(filter(None, match.groups()))) for match in _OF_AGE.finditer(dated)]
+
+    def _add_parents(self, text: str) -> None:
+        """The age of a parent at the birth and now."""
+        then = _PARENT_THEN.search(text) if self._at_birth is None else None
+        if then:
+            self._at_birth = _number(then["a"] or then["b"] or then["c"])
+        self._parents += [_number(next(filter(None, found))) for found in _PARENT_NOW.findall(text)]
+
+    def minors(self) -> tuple[Minor, ...]:
+        """Who is under 18 in the year of the story."""
+        years = [*self._by_year(), *self._by_coming_of_age()]
+        if self._at_birth is not None:
+            years += [now - self._at_birth for now in self._parents]
+        return tuple(Minor(3, "", age, 0, 0) for age in years if 0 <= age < ADULT)
+
+    def _by_year(self) -> list[int]:
+        others = self._now or self._now_short or list(self._years - self._births)
+        return [max(others) - birth for birth in self._births] if self._births and others else []
+
+    def _by_coming_of_age(self) -> list[int]:
+        """ "She comes of age in 2027; it is 2023"."""
+        return [ADULT - (then - self._now[0]) for then in self._grown if self._now and then > self._now[0]]
 
 
 @functools.cache
@@ -34,6 +98,7 @@ def _events() -> list[tuple[re.Pattern[str], str]]:
 
 
 _CUE = pattern("births.cue")
+_TELLS_YEAR = re.compile(r"(?:19|20)\d\d|\d\d年|'\d\d|后")
 
 
 def tells_births(text: str) -> bool:
@@ -43,41 +108,15 @@ def tells_births(text: str) -> bool:
 
 @functools.lru_cache(maxsize=1024)
 def minors_by_birth(message: str) -> tuple[Minor, ...]:
-    """Who is under 18 in the year of the story. What is reckoned with may stand far apart in a message."""
-    text = fold(message)
-    dated = _dated(text)
-    years = [*_by_year(dated), *_by_coming_of_age(dated), *_by_parent(text)]
-    return tuple(Minor(3, "", age, 0, 0) for age in years if 0 <= age < ADULT)
-
-
-def _by_year(text: str) -> list[int]:
-    births = {_full(next(filter(None, match.groups()))) for match in _BORN.finditer(text)}
-    births |= {_decade(match["n"]) for match in _DECADE.finditer(text)}
-    now = [int(match["n"]) for match in _NOW.finditer(text)]
-    now = now or [_full(match["n"]) for match in _NOW_SHORT.finditer(text)]
-    others = now or [int(match[0]) for match in _YEAR.finditer(text) if int(match[0]) not in births]
-    return [max(others) - birth for birth in births] if births and others else []
-
-
-def _by_coming_of_age(text: str) -> list[int]:
-    """ "She comes of age in 2027; it is 2023"."""
-    grown = [int(next(filter(None, match.groups()))) for match in _OF_AGE.finditer(text)]
-    now = [int(match["n"]) for match in _NOW.finditer(text)]
-    return [ADULT - (then - now[0]) for then in grown if now and then > now[0]]
+    """Who is under 18 by what one message says, which may stand far apart in it."""
+    births = Births()
+    births.add(message)
+    return births.minors()
 
 
 def _full(year: str) -> int:
     """ "2011", "11" → 2011."""
     return int(year) if len(year) == 4 else _decade(year)
-
-
-def _by_parent(text: str) -> list[int]:
-    """The age of a parent at the birth and now."""
-    then, now = _PARENT_THEN.search(text), _PARENT_NOW.findall(text)
-    if not then or not now:
-        return []
-    at_birth = _number(then["a"] or then["b"] or then["c"])
-    return [_number(next(filter(None, found))) - at_birth for found in now]
 
 
 def _number(text: str) -> int:
@@ -88,7 +127,7 @@ def _dated(text: str) -> str:
     """With every year as four digits."""
     text = _IN_HAN.sub(lambda match: match[0].translate(_DIGITS), text.replace("〇", "零").replace("○", "零"))
     text = _REPUBLIC.sub(lambda match: f"{chinese(match['n']) + 1911}年", text)
-    for event, year in _events():
+    for event, year in _events() if _EVENT_WORDS.search(text) else ():
         text = event.sub(f" {year} ", text)
     return text
 

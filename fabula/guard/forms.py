@@ -8,10 +8,11 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from fabula.guard.cues import Cues
 from fabula.guard.lexicon import LANGUAGES, Hit
 from fabula.guard.numerals import CHINESE, ENGLISH, ORDINAL
 
@@ -21,22 +22,32 @@ _NUMBERS = {"en": ENGLISH, "zh": CHINESE}
 @dataclass(frozen=True, slots=True)
 class Form:
     means: frozenset[str]
+    cue: str  # the atoms of which it needs one
     pattern: re.Pattern[str]
     ends: tuple[str, ...] = ()  # for what is sexual: the words, or last characters, that can complete it
 
 
 @functools.cache
-def _some(language: str, only: frozenset[str]) -> tuple[Form, ...]:
-    return tuple(form for form in _forms(language) if not only or form.means & only)
+def _some(languages: tuple[str, ...], only: frozenset[str]) -> tuple[tuple[Form, ...], Cues]:
+    """The forms of some languages (and categories), and what tells which of them can be there."""
+    forms = tuple(
+        form for language in languages for form in forms_of(language) if not only or form.means & only
+    )
+    return forms, Cues(form.cue for form in forms)
 
 
 @functools.cache
-def _forms(language: str) -> tuple[Form, ...]:
+def forms_of(language: str) -> tuple[Form, ...]:
     data = json.loads((Path(__file__).parent / f"forms_{language}.json").read_text(encoding="utf-8"))
     parts = {name: "".join(part) for name, part in data["parts"].items()}
     parts |= {"N": _NUMBERS[language], "ORDINAL": ORDINAL}
     return tuple(
-        Form(frozenset({row["means"]}), compiled(row["pattern"], parts), tuple(row.get("ends", ())))
+        Form(
+            frozenset({row["means"]}),
+            row["cue"],
+            compiled(row["pattern"], parts),
+            tuple(row.get("ends", ())),
+        )
         for row in data["forms"]
     )
 
@@ -59,14 +70,16 @@ def pattern(name: str) -> re.Pattern[str]:
     return compiled(_patterns()[name], {"EN": ENGLISH, "ZH": CHINESE, "ORDINAL": ORDINAL})
 
 
-def find_forms(text: str, only: frozenset[str] = frozenset()) -> Iterator[Hit]:
-    """Every form in a text as `normalise` leaves it. English ones are looked for in any text."""
-    for language in LANGUAGES if not text.isascii() else LANGUAGES[:1]:
-        for form in _some(language, only):
-            for match in form.pattern.finditer(text):
-                yield Hit(match[0], form.means, *match.span(), -1, -1)
+def find_forms(text: str, atoms: Iterable[str], only: frozenset[str] = frozenset()) -> Iterator[Hit]:
+    """Every form (of the categories `only`) in a text as `normalise` leaves it, of which `atoms` are all
+    atoms. English ones are looked for in any text."""
+    forms, cues = _some(LANGUAGES[:1] if text.isascii() else LANGUAGES, only)
+    for number in cues.possible(atoms):
+        form = forms[number]
+        for match in form.pattern.finditer(text):
+            yield Hit(match[0], form.means, *match.span())
 
 
 @functools.cache
 def endings_of_forms() -> frozenset[str]:
-    return frozenset(ending for language in LANGUAGES for form in _forms(language) for ending in form.ends)
+    return frozenset(ending for language in LANGUAGES for form in forms_of(language) for ending in form.ends)

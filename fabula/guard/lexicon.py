@@ -5,27 +5,26 @@ from __future__ import annotations
 import functools
 import json
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from fabula.guard.numerals import CARDINALS, TENS
 
 LANGUAGES = ("en", "zh")
 ATOM = re.compile(r"[a-z]+|(?<=[a-z])'(?:s|t|re|m|d|ll|ve)(?![a-z])|\d+|[^\sa-z\d]")
+NOTHING: frozenset[str] = frozenset()
 _END = ""  # no atom is empty: the key under which a node keeps its categories
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """A phrase of the lists in a text. `first` and `last` count atoms; the span is in characters."""
+class Hit(NamedTuple):
+    """A phrase of the lists, or a form, in a text; the span is in characters."""
 
     phrase: str
     categories: frozenset[str]
     start: int
     end: int
-    first: int
-    last: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,28 +37,35 @@ class Lexicon:
     open_ended: frozenset[str]  # those phrases
     young: frozenset[str]  # the endings of phrases that tell of someone young
 
-    def find(self, atoms: list[re.Match[str]]) -> list[Hit]:
-        """All phrases, longest first from each place on; none overlaps another."""
-        hits: list[Hit] = []
-        names = [atom[0] for atom in atoms]
-        position, count = 0, len(names)
-        while position < count:
-            node, step = self.tree.get(names[position]), position
-            found: tuple[int, frozenset[str]] | None = None
+    def find(self, text: str, atoms: list[str]) -> list[Hit]:
+        """All phrases in a text and its atoms, longest first from each place on; none overlaps another."""
+        found: list[tuple[int, int, frozenset[str]]] = []
+        free, count, tree = 0, len(atoms), self.tree
+        for first in [place for place, atom in enumerate(atoms) if atom in tree]:
+            if first < free:
+                continue
+            node, step = tree[atoms[first]], first
+            last, categories = -1, NOTHING
             while node is not None:
                 if _END in node:
-                    found = step, node[_END]
+                    last, categories = step, node[_END]
                 step += 1
-                node = node.get(names[step]) if step < count else None
-            if found is None:
-                position += 1
-                continue
-            last = found[0]
-            start, end = atoms[position].start(), atoms[last].end()
-            phrase = " ".join(names[position : last + 1])
-            hits.append(Hit(phrase, found[1], start, end, position, last))
-            position = last + 1
-        return hits
+                node = node.get(atoms[step]) if step < count else None
+            if last >= 0:
+                found.append((first, last, categories))
+                free = last + 1
+        return list(_placed(text, atoms, found)) if found else []
+
+
+def _placed(text: str, atoms: list[str], found: list[tuple[int, int, frozenset[str]]]) -> Iterator[Hit]:
+    starts: Sequence[int] = range(len(text)) if len(atoms) == len(text) else _starts(text)
+    for first, last, categories in found:
+        phrase = atoms[first] if last == first else " ".join(atoms[first : last + 1])
+        yield Hit(phrase, categories, starts[first], starts[last] + len(atoms[last]))
+
+
+def _starts(text: str) -> list[int]:
+    return [match.start() for match in ATOM.finditer(text)]
 
 
 NUMBER_WORDS = frozenset({*CARDINALS, *TENS}) - {"one", "two", "six", "ten"}  # worth undoing a disguise for

@@ -22,6 +22,7 @@ _INVISIBLE = re.compile(
 )
 _LEET = str.maketrans("0134578@$!€£¢", "oieastbasielc")
 _MIXED = re.compile(r"[a-z0-9@$!€£¢]*(?:[a-z][0-9@$!€£¢]|[0-9@$!€£¢][a-z])[a-z0-9@$!€£¢]*")
+_APART = re.compile(r"\d \d|(?<![a-z0-9@$!'])[a-z0-9@$!][ .*_~|\-/]{1,2}[a-z0-9@$!]")  # set apart
 _SPACED = re.compile(r"(?<![a-z0-9@$!'])[a-z0-9@$!](?:[ .*_~|\-/]{1,2}[a-z0-9@$!]){2,}(?![a-z0-9@$!'])")
 _DISGUISE = re.compile(
     r"[0-9@$!_*~|\-]|([A-Za-z])\1\1|[a-z]\.[a-z]|([b-df-hj-np-tv-z])\2(?![a-z])|(?<![A-Za-z'])[B-HJ-Zb-hj-z](?![A-Za-z'])"
@@ -35,7 +36,7 @@ _JOINERS = re.compile(r"(?<=[a-z0-9])[_*~|\-]+(?=[a-z])|(?<=[a-z])[_*~|\-]+(?=[0
 _CHUNKS = re.compile(r"(?<![a-z])[a-z]{1,7}(?:[|*_~.·][a-z]{1,7}){1,5}(?![a-z])")
 _DRAWN_OUT = re.compile(r"(?<![a-z])[a-z]*(?:([a-z])\1\1|([b-df-hj-np-tv-z])\2(?![a-z]))[a-z]*")
 _SIGNS = str.maketrans({"🚗": "车", "🔞": " nsfw "})
-_MACHINE = re.compile(r"(?<![A-Za-z])AI(?![A-Za-z])")  # artificial intelligence, not 爱
+_MACHINE = re.compile(r"(?<![A-Za-zＡ-Ｚａ-ｚ])[AＡ][IＩ](?![A-Za-zＡ-Ｚａ-ｚ])")  # not 爱
 _QUOTES = str.maketrans("’‘“”‐‑‒–—", "''\"\"-----")
 
 
@@ -61,38 +62,99 @@ def _forms() -> dict[str, set[str]]:
     return forms
 
 
+class _Folded(dict[int, str]):
+    """What each character is read as, found out when it is first met."""
+
+    def __missing__(self, code: int) -> str:
+        text = unicodedata.normalize("NFKC", chr(code)).translate(_SIGNS)
+        text = unicodedata.normalize("NFKD", _INVISIBLE.sub("", text)).lower()
+        bare = "".join(char for char in text if not unicodedata.combining(char))
+        plain = unicodedata.normalize("NFKC", bare).lower().translate(_characters()).translate(_QUOTES)
+        if len(self) < MOST_FOLDED:
+            self[code] = plain
+        return plain
+
+
+_FOLDED = _Folded()
+
+
 def fold(text: str) -> str:
     """Forms of one character made alike; words stay as they are."""
-    text = _MACHINE.sub("a-i", unicodedata.normalize("NFKC", text).translate(_SIGNS))
-    text = unicodedata.normalize("NFKD", _INVISIBLE.sub("", text)).lower()
-    bare = "".join(char for char in text if not unicodedata.combining(char))
-    return unicodedata.normalize("NFKC", bare).lower().translate(_characters()).translate(_QUOTES)
+    return _MACHINE.sub("a-i", text).translate(_FOLDED)
 
 
 def normalise(text: str, words: frozenset[str] = frozenset()) -> str:
     """The text as rules read it; `words` are those worth undoing disguises for. Idempotent."""
-    if text.isascii() and not _DISGUISE.search(text):
+    plain = _by_token(text, words)
+    return _throughout(text, words) if plain is None else plain
+
+
+def _by_token(text: str, words: frozenset[str]) -> str | None:
+    """A Latin text token by token, each looked up; None where some may hang together, or are not Latin."""
+    out: list[str] = []
+    lone = False
+    for token in text.split(" "):
+        plain, bond = _token(token, words)
+        if bond == WIDE or (bond == LONE and lone):
+            return None
+        lone = bond == LONE or (lone and not token)
+        out.append(plain)
+    return " ".join(out)
+
+
+@functools.lru_cache(maxsize=1 << 14)
+def _token(token: str, words: frozenset[str]) -> tuple[str, int]:
+    """What stands between two spaces, as it is read, and whether its neighbours may be part of it."""
+    if len(token) > LONGEST_TOKEN:
+        return "", WIDE
+    plain = _throughout(token, words)
+    if not plain.isascii() or _NEEDS_NEXT.search(token.lower()) or _NEEDS_NEXT.search(plain):
+        return plain, WIDE
+    return plain, LONE if _ALONE.search(token.lower()) or _ALONE.search(plain) else WHOLE
+
+
+WHOLE, LONE, WIDE = range(3)
+LONGEST_TOKEN = 60  # characters: more is no Latin word, and not worth keeping
+MOST_FOLDED = 20_000  # characters
+_ALONE = re.compile(r"(?<![a-z0-9@$!'])[a-z0-9@$!](?![a-z0-9@$!'])|(?<!\d)\d$|^\d(?!\d)")
+_NEEDS_NEXT = re.compile(r"(?<![a-z0-9])[l|i]\d")  # as `_ONE` does
+_LETTER = re.compile(r"[a-z]")
+_RESTLESS = re.compile(rf"[a-z0-9@$!€£¢♀♂♥❤★☆ㄅ-ㄩˊˇˋ˙]|{_HAN_GAP.pattern}")  # of Han
+
+
+def _is_calm(text: str) -> bool:
+    return not (_DISGUISE if text.isascii() else _RESTLESS).search(text)
+
+
+def _throughout(text: str, words: frozenset[str]) -> str:
+    if text.isascii() and _is_calm(text):
         return text.lower()
     for _ in range(ROUNDS):
         before = text
-        text = _joined(text.lower() if text.isascii() else fold(text), words)
-        if text == before or (text.isascii() and not _DISGUISE.search(text)):
+        text = text.lower() if text.isascii() else fold(text)
+        if not _is_calm(text):
+            text = _joined(text, words)
+        if text == before or _is_calm(text):
             break
     return text
 
 
 def _joined(text: str, words: frozenset[str]) -> str:
-    text = _DIGITS.sub(r"\1\2", text)
-    text = _SPLIT_AGE.sub(lambda match: match[0].replace(" ", ""), text)
-    text = _SPACED.sub(lambda match: _together(match[0], words), text)
-    text = _TEN_AND.sub(lambda match: "一二三四五六七八九"[int(match[0]) - 1], text)
-    text = _ONE.sub("1", text)
-    text = _CHUNKS.sub(lambda match: _closed(match, words), text)
-    text = _DRAWN_OUT.sub(lambda match: _slow(match, words), text)
+    """One round; what cannot be there is not looked for."""
+    if _APART.search(text):
+        text = _DIGITS.sub(r"\1\2", text)
+        text = _SPLIT_AGE.sub(lambda match: match[0].replace(" ", ""), text)
+        text = _SPACED.sub(lambda match: _together(match[0], words), text)
+    if "十" in text:
+        text = _TEN_AND.sub(lambda match: "一二三四五六七八九"[int(match[0]) - 1], text)
+    if _LETTER.search(text):
+        text = _ONE.sub("1", text)
+        text = _CHUNKS.sub(lambda match: _closed(match, words), text)
+        text = _DRAWN_OUT.sub(lambda match: _slow(match, words), text)
     text = _JOINERS.sub(" ", text)
     if not text.isascii():
         text = unspelled(_HAN_GAP.sub("", text), words)
-    return _MIXED.sub(lambda match: _plain(match[0], words), text)
+    return _MIXED.sub(lambda match: _plain(match[0], words), text) if _LETTER.search(text) else text
 
 
 def _together(letters: str, words: frozenset[str]) -> str:

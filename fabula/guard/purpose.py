@@ -24,6 +24,8 @@ def is_clear(frame: Frame) -> bool:
 
 def heat_of(text: str, hits: list[Hit], words: frozenset[str]) -> tuple[int, bool]:
     """How sexual, and whether it depicts rather than names."""
+    if HEAT.isdisjoint(words):
+        return 0, False
     hits = [hit for hit in hits if not _is_without(text, hit)]
     words = words - HEAT | {category for hit in hits for category in hit.categories & HEAT}
     hints = {hit.phrase for hit in hits if "hint" in hit.categories}
@@ -45,11 +47,16 @@ def _is_without(text: str, hit: Hit) -> bool:
     return bool(hit.categories & HEAT and _WITHOUT.search(text[max(0, hit.start - 30) : hit.start]))
 
 
-def frame_of(hits: list[Hit]) -> Frame:
+def frame_of(hits: list[Hit], words: frozenset[str]) -> Frame:
+    if _FRAMES.isdisjoint(words):
+        return frozenset()
     frame = {(3, hit.phrase) for hit in hits if "frame3" in hit.categories}
     frame |= {(2, hit.phrase) for hit in hits if "frame" in hit.categories}
     frame |= {(1, hit.phrase) for hit in hits if "frame_weak" in hit.categories}
     return frozenset(frame | {(1, "condemn") for hit in hits if "condemn" in hit.categories})
+
+
+_FRAMES = frozenset({"frame3", "frame", "frame_weak", "condemn"})
 
 
 def _clause_of(text: str, place: int) -> int:

@@ -6,13 +6,14 @@ import functools
 import re
 from dataclasses import dataclass
 
-from fabula.guard.births import minors_by_birth, tells_births
+from fabula.guard.births import CUES_OF_PARENTS, CUES_OF_YEARS, minors_by_birth, tells_births
+from fabula.guard.cues import Cues
 from fabula.guard.forms import find_forms, pattern
 from fabula.guard.lexicon import ATOM, Hit, lexicon
 from fabula.guard.normalise import normalise
 from fabula.guard.people import names_in
 from fabula.guard.purpose import HEAT, Frame, are_apart, aside_of, frame_of, heat_of, is_forbidden
-from fabula.guard.young import Minor, ages_of, answer_in, minors_of, years_passed, younger_by
+from fabula.guard.young import Minor, ages_of, answer_in, minors_of, tells_numbers, years_passed, younger_by
 
 LONGEST = 320  # characters after which a sentence counts as ended
 _CLOSERS = "”’」』\"')\\]"
@@ -22,11 +23,7 @@ _TITLES = "".join(
 )
 _ENDS = "。!?;…\uff01\uff1f\uff1b\n"  # the full-width ! ? ; too: what is cut is text as it came
 BOUNDARY = re.compile(rf"[{_ENDS}]+[{_CLOSERS}]*(?=[^{_ENDS}{_CLOSERS}])|\.{_TITLES}\.*[{_CLOSERS}]*(?=\s)")
-_NAMING = pattern("reading.naming")
 _SIGNALS = frozenset({"minor1", "minor2", "minor3", "school2", "school3"})
-_MERE = frozenset(
-    {"collective", "first", "second", "third", "now", "object", "pair", "negator", "void", "recall", "elder"}
-)
 _PARAGRAPH = re.compile(r"\n\s*\n\s*$")
 PERSONS = frozenset({"first", "second", "third"})
 _VOIDABLE = frozenset({*_SIGNALS, *HEAT, "grade", "later"})
@@ -59,6 +56,7 @@ class Sentence:
     names: tuple[str, ...] = ()  # of people, as far as they show
     aside: str = ""  # what it says in other clauses after what is sexual
     ends_paragraph: bool = False
+    dated: bool = False  # it may tell of a birth, a year, or the age of a parent
 
     @property
     def strong(self) -> tuple[Minor, ...]:
@@ -138,17 +136,38 @@ def _reckoned(text: str, place: int) -> list[Sentence]:
 
 
 _CALLED = pattern("reading.called")
+_CALLING = ("called", "named", "known as", "brand", "叫", "喊", "号", "名", "昵", "牌")
 
 
 def _without_names(text: str) -> str:
     """ "a bar called 'Kindergarten'": what stands in quotation marks is a name and says nothing of people."""
+    if not any(word in text for word in _CALLING):
+        return text
     return _CALLED.sub(lambda match: match[0].replace(match[1], "x" * len(match[1])), text)
 
 
-def _hits(text: str, atoms: list[re.Match[str]], only: frozenset[str] = frozenset()) -> list[Hit]:
-    """Phrases and forms (or `only` forms of these categories); what lies within a void one is none."""
-    hits = [*lexicon().find(atoms), *find_forms(text, only)]
+class Words:
+    """One sentence as the lists see it: its text without disguise, its atoms, and what they hit.
+
+    `only`: forms of these categories are looked for and no others. What lies within a void phrase is no hit.
+    """
+
+    __slots__ = ("atoms", "categories", "hits", "text")
+
+    def __init__(self, raw: str, only: frozenset[str] = frozenset()):
+        lists = lexicon()
+        self.text = _without_names(normalise(raw, lists.words))
+        self.atoms: list[str] = ATOM.findall(self.text)
+        hits = lists.find(self.text, self.atoms)
+        hits += find_forms(self.text, self.atoms, only)
+        self.hits = _without_void(hits)
+        self.categories: frozenset[str] = frozenset().union(*[hit.categories for hit in self.hits])
+
+
+def _without_void(hits: list[Hit]) -> list[Hit]:
     void = [hit for hit in hits if "void" in hit.categories]
+    if not void:
+        return hits
     return [
         hit
         for hit in hits
@@ -163,29 +182,30 @@ def _is_void(place: int, hits: list[Hit]) -> bool:
 
 def is_warm(raw: str) -> bool:
     """Whether anything sexual is said: the part of `read_sentence` that a stream asks for most."""
-    text = _without_names(normalise(raw, lexicon().words))
-    hits = _hits(text, list(ATOM.finditer(text)), HEAT)
-    heat, _ = heat_of(text, hits, frozenset(category for hit in hits for category in hit.categories))
-    return heat > 0
+    words = Words(raw, HEAT)
+    return heat_of(words.text, words.hits, words.categories)[0] > 0
+
+
+_YOUNGER, _NAMING, _OWNING, _YEARS, _PARENTS = range(5)
+_TWO_DIGITS = re.compile(r"\d\d")
+_MAY = Cues(
+    [
+        "subtract younger 减 变 改 调",
+        "you character name char play 你 姓 名 角",
+        "baby child children daughter daughters kid kids son sons toddler twins 儿 孩 妈 爸 母 父",
+        CUES_OF_YEARS,
+        CUES_OF_PARENTS,
+    ]
+)
 
 
 def read_sentence(raw: str, position: int) -> Sentence:
-    text = _without_names(normalise(raw, lexicon().words))
-    atoms = list(ATOM.finditer(text))
-    hits = _hits(text, atoms)
-    words = frozenset(category for hit in hits for category in hit.categories)
-    ages = [age for age in ages_of(raw, text, atoms) if not _is_void(age.start, hits)]
-    answer, younger = answer_in(text), younger_by(text)
-    if not (words - _MERE or ages or answer is not None or younger or "you" in text or ":" in text):
-        return Sentence(
-            text,
-            position,
-            words=words,
-            people=words & PERSONS,
-            names=names_in(raw, text),
-            ends_paragraph=_PARAGRAPH.search(raw) is not None,
-        )
-    if (words & _SIGNALS or ages) and _OWNED.search(text):
+    said = Words(raw)
+    text, hits, words = said.text, said.hits, said.categories
+    told = tells_numbers(text, said.atoms)
+    ages = [age for age in ages_of(raw, text, said.atoms) if not _is_void(age.start, hits)] if told else []
+    may = _MAY.possible(said.atoms)
+    if (words & _SIGNALS or ages) and _OWNING in may and _OWNED.search(text):
         words |= {"possessive"}
     grown = [age for age in ages if age.is_adult]
     minors = minors_of(text, hits, ages, words)
@@ -198,18 +218,19 @@ def read_sentence(raw: str, position: int) -> Sentence:
         grown=tuple(age.who for age in grown),
         heat=heat,
         depicts=depicts,
-        frame=frame_of(hits),
+        frame=frame_of(hits, words),
         lured="lure" in words and "scholarly" not in words,
         people=words & PERSONS,
         words=words,
         later=years_passed(text, words),
-        aliases=tuple(_ALIAS.findall(text)) if _NAMING.search(text) else (),
+        aliases=tuple(_ALIAS.findall(text)) if _NAMING in may else (),
         apart=bool(heat and minors and are_apart(text, hits, minors, grown, names)),
         denied=bool(heat and minors and is_forbidden(text, hits, bool(ages))),
         years=tuple(age.years for age in grown),
-        younger=younger,
-        answer=answer,
+        younger=younger_by(text) if _YOUNGER in may else None,
+        answer=answer_in(text),
         names=names,
-        aside=aside_of(text, hits),
-        ends_paragraph=_PARAGRAPH.search(raw) is not None,
+        aside=aside_of(text, hits) if heat else "",
+        ends_paragraph="\n" in raw and _PARAGRAPH.search(raw) is not None,
+        dated=_YEARS in may or _TWO_DIGITS.search(text) is not None or (_PARENTS in may and told),
     )

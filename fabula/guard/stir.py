@@ -47,15 +47,15 @@ def _kinds() -> dict[str, int]:
     return kinds | {form: STIRS for ending in endings for form in _spelled(ending)}
 
 
-def completes(text: str) -> bool:
-    """Whether the last atom, soon after one that ALERTS, may end a phrase."""
-    atoms = [atom.lower() for atom in ATOMS.findall(text[-ALERT_SPAN:])]
-    if atoms[-1] in endings_of_forms():
+def completes(text: str, last: str) -> bool:
+    """Whether the last atom of a text, soon after one that ALERTS, may end a phrase."""
+    if last.lower() in endings_of_forms():
         return True
+    if last.lower() not in lexicon().completing:
+        return False
+    atoms = [atom.lower() for atom in ATOMS.findall(text[-ALERT_SPAN:])]
     phrases = lexicon().open_ended
-    return atoms[-1] in lexicon().completing and any(
-        " ".join(atoms[-count:]) in phrases for count in range(2, min(len(atoms), LONGEST_PHRASE) + 1)
-    )
+    return any(" ".join(atoms[-count:]) in phrases for count in range(2, min(len(atoms), LONGEST_PHRASE) + 1))
 
 
 def _spelled(ending: str) -> list[str]:

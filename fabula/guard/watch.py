@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from fabula.core.errors import Blocked
 from fabula.core.seams import Watch
-from fabula.guard.births import minors_by_birth, tells_births
+from fabula.guard.births import Births
 from fabula.guard.purpose import Frame
 from fabula.guard.reading import LONGEST, Sentence, is_warm, next_end, read_sentence
 from fabula.guard.scene import Scene
@@ -61,8 +61,7 @@ class FloorWatch:
         self._lured = False
         self._blocked = False
         self._past: list[str] = []  # sentences that ended, of which nobody has needed to know who is in them
-        self._said = ""  # all sentences that were read
-        self._births = False  # it speaks of births or papers
+        self._births = Births()
         self._calm: list[str] = []  # pieces that were shown without a look, and are not yet in `_open`
         self._easy = False
         self._armed = armed  # an open word is kept back until it is known: it could be the one that completes
@@ -174,15 +173,20 @@ class FloorWatch:
         if self._scene is None:
             self._scene, self._frame = self._hear()
         for past in self._past:
-            self._step(self._scene, read_sentence(past, 0))
-        news = "".join([*self._past, raw])
+            self._step(self._scene, self._read(past))
         self._past.clear()
-        self._said += news
-        self._births = self._births or tells_births(news)
-        born = self._born()
-        return self._step(self._scene, read_sentence(raw, 0)) | (
-            born is not None and self._scene.step(born, "assistant", self._in_frame())
-        )
+        sentence = self._read(raw)
+        guilty = self._step(self._scene, sentence)
+        born = self._births.minors()
+        if born:
+            reckoned = Sentence("", 0, minors=born, words=frozenset({"reckoned"}))
+            guilty |= self._scene.step(reckoned, "assistant", self._in_frame())
+        return guilty
+
+    def _read(self, raw: str) -> Sentence:
+        sentence = read_sentence(raw, 0)
+        (self._births.add if sentence.dated else self._births.go_past)(raw)
+        return sentence
 
     def _step(self, scene: Scene, sentence: Sentence) -> bool:
         scene.at += 1
@@ -192,12 +196,6 @@ class FloorWatch:
 
     def _in_frame(self) -> Frame:
         return Frame() if self._lured else self._frame
-
-    def _born(self) -> Sentence | None:
-        """A minor by year of birth, which may stand anywhere in what was said."""
-        if not self._births or not (minors := minors_by_birth(self._said)):
-            return None
-        return Sentence("", 0, minors=minors, words=frozenset({"reckoned"}))
 
     # ── what makes a sentence warm ──────────────────────────────────────────────────────────────────
 
@@ -212,7 +210,9 @@ class FloorWatch:
             armed, self._armed = self._armed, self._armed or found == YOUNG
             if found in (ALERTS, ODD):
                 self._alert = math.inf if found == ODD else max(self._alert, start + ALERT_SPAN)
-            near = start < self._alert and (self._alert == math.inf or completes(self._open[: self._looked]))
+            near = start < self._alert and (
+                self._alert == math.inf or completes(self._open[: self._looked], atom)
+            )
             if (found >= STIRS or near) and is_warm(self._open[: self._looked]):
                 self._held, self._hold_from = True, start if armed else self._looked
                 return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from fabula.guard.ages import ADULT, LATER, Age, english_ages
@@ -15,6 +15,7 @@ from fabula.guard.numerals import CARDINALS, ORDINALS, TENS, chinese, english
 from fabula.guard.people import PRONOUNS
 
 _NUMBERED = frozenset([*CARDINALS, *ORDINALS, *TENS, "dozen"]) - {"one", "two", "first", "second"}
+_DIGIT = re.compile(r"\d")
 _CHINESE_AGE = re.compile(r"岁|一半|[一二三四五六七八九十\d]")
 
 
@@ -30,12 +31,22 @@ class Minor:
     passing: bool = False  # two weak signs in one sentence: not remembered after it
 
 
-def ages_of(raw: str, text: str, atoms: Iterable[re.Match[str]]) -> list[Age]:
+def tells_numbers(text: str, atoms: Collection[str]) -> bool:
+    """Whether an age can be told at all."""
+    return (
+        not _NUMBERED.isdisjoint(atoms)
+        or "age" in text
+        or _DIGIT.search(text) is not None
+        or (not text.isascii() and _CHINESE_AGE.search(text) is not None)
+    )
+
+
+def ages_of(raw: str, text: str, atoms: Collection[str]) -> list[Age]:
     ages: list[Age] = []
-    if "age" in text or any(atom[0] in _NUMBERED or atom[0].isdigit() for atom in atoms):
-        ages = [_with_name(age, raw) for age in english_ages(text)]
+    if "age" in text or not _NUMBERED.isdisjoint(atoms) or _DIGIT.search(text):
+        ages = [_with_name(age, raw) for age in english_ages(text, atoms)]
     if not text.isascii() and _CHINESE_AGE.search(text):
-        ages += chinese_ages(text)
+        ages += chinese_ages(text, atoms)
     return ages
 
 
@@ -47,6 +58,8 @@ def _with_name(age: Age, raw: str) -> Age:
 
 
 def minors_of(text: str, hits: list[Hit], ages: list[Age], words: frozenset[str]) -> tuple[Minor, ...]:
+    if not ages and _YOUNGISH.isdisjoint(words):
+        return ()
     adult = [age for age in ages if age.is_adult]
     found = [
         Minor(3, age.who, age.years, age.start, age.end)
@@ -64,6 +77,7 @@ def minors_of(text: str, hits: list[Hit], ages: list[Age], words: frozenset[str]
     return tuple(found)
 
 
+_YOUNGISH = frozenset({"minor3", "minor2", "minor1", "grade", "school3", "school2"})
 _LONG_AGO = pattern("young.long_ago")  # "lost her father at six", of someone grown
 _NOW = pattern("young.now")
 
