@@ -61,7 +61,10 @@ class Fetching:
         """
         from fabula.models.sources.offers import offers
 
-        return await asyncio.to_thread(offers, parse(source_of(name)), answers, context)
+        source = parse(source_of(name))
+        if source.kind not in HUBS:
+            raise UnknownSource(name)
+        return await asyncio.to_thread(offers, source, answers, context)
 
     # ── places of other programs ────────────────────────────────────────────────────────────────────
 

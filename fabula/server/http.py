@@ -27,6 +27,7 @@ from fabula.server.native import (
     adapters,
     characters,
     chats,
+    downloads,
     engines,
     jobs,
     measures,
@@ -37,6 +38,9 @@ from fabula.server.native import (
     scoring,
     system,
     tuning,
+    scripts,
+    searching,
+    stories,
     turns,
 )
 from fabula.server.openai import embeddings
@@ -64,8 +68,9 @@ def behind(studio: Studio) -> ASGIApp:
         max_body_size=MAX_BODY,
     )
     app.include_router(openai_routes.router(studio))  # first: routes are tried one by one
-    model_rooms = (tuning, quantizing, adapters, models, engines, remotes, scoring)
-    for room in (system, *model_rooms, chats, turns, jobs, presets, measures, characters):
+    model_rooms = (downloads, searching, tuning, quantizing, adapters, models, engines, remotes, scoring)
+    story_rooms = (stories, lorebooks, personas, scripts)
+    for room in (system, *model_rooms, chats, turns, jobs, presets, measures, characters, *story_rooms):
         app.include_router(room.router(studio), prefix=NATIVE)
     app.include_router(embeddings.router(studio))
     _tell_errors(app)

@@ -11,6 +11,7 @@ the next studio goes on where this one ended. Knows no source and no HTTP.
 from __future__ import annotations
 
 import asyncio
+import builtins  # in Queue, `list` lists downloads
 import contextlib
 import json
 import time
@@ -97,10 +98,10 @@ class Queue:
         self._save()
         return job
 
-    async def list(self) -> list[Waiting]:
-        rows = []
+    async def list(self) -> builtins.list[Waiting]:
+        rows: builtins.list[Waiting] = []
         for entry in self._entries:
-            if job := await self._job(entry.id):
+            if (job := await self._job(entry.id)) and job.state != "done":
                 rows.append(Waiting(job, entry.source, _state(job, entry), len(rows) + 1))
         return rows
 
@@ -155,6 +156,7 @@ class Queue:
         """Starts the next where none is running. Whether there is something to look after."""
         await self._clear()
         await self._resume_stopped()
+        await self._drop_done()
         rows = await self.list()
         running = False
         for row in rows:
@@ -166,19 +168,23 @@ class Queue:
             running = True
         return running or bool(next_one or self._unwanted or self._again)
 
+    async def _drop_done(self) -> None:
+        for entry in tuple(self._entries):
+            job = await self._job(entry.id)
+            if job is None or job.state == "done":
+                self._entries.remove(entry)
+                self._save()
+
     def _follow(self, row: Waiting) -> None:
         """What ended, or was stopped or begun by other ways, is noted here."""
         job = row.job
-        if job.state == "done":
-            self._entries = [entry for entry in self._entries if entry.id != job.id]
-            self._save()
-        elif job.state == "cancelled" and row.state != "paused" and job.id not in self._again:
+        if job.state == "cancelled" and row.state != "paused" and job.id not in self._again:
             self._change(job.id, paused=True)
         elif job.state == "running" and row.state == "paused" and job.id not in self._stopping:
             self._change(job.id, paused=False)
 
     async def _resume_stopped(self) -> None:
-        for id in list(self._again):
+        for id in tuple(self._again):
             job = await self._job(id)
             if job is None or job.state == "done":
                 self._again.discard(id)
@@ -188,7 +194,7 @@ class Queue:
 
     async def _clear(self) -> None:
         """Deletes what belongs to cancelled downloads, once nobody writes it any more."""
-        for id, source in list(self._unwanted.items()):
+        for id, source in tuple(self._unwanted.items()):
             job = await self._job(id)
             if job is None or (job.state != "running" and not self._runner.watches(id)):
                 del self._unwanted[id]
@@ -221,7 +227,7 @@ class Queue:
         write_atomic(self._file, json.dumps(rows, ensure_ascii=False, indent=1).encode())
         self._moved.set()
 
-    def _read(self) -> list[Entry]:
+    def _read(self) -> builtins.list[Entry]:
         """A file that somebody damaged costs the order, and no download: its parts are still there."""
         try:
             rows = json.loads(self._file.read_text(encoding="utf-8"))

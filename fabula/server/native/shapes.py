@@ -121,6 +121,7 @@ def model(studio: Studio, row: LocalModel, language: str) -> Json:
         "problem": problem_sentence(row, language),
         "path": "" if row.elsewhere else str(row.path),
         "elsewhere": elsewhere(row, language),
+        "place": row.place,
     }
 
 
