@@ -34,8 +34,8 @@ class Books:
     character: tuple[Item, ...] = ()
 
     @property
-    def is_empty(self) -> bool:
-        return not (self.everywhere or self.chat or self.persona or self.character)
+    def all(self) -> tuple[Item, ...]:
+        return (*self.everywhere, *self.chat, *self.persona, *self.character)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,8 +64,11 @@ class Gathered:
         return frozenset(one.character_id for one in group.members if one.muted) if group else frozenset()
 
 
-def gather(connection: Connection, owner: str, chat: Chat, first_id: str = "") -> Gathered:
-    """`first_id` is the first message of the path. Raises ChatNotFound or CharacterNotFound."""
+def gather(
+    connection: Connection, owner: str, chat: Chat, first_id: str = "", *, books: bool = True
+) -> Gathered:
+    """`first_id` is the first message of the path; lorebooks are left out where nothing is laid out. Raises
+    ChatNotFound or CharacterNotFound."""
     settings = StorySettings.of(chat.story)
     defaults, shared = story_settings.read(connection, owner)
     memory, variables = shelf.remembered(connection, owner, chat.id)
@@ -73,13 +76,14 @@ def gather(connection: Connection, owner: str, chat: Chat, first_id: str = "") -
     ids = [character.id for character in cast]
     persona = personas.chosen(personas.all_of(connection, owner), settings.persona_id, ids)
     scripts = items.listed(connection, owner, "script", whole=True)
+    persona_id = persona.id if persona else ""
     return Gathered(
         chat=chat,
         settings=settings,
         defaults=StoryDefaults.of(defaults),
         cast=cast,
         persona=persona,
-        books=_books(connection, owner, settings, cast, persona.id if persona else ""),
+        books=_books(connection, owner, settings, cast, persona_id) if books else Books(),
         scripts=tuple(
             item for item in scripts if item.links.everywhere or set(item.links.characters) & set(ids)
         ),

@@ -190,11 +190,18 @@ def _lore(
     names = {item.name.casefold() for item in told.books.character}
     cards = [one.card for one in speaking if linked_world(one.card).casefold() not in names - {""}]
 
+    shared = Counter([item.name for item in told.books.all] + [card.name for card in cards])
+
     def of(items: Sequence[Item]) -> list[Entry]:
-        return [entry for item in items for entry in parsed.entries(item, v3=v3)]
+        names = [item.name if shared[item.name] < 2 else f"{item.name} {item.id}" for item in items]
+        return [
+            entry
+            for item, name in zip(items, names, strict=True)
+            for entry in parsed.entries(item, name, v3=v3)
+        ]
 
     embedded = [entry for card in cards for entry in book.entries(card, v3=v3)]
-    if layout == "steady" and len(cards) == 1 and told.books.is_empty:
+    if layout == "steady" and len(cards) == 1 and not told.books.all:
         settings = _as_the_book_wants(settings, cards[0], told.defaults.lore)
     found = ordered(
         settings.strategy,

@@ -19,6 +19,7 @@ from typing import Any, Literal
 
 from fabula.chats import places
 from fabula.chats.book import Chats
+from fabula.chats.characters.shelf import Character
 from fabula.chats.gathering import Gathered
 from fabula.chats.narrating import persona_of
 from fabula.chats.places import Kind, Place
@@ -170,7 +171,7 @@ class Replies:
         wish = _checked(ask)
         model = self._find(ask.model or chat.model)
         sampling = await self._sampling(caller, chat.sampling, ask.sampling)
-        told = await self._stories.gathered(caller.owner_id, chat)
+        told = await self._stories.gathered(caller.owner_id, chat, books=False)
         if told and ask.kind == "reply":
             self._stories.require_somebody(told, ask.speaker)
         change = await self._said(caller, ask, chat, told) or Change(chat, None, chat.head_id)
@@ -239,7 +240,18 @@ class Replies:
             overflow="cut",
             story=telling,
         )
-        return request, self._stories.tidying(telling, await self._stories.gathered(caller.owner_id, chat))
+        told = await self._stories.gathered(caller.owner_id, chat, books=False)
+        return request, self._stories.tidying(telling, told)
+
+    async def speakers(self, caller: Caller, chat_id: str, *, asked: bool) -> list[Character]:
+        """Who of a chat would answer now, in order. Raises NobodyAnswers where a person has to say it."""
+        chat = await self._chats.get(caller.owner_id, chat_id)
+        path = await self._chats.path(caller.owner_id, chat_id)
+        told = await self._stories.gathered(caller.owner_id, chat, books=False)
+        if told is None:
+            return []
+        first, then = self._stories.speaker(told, path, "reply", asked=asked)
+        return [first, *then]
 
     async def _telling(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import builtins  # in Scripts, `list` lists them
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,7 +12,8 @@ from fabula.chats import items
 from fabula.chats.items import Item, Links
 from fabula.core.errors import BadParameter, ScriptNotFound
 from fabula.core.texts import phrase
-from fabula.prompt.regexes.scripts import Script, pattern_of, script_of
+from fabula.prompt.macros.scene import Scene
+from fabula.prompt.regexes.scripts import Script, pattern_of, run, script_of
 from fabula.store.database import Database
 
 USUAL: Mapping[str, Any] = {
@@ -28,6 +30,7 @@ USUAL: Mapping[str, Any] = {
     "minDepth": None,
     "maxDepth": None,
 }
+LIMIT_S = 1.0  # for a script that is tried
 MOST_FIND = 100_000  # characters of an expression
 
 
@@ -72,6 +75,14 @@ class Scripts:
         row |= {} if links is None else {"links": links}
         row |= {} if position is None else {"position": position}
         return await self._database.write(lambda c: items.change(c, owner, before, revision, **row))
+
+    async def tried(self, fields: Mapping[str, Any], text: str) -> str:
+        """A script on a text, for people and characters without a name. Raises BadParameter."""
+        script = script_of(checked({**USUAL, **fields}))
+        try:
+            return await asyncio.to_thread(run, script, text, Scene(), limit_s=LIMIT_S)
+        except TimeoutError as slow:
+            raise BadParameter("findRegex", script.finds[:80], phrase("expected.quick_expression")) from slow
 
     async def remove(self, owner: str, id: str) -> None:
         await self.get(owner, id)

@@ -87,11 +87,13 @@ class Stories:
 
     # ── turns ───────────────────────────────────────────────────────────────────────────────────────
 
-    async def gathered(self, owner: str, chat: Chat, first_id: str = "") -> Gathered | None:
+    async def gathered(
+        self, owner: str, chat: Chat, first_id: str = "", *, books: bool = True
+    ) -> Gathered | None:
         """What its turns are told with; None where the model speaks as itself. Raises CharacterNotFound."""
         if not is_story(chat):
             return None
-        return await self._database.read(lambda c: gathering.gather(c, owner, chat, first_id))
+        return await self._database.read(lambda c: gathering.gather(c, owner, chat, first_id, books=books))
 
     def speaker(
         self, told: Gathered, path: Sequence[PathMessage], kind: str, named: str = "", *, asked: bool = True
@@ -187,7 +189,7 @@ class Stories:
         """A reply as it is kept: put in order as SillyTavern does it in its layouts, after regex scripts."""
         try:
             chat = await self._chats.get(outcome.owner_id, outcome.chat_id)
-            told = await self.gathered(outcome.owner_id, chat)
+            told = await self.gathered(outcome.owner_id, chat, books=False)
         except (ChatNotFound, CharacterNotFound) as gone:
             log.info("a reply is kept as it was written: %s", gone)
             return outcome
@@ -205,8 +207,13 @@ class Stories:
     ) -> dict[str, str]:
         """Other texts to show, by message, where regex scripts want that; `behind` messages follow."""
         chat = await self._chats.get(owner, chat_id)
-        told = await self.gathered(owner, chat)
-        return tidying.shown(told, messages, behind) if told else {}
+        if not is_story(chat):
+            return {}
+        try:
+            told = await self._database.read(lambda c: gathering.gather(c, owner, chat, books=False))
+        except CharacterNotFound:
+            return {}
+        return tidying.shown(told, messages, behind)
 
 
 def _able(told: Gathered) -> str:

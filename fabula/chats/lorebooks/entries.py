@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from fabula.chats.items import Item
-from fabula.chats.lorebooks.files import USUAL, rows_of
+from fabula.chats.lorebooks.files import USUAL
 from fabula.prompt.lore.entry import SOURCES, Entry, Position, entry_of
 
 KEPT = 64  # lorebooks
@@ -28,7 +28,9 @@ _NUMBERS = ("order", "probability", "groupWeight")
 def entries(name: str, world: Mapping[str, Any], *, v3: bool = True) -> list[Entry]:
     """In the order of the file. `name` is the lorebook's, by which timers know it. `v3`: all decorators of
     Character Card V3 hold, not only the two that SillyTavern acts upon."""
-    return [entry_of(sane(row), name, v3=v3) for row in rows_of(world)]
+    found = world.get("entries")
+    rows = found.items() if isinstance(found, dict) else ()
+    return [entry_of(sane({"uid": key} | row), name, v3=v3) for key, row in rows if isinstance(row, dict)]
 
 
 def sane(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -80,13 +82,15 @@ class Parsed:
     """Entries of lorebooks that were read before: a large one is not taken apart anew at every turn."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[str, bool], tuple[int, str, tuple[Entry, ...]]] = {}
+        self._known: dict[tuple[str, str, bool], tuple[int, tuple[Entry, ...]]] = {}
 
-    def entries(self, item: Item, *, v3: bool) -> tuple[Entry, ...]:
-        found = self._known.get((item.id, v3))
-        if found is None or found[:2] != (item.revision, item.name):
-            found = (item.revision, item.name, tuple(entries(item.name, item.document, v3=v3)))
+    def entries(self, item: Item, name: str, *, v3: bool) -> tuple[Entry, ...]:
+        """`name` is what no other lorebook of the turn has."""
+        key = (item.id, name, v3)
+        found = self._known.get(key)
+        if found is None or found[0] != item.revision:
+            found = (item.revision, tuple(entries(name, item.document, v3=v3)))
             while len(self._known) >= KEPT:
                 self._known.pop(next(iter(self._known)))
-            self._known[item.id, v3] = found
-        return found[2]
+            self._known[key] = found
+        return found[1]

@@ -89,6 +89,7 @@ class NewTurn(Body):
     load: Values = {}
     keep_alive: str | float | None = None
     reasoning_format: str = ""
+    speaker: str = ""
 
 
 class ToolCall(Body):

@@ -9,7 +9,7 @@ from fastapi.responses import Response
 
 from fabula.app import Studio
 from fabula.server.caller import caller_of
-from fabula.server.native import bodies, shapes
+from fabula.server.native import bodies, shapes, story_bodies
 
 Limit = Annotated[int, Query(ge=1, le=1000)]
 Offset = Annotated[int | None, Query(ge=0, le=2**31)]
@@ -28,12 +28,13 @@ def router(studio: Studio) -> APIRouter:
         return {"chats": [shapes.chat(studio, row) for row in rows]}
 
     @routes.post("", status_code=201)
-    async def create(body: bodies.NewChat, request: Request) -> dict[str, Any]:
+    async def create(body: story_bodies.NewChat, request: Request) -> dict[str, Any]:
         """A new chat: empty, or opened by the greetings of a character."""
         owner = caller_of(request).owner_id
         await studio.presets.sampling(owner, body.sampling)  # refused now rather than at the first reply
         fields = body.model_dump() | {"persona": body.persona.model_dump() if body.persona else {}}
-        if body.character_id:
+        fields["story"] = story_bodies.given(body.story)
+        if body.character_id or fields["story"].get("group"):
             return shapes.chat(studio, await studio.stories.begin(owner, fields))
         return shapes.chat(studio, await chats.create(owner, **{name: fields[name] for name in PLAIN}))
 
@@ -107,7 +108,10 @@ def _messages(routes: APIRouter, studio: Studio) -> None:
         """A page of the current path, oldest first: up to `before`, up to the head, or from `offset` on."""
         owner = caller_of(request).owner_id
         found = await chats.page(owner, chat_id, before=before or None, limit=limit, offset=offset)
-        return shapes.page(found, caller_of(request).language)
+        behind = found.total if before else 0  # of older pages it is known only that much follows
+        behind = behind if offset is None else found.total - offset - len(found.messages)
+        shown = await studio.stories.shown(owner, chat_id, found.messages, behind)
+        return shapes.page(found, caller_of(request).language, shown)
 
     @routes.get("/{chat_id}/messages/{message_id}/versions")
     async def versions(chat_id: str, message_id: str, request: Request) -> dict[str, Any]:

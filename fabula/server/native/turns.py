@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from typing import Any
 
@@ -39,6 +39,7 @@ def router(studio: Studio) -> APIRouter:
             "turn_id": started.turn_id,
             "message_id": started.message_id,
             "message_ids": list(started.message_ids),
+            "then": list(started.then),
             "change": shapes.change(studio, started.change, caller.language),
         }
         return JSONResponse(answer, status_code=202)
@@ -82,7 +83,7 @@ def router(studio: Studio) -> APIRouter:
             tool_choice="required" if body.tool else body.tool_choice,
             only_tool=body.tool,
         )
-        return EventStream(_generated(studio.turns.stream(asked), model.name, caller_of(request).language))
+        return EventStream(told_deltas(studio.turns.stream(asked), model.name, caller_of(request).language))
 
     return routes
 
@@ -116,25 +117,36 @@ def _piece(data: dict[str, Any]) -> dict[str, Any]:
     return piece | {"index": data["index"]} if "index" in data else piece
 
 
-async def _generated(
-    deltas: AsyncGenerator[Delta, None], model: str, language: str
+def _nothing(end: Finished) -> dict[str, Any]:
+    del end
+    return {}
+
+
+async def told_deltas(
+    deltas: AsyncGenerator[Delta, None],
+    model: str,
+    language: str,
+    more: Callable[[Finished], dict[str, Any]] = _nothing,
 ) -> AsyncGenerator[bytes, None]:
-    """The events of a turn outside any chat; leaving them early stops the engine."""
+    """The events of a turn outside any chat; leaving them early stops the engine. The last has `more`."""
     number = 0
-    async with aclosing(_kinds(deltas, model, language)) as kinds:
+    async with aclosing(_kinds(deltas, model, language, more)) as kinds:
         async for kind, data in kinds:
             number += 1
             yield event(number, kind, data)
 
 
 async def _kinds(
-    deltas: AsyncGenerator[Delta, None], model: str, language: str
+    deltas: AsyncGenerator[Delta, None],
+    model: str,
+    language: str,
+    more: Callable[[Finished], dict[str, Any]],
 ) -> AsyncGenerator[tuple[str, dict[str, Any]], None]:
     try:
         async for delta in deltas:
             if isinstance(delta, Finished):
                 end = {"reason": delta.reason, "facts": delta.facts(model), "change": None}
-                yield "done", shapes.told(end, language)
+                yield "done", shapes.told(end | more(delta), language)
             elif isinstance(delta, Token):
                 yield "text", {"text": delta.text}
             elif isinstance(delta, ToolCallPart):
