@@ -17,6 +17,7 @@ NAMES = (
     "startup",
     "proxy",
     "cache",
+    "replay",
     "faults",
     "soak",
     "web_long_chat",

@@ -27,14 +27,16 @@ def starter() -> LocalModel:
 
 
 @asynccontextmanager
-async def loaded(model: LocalModel, threads: int, options: LoadOptions) -> AsyncIterator[LlamaCppWorker]:
+async def loaded(
+    model: LocalModel, threads: int, options: LoadOptions, context: int = CONTEXT, slots: int = 1
+) -> AsyncIterator[LlamaCppWorker]:
     plan = Plan(
         model=model.name,
         tier="rough",
         verdict="fits",
         devices=(),
-        context=CONTEXT,
-        slots=1,
+        context=context,
+        slots=slots,
         gpu_layers=0,
         threads=threads,
         options=options,

@@ -12,7 +12,7 @@ import os
 import platform
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,6 +68,10 @@ class Report:
     def note(self, text: str) -> None:
         self._rows.append({"note": text})
         print(f"    {text}", flush=True)
+
+    def keep(self, name: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Single values, for the file only."""
+        self._rows.append({"name": name, "values": list(rows)})
 
     def measure(self, name: str, found: Interval | float, unit: str = "", *targets: Target) -> None:
         interval = found if isinstance(found, Interval) else exactly(found)

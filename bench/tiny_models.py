@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import struct
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -133,7 +133,8 @@ def write(kind: str, path: Path, starter: Path) -> Path:
     for index in range(made.layers):
         tensors |= {f"blk.{index}.{name}": shape for name, shape in made.layer(index).items()}
     pairs = _facts(kind, made) | _vocabulary(header)
-    path.write_bytes(_head(pairs, tensors))
+    entries = [(name, shape, F32, 4 * _count(shape)) for name, shape in tensors.items()]
+    path.write_bytes(head_of(pairs, entries))
     with path.open("ab") as file:
         for name, shape in tensors.items():
             file.write(_data(name, shape))
@@ -150,7 +151,7 @@ def _facts(kind: str, made: Kind) -> dict[str, bytes]:
         **made.facts,
     }
     return {
-        name: _value(value)
+        name: value_bytes(value)
         for name, value in (general | {f"{kind}.{n}": v for n, v in shape.items()}).items()
     }
 
@@ -159,21 +160,22 @@ def _vocabulary(header: Header) -> dict[str, bytes]:
     """All that the starter says of its tokenizer; long arrays as the bytes that they are."""
     content = header.path.read_bytes()[: header.data_start]
     return {
-        name: _span(value, content) if isinstance(value, Span) else _value(value)
+        name: span_bytes(value, content) if isinstance(value, Span) else value_bytes(value)
         for name, value in header.metadata.items()
         if name.startswith("tokenizer.")
     }
 
 
-def _head(pairs: dict[str, bytes], tensors: Tensors) -> bytes:
+def head_of(pairs: dict[str, bytes], tensors: Sequence[tuple[str, Shape, int, int]]) -> bytes:
+    """All before the data. A tensor is its name, shape, type and bytes."""
     head = struct.pack("<4sIQQ", b"GGUF", 3, len(tensors), len(pairs))
     head += b"".join(_string(name) + value for name, value in pairs.items())
     offset = 0
-    for name, shape in tensors.items():
+    for name, shape, kind, size in tensors:
         head += _string(name) + struct.pack("<I", len(shape)) + struct.pack(f"<{len(shape)}Q", *shape)
-        head += struct.pack("<IQ", F32, offset)
-        offset += len(_padded(bytes(4 * _count(shape))))
-    return _padded(head)
+        head += struct.pack("<IQ", kind, offset)
+        offset += size + -size % ALIGNMENT
+    return padded(head)
 
 
 _random = random.Random(7)
@@ -184,8 +186,8 @@ def _data(name: str, shape: Shape) -> bytes:
     """Norms are ones, the rest is noise."""
     count = _count(shape)
     if "norm" in name and name.endswith("weight"):
-        return _padded(struct.pack("<f", 1.0) * count)
-    return _padded((_NOISE * (count // NOISE + 1))[: 4 * count])
+        return padded(struct.pack("<f", 1.0) * count)
+    return padded((_NOISE * (count // NOISE + 1))[: 4 * count])
 
 
 def _count(shape: Shape) -> int:
@@ -195,7 +197,7 @@ def _count(shape: Shape) -> int:
     return count
 
 
-def _padded(data: bytes) -> bytes:
+def padded(data: bytes) -> bytes:
     return data + bytes(-len(data) % ALIGNMENT)
 
 
@@ -203,11 +205,11 @@ def _string(text: str) -> bytes:
     return struct.pack("<Q", len(text.encode())) + text.encode()
 
 
-def _span(span: Span, content: bytes) -> bytes:
+def span_bytes(span: Span, content: bytes) -> bytes:
     return struct.pack("<IIQ", ARRAY, span.kind, span.count) + content[span.start : span.end]
 
 
-def _value(value: Any) -> bytes:
+def value_bytes(value: Any) -> bytes:
     if isinstance(value, bool):
         return struct.pack("<I?", BOOL, value)
     if isinstance(value, int):
