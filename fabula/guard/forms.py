@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,14 +70,15 @@ def pattern(name: str) -> re.Pattern[str]:
     return compiled(_patterns()[name], {"EN": ENGLISH, "ZH": CHINESE, "ORDINAL": ORDINAL})
 
 
-def find_forms(text: str, atoms: Iterable[str], only: frozenset[str] = frozenset()) -> Iterator[Hit]:
+def find_forms(text: str, atoms: Iterable[str], only: frozenset[str] = frozenset()) -> list[Hit]:
     """Every form (of the categories `only`) in a text as `normalise` leaves it, of which `atoms` are all
     atoms. English ones are looked for in any text."""
     forms, cues = _some(LANGUAGES[:1] if text.isascii() else LANGUAGES, only)
-    for number in cues.possible(atoms):
-        form = forms[number]
-        for match in form.pattern.finditer(text):
-            yield Hit(match[0], form.means, *match.span())
+    return [
+        Hit(match[0], form.means, *match.span())
+        for form in [forms[number] for number in cues.possible(atoms)]
+        for match in form.pattern.finditer(text)
+    ]
 
 
 @functools.cache

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -37,9 +37,13 @@ class Lexicon:
     open_ended: frozenset[str]  # those phrases
     young: frozenset[str]  # the endings of phrases that tell of someone young
 
-    def find(self, text: str, atoms: list[str]) -> list[Hit]:
-        """All phrases in a text and its atoms, longest first from each place on; none overlaps another."""
+    def find(self, text: str, atoms: list[str]) -> tuple[list[Hit], set[str]]:
+        """All phrases in a text and its atoms, longest first from each place on; none overlaps another.
+
+        Those of which only their presence counts (`LIGHT`) come as a set of their categories.
+        """
         found: list[tuple[int, int, frozenset[str]]] = []
+        light: set[str] = set()
         free, count, tree = 0, len(atoms), self.tree
         for first in [place for place, atom in enumerate(atoms) if atom in tree]:
             if first < free:
@@ -51,23 +55,37 @@ class Lexicon:
                     last, categories = step, node[_END]
                 step += 1
                 node = node.get(atoms[step]) if step < count else None
-            if last >= 0:
+            if last < 0:
+                continue
+            free = last + 1
+            if categories <= LIGHT:
+                light |= categories
+            else:
                 found.append((first, last, categories))
-                free = last + 1
-        return list(_placed(text, atoms, found)) if found else []
+        return _placed(text, atoms, found) if found else [], light
 
 
-def _placed(text: str, atoms: list[str], found: list[tuple[int, int, frozenset[str]]]) -> Iterator[Hit]:
+def _placed(text: str, atoms: list[str], found: list[tuple[int, int, frozenset[str]]]) -> list[Hit]:
     starts: Sequence[int] = range(len(text)) if len(atoms) == len(text) else _starts(text)
-    for first, last, categories in found:
-        phrase = atoms[first] if last == first else " ".join(atoms[first : last + 1])
-        yield Hit(phrase, categories, starts[first], starts[last] + len(atoms[last]))
+    return [
+        Hit(
+            atoms[first] if last == first else " ".join(atoms[first : last + 1]),
+            categories,
+            starts[first],
+            starts[last] + len(atoms[last]),
+        )
+        for first, last, categories in found
+    ]
 
 
 def _starts(text: str) -> list[int]:
     return [match.start() for match in ATOM.finditer(text)]
 
 
+LIGHT = frozenset(
+    {"first", "second", "third", "now", "recall", "elder", "object", "lure", "memory", "scholarly", "break"}
+    | {"possessive", "asks"}
+)
 NUMBER_WORDS = frozenset({*CARDINALS, *TENS}) - {"one", "two", "six", "ten"}  # worth undoing a disguise for
 CHINESE_AGES = frozenset(f"{tens}{one}岁" for tens in ("", "十") for one in "一二三四五六七八九")
 HAN_ENDING = 3

@@ -158,10 +158,10 @@ class Words:
         lists = lexicon()
         self.text = _without_names(normalise(raw, lists.words))
         self.atoms: list[str] = ATOM.findall(self.text)
-        hits = lists.find(self.text, self.atoms)
+        hits, light = lists.find(self.text, self.atoms)
         hits += find_forms(self.text, self.atoms, only)
         self.hits = _without_void(hits)
-        self.categories: frozenset[str] = frozenset().union(*[hit.categories for hit in self.hits])
+        self.categories = frozenset(light.union(*[hit.categories for hit in self.hits]))
 
 
 def _without_void(hits: list[Hit]) -> list[Hit]:

@@ -32,12 +32,12 @@ class Person:
     fixed: bool = False  # told by the system prompt or card: time in the story does not change it
     owned: bool = False  # someone's child, spoken of beside others
     told: int = 0  # the sentence that told the age
-    nouns: frozenset[str] = frozenset()  # what they were called: daughter, 妹妹
+    text: str = ""  # what told of them
     recalled: bool = False  # someone thinks back to them, perhaps to a younger self
 
     def is_called(self, text: str) -> bool:
         """Whether a sentence speaks of "the daughter" who was told of."""
-        return any(noun in text and _definite(noun).search(text) for noun in self.nouns)
+        return any(noun in text and _definite(noun).search(text) for noun in _called(self.text))
 
 
 @dataclass(slots=True)
@@ -169,7 +169,7 @@ class Scene:
                 owned = bool({"possessive", "absent"} & sentence.words) and name[0] == "<"
                 recalled = "memory" in sentence.words
                 self.minors[name] = Person(
-                    minor.years, self.at, role == "system", owned, self.at, _called(sentence.text), recalled
+                    minor.years, self.at, role == "system", owned, self.at, sentence.text, recalled
                 )
         return fresh
 
@@ -324,7 +324,9 @@ def _names(name: str, text: str) -> bool:
     return not name.isascii() or re.search(rf"\b{re.escape(name)}\b", text) is not None
 
 
+@functools.lru_cache(maxsize=256)
 def _called(text: str) -> frozenset[str]:
+    """The nouns by which someone was told of: daughter, 妹妹."""
     words = set(re.findall(r"[a-z]+", text))
     return frozenset(noun for noun in CALLED if (noun in words if noun.isascii() else noun in text))
 
