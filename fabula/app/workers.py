@@ -16,6 +16,7 @@ from fabula.core.worker import Worker
 from fabula.engine.beside import is_copy
 from fabula.engine.cache.shelf import Shelf as States
 from fabula.engine.choice import TRANSFORMERS
+from fabula.engine.vectors import Vectors
 from fabula.models import drafts
 from fabula.models.adapters.attached import Attached
 from fabula.models.formats.folders import FORMAT as SAFETENSORS
@@ -84,6 +85,7 @@ class WorkerMaker:
             start_timeout_s=self._config.now.engine_start_timeout,
             build=self._engines.build,
             attached=self._attached(),
+            vectors=Vectors(self._home.vectors),
         )
 
     def _transformers(self) -> Worker:

@@ -340,6 +340,14 @@ class NoSuchRoute(NotFound):
 class PresetNotFound(NotFound):
     """`known` lists the presets that exist, separated by commas."""
 
+@dataclass(eq=False)
+class VectorNotFound(NotFound):
+    """`known` lists the control vectors that exist, separated by commas ("–" when there is none)."""
+
+    name: str
+    known: str
+
+
     name: str
     known: str
 

@@ -85,6 +85,31 @@ def _pairs(value: Any) -> Any:
     return value.items() if isinstance(value, dict) else value
 
 
+def _is_vectors(value: Any) -> bool:
+    try:
+        return all(
+            isinstance(name, str) and name and abs(scale) <= SCALE_LIMIT and min(first, last) >= 0
+            for name, scale, first, last in _vectors(value)
+        )
+    except (TypeError, ValueError, KeyError):
+        return False
+
+
+def _vectors(value: Any) -> tuple[tuple[str, float, int, int], ...]:
+    """From {name: scale}, or a list of [name, scale, first, last] or {name, scale, layers}."""
+    return tuple(_vector(row) for row in _pairs(value))
+
+
+def _vector(row: Any) -> tuple[str, float, int, int]:
+    if isinstance(row, dict):
+        first, last = row.get("layers") or (0, 0)
+        row = (row["name"], row.get("scale", 1.0), first, last)
+    name, scale, first, last = (*row, 0, 0)[:4] if len(row) in (2, 4) else ()
+    if not (_is_number(scale) and _is_whole(first) and _is_whole(last)):
+        raise TypeError(f"{row!r}")
+    return name, float(scale), int(first), int(last)
+
+
 def _exact(value: Any) -> str:
     """It was once a yes or no."""
     return value if isinstance(value, str) else "always" if value else "never"
@@ -108,6 +133,11 @@ _BY_NAME = {
     "logit_bias": _Kind(_is_bias, _bias, phrase("expected.bias")),
     "adapters": _Kind(
         _is_scales, _scales, phrase("expected.adapters", low=f"{-SCALE_LIMIT:g}", high=f"{SCALE_LIMIT:g}")
+    ),
+    "control_vectors": _Kind(
+        _is_vectors,
+        _vectors,
+        phrase("expected.control_vectors", low=f"{-SCALE_LIMIT:g}", high=f"{SCALE_LIMIT:g}"),
     ),
     "json_schema": _Kind(
         lambda value: isinstance(value, str | dict | bool), _schema, phrase("expected.schema")

@@ -81,6 +81,7 @@ class Sampling:
     )
     keep_reasoning: bool = False  # earlier replies are sent with their reasoning
     adapters: tuple[tuple[str, float], ...] = ()  # (LoRA adapter, scale); others have their usual one
+    control_vectors: tuple[tuple[str, float, int, int], ...] = ()  # (name, scale, first, last layer; 0 = all)
 
     def __post_init__(self) -> None:
         if unknown := [name for name in self.sampler_order if name not in SAMPLERS]:

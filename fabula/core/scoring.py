@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
+from fabula.core.sampling import Sampling
 from fabula.core.stream import Choice
 from fabula.core.worker import Prompt
 
@@ -95,10 +96,13 @@ class Captured:
 @runtime_checkable
 class Captures(Protocol):
     async def capture(
-        self, prompt: Prompt, tensors: Sequence[str], keep: Kept = "all"
+        self, prompt: Prompt, tensors: Sequence[str], keep: Kept = "all", sampling: Sampling | None = None
     ) -> Mapping[str, Captured]:
         """Named tensors of the engine's graph: `l_out-7` is what layer 7 gives (hidden states), and
         `blk.7.ffn_down.weight:input` what that weight is multiplied with. A `*` stands for anything.
+
+        With a sampling, the adapters and control vectors that it names are in force; without, those of the
+        request before.
         """
         ...
 

@@ -6,14 +6,15 @@ import asyncio
 import math
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from fabula.core.errors import BadParameter, EngineRefused, NoDiskSpace, VocabulariesDiffer
 from fabula.core.load import NO_WISH, Wish
 from fabula.core.model import LocalModel
-from fabula.core.scoring import Compares, Divergence, Scored, Scores
+from fabula.core.sampling import Sampling
+from fabula.core.scoring import Captured, Captures, Compares, Divergence, Kept, Scored, Scores
 from fabula.core.texts import phrase
 from fabula.core.worker import Counts, Pieces, Prompt, Worker
 from fabula.engine.beside import Beside
@@ -22,6 +23,9 @@ CHUNK = 64  # tokens that two models read in turn
 MOST_LIKELIEST = 100
 WINDOW, LONGEST_WINDOW = 512, 1_000_000  # tokens
 MOST_CONTINUATIONS = 1024
+MOST_TENSORS = 256  # names or patterns of them
+MOST_CAPTURED = 256 << 20  # bytes
+PLAIN = Sampling()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +117,31 @@ class Scoring:
                 scored = await _able(worker).score(Prompt((part,), add_special=False))
                 found += scored.logprobs[window // 2 - 1 if len(ids) >= window else 0 :]
         return Perplexity(_perplexity(found), len(ids), len(found), len(starts))
+
+    async def capture(
+        self,
+        model: LocalModel,
+        pieces: Pieces,
+        tensors: Sequence[str],
+        keep: Kept = "last",
+        sampling: Sampling = PLAIN,
+        wish: Wish = NO_WISH,
+        *,
+        swap: bool = False,
+    ) -> Mapping[str, Captured]:
+        """Tensors of the model's graph while it reads a text, changed by the adapters and control vectors of
+        the sampling. Raises what `score` raises, EngineRefused for a name that no tensor has."""
+        if not 0 < len(tensors) <= MOST_TENSORS:
+            expected = phrase("expected.some_texts", most=MOST_TENSORS)
+            raise BadParameter("tensors", f"{len(tensors)}", expected)
+        async with self._beside.exact(model.name, wish, swap=swap) as worker:
+            if not isinstance(worker, Captures):
+                raise EngineRefused(worker.model.name, f"{worker.engine} does not capture tensors")
+            found = await worker.capture(Prompt(pieces), tensors, keep, sampling)
+        size = sum(len(captured.data) for captured in found.values())
+        if size > MOST_CAPTURED:
+            raise BadParameter("keep", keep, phrase("expected.fewer_bytes", size=size, most=MOST_CAPTURED))
+        return found
 
     # ── two models ──────────────────────────────────────────────────────────────────────────────────
 

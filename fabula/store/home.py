@@ -50,6 +50,11 @@ class Home:
         return self.path / "adapters"
 
     @property
+    def vectors(self) -> Path:
+        """Control vectors; made with the first one."""
+        return self.path / "vectors"
+
+    @property
     def kv(self) -> Path:
         return self.path / "kv"
 

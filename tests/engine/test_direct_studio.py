@@ -118,6 +118,44 @@ def written(studio: StudioProcess, asked: dict[str, Any]) -> dict[str, Any]:
     return last.data["facts"]
 
 
+def test_hidden_states_become_a_vector_that_steers_a_reply_while_it_is_named(studio: StudioProcess) -> None:
+    def states(text: str) -> list[float]:
+        asked = {"text": text, "tensors": ["l_out-12"], "keep": "mean"}
+        (rows,) = studio.client.post("/models/smollm2/capture", asked)["tensors"]["l_out-12"]["values"]
+        return list(rows)
+
+    sad, glad = states("I am so sad, everything is grey."), states("I am so happy, everything shines.")
+    direction = [8 * (one - other) for one, other in zip(glad, sad, strict=True)]
+    made = studio.client.post("/vectors", {"name": "glad", "directions": {"12": direction}}, 201)
+    assert (made["layers"], made["width"]) == ([12], 576)
+    asked = {
+        "prompt": "Today I feel",
+        "sampling": {"temperature": 0, "max_tokens": 12},
+        "load": {"exact": "always"},
+    }
+    plain = said(studio, asked)
+    sampling = asked["sampling"] | {"control_vectors": {"glad": 1.0}}
+    steered = said(studio, {"prompt": "Today I feel", "sampling": sampling})
+    assert steered["facts"]["exact"]["needed"] == ["control_vectors"]
+    assert steered["facts"]["effective"]["control_vectors"] == [["glad", 1.0, 0, 0]]
+    assert steered["text"] != plain["text"] == said(studio, asked)["text"]
+    none = said(studio, asked | {"sampling": sampling | {"control_vectors": [["glad", 1.0, 20, 25]]}})
+    assert none["text"] == plain["text"]  # the vector has nothing for those layers
+    assert states("I am so sad, everything is grey.") == sad
+    studio.client.call("DELETE", "/vectors/glad", status=204)
+    gone = said(studio, asked | {"sampling": sampling})
+    assert (gone["text"], gone["facts"]["ignored"]) == (plain["text"], ["control_vectors.glad"])
+
+
+def said(studio: StudioProcess, asked: dict[str, Any]) -> dict[str, Any]:
+    with studio.client.events("POST", "/generate", json=asked) as events:
+        kinds = list(events)
+    return {
+        "text": "".join(event.data["text"] for event in kinds if event.kind == "text"),
+        "facts": kinds[-1].data["facts"],
+    }
+
+
 def test_work_that_nobody_waits_for_ends(studio: StudioProcess) -> None:
     long = {"text": TEXT * 150, "likeliest": 100}
     with pytest.raises(httpx.ReadTimeout):

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from fabula.core.sampling import Sampling
 from fabula.core.stream import Choice, Token
-from fabula.engine.direct import capture, scoring
+from fabula.engine.direct import capture, pointing, scoring
 from fabula.engine.direct.context import Context
 from fabula.engine.direct.forms import WholeRegex
 from fabula.engine.direct.frames import frame
@@ -41,6 +41,7 @@ class Desk:
         self.ended: set[int] = set()
         self._scales: tuple[float, ...] = (0.0,) * len(settings.adapters)
         self._vectors: NDArray[np.float32] | None = None
+        self._pointed: list[list[Any]] = []
         self._say: Say = lambda data: None
         self._id = 0
 
@@ -57,6 +58,7 @@ class Desk:
         self._id, self._say = asked["id"], say
         try:
             self._adapt(asked.get("scales"))
+            self._point(asked.get("pointed"))
             self.context.only(0)
             last = DUTIES[asked["do"]](self, asked)
             self._tell({"done": True} | last)
@@ -81,6 +83,14 @@ class Desk:
         if scales is not None and tuple(scales) != self._scales:
             self.context.adapt(scales)
             self._scales = tuple(scales)
+
+    def _point(self, vectors: list[list[Any]] | None) -> None:
+        """Control vectors from files, as the request names them; None = as they are."""
+        if vectors is None or vectors == self._pointed:
+            return
+        matrix = pointing.matrix(vectors, self.weights.layers, self.weights.width) if vectors else None
+        self.context.steer(matrix)
+        self._vectors, self._pointed = matrix, vectors
 
     # ── texts ───────────────────────────────────────────────────────────────────────────────────────
 
@@ -173,6 +183,7 @@ class Desk:
         """Vectors are multiplied here: the library takes them as they are."""
         vectors: Mapping[str, Sequence[float]] = asked["vectors"]
         layers, width = self.weights.layers, self.weights.width
+        self._pointed = []
         if not vectors or not asked["scale"]:
             self._vectors = None
             self.context.steer(None)

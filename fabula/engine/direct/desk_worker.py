@@ -61,22 +61,27 @@ class DeskWorker:
     # ── writing ─────────────────────────────────────────────────────────────────────────────────────
 
     def honours(self, sampling: Sampling) -> tuple[dict[str, Any], tuple[str, ...]]:
-        """All of it but adapters, which not every engine has."""
+        """All of it but adapters and control vectors, which not every engine has."""
         used = settled(sampling).all()
         used["seed"] = _seed(sampling)
         used["logit_bias"] = _as_json(sampling)["logit_bias"]
-        used["adapters"] = {}
-        return used, tuple(f"adapters.{name}" for name, _ in sampling.adapters)
+        used |= {"adapters": {}, "control_vectors": []}
+        lost = [f"adapters.{name}" for name, _ in sampling.adapters]
+        return used, (*lost, *(f"control_vectors.{name}" for name, *_ in sampling.control_vectors))
 
     def scales(self, sampling: Sampling) -> list[float]:
         """How strong each loaded adapter is."""
+        return []
+
+    def pointed(self, sampling: Sampling) -> Sequence[Sequence[Any]]:
+        """The control vectors that are in force, as the child reads them."""
         return []
 
     async def stream(
         self, prompt: Prompt, sampling: Sampling, context: Context = ANYONE
     ) -> AsyncGenerator[Delta, None]:
         used, _ = self.honours(sampling)
-        said = _as_json(sampling) | {"adapters": {}}
+        said = _as_json(sampling) | {"adapters": {}, "control_vectors": []}
         asked = {
             "prompt": pieces(prompt),
             "sampling": {name: value for name, value in said.items() if value is not None},
@@ -165,7 +170,7 @@ class DeskWorker:
     ) -> AsyncGenerator[tuple[dict[str, Any], bytes], None]:
         """With a sampling, adapters are as strong as it says, or as usual."""
         if adapted is not None:
-            fields["scales"] = self.scales(adapted)
+            fields |= {"scales": self.scales(adapted), "pointed": self.pointed(adapted)}
         async with aclosing(self._loaded.ask(do, **fields)) as answers:
             async for head, data in answers:
                 if error := head.get("error"):

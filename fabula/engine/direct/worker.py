@@ -29,6 +29,7 @@ from fabula.engine.direct.process import PROGRAM, DirectProcess
 from fabula.engine.llamacpp.adapters import Attached, Loras, NothingAttached
 from fabula.engine.llamacpp.identity import weights
 from fabula.engine.llamacpp.loading import engine_name
+from fabula.engine.vectors import Vectors
 
 START_TIMEOUT_S = 600.0
 NAME = "llama.cpp exact"
@@ -52,12 +53,14 @@ class DirectWorker(DeskWorker):
         start_timeout_s: float = START_TIMEOUT_S,
         build: Build | None = None,
         attached: Attached | None = None,
+        vectors: Vectors | None = None,
     ) -> None:
         self._logs, self._proof = logs, proof
         self._build = build or ours()
         self._start_timeout_s = start_timeout_s
         self._attached = attached or NothingAttached()
         self._loras = Loras()
+        self._vectors = vectors
 
     # ── life ────────────────────────────────────────────────────────────────────────────────────────
 
@@ -89,22 +92,31 @@ class DirectWorker(DeskWorker):
         return self._loras.names
 
     def honours(self, sampling: Sampling) -> tuple[dict[str, Any], tuple[str, ...]]:
-        """All of it; only adapters that are not attached are asked for in vain."""
-        used, _ = super().honours(sampling)
+        """All of it; only adapters that are not attached, and vectors that are not here, are asked for in
+        vain."""
+        used, lost = super().honours(sampling)
         used["adapters"] = dict(self._loras.settle(sampling).adapters)
-        return used, self._loras.ignored(sampling)
+        missing = tuple(name for name in lost if name.startswith("control_vectors."))
+        missing = self._vectors.ignored(sampling) if self._vectors else missing
+        used["control_vectors"] = [
+            list(row) for row in sampling.control_vectors if f"control_vectors.{row[0]}" not in missing
+        ]
+        return used, (*self._loras.ignored(sampling), *missing)
 
     def scales(self, sampling: Sampling) -> list[float]:
         return [scale for _, scale in self._loras.settle(sampling).adapters]
 
+    def pointed(self, sampling: Sampling) -> Sequence[Sequence[Any]]:
+        return self._vectors.asked(sampling, self.model) if self._vectors else []
+
     # ── inside ──────────────────────────────────────────────────────────────────────────────────────
 
     async def capture(
-        self, prompt: Prompt, tensors: Sequence[str], keep: Kept = "all"
+        self, prompt: Prompt, tensors: Sequence[str], keep: Kept = "all", sampling: Sampling | None = None
     ) -> Mapping[str, Captured]:
         found: dict[str, Captured] = {}
         asked = {"prompt": pieces(prompt), "tensors": list(tensors), "keep": keep}
-        async with aclosing(self._ask("capture", None, **asked)) as answers:
+        async with aclosing(self._ask("capture", sampling, **asked)) as answers:
             async for head, data in answers:
                 if "name" in head:
                     rows, width = head["shape"]

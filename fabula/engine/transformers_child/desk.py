@@ -23,6 +23,7 @@ class TransformersDesk(Desk):
     def __init__(self, settings: Settings) -> None:
         self.ended: set[int] = set()
         self._scales: tuple[float, ...] = ()
+        self._pointed: list[list[Any]] = []
         self._say = lambda data: None
         self._id = 0
         self.weights: Any = Weights(settings)

@@ -164,6 +164,26 @@ class Score(Exact):
     likeliest: int = 0
 
 
+class Capture(Exact):
+    """Either a text or token ids; `sampling` may name adapters and control vectors."""
+
+    text: str = Field("", max_length=MAX_TEXT)
+    tokens: list[int] = Field([], max_length=MAX_TEXT)
+    tensors: list[str]
+    keep: Literal["all", "last", "mean", "squares"] = "last"
+    values: Literal["base64", "numbers"] = "numbers"
+    sampling: dict[str, Any] = {}
+
+
+class NewVector(BaseModel):
+    """Either a file, or directions by layer."""
+
+    model_config = ConfigDict(extra="forbid")
+    name: str
+    path: str = ""
+    directions: dict[int, list[float]] = {}
+
+
 class Perplexity(Exact):
     text: str = Field(max_length=MAX_TEXT)
     window: int = 512

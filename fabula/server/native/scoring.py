@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import array
 import asyncio
+import base64
 import math
+import sys
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
@@ -11,7 +14,8 @@ from fastapi import APIRouter, HTTPException, Request
 
 from fabula.app import Studio
 from fabula.core.load import Wish, wish_of
-from fabula.core.scoring import Scored
+from fabula.core.sampling import Sampling
+from fabula.core.scoring import Captured, Scored
 from fabula.core.stream import Choice
 from fabula.core.worker import Pieces
 from fabula.server.native import bodies
@@ -32,6 +36,16 @@ def router(studio: Studio) -> APIRouter:
         work = studio.scoring.score(model, _pieces(body), body.likeliest, _wish(body), swap=body.swap)
         scored = await _while_wanted(request, work)
         return {"model": model.name, **_scored(scored)}
+
+    @routes.post("/{name:path}/capture")
+    async def capture(name: str, body: bodies.Capture, request: Request) -> Json:
+        """What goes on inside the model while it reads a text."""
+        model, sampling = studio.find_model(name), Sampling.of(body.sampling)
+        asked = (_pieces(body), body.tensors, body.keep, sampling, _wish(body))
+        found = await _while_wanted(request, studio.scoring.capture(model, *asked, swap=body.swap))
+        tokens = next((captured.tokens for captured in found.values()), 0)
+        told = {tensor: _captured(captured, body.values) for tensor, captured in found.items()}
+        return {"model": model.name, "tokens": tokens, "tensors": told}
 
     @routes.post("/{name:path}/perplexity")
     async def perplexity(name: str, body: bodies.Perplexity, request: Request) -> Json:
@@ -96,7 +110,20 @@ def _wish(body: bodies.Exact) -> Wish:
     return wish_of(body.load, body.keep_alive)
 
 
-def _pieces(body: bodies.Score) -> Pieces:
+def _captured(captured: Captured, values: str) -> Json:
+    """Rows as numbers, or all of them as base64 of 32-bit floats, little-endian."""
+    width = captured.width
+    told = {"rows": captured.rows, "width": width}
+    if values == "base64":
+        return told | {"base64": base64.b64encode(captured.data).decode()}
+    numbers = array.array("f", captured.data)
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    kept = range(0, len(numbers), width)
+    return told | {"values": [[_finite(value) for value in numbers[at : at + width]] for at in kept]}
+
+
+def _pieces(body: bodies.Score | bodies.Capture) -> Pieces:
     return (tuple(body.tokens),) if body.tokens else (body.text,)
 
 
