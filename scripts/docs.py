@@ -1,4 +1,4 @@
-"""Fill the generated parts of docs/: the help pages in cli.md, the settings in settings.md.
+"""Fill the generated parts of docs/: the help pages in cli.md, the settings in settings.md, planned tables.
 
 A generated part stands between `<!-- NAME -->` and `<!-- end -->`. `make format` runs this, a test checks it.
 """
@@ -12,9 +12,17 @@ import sys
 from pathlib import Path
 
 from fabula.core import texts
+from fabula.models.community import quantizations, sayings, table
 from fabula.store.settings import SETTINGS, Setting
 
 DOCS = Path(__file__).parent.parent / "docs"
+PLANNED = {
+    "community table": table.page,
+    "community lore": table.lore_page,
+    "community sayings": sayings.page,
+    "quantizations": quantizations.page,
+}
+"""Tables that the planner makes."""
 PART = re.compile(r"<!-- (?P<name>[^>]+?) -->\n.*?<!-- end -->", re.DOTALL)
 
 
@@ -26,6 +34,8 @@ def fill(page: str) -> str:
 def part(name: str) -> str:
     if name == "settings":
         return "\n\n".join(described(setting) for setting in SETTINGS)
+    if name in PLANNED:
+        return PLANNED[name]()
     return f"```text\n{help_page(name.split()[1:])}\n```"
 
 

@@ -26,6 +26,8 @@ VERBS = (
     "list",
     "show",
     "fit",
+    "recommend",
+    "catalog",
     "quantize",
     "imatrix",
     "verify",

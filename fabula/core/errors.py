@@ -7,9 +7,10 @@
     │                           AdapterUnfit, AdapterUnusable, CardUnreadable, LorebookUnreadable,
     │                           TemplateUnreadable, NobodyAnswers,
     │                           CannotEmbed, CannotRerank, SeesNoImages, WritesNoText,
+    │                           CatalogInvalid,
     │                           CannotTokenize, OnlyConverses, RunsElsewhere, RemoteUnknown
     ├── NotFound (404)          ModelNotFound, ChatNotFound, MessageNotFound, TurnNotFound, JobNotFound,
-    │                           NoSuchRoute, AdapterNotFound, PresetNotFound, CharacterNotFound,
+    │                           NoSuchRoute, NotInCatalog, AdapterNotFound, PresetNotFound, CharacterNotFound,
     │                           RemoteNotFound, LorebookNotFound, EntryNotFound, PersonaNotFound,
     │                           ScriptNotFound, TemplateNotFound
     ├── Forbidden (403)         ForeignHost, ForeignOrigin, Blocked
@@ -110,6 +111,14 @@ class ContextExceeded(BadRequest):
 @dataclass(eq=False)
 class UnknownSource(BadRequest):
     source: str
+
+
+@dataclass(eq=False)
+class CatalogInvalid(BadRequest):
+    """A person's own list of well-known models, or what is added to it; `reason` names entry and field."""
+
+    file: str
+    reason: str
 
 
 @dataclass(eq=False)
@@ -303,6 +312,14 @@ class AdapterNotFound(NotFound):
 
     name: str
     known: str
+
+
+@dataclass(eq=False)
+class NotInCatalog(NotFound):
+    """`near` is what is called alike."""
+
+    name: str
+    near: str
 
 
 @dataclass(eq=False)

@@ -249,10 +249,10 @@ class _Judge:
 
 
 def is_tuned(entry: Entry, task: str) -> bool:
-    """Whether it was made for the task, not only able to do it."""
+    """Whether it was made for it: an instruct model for the first of its tasks, a tune for all of them."""
     if not task or task not in entry.tasks or entry.stage == "base":
         return False
-    return task not in ASIDE or entry.stage != "instruct"
+    return entry.stage != "instruct" or (entry.tasks[0] == task and task not in ASIDE)
 
 
 def _reaches(entry: Entry, context: int) -> bool:

@@ -1,34 +1,29 @@
-"""Which well-known model, in which quantization, suits this machine. Knows no network: sizes are calculated.
+"""Which well-known models are worth getting on this machine. Knows no network.
 
-The list is data (`suggestions.json`). A size is parameters × bits per weight, hence approximate; the verdict
-is the rough plan's for a context of at least 8,192 tokens.
+The rule is `recommend`'s; three different purposes give three different models. Judged by the machine when it
+is idle, not by what happens to be free now.
 """
 
 from __future__ import annotations
 
 import functools
-import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
 
 from fabula.core.model import LocalModel
-from fabula.core.plan import Note, Plan, Verdict
-from fabula.models.fit import DEFAULT_CONTEXT, Wanted, plan
+from fabula.core.plan import Note, Verdict
+from fabula.models.fit import DEFAULT_CONTEXT
 from fabula.models.hardware import Machine
+from fabula.models.known import skeletons
+from fabula.models.known.entries import Entry, entries, plain
+from fabula.models.recommend import Advice, Choice, Wish, ground, recommend
 
-FILE = Path(__file__).with_suffix(".json")
-
-PENALTY = {"Q8_0": 0.5, "Q6_K": 0.0, "Q5_K_M": 1.0, "Q4_K_M": 2.0, "MXFP4": 0.0, "IQ4_XS": 3.5}
-"""Points of quality that a quantization costs. Q8_0 is hardly better than Q6_K, and slower."""
-
-PARTIAL_COST = 3.0  # what does not fit on the GPU whole is slower
-SLOW = 1.5  # points per GB that a processor must read for each token beyond the first two
-TIGHT_COST = 4.0
-FAMILY_COST = 3.0  # per model of the same family further up: three suggestions should differ
 IDLE_MEMORY = 0.75  # of all memory is free when no large program runs
 SCREEN = 1 << 30  # bytes of a GPU that a desktop takes
+PURPOSES = ("chat", "roleplay", "code")
+QUICK = 4.0  # times faster than the first: what else is worth a look
+MOST = 4
+STEP = 1 << 28  # bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,39 +45,48 @@ class Suggestion:
     approximate: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class _Offer:
-    suggestion: Suggestion
-    family: str
-    score: float
-
-
 def suggest(machine: Machine, installed: Iterable[LocalModel] = (), gpu: bool = False) -> list[Suggestion]:
-    """Models that this machine can run with at least 8k context and that are not there yet, best first.
-
-    Judged by the machine when it is idle, not by what happens to be free now.
-    """
-    idle = _idle(machine)
-    names = [_plain(model.name) for model in installed]
-    offers = []
-    for row in _shelf()["models"]:
-        if not any(_plain(row["title"]) in name for name in names):
-            offers += _best_offer(row, idle, gpu)
-    return _ranked(offers)
-
-
-def approximate_size(parameters: int, bits: float) -> int:
-    """Bytes of a file with that many bits per weight."""
-    return round(parameters * bits / 8)
+    """One for each purpose, and a quick one; those that are there are left out, best first."""
+    names = [plain(model.name) for model in installed]
+    found = _advised(_rounded(idle(machine)), gpu)
+    chosen = dict[str, tuple[Choice, str]]()
+    for purpose, advice in zip(PURPOSES, found, strict=True):
+        able = [choice for choice in advice.best if purpose in choice.entry.tasks and _is_new(choice, names)]
+        new = [choice for choice in able if choice.entry.name not in chosen]
+        if new:
+            chosen[new[0].entry.name] = (new[0], purpose)
+    if quick := _quick([choice for choice in found[0].best if _is_new(choice, names)]):
+        chosen.setdefault(quick.entry.name, (quick, "small"))
+    return [_suggestion(choice, purpose) for choice, purpose in chosen.values()][:MOST]
 
 
-@functools.cache
-def _shelf() -> dict[str, Any]:
-    shelf: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
-    return shelf
+def _rounded(machine: Machine) -> Machine:
+    """What is free changes all the time, by little."""
+    cards = tuple(replace(card, memory_free=card.memory_free // STEP * STEP) for card in machine.gpus)
+    return replace(machine, memory_available=machine.memory_available // STEP * STEP, gpus=cards)
 
 
-def _idle(machine: Machine) -> Machine:
+@functools.lru_cache(4)
+def _advised(machine: Machine, gpu: bool) -> tuple[Advice, ...]:
+    """It takes a second to plan all models, and the home page asks often."""
+    place = ground(machine, gpu)
+    shelf = [entry for entry in entries() if entry.quantized and "old" not in entry.weaknesses]
+    return tuple(recommend(shelf, place, Wish(task=task, context=DEFAULT_CONTEXT)) for task in PURPOSES)
+
+
+def _quick(best: Sequence[Choice]) -> Choice | None:
+    """The largest that is several times as fast as the first one."""
+    rates = [choice.rate for choice in best]
+    return next((choice for choice in best if choice.rate >= QUICK * rates[0] > 0), None) if best else None
+
+
+def _is_new(choice: Choice, installed: Sequence[str]) -> bool:
+    enough = choice.plan.largest_context >= DEFAULT_CONTEXT
+    return enough and not any(plain(choice.entry.name) in name for name in installed)
+
+
+def idle(machine: Machine) -> Machine:
+    """With the memory that is free when no large program runs."""
     cards = tuple(
         replace(card, memory_free=max(card.memory_free, card.memory - SCREEN)) for card in machine.gpus
     )
@@ -90,78 +94,28 @@ def _idle(machine: Machine) -> Machine:
     return replace(machine, memory_available=memory, gpus=cards)
 
 
-def _plain(name: str) -> str:
-    return "".join(letter for letter in name.lower() if letter.isalnum())
-
-
-def _best_offer(row: dict[str, Any], machine: Machine, gpu: bool) -> list[_Offer]:
-    """The quantization with the best balance; nothing when none fits."""
-    offers = []
-    for quantization, bits in _shelf()["bits"][row["bits"]].items():
-        model = _as_model(row, quantization, bits)
-        planned = plan(model, machine, Wanted(context=DEFAULT_CONTEXT, slots=1), gpu)
-        if planned.verdict != "no":
-            offers.append(_offer(row, model, planned))
-    return sorted(offers, key=lambda offer: -offer.score)[:1]
-
-
-def _as_model(row: dict[str, Any], quantization: str, bits: float) -> LocalModel:
-    """The model as the planner sees it: as many layers as have a full cache at 8k tokens."""
-    return LocalModel(
-        name=row["title"],
-        path=Path(row["title"]),
-        size=approximate_size(row["parameters"], bits),
-        parameters=row["parameters"],
-        quantization=quantization,
-        trained_context=row["trained_context"],
-        layers=row["kv_layers"],
-        embedding=row["embedding"],
-        kv_heads=row["kv_heads"],
-        key_length=row["head_length"],
-        value_length=row["head_length"],
-        vocabulary=row["vocabulary"],
+def _suggestion(choice: Choice, purpose: str) -> Suggestion:
+    entry = choice.entry
+    return Suggestion(
+        title=entry.name,
+        source=choice.source,
+        size=choice.size,
+        parameters=entry.parameters,
+        active=_active(entry, choice.quantization),
+        quantization=choice.quantization,
+        context=choice.plan.largest_context,
+        verdict=choice.plan.verdict,
+        why=Note(f"recommend.suggest.{purpose}", {"quantization": choice.quantization}),
+        licence=entry.licence,
+        tasks=entry.tasks,
+        languages=entry.languages,
+        approximate=choice.approximate,
     )
 
 
-def _offer(row: dict[str, Any], model: LocalModel, planned: Plan) -> _Offer:
-    read = model.size * row["active"] / row["parameters"]  # bytes per token
-    on_host = 1 - planned.gpu_layers / (model.layers + 1)
-    score = row["quality"] - PENALTY[model.quantization]
-    score -= SLOW * max(read * on_host / 1e9 - 2, 0)
-    score -= {"tight": TIGHT_COST, "partial": PARTIAL_COST}.get(planned.verdict, 0)
-    suggestion = Suggestion(
-        title=row["title"],
-        source=f"hf:{row['repository']}:{model.quantization}",
-        size=model.size,
-        parameters=row["parameters"],
-        active=row["active"],
-        quantization=model.quantization,
-        context=planned.largest_context,
-        verdict=planned.verdict,
-        why=_why(row, model, planned),
-        licence=row["licence"],
-        tasks=tuple(row["tasks"]),
-        languages=tuple(row["languages"]),
-    )
-    return _Offer(suggestion, row["family"], score)
-
-
-def _why(row: dict[str, Any], model: LocalModel, planned: Plan) -> Note:
-    fields = {
-        "size": model.size,
-        "context": planned.largest_context,
-        "parameters": row["parameters"] / 1e9,
-        "active": row["active"] / 1e9,
-    }
-    return Note(f"models.suggest.{row['why']}", fields)
-
-
-def _ranked(offers: list[_Offer]) -> list[Suggestion]:
-    """Best first, each family losing a little for every member that is already above."""
-    left, ranked = list(offers), list[_Offer]()
-    while left:
-        seen = [offer.family for offer in ranked]
-        best = max(left, key=lambda offer: offer.score - FAMILY_COST * seen.count(offer.family))
-        left.remove(best)
-        ranked.append(best)
-    return [offer.suggestion for offer in ranked]
+def _active(entry: Entry, quantization: str) -> int:
+    """Parameters that a token goes through: of a mixture of experts few."""
+    body = skeletons.body(entry.kind, quantization) if entry.kind else None
+    if body is None or not any(layer.experts for layer in body.layers):
+        return entry.parameters
+    return round(sum(read.numbers for layer in body.layers for read in layer.reads))

@@ -79,6 +79,11 @@ class Home:
         return self.path / "speeds.json"
 
     @property
+    def catalog(self) -> Path:
+        """The person's own list of well-known models; made with its first entry."""
+        return self.path / "catalog.json"
+
+    @property
     def media(self) -> Path:
         return self.path / "media"
 

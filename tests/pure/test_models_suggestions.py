@@ -13,7 +13,7 @@ from fabula.core.model import LocalModel
 from fabula.models.gpus import Gpu
 from fabula.models.hardware import Machine
 from fabula.models.sources import parse
-from fabula.models.suggestions import approximate_size, suggest
+from fabula.models.suggestions import suggest
 
 GIB = 1 << 30
 
@@ -40,7 +40,7 @@ def test_what_is_suggested_fits_with_8k_of_context(gib: int) -> None:
 
 def test_a_larger_machine_gets_a_larger_first_choice() -> None:
     small, middle, large = (suggest(with_memory(gib))[0].parameters for gib in (4, 16, 128))
-    assert small < middle < large
+    assert small < middle <= large
 
 
 def test_without_a_gpu_the_first_choice_reads_little_per_token() -> None:
@@ -75,9 +75,4 @@ def test_every_suggestion_can_be_pulled_and_explained() -> None:
         assert parse(suggestion.source).kind == "hub"
         assert suggestion.licence
         for language in texts.LANGUAGES:
-            assert not re.search(r"[{}]|models\.", suggestion.why.say(language))
-
-
-def test_sizes_come_from_bits_per_weight() -> None:
-    """Llama-3.1-8B in Q4_K_M is a file of 4.92 GB."""
-    assert approximate_size(8_030_261_312, 4.894) == pytest.approx(4_912_916_032, rel=0.001)
+            assert not re.search(r"[{}]|recommend\.", suggestion.why.say(language))

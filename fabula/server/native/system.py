@@ -13,7 +13,7 @@ from fabula.app import Studio
 from fabula.core import texts
 from fabula.core.errors import BadParameter
 from fabula.server.caller import caller_of
-from fabula.server.native import bodies, fitting, shapes
+from fabula.server.native import bodies, catalog, fitting, shapes
 from fabula.server.sse import EventStream, event, resume_point
 
 
@@ -64,6 +64,7 @@ def router(studio: Studio) -> APIRouter:
         return {"path": str(path), "size": path.stat().st_size}
 
     routes.include_router(fitting.router(studio))
+    routes.include_router(catalog.router(studio))
     return routes
 
 
