@@ -22,6 +22,7 @@ from fabula.lab.quantize.target import Target, target
 from fabula.lab.quantize.work import VALUES, Work, pieces
 from fabula.models.formats import gguf_writing
 from fabula.models.formats.gguf_writing import Draft, Value
+from fabula.models.formats.identify import identify
 
 TYPES = ("Q8_0", "Q4_0", "Q6_K", "Q4_K_M", "IQ4_XS")
 WIDTH, ROWS, LAYERS = 2048, 2048, 2
@@ -34,7 +35,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--quick", action="store_true", help="one round: to see that it works")
     given = parser.parse_args(arguments)
     with reported("quantize", "how long quantizing takes") as report, tempfile.TemporaryDirectory() as folder:
-        source = read_source(make(Path(folder) / "source.gguf"), "source")
+        source = read_source(identify(make(Path(folder) / "source.gguf")))
         report.heading(f"one thread, {source.elements / 1e6:.0f} M weights from BF16, in turns")
         for name in TYPES:
             measure(report, name, source, Path(folder), 1 if given.quick else 3)
@@ -94,7 +95,7 @@ def alone(source: Source, made: Target, kernels: Kernels) -> None:
 
 def whole(source: Source, mix: Any, folder: Path) -> None:
     """From the source's headers to the finished file."""
-    again = read_source(source.header.path, "source")
+    again = read_source(identify(source.header.path))
     made = target(again, again.choose(mix, informed=False), mix, None)
     note, part = folder / "note.json", folder / "part"
     for file in (note, part):

@@ -2,15 +2,17 @@
 
     FabulaError
     ├── BadRequest (400)        BadParameter, ContextExceeded, UnknownSource, TemplateRefused, BodyTooLarge,
-    │                           BansWithForm, DraftUnfit, CannotQuantize, QuantizedAlready, NeedsImportance,
-    │                           ImportanceUnusable,
+    │                           BansWithForm, DraftUnfit, CannotQuantize, CannotConvert, QuantizedAlready,
+    │                           NeedsImportance, ImportanceUnusable,
     │                           AdapterUnfit, AdapterUnusable, CardUnreadable, LorebookUnreadable,
+    │                           ChatUnreadable, PictureUnusable, FolderUnreadable,
     │                           TemplateUnreadable, NobodyAnswers,
     │                           CannotEmbed, CannotRerank, SeesNoImages, WritesNoText,
     │                           CatalogInvalid,
     │                           CannotTokenize, OnlyConverses, RunsElsewhere, RemoteUnknown
     ├── NotFound (404)          ModelNotFound, ChatNotFound, MessageNotFound, TurnNotFound, JobNotFound,
-    │                           NoSuchRoute, NotInCatalog, AdapterNotFound, PresetNotFound, CharacterNotFound,
+    │                           NoSuchRoute, NotInCatalog, AdapterNotFound, VectorNotFound,
+    │                           PresetNotFound, CharacterNotFound,
     │                           RemoteNotFound, LorebookNotFound, EntryNotFound, PersonaNotFound,
     │                           ScriptNotFound, TemplateNotFound
     ├── Forbidden (403)         ForeignHost, ForeignOrigin, Blocked
@@ -163,6 +165,14 @@ class CannotQuantize(BadRequest):
 
 
 @dataclass(eq=False)
+class CannotConvert(BadRequest):
+    """The folder cannot become a GGUF file: its family, its tokenizer or its tensors are not known."""
+
+    name: str
+    reason: Phrase | str
+
+
+@dataclass(eq=False)
 class QuantizedAlready(BadRequest):
     """Quantizing what was quantized before makes it worse than its new type has to be."""
 
@@ -221,6 +231,30 @@ class NobodyAnswers(BadRequest):
     """In this group the person says who answers, or everybody is muted. `able` lists those who can."""
 
     able: str
+
+
+@dataclass(eq=False)
+class ChatUnreadable(BadRequest):
+    """`name` is that of the file."""
+
+    name: str
+    reason: Phrase | str
+
+
+@dataclass(eq=False)
+class PictureUnusable(BadRequest):
+    """A picture that is none, or too large to be made small."""
+
+    name: str
+    reason: Phrase | str
+
+
+@dataclass(eq=False)
+class FolderUnreadable(BadRequest):
+    """A folder of another program that cannot be taken over."""
+
+    folder: str
+    reason: Phrase | str
 
 
 @dataclass(eq=False)
@@ -307,6 +341,14 @@ class ModelNotFound(NotFound):
 
 
 @dataclass(eq=False)
+class VectorNotFound(NotFound):
+    """`known` lists the control vectors that exist, separated by commas ("–" when there is none)."""
+
+    name: str
+    known: str
+
+
+@dataclass(eq=False)
 class AdapterNotFound(NotFound):
     """`known` lists the adapters that exist, separated by commas ("–" when there is none)."""
 
@@ -356,14 +398,6 @@ class NoSuchRoute(NotFound):
 @dataclass(eq=False)
 class PresetNotFound(NotFound):
     """`known` lists the presets that exist, separated by commas."""
-
-@dataclass(eq=False)
-class VectorNotFound(NotFound):
-    """`known` lists the control vectors that exist, separated by commas ("–" when there is none)."""
-
-    name: str
-    known: str
-
 
     name: str
     known: str

@@ -34,12 +34,13 @@ from fabula.core.texts import phrase
 from fabula.engine.builds import builds
 from fabula.engine.direct.library import Drifted
 from fabula.lab.quantize.exact import Engine
+from fabula.lab.quantize.from_folder import as_file, is_folder, write
 from fabula.lab.quantize.importance import Importance, read_importance
 from fabula.lab.quantize.ledger import Ledger
 from fabula.lab.quantize.mixes import MIXES, Mix, mix_named, name_for
 from fabula.lab.quantize.rules import Choice
 from fabula.lab.quantize.source import Source, lossy_type, read_source, require_possible
-from fabula.lab.quantize.target import Target, sizes, target
+from fabula.lab.quantize.target import Target, sizes, target, types_of
 from fabula.lab.quantize.texts import read_text
 from fabula.models import hardware
 from fabula.models.catalog import Catalog
@@ -101,6 +102,11 @@ class Order:
         """Where a model in several files goes."""
         return self.file.with_suffix("")
 
+    @property
+    def taken(self) -> bool:
+        """Whether there is a model of that name."""
+        return self.file.exists() or self.folder.exists()
+
     def target(self) -> Target:
         return target(self.source, self.choices, self.mix, self.importance, self.name, self.part_size)
 
@@ -115,7 +121,7 @@ def order(model: LocalModel, wishes: Wishes, models: Path, *, anew: bool = True)
     """Reads headers only. Raises BadParameter, CannotQuantize, QuantizedAlready, NeedsImportance,
     ImportanceUnusable, ModelExists (not with `anew` off: then this job has made it), DirectUnavailable."""
     require_possible(model)
-    mix, source = mix_named(wishes.type), read_source(model.path, model.name)
+    mix, source = mix_named(wishes.type), read_source(model)
     importance = read_importance(Path(wishes.importance)) if wishes.importance else None
     choices = source.choose(mix, informed=importance is not None or bool(wishes.importance_from))
     if importance:
@@ -130,7 +136,7 @@ def order(model: LocalModel, wishes: Wishes, models: Path, *, anew: bool = True)
     asked = Order(
         model, mix, source, tuple(choices), importance, place(model, wishes, models), was, wishes.part_size
     )
-    if anew and (asked.file.exists() or asked.folder.exists()):
+    if anew and asked.taken:
         raise ModelExists(asked.name)
     return asked
 
@@ -160,7 +166,7 @@ def require_importance(mix: Mix, choices: Sequence[Choice], importance: Importan
 def offers(model: LocalModel) -> list[dict[str, Any]]:
     """Every type with the size that the model would have, largest first. Raises as `order`."""
     require_possible(model)
-    source = read_source(model.path, model.name)
+    source = read_source(model)
     rows = [_offer(source, mix) for mix in MIXES.values()]
     return sorted(rows, key=lambda row: (-row["size"], row["type"]))
 
@@ -190,9 +196,38 @@ def run(home: Home, arguments: dict[str, Any], report: Report) -> dict[str, Any]
     with writing(workshop):
         workshop.mkdir(exist_ok=True)
     with _alone(workshop, place(model, wishes, home.models).stem):
-        wishes = with_importance(home, model, wishes, report)
-        result = finished(home, model, wishes, workshop, report)
-    return result | {"seconds": round(time.monotonic() - began, 1)}
+        result = _of_folder if is_folder(model) else _of_file
+        made = result(home, model, wishes, workshop, report)
+    return made | {"seconds": round(time.monotonic() - began, 1)}
+
+
+def _of_file(home: Home, model: LocalModel, wishes: Wishes, workshop: Path, report: Report) -> dict[str, Any]:
+    wishes = with_importance(home, model, wishes, report)
+    return finished(home, model, wishes, workshop, report)
+
+
+def _of_folder(
+    home: Home, model: LocalModel, wishes: Wishes, workshop: Path, report: Report
+) -> dict[str, Any]:
+    """Through a GGUF with the folder's own numbers, unless a plain type in one file is all that is wanted."""
+    asked = order(model, wishes, home.models, anew=False)
+    if asked.mix.is_plain and not wishes.part_size:
+        return _plain(asked, workshop, report)
+    with as_file(model, workshop, report) as source:
+        return _of_file(home, source, wishes, workshop, report)
+
+
+def _plain(asked: Order, workshop: Path, report: Report) -> dict[str, Any]:
+    """Converted, and nothing else: there is nothing to compare it with."""
+    if asked.taken:
+        raise ModelExists(asked.name)
+    part = workshop / f"{asked.name}.part"
+    with _full_disk(workshop, asked.source.size):
+        told = write(asked.model, part, asked.mix.base, report)
+        _land(asked, [part], part, asked.file)
+    result = described(asked, told["size"], 1) | {"pre": told["pre"]}
+    write_atomic(beside(asked.file), as_json(result), 0o644)
+    return result
 
 
 def with_importance(home: Home, model: LocalModel, wishes: Wishes, report: Report) -> Wishes:
@@ -215,12 +250,16 @@ def finished(home: Home, model: LocalModel, wishes: Wishes, workshop: Path, repo
     if not Ledger.read(note, fingerprint(asked, made)).landed:
         order(model, wishes, home.models)
         make(asked, made, workshop, wishes.threads or hardware.machine().physical_cores, report)
-    result = described(asked, made)
+    result = described(asked, made.size, len(made.parts))
     if wishes.measure:
         result |= {"measured": measured(home, asked, made, wishes, report)}
-    write_atomic(beside(asked.file), json.dumps(result, ensure_ascii=False, indent=1).encode(), 0o644)
+    write_atomic(beside(asked.file), as_json(result), 0o644)
     note.unlink(missing_ok=True)
     return result
+
+
+def as_json(result: dict[str, Any]) -> bytes:
+    return json.dumps(result, ensure_ascii=False, indent=1).encode()
 
 
 def beside(file: Path) -> Path:
@@ -273,7 +312,7 @@ def make(asked: Order, made: Target, workshop: Path, threads: int, report: Repor
         raise DirectUnavailable(phrase("engine.direct.drifted", detail=f"{drift}")) from drift
     with _full_disk(workshop, made.size):
         work.write(part, ledger, threads, lambda done, total: _tell(report, done, total))
-        _land(part, asked, made)
+        _land(asked, made.files(part), part, asked.place(made))
         ledger.land()
 
 
@@ -288,13 +327,13 @@ def _tell(report: Report, done: int, total: int) -> None:
     report.progress(done, total, "bytes", PACKING)
 
 
-def _land(part: Path, asked: Order, made: Target) -> None:
+def _land(asked: Order, files: Sequence[Path], part: Path, place: Path) -> None:
     """A file, or a folder of parts, appears under its name at once and whole."""
-    if asked.file.exists() or asked.folder.exists():  # made by someone else meanwhile
+    if asked.taken:  # made by someone else meanwhile
         raise ModelExists(asked.name)
-    for file in made.files(part):
+    for file in files:
         file.chmod(0o644)
-    land(part, asked.place(made))
+    land(part, place)
 
 
 def _require_room(files: Sequence[Path], size: int) -> None:
@@ -324,20 +363,20 @@ def fingerprint(asked: Order, made: Target) -> str:
     return hashlib.sha256(told.encode() + made.head).hexdigest()
 
 
-def described(asked: Order, made: Target) -> dict[str, Any]:
+def described(asked: Order, file_size: int, files: int) -> dict[str, Any]:
     """The result of the job. Sizes are bytes of weights, `file_size` that of the whole file."""
     size, bits = sizes(asked.source, asked.choices)
     return {
         "name": asked.name,
-        "files": len(made.parts),
+        "files": files,
         "type": asked.mix.name,
         "source": asked.model.name,
-        "file_size": made.size,
+        "file_size": file_size,
         "size": size,
         "bits": round(bits, 3),
         "source_size": asked.source.size,
         "source_bits": round(8 * asked.source.size / asked.source.elements, 3),
-        "types": made.types,
+        "types": types_of(asked.choices),
         "narrow": sum(choice.narrow for choice in asked.choices),
         "from_quantized": asked.was,
         "importance": asked.importance.path.name if asked.importance else "",

@@ -13,6 +13,7 @@ from fabula.engine.builds import builds
 from fabula.engine.direct.loading import obstacle
 from fabula.lab.quantize.mixes import SOURCES, Mix
 from fabula.lab.quantize.rules import Anatomy, Choice, anatomy, choose, in_order
+from fabula.models.formats.folders import FORMAT as FOLDER
 from fabula.models.formats.gguf import BadHeader, Header, Tensor, read_header
 from fabula.models.formats.identify import parts_of
 from fabula.models.formats.types import TENSOR_TYPES
@@ -56,8 +57,8 @@ class Source:
 
 
 def require_possible(model: LocalModel) -> None:
-    """Raises BadParameter, CannotQuantize or DirectUnavailable."""
-    if model.format != GGUF:
+    """Raises BadParameter, CannotQuantize, CannotConvert or DirectUnavailable."""
+    if model.format not in (GGUF, FOLDER):
         raise BadParameter("model", model.name, phrase("expected.gguf_model"))
     if model.problem:
         reason = phrase(model.problem, file=model.path.name, name=model.name, size=model.size)
@@ -66,9 +67,17 @@ def require_possible(model: LocalModel) -> None:
         raise DirectUnavailable(why)
 
 
-def read_source(path: Path, name: str) -> Source:
-    """The model whose first file is `path`. Raises CannotQuantize for one that is damaged or incomplete."""
-    headers = tuple(_header(file, name) for file in parts_of(path))
+def read_source(model: LocalModel) -> Source:
+    """Raises CannotQuantize for one that is damaged or incomplete, CannotConvert for a folder that has no
+    form in GGUF; of any other folder, what its GGUF would be."""
+    if model.format == FOLDER:
+        from fabula.lab.quantize.from_folder import virtual_header
+
+        return _source((virtual_header(model),), model.path, model.name)
+    return _source(tuple(_header(file, model.name) for file in parts_of(model.path)), model.path, model.name)
+
+
+def _source(headers: tuple[Header, ...], path: Path, name: str) -> Source:
     places = {
         tensor.name: Place(header.path, header.data_start + tensor.offset)
         for header in headers

@@ -152,6 +152,7 @@ async def _read(asked: Task, engine: Engine, tally: Tally, part: Path, report: R
         done = sum(map(len, chunks[: tally.chunks]))
         report.progress(done, tokens, "tokens", READING)
         for ids in chunks[tally.chunks :]:
+            report.check()
             tally.add(await worker.capture(Prompt((ids,), add_special=False), [WEIGHTS], "squares"))
             done += len(ids)
             report.progress(done, tokens, "tokens", READING)

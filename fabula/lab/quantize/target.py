@@ -54,12 +54,6 @@ class Target:
     def head(self) -> bytes:
         return b"".join(part.head for part in self.parts)
 
-    @property
-    def types(self) -> dict[str, int]:
-        """How many tensors have each type, the most frequent first."""
-        names = (TENSOR_TYPES[choice.type].name for part in self.parts for choice in part.choices)
-        return dict(Counter(names).most_common())
-
     def files(self, place: Path) -> list[Path]:
         """The only file, or those in the folder of that name."""
         return [place / part.name if part.name else place for part in self.parts]
@@ -119,6 +113,11 @@ def _split_pairs(number: int, count: int, tensors: int) -> list[bytes]:
         _string(key) + struct.pack(form, kind, value)
         for key, (form, kind, value) in zip(SPLIT, kinds, strict=True)
     ]
+
+
+def types_of(choices: Sequence[Choice]) -> dict[str, int]:
+    """How many tensors have each type, the most frequent first."""
+    return dict(Counter(TENSOR_TYPES[choice.type].name for choice in choices).most_common())
 
 
 def sizes(source: Source, choices: Sequence[Choice]) -> tuple[int, float]:

@@ -14,7 +14,7 @@ from fabula.models.formats.gguf import MAGIC, STRING
 
 VERSION = 3
 ALIGNMENT = 32  # bytes; the format's own where a file does not say another
-UINT32, INT32, FLOAT32 = 4, 5, 6
+UINT32, INT32, FLOAT32, BOOL = 4, 5, 6, 7
 
 ARRAY = 9
 Value = str | int | float | Sequence[str] | Sequence[int] | Sequence[float]
@@ -70,6 +70,8 @@ def _string(text: str) -> bytes:
 def _value(value: Value) -> bytes:
     if isinstance(value, str):
         return struct.pack("<I", STRING) + _string(value)
+    if isinstance(value, bool):
+        return struct.pack("<IB", BOOL, value)
     if isinstance(value, int):
         return struct.pack("<II", UINT32, value)
     if isinstance(value, float):
