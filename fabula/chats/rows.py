@@ -292,11 +292,13 @@ def apply(connection: Connection, chat: Row[Any], pointers: Iterable[Pointer]) -
     for pointer in pointers:
         changed.setdefault((pointer.table, pointer.id), {})[pointer.field] = pointer.after
     moved = [id for (_, id), values in changed.items() if not values.keys().isdisjoint(PLACES)]
+    places = _places(connection, moved) if moved else {}
     for id in moved:
         _set(connection, chat, "messages", id, {"parent_id": f"moving {id}"})
+    for id in sorted(moved, key=lambda id: changed["messages", id].get("position", places[id])):
+        _make_free(connection, chat, places[id], changed["messages", id])
+        _set(connection, chat, "messages", id, changed["messages", id])
     for (table, id), values in changed.items():
-        if id in moved:
-            _make_free(connection, chat, id, values)
         _set(connection, chat, table, id, values)
         if "version_id" in values:
             _find_by(connection, chat, id, values["version_id"])
@@ -306,11 +308,15 @@ def apply(connection: Connection, chat: Row[Any], pointers: Iterable[Pointer]) -
         _settle_depths(connection, chat, moved)
 
 
-def _make_free(connection: Connection, chat: Row[Any], id: str, values: dict[str, Any]) -> None:
+def _places(connection: Connection, ids: Sequence[str]) -> dict[str, int]:
+    query = select(messages.c.id, messages.c.position).where(messages.c.id.in_(ids))
+    return {str(id): int(position) for id, position in connection.execute(query)}
+
+
+def _make_free(connection: Connection, chat: Row[Any], place: int, values: dict[str, Any]) -> None:
     """Another position where somebody stands meanwhile: a reply may come to a message that was moved."""
     columns = messages.c
-    own = select(columns.position).where(columns.id == id)
-    wanted = values["position"] if "position" in values else connection.scalar(own)
+    wanted = values.get("position", place)
     there = columns.chat_id == chat.id, columns.parent_id == values["parent_id"]
     if connection.scalar(select(columns.id).where(*there, columns.position == wanted)):
         last = connection.scalar(select(func.max(columns.position)).where(*there))

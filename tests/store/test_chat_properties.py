@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 from story import Story
@@ -47,6 +47,8 @@ STEPS = st.lists(st.tuples(st.sampled_from(ACTS), st.integers(0, 30)), max_size=
 
 
 @settings(max_examples=30, deadline=None)
+@example([("add", 0), ("add", 0), ("add_at", 0), ("later", 0), ("add", 0)])
+@example([("reply", 24), ("late", 5), ("alone", 0), ("alone", 0), ("later", 2), ("fork", 0)])
 @given(STEPS)
 def test_undoing_everything_shows_the_beginning_and_redoing_the_end(steps: list[tuple[str, int]]) -> None:
     asyncio.run(_in_a_new_home(lambda chats, database: _there_and_back(chats, database, steps)))
