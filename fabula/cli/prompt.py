@@ -22,7 +22,7 @@ def prompt(
     chat: ChatArgument, trace: TraceOption = False, home: HomeOption = None, json: JsonOption = False
 ) -> None:
     with connect(home) as studio:
-        looked = studio.get(f"/chats/{segment(_found(studio, chat))}/prompt")
+        looked = studio.get(f"/chats/{segment(found(studio, chat))}/prompt")
     if json:
         screen.json_lines([looked])
         return
@@ -38,7 +38,7 @@ def prompt(
         screen.line(reply.printable(looked["text"]))
 
 
-def _found(studio: Client, which: str) -> str:
+def found(studio: Client, which: str) -> str:
     """By id, or by a title that only one of the newest chats has."""
     try:
         return str(studio.get(f"/chats/{segment(which)}")["id"])

@@ -105,7 +105,7 @@ def _of_text(found: TextPrompt, given: Given) -> FaithfulPrompt:
 
 
 def _of_messages(found: ChatPrompt, turn: Turn, given: Given) -> FaithfulPrompt:
-    parts = [Part(row.source, row.id, row.text, row.label) for row in found.rows]
+    parts = [Part(_word(row.source), row.id, row.text, row.label) for row in found.rows]
     continues = turn.kind == "continue" and bool(found.rows) and found.rows[-1].role == "assistant"
     messages, pieces = accepted(found.messages, given.template, continues)
     plan = PromptPlan(
@@ -117,6 +117,29 @@ def _of_messages(found: ChatPrompt, turn: Turn, given: Given) -> FaithfulPrompt:
         lore=found.lore,
         messages=messages,
     )
+
+
+WORDS = {
+    "main": "system_prompt",
+    "worldInfoBefore": "lore",
+    "worldInfoAfter": "lore",
+    "personaDescription": "persona",
+    "charDescription": "description",
+    "charPersonality": "personality",
+    "scenario": "scenario",
+    "jailbreak": "post_history",
+    "message": "message",
+    "injection": "injection",
+    "newMainChat": "chat_start",
+    "newChat": "examples",
+    **dict.fromkeys(("groupNudge", "continueNudge", "impersonate", "quietPrompt", "bias"), "quiet"),
+    **dict.fromkeys(("continuePrefill", "emptyUserMessageReplacement"), "message"),
+}
+
+
+def _word(source: str) -> str:
+    """What people are told that a row is; a preset may have prompts of its own."""
+    return "examples" if source.startswith("examples") else WORDS.get(source, "prompt")
 
 
 def _with_break(plan: PromptPlan, parts: Sequence[Part], memory: Memory) -> PromptPlan:
