@@ -9,6 +9,7 @@ Knows nothing of the studio: it imports only the engine, so that it starts fast 
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import json
 import os
@@ -18,6 +19,7 @@ from dataclasses import dataclass
 
 READY = "FABULA-READY "
 LINUX_PARENT_DEATH_SIGNAL = 1  # prctl's PR_SET_PDEATHSIG
+WARNINGS = 2  # common/log.h: 1 errors, 2 warnings, 3 what is done, 4 its details
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,8 +68,20 @@ def main() -> None:
         READY + json.dumps({"address": server.listening_address, "version": xllamacpp.__version__}),
         flush=True,
     )
+    _speak_of_trouble_only(xllamacpp)
     sys.stdin.read()
     os._exit(0)
+
+
+def _speak_of_trouble_only(xllamacpp) -> None:  # type: ignore[no-untyped-def]
+    """From here on the log names errors and warnings. What it says of each request (every prompt that is kept
+    in RAM, for one: hundreds of lines) would cost the studio more than the request itself.
+
+    The function is the engine's own, under the name that its compiler gave it; a build without it talks on.
+    """
+    library = ctypes.CDLL(sys.modules["xllamacpp.xllamacpp"].__file__)
+    with contextlib.suppress(AttributeError):
+        library._Z30common_log_set_verbosity_tholdi(ctypes.c_int(WARNINGS))
 
 
 def _params(settings: Settings, xllamacpp):  # type: ignore[no-untyped-def]  # the engine has no types
