@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import functools
 from pathlib import Path
 
 from fabula.app.config import Config
@@ -21,6 +22,8 @@ from fabula.models.adapters.attached import with_one, without
 from fabula.models.adapters.shelf import Adapters
 from fabula.models.catalog import Catalog
 from fabula.store.home import Home
+
+ALONE = LoadOptions(slots=1)  # the exact engine serves one request at a time
 
 
 class ModelShelf:
@@ -74,16 +77,15 @@ class ModelShelf:
     def load_options(self, model: LocalModel) -> LoadOptions:
         """What is set for this model, over what is set for all; a copy is loaded as its model is."""
         settings = self._config.now
-        common = LoadOptions(
-            context=settings.engine_context or None,
-            slots=settings.engine_slots or None,
-            threads=settings.engine_threads or None,
-            kv_type=settings.engine_kv_type,
-            gpu_layers=settings.engine_gpu_layers,
+        common = _common(
+            settings.engine_context,
+            settings.engine_slots,
+            settings.engine_threads,
+            settings.engine_kv_type,
+            settings.engine_gpu_layers,
         )
         said = self._config.of_model(base(model.name)).over(common)
-        alone = LoadOptions(slots=1)  # the exact engine serves one request at a time
-        return alone.over(said) if said.is_exact or is_copy(model.name) else said
+        return ALONE.over(said) if said.is_exact or is_copy(model.name) else said
 
     def engine_of(self, model: LocalModel) -> Choice:
         """Raises BadParameter when no engine can run it."""
@@ -134,6 +136,18 @@ class ModelShelf:
 
     def _adapters_beside_models(self) -> list[Path]:
         return [model.path for model in self.catalog.list() if model.problem == "models.problem.adapter"]
+
+
+@functools.lru_cache(maxsize=4)
+def _common(context: int, slots: int, threads: int, kv_type: str, gpu_layers: int) -> LoadOptions:
+    """What is set for all models. Every request asks."""
+    return LoadOptions(
+        context=context or None,
+        slots=slots or None,
+        threads=threads or None,
+        kv_type=kv_type,
+        gpu_layers=gpu_layers,
+    )
 
 
 def require_here(model: LocalModel) -> None:

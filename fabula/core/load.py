@@ -108,8 +108,7 @@ class LoadOptions:
 
     def said(self) -> dict[str, Any]:
         """What was wished, without what was left open."""
-        named = ((field.name, getattr(self, field.name)) for field in dataclasses.fields(self))
-        return {name: value for name, value in named if value is not None}
+        return {name: value for name in NAMES if (value := getattr(self, name)) is not None}
 
     @property
     def is_exact(self) -> bool:
@@ -118,9 +117,11 @@ class LoadOptions:
 
     def over(self, base: Self) -> Self:
         """These wishes, and those of `base` where these say nothing."""
-        return dataclasses.replace(base, **self.said())
+        said = self.said()
+        return dataclasses.replace(base, **said) if said else base
 
 
+NAMES = tuple(field.name for field in dataclasses.fields(LoadOptions))
 NOTHING = LoadOptions()
 """All is left open."""
 
@@ -169,6 +170,8 @@ def _seconds(value: str | float) -> float | None:
 
 def wish_of(options: Mapping[str, Any], keep_alive: str | float | None) -> Wish:
     """From the fields of a request. Raises BadParameter."""
+    if not options and keep_alive is None:
+        return NO_WISH
     wished = LoadOptions.of(options)
     for name in ("engine", "quantize"):
         if (value := getattr(wished, name)) is not None:

@@ -98,12 +98,11 @@ class Sampling:
     @classmethod
     def of(cls, values: dict[str, Any]) -> Self:
         """From loose values (JSON, a preset file). Raises BadParameter for unknown names and wrong types."""
-        fields = {field.name: field for field in dataclasses.fields(cls)}
         checked = {}
         for name, value in values.items():
-            if name not in fields:
-                raise BadParameter(name, f"{value}", phrase("expected.one_of", names=", ".join(fields)))
-            checked[name] = typed(name, value, str(fields[name].type))
+            if name not in TYPES:
+                raise BadParameter(name, f"{value}", phrase("expected.one_of", names=", ".join(TYPES)))
+            checked[name] = typed(name, value, TYPES[name])
         return cls(**checked)
 
     def changed(self) -> dict[str, Any]:
@@ -170,6 +169,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "think_budget": (0, 10_000_000),
 }
 
-NAMES = tuple(field.name for field in dataclasses.fields(Sampling))
+TYPES = {field.name: str(field.type) for field in dataclasses.fields(Sampling)}
+NAMES = tuple(TYPES)
 NEUTRAL = Sampling().all()
 """The defaults by name, made once: every request asks what it changes."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 from fabula.core.errors import TemplateRefused
 from fabula.prompt.template import ChatTemplate
 
@@ -13,10 +15,16 @@ def openings(template: ChatTemplate) -> tuple[str, ...]:
 
     White space at its end is left off: a tokenizer may join it with the message.
     """
+    return _openings(template.source, *template.specials)
+
+
+@functools.lru_cache(maxsize=64)
+def _openings(source: str, bos: str, eos: str) -> tuple[str, ...]:
+    """Neither tools nor the date stand between two messages: what one prompt showed holds for all."""
     turns = (("user", _ASKED), ("assistant", _ANSWERED), ("user", _ASKED_AGAIN))
     messages = [{"role": role, "content": text} for role, text in turns]
     try:
-        text = template.render(messages, add_generation_prompt=False)
+        text = ChatTemplate(source, bos=bos, eos=eos).render(messages, add_generation_prompt=False)
     except TemplateRefused:
         return ()
     after, _, _ = text.partition(_ANSWERED)[2].partition(_ASKED_AGAIN)

@@ -191,6 +191,11 @@ class ChatTemplate:
     def knows(self, variable: str) -> bool:
         return variable in names(self.source)
 
+    @property
+    def specials(self) -> tuple[str, str]:
+        """The tokens that begin and end a text."""
+        return self._bos, self._eos
+
     def render(self, messages: Sequence[dict[str, Any]], *, add_generation_prompt: bool) -> str:
         """The prompt text for messages of `{role, content, name?, tool_calls?, …}`.
 

@@ -71,7 +71,18 @@ def behind(studio: Studio) -> ASGIApp:
         max_body_size=MAX_BODY,
     )
     app.include_router(openai_routes.router(studio))  # first: routes are tried one by one
-    model_rooms = (downloads, searching, vectors, tuning, quantizing, adapters, models, engines, remotes, scoring)
+    model_rooms = (
+        downloads,
+        searching,
+        vectors,
+        tuning,
+        quantizing,
+        adapters,
+        models,
+        engines,
+        remotes,
+        scoring,
+    )
     story_rooms = (stories, lorebooks, personas, scripts)
     for room in (system, *model_rooms, chats, turns, jobs, presets, measures, characters, *story_rooms):
         app.include_router(room.router(studio), prefix=NATIVE)
