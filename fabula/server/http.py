@@ -38,11 +38,11 @@ from fabula.server.native import (
     quantizing,
     remotes,
     scoring,
-    system,
-    tuning,
     scripts,
     searching,
     stories,
+    system,
+    tuning,
     turns,
     vectors,
 )
