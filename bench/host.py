@@ -26,7 +26,6 @@ from bench.studio import ENGINE_FILE, EngineAddress
 from fabula.app import MakeWorker
 from fabula.core.sampling import Sampling
 from fabula.core.worker import Prompt
-from fabula.engine.llamacpp import process
 from fabula.engine.llamacpp.process import EngineProcess
 from fabula.engine.scripted import Reply, ScriptedWorker
 from fabula.server.run import serve
@@ -52,7 +51,7 @@ def tell_address(home: Home) -> None:
 def make_worker(engine: str) -> MakeWorker | None:
     """None is the product's own choice."""
     if engine == "instant":
-        process.PROGRAM = Path(instant.__file__)
+        EngineProcess.program = Path(instant.__file__)
     return (lambda model: ScriptedWorker(_story)) if engine == "scripted" else None
 
 

@@ -22,9 +22,9 @@ from fabula.core.model import LocalModel
 from fabula.core.plan import HOST, Plan
 from fabula.core.texts import phrase
 from fabula.engine.builds.builds import Build, ours
+from fabula.engine.child_process import ENVIRONMENT
 from fabula.engine.llamacpp import loading
 from fabula.engine.llamacpp.log import advice, reason
-from fabula.engine.llamacpp.process import ENVIRONMENT
 from fabula.engine.llamacpp.sizes import MIB, Sizes, breakdown, by_plan, sizes
 from fabula.models.fit.oracle import told
 from fabula.models.fit.twin import write_twin

@@ -15,7 +15,7 @@ from remote_loading import loaded
 from worker_suite import Suited, WorkerSuite
 
 from fabula.core.worker import Counts, KeepsSlots, TakesAdapters
-from fabula.engine.llamacpp.process import ENVIRONMENT
+from fabula.engine.child_process import ENVIRONMENT
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 RAW = Path(__file__).with_name("raw_server.py")

@@ -13,15 +13,16 @@ from typing import Any
 
 from fabula.core.errors import DirectUnavailable
 from fabula.core.texts import phrase
+from fabula.engine.child_process import READ_BYTES, READY, ChildProcess
 from fabula.engine.direct.frames import Frame, Frames, line
-from fabula.engine.llamacpp.process import READ_BYTES, READY, EngineProcess
 
 PROGRAM = Path(__file__).with_name("child.py")
 
 
-class DirectProcess(EngineProcess):
+class DirectProcess(ChildProcess):
     """One running child. `facts` is what it told of its model when it was ready."""
 
+    program = PROGRAM
     facts: dict[str, Any]
 
     def __init__(self, *parts: Any) -> None:
@@ -62,7 +63,8 @@ class DirectProcess(EngineProcess):
     def _understand(self, handshake: dict[str, Any]) -> None:
         if drift := handshake.get("drifted"):
             raise DirectUnavailable(phrase("engine.direct.drifted", detail=drift))
-        self.facts, self.version = handshake, handshake["version"]
+        super()._understand(handshake)
+        self.facts = handshake
 
     async def _read_stdout(self) -> None:
         """The handshake, then frames; whatever was printed before it is log."""
