@@ -10,6 +10,7 @@ import typer
 
 from fabula.cli import screen, verbs
 from fabula.cli.options import HomeOption, JsonOption
+from fabula.cli.recommend import sentences
 from fabula.cli.words import language, say
 from fabula.core.texts import as_bytes
 
@@ -187,8 +188,8 @@ def facts(entry: Entry) -> list[tuple[str, str]]:
         "template": entry.template,
         "samplers": ", ".join(entry.samplers),
         "alignment": say(f"catalog.alignment.{entry.alignment}") if entry.alignment else "",
-        "character": " ".join(say(f"catalog.character.{word}") for word in entry.character),
-        "weaknesses": " ".join(say(f"catalog.weakness.{word}") for word in entry.weaknesses),
+        "character": sentences(say(f"catalog.character.{word}") for word in entry.character),
+        "weaknesses": sentences(say(f"catalog.weakness.{word}") for word in entry.weaknesses),
     }
     return [(say(f"cli.catalog.columns.{name}"), value) for name, value in told.items() if value]
 

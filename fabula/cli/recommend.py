@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -110,10 +112,10 @@ def show(found: Advised, wish: Wish, count: int, *, every: bool) -> None:
     if best:
         screen.table([(say(title), side) for title, side in COLUMNS], [row(choice) for choice in best])
         for number, choice in enumerate(best, 1):
-            told = " ".join(note.say(language()) for note in why(choice, wish))
+            told = sentences(note.say(language()) for note in why(choice, wish))
             screen.line()
-            screen.line(f"{number}. {choice.entry.name}: {told}")
-            screen.line(f"   {get(choice)}")
+            screen.pairs([(f"{number}.", f"{choice.entry.name}: {told}")])
+            screen.line(f"    {get(choice)}")
     else:
         screen.line(say("cli.recommend.none"))
     screen.line()
@@ -121,6 +123,11 @@ def show(found: Advised, wish: Wish, count: int, *, every: bool) -> None:
     screen.note(say("recommend.rule", slowest=wish.slowest))
     screen.note(found.basis.say(language()))
     screen.note(say("cli.recommend.guide"))
+
+
+def sentences(told: Iterable[str]) -> str:
+    """One after the other, with a blank where the language has one."""
+    return (" " if language() == "en" else "").join(told)
 
 
 def row(choice: Choice) -> tuple[str, ...]:
@@ -149,17 +156,18 @@ def get(choice: Choice) -> str:
 
 
 def ruled_out(found: Advised, wish: Wish, *, every: bool) -> None:
-    """How many for which reason; with `every` each by its name."""
+    """How many for which reason; with `every` each by its name, below what is said of it."""
     from fabula.models.recommend import why_not
 
     if every:
-        pairs = [(choice.entry.name, why_not(choice, wish).say(language())) for choice in found.advice.out]
+        said: dict[str, list[str]] = {}
+        for choice in found.advice.out:
+            said.setdefault(why_not(choice, wish).say(language()), []).append(choice.entry.name)
         screen.line(say("cli.recommend.ruled_out"))
-        screen.pairs(pairs)
+        for sentence, names in said.items():
+            screen.pairs([("-", f"{sentence}\n{', '.join(names)}")])
         return
-    counts: dict[str, int] = {}
-    for choice in found.advice.out:
-        counts[choice.out] = counts.get(choice.out, 0) + 1
-    parts = [say(f"cli.recommend.reasons.{reason}", count=count) for reason, count in counts.items()]
+    counts = Counter(choice.out for choice in found.advice.out)
+    parts = [say(f"cli.recommend.reasons.{reason}", count=count) for reason, count in counts.most_common()]
     if parts:
         screen.line(say("cli.recommend.left_out", reasons=" · ".join(parts)))

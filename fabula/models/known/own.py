@@ -47,7 +47,7 @@ def add(file: Path, rows: Iterable[Mapping[str, Any]]) -> tuple[Entry, ...]:
     more = list(rows)
     added = _read({"version": VERSION, "models": more}, file)
     names = {plain(entry.name) for entry in added}
-    before = _load(file)["models"] if file.is_file() else []
+    before = _load(file)["models"] if mine(file) else []
     kept = [row for row in before if plain(str(row.get("name", ""))) not in names]
     text = json.dumps({"version": VERSION, "models": [*kept, *more]}, ensure_ascii=False, indent=1)
     write_atomic(file, (text + "\n").encode())
