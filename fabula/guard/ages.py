@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fabula.guard.cues import Cues
-from fabula.guard.forms import compiled
+from fabula.guard.forms import compiled, pattern
 from fabula.guard.lexicon import ATOM, phrases
 from fabula.guard.numerals import ENGLISH, ORDINAL, english, ordinal, reckon, roman
 
@@ -54,6 +54,7 @@ _FORBIDS = re.compile(  # "no one under 18": a notice, not a person
     r"(?:\b(?:no one|nobody|no person|anyone|if you are|(?:prohibited|forbidden)(?: \w+){0,3}|no \w+|"
     r"not (?:suitable|intended|meant|allowed) for(?: \w+){0,2}) ?)$"
 )
+_AS_A_CHILD = pattern("ages_en.as_a_child")
 _ALMOST = ("almost", "nearly", "not yet", "under", "going to be")
 _FILE = Path(__file__).parent / "ages_en.json"
 
@@ -111,6 +112,8 @@ def _age(form: str, match: re.Match[str]) -> Age | None:
         return None
     if form == "is" and who in ("there", "this", "that", "which", "what", "total", "here"):
         return None
+    if form == "though" and match[0][:2] == "at" and years <= 12 and not _AS_A_CHILD.search(match.string):
+        return None  # "at nine, she was in the office"
     if form == "comma" and (not 3 < years < 100 or who in no_name_before_comma or who in no_name):
         return None
     who = "" if who in no_name else who.removesuffix("'s")

@@ -91,7 +91,7 @@ CHINESE_AGES = frozenset(f"{tens}{one}岁" for tens in ("", "十") for one in "�
 HAN_ENDING = 3
 COUNTED = ("minor3", "minor2", "minor1", "void")  # of whose phrases there may be several
 YOUNG = ("minor3", "minor2", "minor1", "grade", "school3", "school2")
-ARMING = ("act", "depict", "hint", "body", "explicit")
+HEAT = frozenset({"act", "depict", "hint", "body", "explicit"})
 
 
 @functools.cache
@@ -123,7 +123,7 @@ def _sort_in(endings: dict[str, set[str]], category: str, atoms: list[str]) -> N
     """By what a stream can tell that a phrase may have come: its ending, or its least common word."""
     if category in YOUNG and _ending(atoms) not in _lists()["common"]:
         endings["young"].add(_ending(atoms))
-    if category not in ARMING:
+    if category not in HEAT:
         return
     ending = _ending(atoms)
     common = frozenset(_lists()["common"])

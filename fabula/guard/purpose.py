@@ -6,7 +6,7 @@ import re
 
 from fabula.guard.ages import Age
 from fabula.guard.forms import pattern
-from fabula.guard.lexicon import Hit
+from fabula.guard.lexicon import HEAT, Hit
 from fabula.guard.young import Minor
 
 _CLAUSE = pattern("purpose.clause")
@@ -38,7 +38,6 @@ def heat_of(text: str, hits: list[Hit], words: frozenset[str]) -> tuple[int, boo
     return (1, False) if hints or body else (0, False)
 
 
-HEAT = frozenset({"act", "depict", "hint", "body", "explicit"})
 _WITHOUT = pattern("purpose.without")
 
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from fabula.guard.births import CUES_OF_PARENTS, CUES_OF_YEARS, minors_by_birth, tells_births
 from fabula.guard.cues import Cues
 from fabula.guard.forms import find_forms, pattern
-from fabula.guard.lexicon import ATOM, Hit, lexicon
+from fabula.guard.lexicon import ATOM, HEAT, Hit, lexicon
 from fabula.guard.normalise import normalise
 from fabula.guard.people import names_in
-from fabula.guard.purpose import HEAT, Frame, are_apart, aside_of, frame_of, heat_of, is_forbidden
+from fabula.guard.purpose import Frame, are_apart, aside_of, frame_of, heat_of, is_forbidden
 from fabula.guard.young import Minor, ages_of, answer_in, minors_of, tells_numbers, years_passed, younger_by
 
 LONGEST = 320  # characters after which a sentence counts as ended
@@ -27,7 +27,7 @@ _SIGNALS = frozenset({"minor1", "minor2", "minor3", "school2", "school3"})
 _PARAGRAPH = re.compile(r"\n\s*\n\s*$")
 PERSONS = frozenset({"first", "second", "third"})
 _VOIDABLE = frozenset({*_SIGNALS, *HEAT, "grade", "later"})
-_TURNS = frozenset({"break", "asks", "asks_license", "couple"})
+_TURNS = frozenset({"break", "asks", "asks_license", "couple", "pair"})
 _OWNED = pattern("reading.owned")
 _ALIAS = pattern("reading.alias")
 

@@ -34,6 +34,7 @@ class Person:
     told: int = 0  # the sentence that told the age
     text: str = ""  # what told of them
     recalled: bool = False  # someone thinks back to them, perhaps to a younger self
+    mere: bool = False  # children as such, who came up when others were a pair already
 
     def is_called(self, text: str) -> bool:
         """Whether a sentence speaks of "the daughter" who was told of."""
@@ -51,6 +52,7 @@ class Scene:
     warm_at: int = -1000
     warm_text: str = ""
     warm_pair: bool = False  # it told of a couple or of adults
+    pair_at: int = -1000  # where something sexual was last told of people of whom none is young
     hints_at: int = -1000
     couple_at: int = -1000  # where two adults were last spoken of together
     asked_at: int = -1000  # where someone was last asked for an age
@@ -106,6 +108,10 @@ class Scene:
         if hot and not excused:
             self.warm_at, self.warm_text = self.at, sentence.text
             self.warm_pair = self._is_of_others(sentence)
+        if not sentence.strong and (
+            (hot and not guilty and not excused) or {"pair", "couple"} & sentence.words
+        ):
+            self.pair_at = self.at
         return guilty
 
     # ── who there is ────────────────────────────────────────────────────────────────────────────────
@@ -168,8 +174,9 @@ class Scene:
             if not minor.passing:
                 owned = bool({"possessive", "absent"} & sentence.words) and name[0] == "<"
                 recalled = "memory" in sentence.words
+                mere = minor.mere and self.at - self.pair_at <= CHAIN
                 self.minors[name] = Person(
-                    minor.years, self.at, role == "system", owned, self.at, sentence.text, recalled
+                    minor.years, self.at, role == "system", owned, self.at, sentence.text, recalled, mere
                 )
         return fresh
 
@@ -277,12 +284,19 @@ class Scene:
         if not to_them and self._is_of_couple():
             return False
         return any(
-            self.at - person.seen <= NEAR and (not person.owned or to_them) for person in self.minors.values()
+            self.at - person.seen <= NEAR and (to_them or not (person.owned or person.mere))
+            for person in self.minors.values()
         )
 
     def _joins_warm(self, sentence: Sentence, fresh: list[str]) -> bool:
         """Whether someone in what was sexual just before now turns out to be a minor."""
         if not fresh or self.at - self.warm_at > WARM:
+            return False
+        if (
+            sentence.strong
+            and all(minor.mere for minor in sentence.strong)
+            and not TO_THEM.search(sentence.text)
+        ):
             return False
         aside = {"possessive", "absent"} & sentence.words
         if len(aside) == 2 or (aside and self.warm_pair):

@@ -10,7 +10,7 @@ from fabula.guard.ages import ADULT, LATER, Age, english_ages
 from fabula.guard.ages_zh import chinese_ages
 from fabula.guard.ages_zh import later as chinese_later
 from fabula.guard.forms import pattern
-from fabula.guard.lexicon import Hit
+from fabula.guard.lexicon import HEAT, Hit
 from fabula.guard.numerals import CARDINALS, ORDINALS, TENS, chinese, english
 from fabula.guard.people import PRONOUNS
 
@@ -29,6 +29,7 @@ class Minor:
     start: int
     end: int
     passing: bool = False  # two weak signs in one sentence: not remembered after it
+    mere: bool = False  # children as such, of whom nothing is told: "the pupils noticed nothing"
 
 
 def tells_numbers(text: str, atoms: Collection[str]) -> bool:
@@ -64,12 +65,15 @@ def minors_of(text: str, hits: list[Hit], ages: list[Age], words: frozenset[str]
     found = [
         Minor(3, age.who, age.years, age.start, age.end)
         for age in ages
-        if age.is_minor and not _was(age, text, adult) and not (adult and _LONG_AGO.search(text[age.start :]))
+        if age.is_minor
+        and not _was(age, text, adult)
+        and not (adult and _LONG_AGO.search(text[age.start :]))
+        and not _tells_back(age, text, words)
     ]
     for hit in hits:
         strength = _strength(text, hit, words)
         if strength == 3 or (strength == 2 and not _adult_near(text, hit, adult)):
-            found.append(Minor(strength, "", None, hit.start, hit.end))
+            found.append(Minor(strength, "", None, hit.start, hit.end, mere=_is_mere(text, hit)))
     weak = [hit for hit in hits if "minor1" in hit.categories]
     if weak and not found and not adult and "adult" not in words:
         several = len({hit.phrase for hit in weak}) > 1 or "elder" in words
@@ -90,6 +94,16 @@ def _was(young: Age, text: str, adult: list[Age]) -> bool:
         and _NOW.search(text[young.end : age.end])
         for age in adult
     )
+
+
+_IN_SPEECH = pattern("young.in_speech")
+_BACK_THEN = pattern("young.back_then")
+
+
+def _tells_back(age: Age, text: str, words: frozenset[str]) -> bool:
+    """ "I was sixteen when he died," said by someone who is so no longer; Chinese has no past tense."""
+    said = _IN_SPEECH.search(text[: age.start]) and _BACK_THEN.search(text[age.end :])
+    return bool(said) and HEAT.isdisjoint(words)
 
 
 _AT_SCHOOL = pattern("young.at_school")
@@ -114,6 +128,17 @@ def _strength(text: str, hit: Hit, words: frozenset[str]) -> int:
     if not school or "recall" in words or _WORKS_AT.search(before) or _TEACHES.match(after):
         return 0
     return school if _AT_SCHOOL.search(before) else 0
+
+
+_PREDICATIVE = pattern("young.predicative")
+_PLURAL = ("s", "children", "们")
+
+
+def _is_mere(text: str, hit: Hit) -> bool:
+    """Children as such: many, or any; not "she was a child", nor "the child" of whom the story goes on."""
+    if hit.phrase.endswith(_PLURAL) or text.startswith(("'s ", "们"), hit.end):
+        return True
+    return "collective" in hit.categories and not _PREDICATIVE.search(text[: hit.start])
 
 
 _WITH = pattern("young.with")
