@@ -55,6 +55,8 @@ export const get = (path) => send("GET", path);
 export const post = (path, body = {}) => send("POST", path, body);
 /** @param {string} path @param {unknown} body @returns {Promise<any>} */
 export const patch = (path, body) => send("PATCH", path, body);
+/** @param {string} path @param {unknown} body @returns {Promise<any>} */
+export const put = (path, body) => send("PUT", path, body);
 /** A file as it is. @param {string} path @param {Blob} content @returns {Promise<any>} */
 export async function upload(path, content) {
   const headers = { "Content-Type": "application/octet-stream" };

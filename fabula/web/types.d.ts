@@ -72,3 +72,8 @@ export interface System {
   machine: Machine; running: Running[]; suggestions: Suggestion[];
 }
 export interface Setting { name: string; value: any; default: any; where: "default" | "file" | "environment" | "flag"; about: string; choices: string[]; is_time: boolean }
+export interface Remote {
+  name: string; url: string; kind: string; label: string; host: string; reach: "machine" | "network" | "internet"; has_key: boolean;
+  is_encrypted: boolean; at_a_time: number; patterns: string[]; models: string[]; asked_at: number;
+}
+export interface RemoteKind { kind: string; label: string }

@@ -11,6 +11,7 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from fabula.app import Studio
+from fabula.engine.remote.kinds import LABELS
 from fabula.server.native import bodies, shapes
 
 
@@ -21,7 +22,8 @@ def router(studio: Studio) -> APIRouter:
     @routes.get("")
     async def list_remotes() -> dict[str, Any]:
         """The servers that were added, with what they said when they were asked last."""
-        return {"remotes": [shapes.remote(studio, remote) for remote in remotes.servers()]}
+        kinds = [{"kind": kind, "label": label} for kind, label in LABELS.items()]
+        return {"remotes": [shapes.remote(studio, remote) for remote in remotes.servers()], "kinds": kinds}
 
     @routes.post("", status_code=201)
     async def add(body: bodies.NewRemote) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 // Settings: how this browser likes it, then the studio's own settings, each saved as it is changed.
 // @ts-check
 import { useEffect, useState } from "preact/hooks";
+import { Remotes } from "../parts/Remotes.js";
 import { SettingRow } from "../parts/SettingRow.js";
 import { Trouble } from "../parts/Trouble.js";
 import { html } from "../parts/html.js";
@@ -16,6 +17,7 @@ export function Settings() {
   return html`<main class="page" id="main">
     <h1>${t("web.nav.settings")}</h1>
     <${Browser} />
+    <${Remotes} />
     <${Studio} />
     <${About} />
   </main>`;
