@@ -10,7 +10,7 @@ import dataclasses
 from fabula.app.config import Config
 from fabula.app.engines import Engines
 from fabula.app.shelf import ModelShelf
-from fabula.core.errors import BadParameter, ModelNotFound
+from fabula.core.errors import BadParameter, BuildMissing, ModelNotFound
 from fabula.core.load import LoadOptions
 from fabula.core.model import LocalModel
 from fabula.core.plan import Held, Note, Plan
@@ -77,6 +77,14 @@ class Planning:
 
     def machine(self) -> hardware.Machine:
         return hardware.machine()
+
+    @property
+    def uses_gpus(self) -> bool:
+        """Whether the engine in use can; a build that is missing is told when a model is loaded."""
+        try:
+            return self._engines.build.uses_gpus
+        except BuildMissing:
+            return False
 
     def _beside(self, model: LocalModel, options: LoadOptions) -> fit.Beside:
         adapters, projector = self._shelf.adapters_size(options), size_of(model.projector)

@@ -174,7 +174,8 @@ class Studio:
     # ── models ──────────────────────────────────────────────────────────────────────────────────────
 
     def suggestions(self) -> list[Suggestion]:
-        return suggest(self.planning.machine(), self.shelf.catalog.list())
+        """The first call plans all well-known models, which takes some tenths of a second."""
+        return suggest(self.planning.machine(), self.shelf.catalog.list(), self.planning.uses_gpus)
 
     async def remove_model(self, name: str) -> None:
         """Unloaded, and deleted. Raises ModelNotFound, ModelBusy, RunsElsewhere."""

@@ -130,9 +130,15 @@ class Advice:
     out: tuple[Choice, ...]
 
 
-def recommend(entries: Iterable[Entry], ground: Ground, wish: Wish) -> Advice:
-    """Of each model the best type that fits, best first by `Choice.terms`."""
-    judge = _Judge(ground, wish)
+Planned = dict[tuple[str, str, int, int], tuple[Plan, Speed | None]]
+
+
+def recommend(entries: Iterable[Entry], ground: Ground, wish: Wish, planned: Planned | None = None) -> Advice:
+    """Of each model the best type that fits, best first by `Choice.terms`.
+
+    `planned` keeps plans for further wishes on the same ground with the same context.
+    """
+    judge = _Judge(ground, wish, {} if planned is None else planned)
     best, out = list[Choice](), list[Choice]()
     for entry in entries:
         choice = judge.best(entry)
@@ -181,9 +187,9 @@ class _Offered:
 
 
 class _Judge:
-    def __init__(self, ground: Ground, wish: Wish) -> None:
+    def __init__(self, ground: Ground, wish: Wish, planned: Planned) -> None:
         self.ground, self.wish = ground, wish
-        self._planned: dict[tuple[str, str, int, int], tuple[Plan, Speed | None]] = {}
+        self._planned = planned
 
     def best(self, entry: Entry) -> Choice:
         """Its highest type that nothing rules out, else what came nearest."""

@@ -16,7 +16,7 @@ from fabula.models.fit import DEFAULT_CONTEXT
 from fabula.models.hardware import Machine
 from fabula.models.known import skeletons
 from fabula.models.known.entries import Entry, entries, plain
-from fabula.models.recommend import Advice, Choice, Wish, ground, recommend
+from fabula.models.recommend import Advice, Choice, Planned, Wish, ground, recommend
 
 IDLE_MEMORY = 0.75  # of all memory is free when no large program runs
 SCREEN = 1 << 30  # bytes of a GPU that a desktop takes
@@ -68,10 +68,12 @@ def _rounded(machine: Machine) -> Machine:
 
 @functools.lru_cache(4)
 def _advised(machine: Machine, gpu: bool) -> tuple[Advice, ...]:
-    """It takes a second to plan all models, and the home page asks often."""
+    """Planning all models takes its time, and the home page asks often."""
     place = ground(machine, gpu)
     shelf = [entry for entry in entries() if entry.quantized and "old" not in entry.weaknesses]
-    return tuple(recommend(shelf, place, Wish(task=task, context=DEFAULT_CONTEXT)) for task in PURPOSES)
+    planned: Planned = {}
+    wishes = (Wish(task=task, context=DEFAULT_CONTEXT) for task in PURPOSES)
+    return tuple(recommend(shelf, place, wish, planned) for wish in wishes)
 
 
 def _quick(best: Sequence[Choice]) -> Choice | None:

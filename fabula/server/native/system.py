@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncGenerator
 from typing import Annotated, Any
@@ -28,6 +29,7 @@ def router(studio: Studio) -> APIRouter:
     @routes.get("/system")
     async def system(request: Request) -> dict[str, Any]:
         """What this machine has, what runs, and what would be worth getting."""
+        await asyncio.to_thread(studio.suggestions)  # kept from then on
         return shapes.system(studio, caller_of(request).language)
 
     @routes.get("/texts/{language}")
