@@ -18,7 +18,10 @@ def rm(model: ModelArgument, yes: YesOption = False, home: HomeOption = None) ->
         found = studio.get(f"/models/{segment(model)}")
         for use in found["uses"]:
             screen.note(use)
-        if not yes and sys.stdin.isatty():
+        if not yes and not found["place"] and sys.stdin.isatty():
             typer.confirm(say("cli.rm.ask", name=found["name"], size=found["size"]), abort=True, err=True)
         studio.delete(f"/models/{segment(found['name'])}")
-    screen.note(say("cli.rm.done", name=found["name"], size=found["size"]))
+    if found["place"]:
+        screen.note(say("cli.scan.forgotten", place=found["name"]))
+    else:
+        screen.note(say("cli.rm.done", name=found["name"], size=found["size"]))

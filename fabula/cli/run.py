@@ -12,9 +12,10 @@ from typing import Annotated, Any
 import typer
 
 from fabula.cli import reply
-from fabula.cli.client import Client, segment
+from fabula.cli.client import Client
+from fabula.cli.getting import here
 from fabula.cli.mistakes import WrongUsage
-from fabula.cli.options import HomeOption, ModelArgument
+from fabula.cli.options import HomeOption, ModelArgument, YesOption
 from fabula.cli.studio import connect
 from fabula.cli.words import language, say
 from fabula.core.errors import BadParameter
@@ -51,6 +52,7 @@ def run(
     sets: SetOption = None,
     character: CharacterOption = "",
     as_: AsOption = "",
+    yes: YesOption = False,
     home: HomeOption = None,
 ) -> None:
     given = {"temperature": temperature, "max_tokens": max_tokens, "seed": seed, "stop": stop}
@@ -63,7 +65,7 @@ def run(
     if as_ and not character:
         raise WrongUsage(say("cli.run.as_whom"))
     with connect(home) as studio:
-        name = studio.get(f"/models/{segment(model)}")["name"]
+        name = here(studio, model, yes=yes)
         if text and not character:
             answer(studio, name, text, system, sampling)
         else:

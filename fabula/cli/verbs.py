@@ -21,7 +21,10 @@ from fabula.cli.words import say
 VERBS = (
     "run",
     "serve",
+    "search",
     "pull",
+    "downloads",
+    "scan",
     "adapter",
     "list",
     "show",

@@ -41,6 +41,7 @@ def verify(model: Which = "", home: HomeOption = None, json: JsonOption = False)
 
 def checked(models: Sequence[LocalModel], folder: Path) -> list[tuple[str, Verified]]:
     """Every file of the models, with the name of its model."""
+    from fabula.models.sources.places import placed
     from fabula.models.starter import STARTER
     from fabula.models.verifying import files_of
     from fabula.models.verifying import verify as check
@@ -55,8 +56,10 @@ def checked(models: Sequence[LocalModel], folder: Path) -> list[tuple[str, Verif
             done += count
             advance(done, total, "cli.verify.reading")
 
+        told = {model.path: model.sha256 for model in placed(folder) if model.sha256}
         for each in models:
             known = {STARTER.file: STARTER.sha256} if each.name == STARTER.name else {}
+            known |= {each.path.name: told[each.path]} if each.path in told else {}
             found += [(each.name, row) for row in check(each, folder, known, tell)]
     return found
 

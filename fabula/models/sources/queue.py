@@ -30,6 +30,8 @@ from fabula.store.jobs import RESUMABLE, Job, Jobs, as_data
 KIND = "pull"
 LOOK = 0.3  # seconds between two looks while something is on its way
 GRACE = 3.0  # seconds before a studio goes on with what another one left: many only live for one command
+HOPELESS = ("unknown_source", "source_missing", "quantization_missing", "not_in_store", "not_a_model")
+"""Failures that trying again does not mend: such a download leaves the queue."""
 State = Literal["waiting", "running", "paused", "failed"]
 
 
@@ -171,7 +173,8 @@ class Queue:
     async def _drop_done(self) -> None:
         for entry in tuple(self._entries):
             job = await self._job(entry.id)
-            if job is None or job.state == "done":
+            hopeless = job and job.error and job.error.get("code") in HOPELESS
+            if job is None or job.state == "done" or hopeless:
                 self._entries.remove(entry)
                 self._save()
 

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import Any, Literal
 
 from fastapi import APIRouter, Query, Request
 from pydantic import Field
 
 from fabula.app import Studio
-from fabula.core.texts import say
-from fabula.models.fit.telling import plan_data
 from fabula.models.sources import hubs
-from fabula.models.sources.hubs import HubFile
-from fabula.models.sources.offers import Hit, Offer, Offers
+from fabula.models.sources.telling import hit_data, offers_data
 from fabula.server.caller import caller_of
 from fabula.server.native.bodies import Body
 from fabula.store.files import free_space
@@ -43,7 +39,7 @@ def router(studio: Studio) -> APIRouter:
         """Repositories of a hub, the most fetched first."""
         wanted = hubs.Query(text=text, author=author, format="" if format == "any" else format, limit=limit)
         found = await studio.fetching.search(wanted, hub, studio.planning.fits, fits=fits)
-        return {"found": [hit(row, caller_of(request).language) for row in found]}
+        return {"found": [hit_data(row, caller_of(request).language) for row in found]}
 
     @routes.get("/search/offers")
     async def offers(
@@ -54,7 +50,10 @@ def router(studio: Studio) -> APIRouter:
         """The files of a repository or of a well-known model, each with size and verdict, one recommended."""
         found = await studio.fetching.offers(of, studio.planning.fits, context)
         free = free_space(studio.home.models)
-        return offered(found, caller_of(request).language) | {"free": free, "folder": str(studio.home.models)}
+        return offers_data(found, caller_of(request).language) | {
+            "free": free,
+            "folder": str(studio.home.models),
+        }
 
     @routes.get("/places")
     async def places() -> Json:
@@ -73,48 +72,3 @@ def router(studio: Studio) -> APIRouter:
         return {"places": studio.fetching.places()}
 
     return routes
-
-
-def hit(row: Hit, language: str) -> Json:
-    planned = plan_data(row.plan, language) if row.plan else None
-    return dataclasses.asdict(row.found) | {
-        "source": row.found.source,
-        "verdict": row.plan.verdict if row.plan else "",
-        "plan": planned,
-    }
-
-
-def offered(found: Offers, language: str) -> Json:
-    return {
-        "source": found.source,
-        "offers": [offer(row, found, language) for row in found.offers],
-        "recommended": found.best.source if found.best else "",
-        "why": found.why.say(language),
-        "needed": found.needed,
-        "projector": file(found.projector) if found.projector else None,
-        "unneeded": [
-            file(row.file) | {"why": say(f"models.offers.unneeded.{row.why}", language)}
-            for row in found.unneeded
-        ],
-        "header_requests": found.header_requests,
-    }
-
-
-def offer(row: Offer, found: Offers, language: str) -> Json:
-    return {
-        "source": row.source,
-        "name": row.model.name,
-        "format": row.model.format,
-        "quantization": row.label,
-        "size": row.model.size,
-        "files": [file(each) for each in row.model.files],
-        "verdict": row.plan.verdict,
-        "basis": row.basis,
-        "plan": plan_data(row.plan, language),
-        "recommended": row is found.best,
-        "out": say(f"models.offers.out.{row.out}", language) if row.out else "",
-    }
-
-
-def file(row: HubFile) -> Json:
-    return {"path": row.path, "size": row.size, "sha256": row.sha256}
