@@ -18,7 +18,9 @@ from fabula.app.shelf import ModelShelf, require_here
 from fabula.app.workers import WorkerMaker
 from fabula.chats.book import Chats
 from fabula.chats.characters.library import Characters
+from fabula.chats.characters.thumbnails import Thumbnails
 from fabula.chats.counting import RememberedCounts
+from fabula.chats.exchange.desk import Exchange
 from fabula.chats.lorebooks.library import Lorebooks
 from fabula.chats.personas import Personas
 from fabula.chats.replies import Replies
@@ -134,11 +136,14 @@ class Studio:
     def _chats(self) -> None:
         self.presets = Presets(self.database)
         self.chats = Chats(self.database, self.events, self.journal, self.states.forget)
-        self.characters = Characters(self.database, Media(self.home.media))
+        media = Media(self.home.media)
+        self.characters = Characters(self.database, media)
         self.turns = Turns(self.beside, FloorGuard(OpenPolicy()), RememberedCounts(self.chats))
         self.live = Live(self.journal)
         self.stories = Stories(self.database, self.chats, self.characters)
         self.story_shelf = StoryShelf(self.database, self.chats)
+        self.exchange = Exchange(self.database, self.chats)
+        self.thumbnails = Thumbnails(media, self.home.thumbnails)
         self.lorebooks = Lorebooks(self.database)
         self.personas = Personas(self.database)
         self.scripts = Scripts(self.database)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import builtins  # in this class `list` is what the shelf does
 import contextlib
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -31,7 +32,7 @@ from fabula.chats.records import (
     TurnOutcome,
     Version,
 )
-from fabula.core.errors import TurnNotFound
+from fabula.core.errors import StaleRevision, TurnNotFound
 from fabula.core.messages import Role
 from fabula.core.seams import Events, Journal
 from fabula.store.database import Database
@@ -177,18 +178,20 @@ class Chats:
     ) -> Change:
         """A message below `parent_id` (default: the head; "": a new first message); it becomes the head."""
         return await self._change(
-            lambda c: changes.add(c, owner, id, revision, role, text, author, parent_id)
+            lambda c: changes.add(c, owner, id, revision, role, text, author, parent_id), text
         )
 
     async def edit(self, owner: str, id: str, revision: int, message_id: str, text: str) -> Change:
         """A new version of the message; what follows it stays."""
-        return await self._change(lambda c: changes.edit(c, owner, id, revision, message_id, text))
+        return await self._change(lambda c: changes.edit(c, owner, id, revision, message_id, text), text)
 
     async def branch(
         self, owner: str, id: str, revision: int, message_id: str, text: str | None = None
     ) -> Change:
         """With a text, an alternative to the message becomes the head; without, the message itself does."""
-        return await self._change(lambda c: changes.branch(c, owner, id, revision, message_id, text))
+        return await self._change(
+            lambda c: changes.branch(c, owner, id, revision, message_id, text), text or ""
+        )
 
     async def move_head(self, owner: str, id: str, revision: int, message_id: str) -> Change:
         """Shows the path through a message, down to where it was last left."""
@@ -240,8 +243,12 @@ class Chats:
 
     # ────────────────────────────────────────────────────────────────────────────────────────────────
 
-    async def _change(self, work: Callable[[Connection], Change]) -> Change:
-        change = await self._database.write(work)
+    async def _change(self, work: Callable[[Connection], Change], text: str = "") -> Change:
+        """Who saw an older revision is told, and gets the text back."""
+        try:
+            change = await self._database.write(work)
+        except StaleRevision as stale:
+            raise dataclasses.replace(stale, text=text) from stale
         self.announce(change.chat)
         return change
 

@@ -167,7 +167,7 @@ class Replies:
     async def _begin(self, caller: Caller, ask: Ask, turn_id: str) -> Started:
         chat = await self._chats.get(caller.owner_id, ask.chat_id)
         if chat.revision != ask.revision:
-            raise StaleRevision(ask.chat_id, ask.revision, chat.revision)
+            raise StaleRevision(ask.chat_id, ask.revision, chat.revision, text=ask.text)
         wish = _checked(ask)
         model = self._find(ask.model or chat.model)
         sampling = await self._sampling(caller, chat.sampling, ask.sampling)

@@ -477,11 +477,12 @@ class Conflict(FabulaError):
 
 @dataclass(eq=False)
 class StaleRevision(Conflict):
-    """The chat moved on since the caller read it; nothing was changed."""
+    """The chat moved on since the caller read it; nothing was changed. `text` is what would have come in."""
 
     chat_id: str
     given: int
     current: int
+    text: str = field(default="", kw_only=True)
 
 
 @dataclass(eq=False)

@@ -30,6 +30,7 @@ from fabula.server.native import (
     downloads,
     engines,
     jobs,
+    keeping,
     lorebooks,
     measures,
     models,
@@ -84,7 +85,8 @@ def behind(studio: Studio) -> ASGIApp:
         scoring,
     )
     story_rooms = (stories, lorebooks, personas, scripts)
-    for room in (system, *model_rooms, chats, turns, jobs, presets, measures, characters, *story_rooms):
+    chat_rooms = (keeping, chats, turns)
+    for room in (system, *model_rooms, *chat_rooms, jobs, presets, measures, characters, *story_rooms):
         app.include_router(room.router(studio), prefix=NATIVE)
     app.include_router(embeddings.router(studio))
     _tell_errors(app)

@@ -88,6 +88,11 @@ class Home:
         return self.path / "media"
 
     @property
+    def thumbnails(self) -> Path:
+        """Pictures made small; made with the first one, and only faster to have."""
+        return self.path / "thumbnails"
+
+    @property
     def jobs(self) -> Path:
         return self.path / "jobs"
 

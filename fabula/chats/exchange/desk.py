@@ -8,6 +8,7 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
+from types import MappingProxyType
 from typing import Any, Literal
 
 from fabula.chats.book import Chats
@@ -24,6 +25,7 @@ Format = Literal["jsonl", "text", "markdown", "html"]
 FILE_LIMIT = 256 << 20  # bytes
 NOTE = {"text": "note_prompt", "interval": "note_interval", "depth": "note_depth", "role": "note_role"}
 NOTE |= {"place": "note_position"}
+NOTHING: Mapping[str, str] = MappingProxyType({})
 OWN = "fabula"
 """Where the header of a file keeps what only Fabula knows: title, model, system prompt, sampling."""
 
@@ -58,16 +60,30 @@ class Exchange:
     # ── in ──────────────────────────────────────────────────────────────────────────────────────────
 
     async def take(
-        self, owner: str, files: Sequence[tuple[str, bytes]], fields: Mapping[str, Any] | None = None
+        self,
+        owner: str,
+        files: Sequence[tuple[str, bytes]],
+        fields: Mapping[str, Any] | None = None,
+        *,
+        worlds: Mapping[str, str] = NOTHING,
+        personas: Mapping[str, str] = NOTHING,
     ) -> list[Taken]:
         """The chats of files of any program. Those of SillyTavern that branch off each other become one.
 
+        `worlds` and `personas` are ids of what a chat names: lorebooks by name, personas by picture.
         Raises ChatUnreadable, and then nothing came in.
         """
         tavern_files, others = await asyncio.to_thread(_sorted_out, files)
-        told = dict(fields or {})
-        mine = [await self._plant_tavern(owner, family, told) for family in tavern.families(tavern_files)]
+        told, mine = dict(fields or {}), []
+        for family in tavern.families(tavern_files):
+            named = _named(family[0], worlds, personas)
+            story = {"story": _told(family[0]).get("story", {}) | named | told.get("story", {})}
+            mine.append(await self._plant_tavern(owner, family, told | story))
         return mine + [await self._plant(owner, found, told) for found in others]
+
+    def require_readable(self, name: str, content: bytes) -> None:
+        """Raises ChatUnreadable."""
+        _sorted_out([(name, content)])
 
     async def _plant_tavern(self, owner: str, family: Sequence[TavernFile], fields: dict[str, Any]) -> Taken:
         whole = await asyncio.to_thread(tavern.grown, family)
@@ -145,6 +161,13 @@ def _told(file: TavernFile) -> dict[str, Any]:
     told |= {"story": {"note": note}} if note.get("text") else {}
     variables = metadata.get("variables")
     return told | ({"variables": variables} if isinstance(variables, dict) else {})
+
+
+def _named(file: TavernFile, worlds: Mapping[str, str], personas: Mapping[str, str]) -> dict[str, Any]:
+    """The lorebook and the persona that a chat is bound to, where they are here."""
+    book, face = (str(file.metadata.get(name, "")) for name in ("world_info", "persona"))
+    named: dict[str, Any] = {"lorebooks": [worlds[book]]} if book in worlds else {}
+    return named | ({"persona_id": personas[face]} if face in personas else {})
 
 
 def _is_note(name: str, value: Any) -> bool:

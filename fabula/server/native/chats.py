@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 
 from fabula.app import Studio
+from fabula.chats.records import ChatFilter
 from fabula.server.caller import caller_of
-from fabula.server.native import bodies, shapes, story_bodies
+from fabula.server.native import bodies, keeping, shapes, story_bodies
 
 Limit = Annotated[int, Query(ge=1, le=1000)]
 Offset = Annotated[int | None, Query(ge=0, le=2**31)]
@@ -22,10 +23,16 @@ def router(studio: Studio) -> APIRouter:
     chats = studio.chats
 
     @routes.get("")
-    async def list_chats(request: Request, limit: Limit = 50, before: float | None = None) -> dict[str, Any]:
-        """The newest chats first; `before` pages by `updated_at`."""
-        rows = await chats.list(caller_of(request).owner_id, limit=limit, before=before)
-        return {"chats": [shapes.chat(studio, row) for row in rows]}
+    async def list_chats(
+        request: Request,
+        wanted: Annotated[ChatFilter, Depends(keeping.chat_filter)],
+        limit: Limit = 50,
+        before: float | None = None,
+        offset: int = Query(0, ge=0),
+    ) -> dict[str, Any]:
+        """The newest chats first, all or those that a filter finds; `before` pages by `updated_at`."""
+        rows, total = await chats.find(caller_of(request).owner_id, wanted, limit, before, offset)
+        return {"chats": [shapes.chat(studio, row) for row in rows], "total": total}
 
     @routes.post("", status_code=201)
     async def create(body: story_bodies.NewChat, request: Request) -> dict[str, Any]:
@@ -141,7 +148,9 @@ def _messages(routes: APIRouter, studio: Studio) -> None:
         return shapes.change(studio, change, caller_of(request).language)
 
     @routes.delete("/{chat_id}/messages/{message_id}")
-    async def hide(chat_id: str, message_id: str, revision: int, request: Request) -> dict[str, Any]:
-        """Hide a message and all that follows it; undo brings them back."""
-        change = await chats.hide(caller_of(request).owner_id, chat_id, revision, message_id)
+    async def hide(
+        chat_id: str, message_id: str, revision: int, request: Request, alone: bool = False
+    ) -> dict[str, Any]:
+        """Delete a message and all that follows it, or it `alone`; undo brings back what was deleted."""
+        change = await chats.hide(caller_of(request).owner_id, chat_id, revision, message_id, alone)
         return shapes.change(studio, change, caller_of(request).language)
