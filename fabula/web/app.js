@@ -1,4 +1,4 @@
-// The app: one frame, four rooms, the keys that work everywhere.
+// The app: one frame, five rooms, the keys that work everywhere.
 // @ts-check
 import { effect } from "@preact/signals";
 import { render } from "preact";
@@ -9,6 +9,7 @@ import { html } from "./parts/html.js";
 import { chat, redo, toEnd, toStart, undo } from "./state/chat.js";
 import { newChat } from "./state/chats.js";
 import { start, unreachable } from "./state/events.js";
+import "./state/group.js";
 import { reading, theme } from "./state/prefs.js";
 import { route } from "./state/route.js";
 import { busy, stop } from "./state/turn.js";
@@ -16,16 +17,17 @@ import { chosenLanguage, setLanguage, t } from "./texts.js";
 import { CharactersView } from "./views/characters.js";
 import { ChatView } from "./views/chat.js";
 import { Home } from "./views/home.js";
+import { Lore } from "./views/lore.js";
 import { Settings } from "./views/settings.js";
 
-const VIEWS = { home: Home, characters: CharactersView, settings: Settings };
+const VIEWS = { home: Home, characters: CharactersView, lore: Lore, settings: Settings };
 
 function App() {
   const { view, id } = route.value;
   return html`
     <a class="skip" href="#main" onClick=${skip}>${t("web.nav.skip")}</a>
     <${Rail} />
-    ${view === "chat" ? html`<${ChatView} id=${id} />` : html`<${VIEWS[view]} />`}
+    ${view === "chat" ? html`<${ChatView} id=${id} />` : html`<${VIEWS[view]} id=${id} />`}
     ${unreachable.value && html`<div class="banner" role="alert">${t("web.error.unreachable_retrying")}</div>`}
     <${Toasts} />
     <${Shortcuts} />

@@ -25,7 +25,21 @@ export interface Chat {
   id: string; title: string; model: string; system: string; sampling: Record<string, any>; head_id: string; revision: number;
   created_at: number; updated_at: number; can_undo: boolean; can_redo: boolean; turn_id: string; message_count: number;
   character_id: string; persona: { name?: string; description?: string };
+  story: { layout?: Story["layout"]; group?: Group | null };
 }
+export interface Note { text: string; interval: number; place: number; depth: number; role: number; scanned: boolean }
+export interface Group { members: { character_id: string; muted: boolean }[]; order: number; join: number; auto_s: number }
+export interface Story {
+  chat: string; revision: number; layout: "steady" | "text" | "messages"; context: string; instruct: string; prompts: string; persona_id: string;
+  lorebooks: string[]; note: Note; group: Group | null; scenario: string; variables: Record<string, any>;
+}
+export interface Links { everywhere: boolean; characters: string[]; personas: string[] }
+export interface Lorebook { id: string; name: string; size: number; revision: number; links: Links; entries?: Entry[] }
+export interface Entry {
+  uid: number; key: string[]; keysecondary: string[]; comment: string; content: string; constant: boolean; disable: boolean; order: number;
+  position: number; depth: number;
+}
+export interface Persona { id: string; name: string; title: string; description: string; revision: number; links: Links }
 export interface Character {
   id: string; name: string; creator: string; about: string; folder: string; favourite: boolean; picture: string; revision: number;
   created_at: number; updated_at: number; tags: string[];
@@ -41,18 +55,18 @@ export interface Facts {
   exact?: { needed: string[]; used: boolean; why: string } | null;
 }
 export interface StoryFacts {
-  layout: "steady"; broke: null | { part: string; message_id: string; reason: "changed" | "cut" | "tail"; tokens: number };
+  layout: Story["layout"]; broke: null | { part: string; message_id: string; reason: "changed" | "cut" | "tail" | "moves"; tokens: number };
   lore: string[]; fixed: string[]; estimated: boolean;
 }
 export interface Bans { rewrites: number; wasted_tokens: number; reread_tokens: number; unavoided: string[]; notes: string[] }
 export interface Message {
   id: string; parent_id: string; role: "system" | "user" | "assistant"; author: string; text: string; version_id: string;
   version_reason: "written" | "generated" | "edited" | "continued" | "recovered"; versions: number; created_at: number;
-  swipe: { index: number; count: number; ids: string[] }; facts: Facts | null; reasoning: string;
+  swipe: { index: number; count: number; ids: string[] }; facts: Facts | null; reasoning: string; shown?: string;
 }
 export interface Version { id: string; text: string; reason: Message["version_reason"]; created_at: number; facts: Facts | null; reasoning: string }
 export interface Change { chat: Chat; message: Message | null; path_from: string }
-export interface Turn { turn_id: string; message_id: string; message_ids: string[]; kind: "reply" | "swipe" | "continue"; change: Change }
+export interface Turn { turn_id: string; message_id: string; message_ids: string[]; kind: "reply" | "swipe" | "continue"; change: Change; then?: string[] }
 export interface Progress { done: number; total: number; unit: string; rate: number; seconds_left: number | null; note: string }
 export interface Job {
   id: string; kind: string; state: "queued" | "running" | "done" | "failed" | "cancelled" | "interrupted"; title: string;
@@ -71,9 +85,9 @@ export interface System {
   version: string; home: string; languages: Language[]; starter: { present: boolean; name: string; size: number };
   machine: Machine; running: Running[]; suggestions: Suggestion[];
 }
-export interface Setting { name: string; value: any; default: any; where: "default" | "file" | "environment" | "flag"; about: string; choices: string[]; is_time: boolean }
 export interface Remote {
   name: string; url: string; kind: string; label: string; host: string; reach: "machine" | "network" | "internet"; has_key: boolean;
   is_encrypted: boolean; at_a_time: number; patterns: string[]; models: string[]; asked_at: number;
 }
 export interface RemoteKind { kind: string; label: string }
+export interface Setting { name: string; value: any; default: any; where: "default" | "file" | "environment" | "flag"; about: string; choices: string[]; is_time: boolean }

@@ -11,6 +11,7 @@ import { BANNED, BannedTexts } from "./BannedTexts.js";
 import { html } from "./html.js";
 import { IconButton } from "./Icon.js";
 import { PresetPicker } from "./PresetPicker.js";
+import { StoryPanel } from "./StoryPanel.js";
 
 /** @typedef {{name: string, least: number, most?: number, step: number, usual: string}} Knob */
 
@@ -37,6 +38,7 @@ export function ChatPanel() {
       <small class="quiet">${t("web.panel.system_about")}</small>
     </label>
     ${modelOf(now.model)?.thinks && html`<${Think} value=${now.sampling.think ?? null} />`}
+    <${StoryPanel} />
     <${Adapters} model=${now.model} sampling=${now.sampling} />
     <h3>${t("web.panel.sampling")}</h3>
     <${PresetPicker} sampling=${now.sampling} shown=${[...KNOBS.map((knob) => knob.name), ...BANNED]} />

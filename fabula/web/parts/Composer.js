@@ -4,7 +4,8 @@ import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { page } from "../state/chat.js";
 import { draftOf, keepDraft } from "../state/drafts.js";
 import { enterSends } from "../state/prefs.js";
-import { busy, live, say, stop } from "../state/turn.js";
+import { tellGroup } from "../state/group.js";
+import { busy, live, stop } from "../state/turn.js";
 import { t } from "../texts.js";
 import { startEdit } from "./Actions.js";
 import { fitHeight } from "./fitHeight.js";
@@ -20,7 +21,7 @@ export function Composer({ chatId, disabled = false }) {
     const said = text.trim();
     if (!said || busy.value || disabled) return;
     write("");
-    if (!(await say(said))) write(said);
+    if (!(await tellGroup(said))) write(said);
   };
   useLayoutEffect(() => fitHeight(area.current), [text]);
   useLayoutEffect(() => {

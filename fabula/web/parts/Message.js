@@ -63,7 +63,7 @@ export function Message({ message, live, last, place, total }) {
     <div class="message-name">${name}</div>
     ${live && html`<${LiveStatus} live=${live} />`}
     <${Thinking} key=${message.id} live=${live} message=${message} />
-    ${isEdited ? html`<${Editor} message=${message} />` : live ? html`<${LiveMarkdown} key=${live.messageId} text=${live.text} />` : html`<${Markdown} text=${message.text} />`}
+    ${isEdited ? html`<${Editor} message=${message} />` : live ? html`<${LiveMarkdown} key=${live.messageId} text=${live.text} />` : html`<${Markdown} text=${message.shown ?? message.text} />`}
     <footer class="message-foot">
       ${live && html`<${LiveSwipes} />`}
       ${!live && near && !isEdited && html`<${Actions} message=${message} last=${last} />`}

@@ -11,6 +11,7 @@ const ROOMS = /** @type {const} */ ([
   ["home", "#/", "home"],
   ["chat", "#/chat", "chats"],
   ["characters", "#/characters", "characters"],
+  ["lore", "#/lore", "lore"],
   ["settings", "#/settings", "settings"],
 ]);
 

@@ -77,7 +77,7 @@ export async function newChat(model = preferredModel.value) {
 export async function talkTo(id, name) {
   try {
     const model = preferredModel.value;
-    const chat = await api.post("/chats", { model, character_id: id, persona: { name, description: "" } });
+    const chat = await api.post("/chats", { model, character_id: id, persona: name ? { name, description: "" } : null });
     if (model) warmUp(model);
     go(`#/chat/${chat.id}`);
     await loadChats();

@@ -1,13 +1,13 @@
-// Which room is open: #/ home, #/chat[/ID], #/characters, #/settings. Knows only the address.
+// Which room is open: #/ home, #/chat[/ID], #/characters, #/lore[/ID], #/settings. Knows only the address.
 // @ts-check
 import { signal } from "@preact/signals";
 
-/** @typedef {{view: "home" | "chat" | "characters" | "settings", id: string}} Route */
+/** @typedef {{view: "home" | "chat" | "characters" | "lore" | "settings", id: string}} Route */
 
 /** @param {string} hash @returns {Route} */
 function read(hash) {
   const [view = "", id = ""] = hash.replace(/^#\/?/, "").split("/");
-  if (view === "chat") return { view, id: decodeURIComponent(id) };
+  if (view === "chat" || view === "lore") return { view, id: decodeURIComponent(id) };
   return { view: view === "settings" || view === "characters" ? view : "home", id: "" };
 }
 

@@ -5,6 +5,7 @@
 import { batch, computed, effect, signal, untracked } from "@preact/signals";
 import * as api from "../api.js";
 import { apply, askWriting, atEnd, catchUp, change, changeChat, chat, page, reload, scrollTo, showMessage, toEnd } from "./chat.js";
+import { titleFor } from "./titles.js";
 import { tell, tellError } from "./toasts.js";
 
 /** @import { Message, Turn } from "../types.d.ts" */
@@ -30,7 +31,7 @@ import { tell, tellError } from "./toasts.js";
  * @property {number} frame
  */
 /** @typedef {"waiting" | "queued" | "loading" | "reading" | "thinking" | "writing" | "written"} Phase */
-/** @typedef {{kind: Turn["kind"], text?: string, message_id?: string, count?: number}} Ask */
+/** @typedef {{kind: Turn["kind"], text?: string, message_id?: string, count?: number, speaker?: string}} Ask */
 
 /** The reply that is looked at. */
 export const live = signal(/** @type {Live | null} */ (null));
@@ -40,6 +41,9 @@ export const starting = signal(false);
 export const failure = signal(/** @type {{message: string, retry: () => void} | null} */ (null));
 /** For screen readers: the reply, once it is there. */
 export const announcement = signal("");
+/** Those of a group who want to speak after this reply, and the end of the last turn. */
+export const then = signal(/** @type {string[]} */ ([]));
+export const ended = signal({ n: 0, kind: "", chatId: "" });
 export const busy = computed(() => starting.value || live.value !== null);
 
 /** The messages on the screen: the path, with the reply that is being written in its place. */
@@ -76,17 +80,11 @@ export async function say(text) {
   return begin(text ? { kind: "reply", text } : { kind: "reply" });
 }
 
-const TITLE_LENGTH = 60;
-
-/** A chat is called after its first words until somebody names it. @param {string} text */
-function titleFor(text) {
-  const words = text.replace(/[*_`#>]+/g, "").trim().split(/\n|(?<=[.?!。？！])\s*/)[0];
-  if (words.length <= TITLE_LENGTH) return words;
-  return `${words.slice(0, TITLE_LENGTH).replace(/\s+\S*$/, "")}…`;
-}
-
 /** Another alternative of a reply, or several side by side. @param {Message} message @param {number} [count] */
 export const regenerate = (message, count = 1) => begin({ kind: "swipe", message_id: message.id, ...(count > 1 && { count }) }, message.parent_id);
+
+/** Somebody of a group goes on; "" = whoever wants to. @param {string} speaker */
+export const speak = (speaker) => begin({ kind: "reply", speaker });
 
 /** @param {Message} message */
 export const lengthen = (message) => begin({ kind: "continue", message_id: message.id });
@@ -105,6 +103,7 @@ async function begin(ask, parentId = "") {
   const refused = (/** @type {any} */ error) => (failure.value = { message: error.message, retry: () => begin(ask, parentId) });
   const began = async (/** @type {Turn} */ answer) => {
     watch(makeLives({ ...answer, kind: ask.kind, parentId: parentId || answer.change.chat.head_id }, true));
+    if (!ask.speaker) then.value = answer.then ?? [];
     if (answer.change.message) await apply(answer.change);
     else chat.value = answer.change.chat;
   };
@@ -290,6 +289,7 @@ async function finish(lives, kind, data) {
   if (kind === "error") failure.value = { message: data.message, retry };
   if (looked.messageId !== id && swipe.ids.includes(looked.messageId)) await showMessage(looked.messageId);
   await catchUp();
+  ended.value = { n: ended.value.n + 1, kind: lives.some((one) => one.stopping.value) ? "stopped" : kind, chatId: chat.value?.id ?? "" };
 }
 
 /** @param {Live[]} lives */

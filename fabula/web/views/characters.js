@@ -96,7 +96,7 @@ function Row({ character, off }) {
       <p class="quiet">${about.replace(CHAR, name)}</p>
       ${tags.length > 0 && html`<p class="character-tags quiet">${tags.join(" · ")}</p>`}
     </div>
-    <button type="button" class="button" disabled=${off} aria-label=${t("web.characters.talk_to", { name })} onClick=${() => talkTo(id, personaName.value.trim() || t("web.characters.persona_placeholder"))}>
+    <button type="button" class="button" disabled=${off} aria-label=${t("web.characters.talk_to", { name })} onClick=${() => talkTo(id, personaName.value.trim())}>
       <${Icon} name="chats" />${t("web.characters.talk")}
     </button>
     <${Menu} label=${t("web.characters.menu", { name })} items=${items}><${Icon} name="more" /><//>

@@ -1,0 +1,154 @@
+// What holds in the open chat's story: who the person is, lorebooks, author's note, layout, group. Saved when a field is
+// left. Knows the open chat.
+// @ts-check
+import { useEffect } from "preact/hooks";
+import { chat } from "../state/chat.js";
+import { everyone, isStory, loadChoices, lorebooks, personas, setStory, story, templates } from "../state/story.js";
+import { busy, speak } from "../state/turn.js";
+import { t } from "../texts.js";
+import { html } from "./html.js";
+
+/** @import { Group, Story } from "../types.d.ts" */
+
+const LAYOUTS = /** @type {const} */ (["steady", "text", "messages"]);
+const ORDERS = ["natural", "list", "manual", "pooled"];
+
+export function StoryPanel() {
+  const now = story.value;
+  useEffect(() => void loadChoices(), []);
+  if (!now || !isStory(chat.value)) return null;
+  return html`<details class="story-panel" open>
+    <summary><h3>${t("web.story.title")}</h3></summary>
+    <${Persona} now=${now} />
+    <${Books} now=${now} />
+    <${NoteFields} now=${now} />
+    <${Layout} now=${now} />
+    <${Cast} now=${now} />
+  </details>`;
+}
+
+/** @param {{now: Story}} props */
+function Persona({ now }) {
+  const list = personas.value ?? [];
+  return html`<label class="block">
+    <span class="label">${t("web.story.persona")}</span>
+    <select class="field" value=${now.persona_id} onChange=${(/** @type {any} */ event) => setStory({ persona_id: event.target.value })}>
+      <option value="">${t("web.story.persona_usual")}</option>
+      ${list.map((one) => html`<option key=${one.id} value=${one.id}>${one.title ? `${one.name} (${one.title})` : one.name}</option>`)}
+    </select>
+  </label>`;
+}
+
+/** @param {{now: Story}} props */
+function Books({ now }) {
+  const list = lorebooks.value ?? [];
+  const toggle = (/** @type {string} */ id) => setStory({ lorebooks: now.lorebooks.includes(id) ? now.lorebooks.filter((other) => other !== id) : [...now.lorebooks, id] });
+  return html`<fieldset class="panel-choice">
+    <legend class="label">${t("web.story.lorebooks")}</legend>
+    ${list.map(
+      (book) => html`<label class="check" key=${book.id}>
+        <input type="checkbox" checked=${book.links.everywhere || now.lorebooks.includes(book.id)} disabled=${book.links.everywhere} onChange=${() => toggle(book.id)} />
+        <span>${book.name}</span>${book.links.everywhere && html`<small class="quiet">${t("web.lore.everywhere")}</small>`}
+      </label>`,
+    )}
+    <a class="quiet" href="#/lore">${t(list.length ? "web.story.lorebooks_edit" : "web.story.lorebooks_none")}</a>
+  </fieldset>`;
+}
+
+/** @param {{now: Story}} props */
+function NoteFields({ now }) {
+  const { note } = now;
+  const save = (/** @type {"text" | "depth" | "interval"} */ name) => (/** @type {any} */ event) => {
+    if (!event.target.reportValidity()) return;
+    const value = name === "text" ? event.target.value : Number(event.target.value);
+    if (value !== note[name]) setStory({ note: /** @type {any} */ ({ [name]: value }) });
+  };
+  return html`<label class="block">
+      <span class="label">${t("web.story.note")}</span>
+      <textarea class="field" rows="3" key=${now.chat} placeholder=${t("web.story.note_placeholder")} defaultValue=${note.text} onChange=${save("text")}></textarea>
+    </label>
+    <div class="story-numbers">
+      <label>${t("web.story.note_depth")}<input class="field" type="number" min="0" max="10000" required value=${note.depth} onChange=${save("depth")} /></label>
+      <label>${t("web.story.note_every")}<input class="field" type="number" min="0" max="10000" required value=${note.interval} onChange=${save("interval")} /></label>
+    </div>
+    <small class="quiet">${t("web.story.note_about")}</small>`;
+}
+
+/** @param {{now: Story}} props */
+function Layout({ now }) {
+  return html`<fieldset class="panel-choice">
+      <legend class="label">${t("web.story.layout")}</legend>
+      <div class="choice-options">
+        ${LAYOUTS.map(
+          (layout) => html`<label key=${layout}>
+            <input type="radio" name="layout" checked=${now.layout === layout} onChange=${() => setStory({ layout })} /><span>${t(`web.story.layout_${layout}`)}</span>
+          </label>`,
+        )}
+      </div>
+      <small class="quiet">${t(`web.story.layout_${now.layout}_about`)}</small>
+    </fieldset>
+    ${now.layout === "text" && html`<${Template} now=${now} form="instruct" extra=${[["none", t("web.story.names_only")]]} />`}
+    ${now.layout === "text" && html`<${Template} now=${now} form="context" extra=${[]} />`}
+    ${now.layout === "messages" && html`<${Template} now=${now} form="prompts" extra=${[]} />`}`;
+}
+
+/** @param {{now: Story, form: "instruct" | "context" | "prompts", extra: [string, string][]}} props */
+function Template({ now, form, extra }) {
+  const names = templates.value.filter((one) => one.form === form).map((one) => /** @type {[string, string]} */ ([one.name, one.name]));
+  return html`<label class="block">
+    <span class="label">${t(`web.story.${form}`)}</span>
+    <select class="field" value=${now[form]} onChange=${(/** @type {any} */ event) => setStory({ [form]: event.target.value })}>
+      <option value="">${t(`web.story.${form}_usual`)}</option>
+      ${[...extra, ...names].map(([value, name]) => html`<option key=${value} value=${value}>${name}</option>`)}
+    </select>
+  </label>`;
+}
+
+// ── a group ─────────────────────────────────────────────────────────────────────────────────────────
+
+/** @param {{now: Story}} props */
+function Cast({ now }) {
+  const group = now.group ?? alone();
+  const here = group.members.map((member) => member.character_id);
+  const others = everyone.value.filter((one) => !here.includes(one.id));
+  const save = (/** @type {Partial<Group>} */ values) => setStory({ group: { ...group, ...values } });
+  const add = (/** @type {any} */ event) => {
+    if (event.target.value) save({ members: [...group.members, { character_id: event.target.value, muted: false }] });
+    event.target.value = "";
+  };
+  return html`<fieldset class="panel-choice">
+    <legend class="label">${t("web.story.group")}</legend>
+    ${now.group && html`<${Members} group=${group} save=${save} />`}
+    <select class="field" aria-label=${t("web.story.group_add")} onChange=${add}>
+      <option value="">${t("web.story.group_add")}</option>
+      ${others.map((one) => html`<option key=${one.id} value=${one.id}>${one.name}</option>`)}
+    </select>
+  </fieldset>`;
+}
+
+/** The chat as it is before somebody joins. @returns {Group} */
+const alone = () => ({ members: [{ character_id: chat.value?.character_id ?? "", muted: false }], order: 0, join: 0, auto_s: 0 });
+
+/** @param {{group: Group, save: (values: Partial<Group>) => void}} props */
+function Members({ group, save }) {
+  const nameOf = (/** @type {string} */ id) => everyone.value.find((one) => one.id === id)?.name ?? "…";
+  const mute = (/** @type {string} */ id) => save({ members: group.members.map((one) => (one.character_id === id ? { ...one, muted: !one.muted } : one)) });
+  const leave = (/** @type {string} */ id) => save({ members: group.members.filter((one) => one.character_id !== id) });
+  return html`<ul class="story-cast">
+      ${group.members.map(
+        ({ character_id: id, muted }) => html`<li key=${id}>
+          <span>${nameOf(id)}</span>
+          <label class="check"><input type="checkbox" checked=${muted} onChange=${() => mute(id)} /><span>${t("web.story.muted")}</span></label>
+          <button type="button" class="link-button" disabled=${busy.value} onClick=${() => speak(id)}>${t("web.story.speak")}</button>
+          <button type="button" class="link-button" disabled=${group.members.length < 2} onClick=${() => leave(id)}>${t("web.story.leave")}</button>
+        </li>`,
+      )}
+    </ul>
+    <label class="block"><span class="label">${t("web.story.order")}</span>
+      <select class="field" value=${String(group.order)} onChange=${(/** @type {any} */ event) => save({ order: Number(event.target.value) })}>
+        ${ORDERS.map((name, order) => html`<option key=${name} value=${String(order)}>${t(`web.story.order_${name}`)}</option>`)}
+      </select></label>
+    <label class="block"><span class="label">${t("web.story.auto")}</span>
+      <input class="field" type="number" min="0" max="3600" required value=${group.auto_s} onChange=${(/** @type {any} */ event) => event.target.reportValidity() && save({ auto_s: Number(event.target.value) })} />
+      <small class="quiet">${t("web.story.auto_about")}</small></label>`;
+}

@@ -1,0 +1,75 @@
+// What holds in the open chat's story, and what it can be told with: lorebooks, personas, templates. Knows no view.
+// @ts-check
+import { effect, signal, untracked } from "@preact/signals";
+import * as api from "../api.js";
+import { change, chat, page } from "./chat.js";
+import { tellError } from "./toasts.js";
+import { ended } from "./turn.js";
+
+/** @import { Character, Lorebook, Persona, Story } from "../types.d.ts" */
+
+export const story = signal(/** @type {Story | null} */ (null));
+export const lorebooks = signal(/** @type {Lorebook[] | null} */ (null));
+export const personas = signal(/** @type {Persona[] | null} */ (null));
+export const templates = signal(/** @type {{form: string, name: string}[]} */ ([]));
+export const everyone = signal(/** @type {Character[]} */ ([]));
+
+/** Whether somebody speaks in a chat other than the model as itself. @param {import("../types.d.ts").Chat | null} now */
+export const isStory = (now) => Boolean(now && (now.character_id || now.story?.group));
+
+export async function loadLorebooks() {
+  await api.get("/lorebooks").then((got) => (lorebooks.value = got.lorebooks), tellError);
+}
+
+export async function loadPersonas() {
+  await api.get("/personas").then((got) => (personas.value = got.personas), tellError);
+}
+
+/** All that the chat's panel chooses from. */
+export async function loadChoices() {
+  const names = api.get("/templates").then((got) => {
+    const ours = Object.entries(got.built_in).flatMap(([form, names]) => names.map((/** @type {string} */ name) => ({ form, name })));
+    templates.value = [...got.templates, ...ours];
+  }, tellError);
+  const people = api.get("/characters?limit=500").then((got) => (everyone.value = got.characters), tellError);
+  await Promise.all([loadLorebooks(), loadPersonas(), names, people]);
+}
+
+// The settings of the chat that is open; another window may change them.
+effect(() => {
+  const now = chat.value;
+  if (!isStory(now)) story.value = null;
+  else untracked(() => read(/** @type {import("../types.d.ts").Chat} */ (now)));
+});
+
+/** @param {import("../types.d.ts").Chat} now */
+async function read(now) {
+  if (story.value?.revision === now.revision && story.value?.chat === now.id) return;
+  try {
+    const got = await api.get(`/chats/${now.id}/story`);
+    if (chat.value?.id === now.id) story.value = { ...got, chat: now.id };
+  } catch (error) {
+    tellError(error);
+  }
+}
+
+// What a turn brought is shown as the regex scripts for the screen want it.
+effect(() => {
+  if (ended.value.n && untracked(() => isStory(chat.value))) untracked(showLast);
+});
+
+async function showLast() {
+  const id = chat.value?.id;
+  const got = await api.get(`/chats/${id}/messages?limit=2`).catch(() => null);
+  /** @type {Map<string, string>} */
+  const texts = new Map((got?.messages ?? []).filter((/** @type {any} */ one) => one.shown).map((/** @type {any} */ one) => [one.id, one.shown]));
+  if (!texts.size || chat.value?.id !== id) return;
+  const messages = page.value.messages.map((one) => (texts.has(one.id) ? { ...one, shown: texts.get(one.id) } : one));
+  page.value = { ...page.value, messages };
+}
+
+/** Other values of some settings. @param {Partial<Story>} values */
+export function setStory(values) {
+  const ask = (/** @type {number} */ revision, /** @type {string} */ id) => api.patch(`/chats/${id}/story`, { revision, ...values });
+  return change(ask, (now) => (chat.value = now));
+}
