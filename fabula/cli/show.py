@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def show(model: ModelArgument, home: HomeOption = None, json: JsonOption = False) -> None:
-    if Path(model).expanduser().exists() or re.match(r"^(hf|hub|https?):", model):
+    if Path(model).expanduser().exists() or re.match(r"^(hf|hub|ms|https?):", model):
         return describe(inspected(model, home), model, json=json)
     with connect(home) as studio:
         found = studio.get(f"/models/{segment(model)}")

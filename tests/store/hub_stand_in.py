@@ -40,6 +40,8 @@ class Hub:
     page: int = 1000  # rows of a listing
     retry_after: str = "0"
     faults: list[int | str] = field(default_factory=list)
+    busy: int = 0  # questions to the API that are answered with 429
+    only_pointers: bool = False  # as a mirror that did not fetch what git only points to
     ranges: bool = True
     pause: float = 0.0  # seconds between two blocks
     block: int = 65536
@@ -73,6 +75,9 @@ class _Handler(BaseHTTPRequestHandler):
         place = urlsplit(self.path)
         path, asked = unquote(place.path), parse_qs(place.query)
         self.hub.asked.append((path, place.query, {name.lower(): v for name, v in self.headers.items()}))
+        if path.startswith("/api/") and self.hub.busy:
+            self.hub.busy -= 1
+            return self._empty(429, retry_after=self.hub.retry_after)
         if path == "/api/models":
             return self._search(asked)
         if path == "/openapi/v1/models":
@@ -145,7 +150,7 @@ class _Handler(BaseHTTPRequestHandler):
             return self._empty(404, x_error_code="EntryNotFound")
         if len(content) <= LFS:
             return self._send(200, content, {"etag": f'"{sha256(content)[:40]}"', "x-repo-commit": "0" * 40})
-        if how == "raw":
+        if how == "raw" or self.hub.only_pointers:
             return self._send(200, pointer(content), {"content-type": "text/plain"})
         return self._empty(
             302,

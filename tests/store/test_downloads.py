@@ -155,6 +155,36 @@ def test_damage_on_the_way_is_seen_and_nothing_is_kept(hub: Hub, folder: Path) -
     assert kept.revisions["main"]
 
 
+def test_a_mirror_that_has_only_pointers_is_told(hub: Hub, folder: Path) -> None:
+    hub.add("someone/Tiny-GGUF", {"Tiny-Q4_0.gguf": SMALL})
+    hub.only_pointers = True
+    with pytest.raises(DownloadBroken, match="where the hub tells"):
+        fetch("hf:someone/Tiny-GGUF", folder)
+
+
+def test_what_one_mirror_began_another_one_ends(
+    hub: Hub, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.add("someone/Tiny-GGUF", {"Tiny-Q4_0.gguf": SMALL})
+    hub.pause = 0.05
+    seen: list[Progress] = []
+    with pytest.raises(FetchCancelled):
+        fetch("hf:someone/Tiny-GGUF", folder, seen.append, lambda: bool(seen) and seen[-1].done > 200_000)
+    with serving(Hub(repositories=hub.repositories)) as mirror:
+        monkeypatch.setenv("HF_ENDPOINT", mirror.address)
+        assert fetch("hf:someone/Tiny-GGUF", folder).read_bytes() == SMALL
+        assert not mirror.ranges_asked()[0].startswith("bytes=0-")
+
+
+def test_a_listing_is_asked_again_where_the_hub_was_busy(hub: Hub, folder: Path) -> None:
+    hub.add("someone/Tiny-GGUF", {"Tiny-Q4_0.gguf": SMALL})
+    hub.busy = 2
+    assert fetch("hf:someone/Tiny-GGUF", folder).read_bytes() == SMALL
+    hub.busy, hub.retry_after = 1, "600"
+    with pytest.raises(DownloadBroken, match="600 s"):
+        fetch("hf:someone/Tiny-GGUF:Q8_0", folder)
+
+
 # ── names ───────────────────────────────────────────────────────────────────────────────────────────
 
 

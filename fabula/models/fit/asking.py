@@ -27,6 +27,7 @@ from fabula.models.formats.gguf import Header
 from fabula.models.formats.identify import identify
 from fabula.models.gpus import Gpu
 from fabula.models.hardware import Machine
+from fabula.models.sources import places
 
 _SIZE = re.compile(r"^(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[kmgt]?)(?P<binary>i?)b?$", re.IGNORECASE)
 _POWER = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4}
@@ -123,7 +124,9 @@ class Answers:
         file = Path(text).expanduser()
         if text and "\0" not in text and file.is_file():
             return _of_file(file), (), 0
-        if re.match(r"^(hf|hub|https?):", text):
+        if text.startswith("ollama:"):
+            return _of_file(places.find_one(text)), (), 0
+        if re.match(r"^(hf|hub|ms|https?):", text):
             return self._elsewhere(text)
         try:
             return self.shelf(text), (), 0

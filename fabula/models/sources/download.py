@@ -31,6 +31,7 @@ from fabula.models.sources.words import TICK, Errand, Meter
 ATTEMPTS = 5  # in a row without a single byte
 FIRST_ATTEMPTS = 2  # while the server was never reached: being offline should be told soon
 SAVED_EVERY = 0.5  # seconds between two notes of what is here
+LONGEST_WAIT = 300.0  # seconds that a server may ask for; what is here stays
 TOPPED_UP = 2.0  # seconds before another connection takes the place of a broken one
 GOODBYE = 0.5  # seconds for each connection to hear that all is over
 
@@ -171,6 +172,10 @@ class Download:
         self._learn(answer, size or self.remote.expected, known)
 
     def _learn(self, answer: httpx.Response, size: int, validator: str) -> None:
+        """Raises DownloadBroken for what cannot be the file: a pointer to it, a page of a proxy."""
+        if self.remote.sha256 and self.remote.expected and size != self.remote.expected:
+            told = phrase("reasons.other_size", size=size, expected=self.remote.expected)
+            raise DownloadBroken(self.remote.source, told)
         self.errand.check_space(max(size - self.spans.done, 0))
         name = requests.name_offered(answer)
         self.state = _State(self.remote.url, self.remote.source, size, validator, name)
@@ -218,6 +223,9 @@ class Download:
         self.errand.pause(seconds)
 
     def _give_up(self, failures: int, reached: bool, broken: Broken) -> None:
+        if broken.wait > LONGEST_WAIT:
+            told = phrase("reasons.asks_to_wait", seconds=round(broken.wait))
+            raise DownloadBroken(self.remote.source, told) from broken
         if failures < (ATTEMPTS if reached else FIRST_ATTEMPTS):
             return
         if not broken.reached:
@@ -245,7 +253,7 @@ class Download:
             state = _State(**json.loads(self.note.read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
             return fresh
-        return state if state.url == self.remote.url else fresh
+        return state if self.remote.sha256 or state.url == self.remote.url else fresh
 
     def _spans(self) -> Spans:
         """Bytes that nothing vouches for are dropped."""

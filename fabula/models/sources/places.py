@@ -172,20 +172,26 @@ def _short(name: str) -> str:
     return path if tag == LATEST else f"{path}:{tag}"
 
 
-def index_one(source: Source, errand: Errand) -> Path:
-    """`ollama:NAME`: shown on the shelf from now on. Raises NotInStore."""
-    wanted = _short(source.target)
+def find_one(text: str) -> Path:
+    """The weights of `ollama:NAME`. Raises NotInStore."""
+    wanted = _short(text.removeprefix("ollama:"))
     models = models_of("ollama")
     for model in models:
         if model.name == wanted:
-            if "ollama" not in used(errand.folder):
-                use(errand.folder, f"ollama:{wanted}")
-            size = model.path.stat().st_size
-            errand.progress(Progress(size, size, note="models.fetch.indexed"))
             return model.path
     where = _place("ollama").roots or tuple(_ollama_roots())
     known = ", ".join(model.name for model in models) or "–"
-    raise NotInStore(source.text, "Ollama", ", ".join(map(str, where)), known)
+    raise NotInStore(text, "Ollama", ", ".join(map(str, where)), known)
+
+
+def index_one(source: Source, errand: Errand) -> Path:
+    """`ollama:NAME`: shown on the shelf from now on. Raises NotInStore."""
+    path = find_one(source.text)
+    if "ollama" not in used(errand.folder):
+        use(errand.folder, f"ollama:{_short(source.target)}")
+    size = path.stat().st_size
+    errand.progress(Progress(size, size, note="models.fetch.indexed"))
+    return path
 
 
 # ── LM Studio, folders ──────────────────────────────────────────────────────────────────────────────

@@ -32,7 +32,6 @@ from fabula.models.sources.addresses import is_allowed
 TIMEOUT = httpx.Timeout(30, connect=10)  # seconds
 REDIRECTS = 10
 AGAIN = (408, 425, 429, 500, 502, 503, 504)
-LONGEST_WAIT = 300  # seconds that a server may ask for
 _TOTAL = re.compile(r"bytes (?P<start>\d+)-\d+/(?P<total>\d+)$")
 _RESET = re.compile(r"\bt=(\d+)")
 
@@ -50,7 +49,8 @@ class Remote:
 
     @property
     def id(self) -> str:
-        return hashlib.sha256(f"{self.url}\0{self.sha256}".encode()).hexdigest()[:16]
+        """By its content where that is known: what one mirror began, another one can end."""
+        return hashlib.sha256((self.sha256.lower() or self.url).encode()).hexdigest()[:16]
 
 
 class Broken(Exception):
@@ -137,9 +137,9 @@ def _wait(answer: httpx.Response) -> float:
     if not told and (match := _RESET.search(answer.headers.get("ratelimit", ""))):
         told = match[1]
     with contextlib.suppress(ValueError):
-        return min(max(float(told), 0), LONGEST_WAIT)
+        return max(float(told), 0)
     with contextlib.suppress(ValueError):
-        return min(max(parsedate_to_datetime(told).timestamp() - time.time(), 0), LONGEST_WAIT)
+        return max(parsedate_to_datetime(told).timestamp() - time.time(), 0)
     return 0
 
 
