@@ -47,8 +47,13 @@ async def worker(
     await worker.close()
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def nothing_is_left_at_the_end() -> Iterator[None]:
-    """Of what runs Python: the browser of other tests may end later."""
+    """After every file: no child more than before it, whatever tests of other folders keep running."""
+    before = children()
     yield
-    assert not [child for child in psutil.Process().children(recursive=True) if "python" in child.name()]
+    assert children() <= before
+
+
+def children() -> set[int]:
+    return {child.pid for child in psutil.Process().children(recursive=True)}

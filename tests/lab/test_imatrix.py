@@ -24,7 +24,7 @@ HF = {
     "ffn_up": "mlp.up_proj",
     "ffn_down": "mlp.down_proj",
 }
-TEXT = "The quick brown fox jumps over the lazy dog, 1, 2, 3. " * 60
+TEXT = "The quick brown fox jumps over the lazy dog, 1, 2, 3. " * 100
 
 
 @pytest.fixture(scope="module")

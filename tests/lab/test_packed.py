@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shutil
 from pathlib import Path
 
+import from_gguf
 import packing
 import pytest
 import tiny_folders
+from asking import collect, text_of
 from lab_loading import MACHINE, loaded
 from needs import need
 
 from fabula.core.errors import ExtraMissing
 from fabula.core.load import LoadOptions
+from fabula.core.sampling import Sampling
 from fabula.core.worker import Prompt
 from fabula.engine.transformers_child.plan import plan
 from fabula.engine.transformers_child.worker import TransformersWorker
@@ -45,6 +49,29 @@ async def test_a_packed_folder_says_what_its_rounded_weights_say(
         await one.close()
     assert found[0] == pytest.approx(found[1], abs=0.5)
     assert min(found[1]) < -5  # there is something to tell apart
+
+
+@pytest.mark.parametrize("method", ["gptq", "awq"])
+@pytest.mark.timeout(900)
+async def test_a_packed_folder_of_the_starter_model_answers(
+    lab: None, starter_model: Path, tmp_path: Path, method: str
+) -> None:
+    if not (HERE or PYTHON):
+        need("gptq", "gptqmodel is not installed, and FABULA_GPTQ_PYTHON names no Python that has it")
+    small, plain = packing.packed(from_gguf.folder(starter_model, tmp_path / "starter"), method)
+    shutil.rmtree(plain)
+    model = identify_folder(small)
+    assert (model.packed, model.size < 260 << 20) == (method, True)
+    worker = TransformersWorker(tmp_path, start_timeout_s=120, python=PYTHON)
+    await worker.load(model, plan(model, MACHINE, LoadOptions(threads=2)))
+    counting, end = await collect(worker, Prompt(("1, 2, 3, 4,",)), temperature=0, max_tokens=12)
+    schema = '{"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}'
+    form, _ = await collect(worker, Prompt(("A number:",)), temperature=0, max_tokens=60, json_schema=schema)
+    ignored = worker.honours(Sampling(json_schema=schema))[1]
+    await worker.close()
+    assert text_of(counting).startswith(" 5, 6, 7, 8")
+    assert end.completion_tokens == 12
+    assert text_of(form).startswith("{") != (ignored == ("json_schema",))  # the other Python may lack it
 
 
 async def test_without_the_packages_the_extra_is_named(lab: None, tmp_path: Path) -> None:

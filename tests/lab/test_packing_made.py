@@ -1,0 +1,104 @@
+"""GPTQ and AWQ made of a folder by auto-round, for real, and what that cost, measured of what was written.
+
+auto-round may be in another Python: FABULA_PACKING_PYTHON names it.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import packing as packed_by_hand
+import pytest
+import tiny_folders
+from needs import need
+
+from fabula.core.errors import BadParameter, CannotQuantize, ExtraMissing, ModelExists
+from fabula.lab.quantize import job, pack_child, packing
+from fabula.models.catalog import Catalog
+from fabula.models.formats.folders import identify_folder
+from fabula.store import settings
+from fabula.store.home import Home
+from fabula.store.job_child import Cancelled, Report
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    home = Home(tmp_path_factory.mktemp("packing") / "home").create()
+    tiny_folders.folder(home.models / "tiny", "llama", hidden_size=128)
+    return home
+
+
+@pytest.fixture
+def maker(home: Home) -> None:
+    python = os.environ.get("FABULA_PACKING_PYTHON", "")
+    if not python and importlib.util.find_spec("auto_round") is None:
+        need("autoround", "auto-round is not installed (pip install -e '.[autoround]')")
+    settings.save(home, {"engine.transformers_python": python or None})
+
+
+def asked(type_: str, **more: Any) -> dict[str, Any]:
+    return job.Wishes(model="tiny", type=type_, threads=2, **more).arguments()
+
+
+@pytest.mark.parametrize("method", packing.METHODS)
+def test_a_folder_is_packed_into_four_bits_and_measured(home: Home, maker: None, method: str) -> None:
+    result = job.run(home, asked(method), Report())
+    made = Catalog(home.models).find(f"tiny-{method}")
+    assert (made.packed, made.quantization, made.problem) == (method.lower(), f"{method} 4-bit", "")
+    assert (result["group"], sum(result["types"].values())) == (128, 14)
+    measured = result["measured"]
+    assert [text["text"] for text in measured["texts"]] == ["en", "zh-Hant", "zh-Hans"]
+    assert 0 < measured["kl"] < 1  # what was written is the model, a little rounded
+    assert measured["same_top"] > 0.5
+    assert not list((home.models / ".quantize").glob("packing-*"))
+    with pytest.raises(ModelExists):
+        job.run(home, asked(method), Report())
+
+
+def test_a_cancelled_one_leaves_nothing(home: Home, maker: None) -> None:
+    report = Report()
+    report.cancel()
+    with pytest.raises(Cancelled):
+        job.run(home, asked("GPTQ", name="never"), report)
+    assert not (home.models / "never").exists()
+    assert not list((home.models / ".quantize").glob("packing-*"))
+
+
+@pytest.mark.parametrize("method", ["gptq", "awq"])
+def test_numbers_are_unpacked_as_their_formats_say(home: Home, tmp_path: Path, method: str) -> None:
+    from safetensors.numpy import load_file
+    from safetensors.torch import load_file as tensors_of
+
+    folder = tiny_folders.folder(tmp_path / "small", "llama")
+    made, plain = packed_by_hand.packed(folder, method)
+    name = "model.layers.1.mlp.down_proj"
+    parts = tensors_of(made / "model.safetensors")
+    found = pack_child.unpacked(*(parts[f"{name}.{part}"] for part in pack_child.PARTS), method)
+    expected = load_file(plain / "model.safetensors")[f"{name}.weight"]
+    assert pytest.approx(expected, abs=1e-6) == np.asarray(found).T
+
+
+def test_the_group_is_the_largest_that_divides_all_widths(home: Home, tmp_path: Path) -> None:
+    assert packing.group_of(identify_folder(home.models / "tiny")) == 128
+    odd = tiny_folders.folder(tmp_path / "odd", "llama", hidden_size=96, intermediate_size=192)
+    assert packing.group_of(identify_folder(odd)) == 32
+    odder = tiny_folders.folder(tmp_path / "odder", "llama", intermediate_size=100)
+    with pytest.raises(CannotQuantize, match="100 numbers"):
+        packing.group_of(identify_folder(odder))
+
+
+def test_only_folders_are_packed_and_where_auto_round_is_missing_it_is_told(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.save(home, {"engine.transformers_python": None})
+    model = identify_folder(home.models / "tiny")
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ExtraMissing, match="autoround"):
+        packing.packing(home, model, "AWQ", "", {}, 0)
+    with pytest.raises(BadParameter, match="safetensors"):
+        packing.packing(home, replace(model, format="gguf"), "AWQ", "", {}, 0)
