@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from fabula.prompt.breaks import Part
 from fabula.prompt.faithful.prepare import collapsed
 from fabula.prompt.plan import CountTable, PromptPlan, Segment
 
@@ -19,22 +18,15 @@ class Fitted:
     collapses: bool
 
     @property
-    def told(self) -> tuple[Part, ...]:
-        """The parts that are in and have a text."""
-        return tuple(
-            Part(source, "" if source == "injection" else message, text)
-            for source, message, text in self.parts
-            if text
-        )
-
-    @property
     def text(self) -> str:
         text = "".join(text for _, _, text in self.parts).replace("\r", "")
         return collapsed(text) if self.collapses else text
 
     def plan(self, counts: CountTable) -> PromptPlan:
         segments = [
-            _segment(source, message, counts.get(text.replace("\r", ""), 0), included)
+            _segment(
+                source, message, counts.get(text.replace("\r", "") if "\r" in text else text, 0), included
+            )
             for included, rows in ((True, self.parts), (False, self.left_out))
             for source, message, text in rows
             if text
@@ -43,6 +35,10 @@ class Fitted:
         return PromptPlan(
             pieces=(self.text,), segments=tuple(segments), tokens=tokens, cut_messages=self.dropped
         )
+
+
+def _counted(text: str) -> str:
+    return text.replace("\r", "") if "\r" in text else text
 
 
 def _segment(source: str, message: str, tokens: int, included: bool) -> Segment:

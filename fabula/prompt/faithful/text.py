@@ -37,7 +37,16 @@ class TextPrompt:
     plan: PromptPlan
     lore: Activation
     first_message: int = 0  # messages of the chat that did not fit
-    parts: tuple[Part, ...] = ()  # those that are in, in step with the plan's included segments
+    rows: Sequence[tuple[str, str, str]] = ()  # the parts that are in: source, message or label, text
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """In step with the plan's included segments."""
+        return tuple(
+            Part(source, "" if source == "injection" else message, text)
+            for source, message, text in self.rows
+            if text
+        )
 
 
 def text_prompt(
@@ -77,7 +86,7 @@ def text_prompt(
         plan=found.plan(counts),
         lore=prepared.activation,
         first_message=found.dropped,
-        parts=found.told,
+        rows=found.parts,
     )
 
 
@@ -128,11 +137,15 @@ class _Layout:
     # ── counting ────────────────────────────────────────────────────────────────────────────────────────
 
     def _count(self, text: str) -> int:
-        text = text.replace("\r", "")
-        if text and text not in self._counts:
+        if "\r" in text:
+            text = text.replace("\r", "")
+        if not text:
+            return 0
+        try:
+            return self._counts[text]
+        except KeyError:
             self._missing.append(text)
             return 0
-        return self._counts[text] if text else 0
 
     def _whole(self, text: str) -> int:
         return self._count(text) + self._p.turn.padding if text else 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from fabula.prompt.faithful.model import StoryMessage
@@ -26,6 +26,7 @@ class Wrapper:
     char: str
     in_group: bool
     resolve: Callable[[str], str]
+    _known: dict[tuple[bool, bool, bool, str], tuple[str, str]] = field(default_factory=dict, compare=False)
 
     def sequence(self, text: str, name: str) -> str:
         if not self.instruct.macro or not may_have_macros(text):
@@ -33,13 +34,19 @@ class Wrapper:
         return _NAME.sub(lambda _: name or "System", self.resolve(text))
 
     def message(self, message: StoryMessage, which: Which = "") -> str:
-        prefix = self.sequence(self._prefix(message, which), message.name)
-        suffix = self.sequence(self._suffix(message), message.name)
+        """What stands around a message is the same for all of one speaker, unless it has macros."""
+        key = (message.is_user, message.is_narrator, message.own_face, message.name)
+        known = self._known.get(key) if message.text and not which else None
+        if known:
+            return f"{known[0]}{message.text}{known[1]}"
+        raw = self._prefix(message, which), self._suffix(message)
+        prefix, suffix = (self.sequence(one, message.name) for one in raw)
         if not suffix and self.instruct.wrap:
             suffix = "\n"
-        named = message.name and self._names(message)
-        text = f"{message.name}: {message.text}" if named else message.text
-        return self.joined(prefix, text + suffix)
+        name = f"{message.name}: " if message.name and self._names(message) else ""
+        if not which and not any(map(may_have_macros, raw)):
+            self._known[key] = (self.joined(prefix, " ")[:-1] + name if prefix else name, suffix)
+        return self.joined(prefix, name + message.text + suffix)
 
     def joined(self, prefix: str, text: str) -> str:
         return f"{prefix}{self.instruct.separator}{text}" if prefix and text else prefix or text

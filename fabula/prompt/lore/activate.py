@@ -147,7 +147,7 @@ class _Scan:
 
     def _pass(self, state: Pass) -> list[Entry]:
         """The entries of this pass whose probability held, whether or not they fitted."""
-        candidates = [entry for entry in self._entries if self._wants(entry, state)]
+        candidates = [entry for entry in self._reachable(state) if self._wants(entry, state)]
         candidates.sort(key=lambda entry: not self._timing.is_sticky(entry))
         contest = Contest(list(candidates), self._buffer, self._timing, self._draw, state != "further")
         contest.settle(self.activated.values())
@@ -159,7 +159,7 @@ class _Scan:
 
     def _wants(self, entry: Entry, state: Pass) -> bool:
         place = self._place[id(entry)]
-        if entry.id in self.activated or place in self._failed or self._still_missing(place, entry, state):
+        if entry.id in self.activated or place in self._failed:
             return False
         reason, key = self._judged(entry, state)
         if reason == "key_missing":
@@ -170,15 +170,20 @@ class _Scan:
         self._note(entry, reason, fired=fires, key=key)
         return fires
 
-    def _still_missing(self, place: int, entry: Entry, state: Pass) -> bool:
-        """Whether no key was found before and none is in what came to the text since."""
-        if state != "recursion" or place not in self._missed:
-            return False
-        skew, searched = self._missed[place]
-        if skew != self._buffer.skew or self._buffer.may_find(entry, searched):
-            return False
-        self._missed[place] = (skew, len(self._buffer.recursed))
-        return True
+    def _reachable(self, state: Pass) -> Sequence[Entry]:
+        """In recursion without those whose keys were missing before and are not in what came since either."""
+        buffer = self._buffer
+        if state != "recursion":
+            return self._entries
+        now = (buffer.skew, len(buffer.recursed))
+        found: list[Entry] = []
+        for place, entry in enumerate(self._entries):
+            missed = self._missed.get(place)
+            if missed is None or missed[0] != now[0] or buffer.may_find(entry, missed[1]):
+                found.append(entry)
+            else:
+                self._missed[place] = now
+        return found
 
     def _judged(self, entry: Entry, state: Pass) -> tuple[Reason, str]:
         reason = self._barred(entry)
