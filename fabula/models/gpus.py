@@ -1,7 +1,7 @@
 """The GPUs of this machine, from what their drivers tell. Knows no engine that could use them.
 
-What a driver says is kept for a while, since asking it means starting a program. A driver that does not
-answer in time counts as absent.
+What a driver says is kept for a while, since asking it takes time. A driver that does not answer in time
+counts as absent.
 """
 
 from __future__ import annotations
@@ -16,9 +16,12 @@ from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import psutil
+
+if TYPE_CHECKING:
+    from fabula.models.nvml import Nvml
 
 Kind = Literal["cuda", "rocm", "metal"]
 
@@ -83,6 +86,11 @@ def free() -> dict[str, int]:
 
 def used(pid: int) -> dict[str, int]:
     """Bytes that one process has on each GPU, as far as its driver tells (NVIDIA's does)."""
+    found = asked.used(pid) if (asked := _nvml()) else None
+    return found if found is not None else _used_by_program(pid)
+
+
+def _used_by_program(pid: int) -> dict[str, int]:
     return read_used(_ask_nvidia("--query-gpu=uuid,name"), _ask_nvidia(APPS), pid)
 
 
@@ -103,7 +111,19 @@ def read_used(cards: str, apps: str, pid: int) -> dict[str, int]:
     return dict(found)
 
 
+def _nvml() -> Nvml | None:
+    from fabula.models.nvml import nvml
+
+    return nvml()
+
+
 def _nvidia() -> list[Gpu]:
+    """From the driver's library; from its program where the library does not answer."""
+    found = asked.cards() if (asked := _nvml()) else None
+    return found if found is not None else _nvidia_by_program()
+
+
+def _nvidia_by_program() -> list[Gpu]:
     return read_nvidia(_ask_nvidia("--query-gpu=name,memory.total,memory.free,display_active"))
 
 
