@@ -49,6 +49,11 @@ class Births:
         self._at_birth: int | None = None
         self._parents: list[int] = []
 
+    @property
+    def known(self) -> bool:
+        """Whether anything was told that ages may be reckoned from."""
+        return bool(self._births or self._grown or self._at_birth is not None)
+
     def go_past(self, said: str) -> None:
         """A sentence that tells nothing by itself, but what follows may go on from it."""
         self._tail = said[-OVERLAP:]
@@ -59,7 +64,7 @@ class Births:
         self._add_parents(text)
         dated = _dated(text)
         self._now_short += [_full(match["n"]) for match in _NOW_SHORT.finditer(dated)]
-        if not _TELLS_YEAR.search(dated):
+        if not TELLS_YEAR.search(dated):
             return
         self._births |= {_full(next(filter(None, match.groups()))) for match in _BORN.finditer(dated)}
         self._births |= {_decade(match["n"]) for match in _DECADE.finditer(dated)}
@@ -98,7 +103,13 @@ def _events() -> list[tuple[re.Pattern[str], str]]:
 
 
 _CUE = pattern("births.cue")
-_TELLS_YEAR = re.compile(r"(?:19|20)\d\d|\d\d年|'\d\d|后")
+TELLS_YEAR = re.compile(r"(?:19|20)\d\d|\d\d年|'\d\d|后")
+
+
+def may_reckon(text: str) -> bool:
+    """Whether a sentence tells of a year, or of the age of a parent at a birth."""
+    plain = fold(text)
+    return TELLS_YEAR.search(_dated(plain)) is not None or _PARENT_THEN.search(plain) is not None
 
 
 def tells_births(text: str) -> bool:

@@ -70,6 +70,11 @@ def pattern(name: str) -> re.Pattern[str]:
     return compiled(_patterns()[name], {"EN": ENGLISH, "ZH": CHINESE, "ORDINAL": ORDINAL})
 
 
+def listed(name: str) -> str:
+    """What `patterns.json` says as it stands there."""
+    return "".join(_patterns()[name])
+
+
 def find_forms(text: str, atoms: Iterable[str], only: frozenset[str] = frozenset()) -> list[Hit]:
     """Every form (of the categories `only`) in a text as `normalise` leaves it, of which `atoms` are all
     atoms. English ones are looked for in any text."""

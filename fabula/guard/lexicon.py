@@ -143,7 +143,7 @@ def _ending(atoms: list[str]) -> str:
 
 def phrases(category: str) -> frozenset[str]:
     """One list, in all languages."""
-    return frozenset(_lists()[category])
+    return frozenset(_lists().get(category, ()))
 
 
 @functools.cache

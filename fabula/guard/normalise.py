@@ -31,7 +31,7 @@ _DIGITS = re.compile(r"(?<![\d.,:])(\d) (\d)(?= ?(?:years?|yrs?|yo\b|y\.?o|岁|�
 _TEN_AND = re.compile(r"(?<=十)[1-9](?=岁)")  # "十4岁"
 _ONE = re.compile(r"(?<![a-z0-9])[l|i](?=\d(?: ?(?:years?|yrs?|yo|y/o|y\.o|-year|岁)))")  # "l4 years"
 _SPLIT_AGE = re.compile(r"(?<=\bis )(\d) (\d)(?!\d| ?[a-z]*(?:st|nd|rd|th)\b)|(?<=\bage )(\d) (\d)(?!\d)")
-_HAN_GAP = re.compile(rf"(?<=[{HAN}])[ *._~|/\-+·•‧・∙⋅\u3000]+(?=[{HAN}])")
+HAN_GAP = re.compile(rf"(?<=[{HAN}])[ *._~|/\-+·•‧・∙⋅\u3000]+(?=[{HAN}])")
 _JOINERS = re.compile(r"(?<=[a-z0-9])[_*~|\-]+(?=[a-z])|(?<=[a-z])[_*~|\-]+(?=[0-9])")
 _CHUNKS = re.compile(r"(?<![a-z])[a-z]{1,7}(?:[|*_~.·][a-z]{1,7}){1,5}(?![a-z])")
 _DRAWN_OUT = re.compile(r"(?<![a-z])[a-z]*(?:([a-z])\1\1|([b-df-hj-np-tv-z])\2(?![a-z]))[a-z]*")
@@ -94,7 +94,7 @@ def _by_token(text: str, words: frozenset[str]) -> str | None:
     out: list[str] = []
     lone = False
     for token in text.split(" "):
-        plain, bond = _token(token, words)
+        plain, bond = token_of(token, words)
         if bond == WIDE or (bond == LONE and lone):
             return None
         lone = bond == LONE or (lone and not token)
@@ -103,7 +103,7 @@ def _by_token(text: str, words: frozenset[str]) -> str | None:
 
 
 @functools.lru_cache(maxsize=1 << 14)
-def _token(token: str, words: frozenset[str]) -> tuple[str, int]:
+def token_of(token: str, words: frozenset[str]) -> tuple[str, int]:
     """What stands between two spaces, as it is read, and whether its neighbours may be part of it."""
     if len(token) > LONGEST_TOKEN:
         return "", WIDE
@@ -119,7 +119,7 @@ MOST_FOLDED = 20_000  # characters
 _ALONE = re.compile(r"(?<![a-z0-9@$!'])[a-z0-9@$!](?![a-z0-9@$!'])|(?<!\d)\d$|^\d(?!\d)")
 _NEEDS_NEXT = re.compile(r"(?<![a-z0-9])[l|i]\d")  # as `_ONE` does
 _LETTER = re.compile(r"[a-z]")
-_RESTLESS = re.compile(rf"[a-z0-9@$!€£¢♀♂♥❤★☆ㄅ-ㄩˊˇˋ˙]|{_HAN_GAP.pattern}")  # of Han
+_RESTLESS = re.compile(rf"[a-z0-9@$!€£¢♀♂♥❤★☆ㄅ-ㄩˊˇˋ˙]|{HAN_GAP.pattern}")  # of Han
 
 
 def _is_calm(text: str) -> bool:
@@ -153,7 +153,7 @@ def _joined(text: str, words: frozenset[str]) -> str:
         text = _DRAWN_OUT.sub(lambda match: _slow(match, words), text)
     text = _JOINERS.sub(" ", text)
     if not text.isascii():
-        text = unspelled(_HAN_GAP.sub("", text), words)
+        text = unspelled(HAN_GAP.sub("", text), words)
     return _MIXED.sub(lambda match: _plain(match[0], words), text) if _LETTER.search(text) else text
 
 

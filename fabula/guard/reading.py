@@ -6,7 +6,7 @@ import functools
 import re
 from dataclasses import dataclass
 
-from fabula.guard.births import CUES_OF_PARENTS, CUES_OF_YEARS, minors_by_birth, tells_births
+from fabula.guard.births import CUES_OF_PARENTS, CUES_OF_YEARS, may_reckon, minors_by_birth, tells_births
 from fabula.guard.cues import Cues
 from fabula.guard.forms import find_forms, pattern
 from fabula.guard.lexicon import ATOM, HEAT, Hit, lexicon
@@ -234,3 +234,14 @@ def read_sentence(raw: str, position: int) -> Sentence:
         ends_paragraph="\n" in raw and _PARAGRAPH.search(raw) is not None,
         dated=_YEARS in may or _TWO_DIGITS.search(text) is not None or (_PARENTS in may and told),
     )
+
+
+@functools.lru_cache(maxsize=4096)
+def tells_young(raw: str) -> bool:
+    """Whether a sentence tells of someone young by itself, or of what an age may be reckoned from."""
+    sentence = read_sentence(raw, 0)
+    reckons = sentence.younger is not None or bool(_ASKS & sentence.words)
+    return bool(sentence.strong) or reckons or (sentence.dated and may_reckon(raw))
+
+
+_ASKS = frozenset({"asks", "asks_license"})

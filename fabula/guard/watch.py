@@ -13,8 +13,9 @@ from fabula.core.errors import Blocked
 from fabula.core.seams import Watch
 from fabula.guard.births import Births
 from fabula.guard.purpose import Frame
-from fabula.guard.reading import LONGEST, Sentence, is_warm, next_end, read_sentence
-from fabula.guard.scene import Scene
+from fabula.guard.reading import LONGEST, Sentence, is_warm, next_end, read_sentence, tells_young
+from fabula.guard.scene import WARM, Scene
+from fabula.guard.sense import sense
 from fabula.guard.stir import (
     ALERT_SPAN,
     ALERTS,
@@ -62,6 +63,9 @@ class FloorWatch:
         self._blocked = False
         self._past: list[str] = []  # sentences that ended, of which nobody has needed to know who is in them
         self._births = Births()
+        self._sensed = 0  # of the past, the sentences of which it is known that they tell of nobody young
+        self._young = False  # one of them does
+        self._idle = 0  # sentences for which something sexual stays present that was left unread
         self._calm: list[str] = []  # pieces that were shown without a look, and are not yet in `_open`
         self._easy = False
         self._armed = armed  # an open word is kept back until it is known: it could be the one that completes
@@ -124,7 +128,7 @@ class FloorWatch:
     def _begin(self, rest: str) -> None:
         self._open, self._tail, self._back = rest, "", ""
         self._shown = self._looked = self._hold_from = 0
-        self._held = self._scene is not None and self._scene.warm
+        self._held = self._idle > 0 or (self._scene is not None and not self._past and self._scene.warm)
         self._alert = 0.0
         self._ripe = END.search(rest) is not None
 
@@ -172,16 +176,35 @@ class FloorWatch:
     def _judge(self, raw: str) -> bool:
         if self._scene is None:
             self._scene, self._frame = self._hear()
+        if self._is_idle(self._scene, raw):
+            return False
         for past in self._past:
             self._step(self._scene, self._read(past))
         self._past.clear()
-        sentence = self._read(raw)
-        guilty = self._step(self._scene, sentence)
+        self._sensed = self._idle = 0
+        self._young = False
+        guilty = self._step(self._scene, self._read(raw))
         born = self._births.minors()
         if born:
             reckoned = Sentence("", 0, minors=born, words=frozenset({"reckoned"}))
             guilty |= self._scene.step(reckoned, "assistant", self._in_frame())
         return guilty
+
+    def _is_idle(self, scene: Scene, raw: str) -> bool:
+        """Where nobody young was told of, a sentence is left for later: it can complete nothing."""
+        if scene.minors or scene.at - scene.asked_at <= WARM or self._births.known:
+            return False
+        stirs = False
+        self._past.append(raw)
+        for past in self._past[self._sensed :]:
+            news, stirs = sense(past)
+            self._young = self._young or (news and tells_young(past))
+        if self._young:
+            self._past.pop()
+            return False
+        self._sensed = len(self._past)
+        self._idle = WARM if stirs or scene.warm else max(0, self._idle - 1)
+        return True
 
     def _read(self, raw: str) -> Sentence:
         sentence = read_sentence(raw, 0)

@@ -1,0 +1,102 @@
+"""What a sentence may hold, before anybody reads it: someone young, something sexual. Errs towards both.
+
+Most sentences of a love story between adults hold no one young: they need no reading. Knows words, no rule.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import re
+from collections import Counter
+
+from fabula.guard.births import CUES_OF_PARENTS, CUES_OF_YEARS
+from fabula.guard.forms import find_forms, listed
+from fabula.guard.lexicon import ATOM, YOUNG, lexicon, phrases
+from fabula.guard.normalise import HAN_GAP, LONE, WIDE, fold, token_of
+from fabula.guard.numerals import CARDINALS, ORDINALS, TENS
+from fabula.guard.stir import ALERTS, ATOMS, BEFORE, ODD, kind
+
+NEWS, STIRS, SMALL, BIG, APART = 1, 2, 4, 8, 16
+_ASKS = frozenset({"asks", "asks_license"})
+_MEANS = frozenset({*YOUNG, *_ASKS})
+_SMALL = frozenset({"one", "two", "first", "second", *CUES_OF_PARENTS.split()})  # tell beside a number only
+_HAN = re.compile("[㐀-䶿一-鿿]")
+_GROWN = re.compile(r"[(\"']?(?:1[89]|[2-9]\d)(?:'?s)?[)\"',.;:!?]*")  # of nobody under 18
+_HAN_NEWS = frozenset("岁零〇○民三四五六七八九十廿减娃")
+_MIXED = re.compile(rf"[a-z0-9]|{HAN_GAP.pattern}|{listed('sense.between')}")
+
+
+def sense(raw: str) -> tuple[bool, bool]:
+    """Whether a sentence may tell of someone young, and whether it may be sexual."""
+    found, before = 0, 0
+    for part in raw.split(" "):
+        here = _of_han(part) if _HAN.search(part) else _of_token(part)
+        if here & before & APART:
+            return True, True
+        found, before = found | here, here if part else before
+    return bool(found & NEWS) or (found & SMALL > 0 and found & BIG > 0), bool(found & STIRS)
+
+
+@functools.lru_cache(maxsize=1 << 14)
+def _of_token(part: str) -> int:
+    plain, bond = token_of(part, lexicon().words)
+    if bond == WIDE and plain:
+        return NEWS | STIRS
+    loud = _loudest(part)
+    if loud == ODD:
+        return NEWS | STIRS
+    found = STIRS if loud >= ALERTS else 0
+    found |= APART if bond == LONE else 0
+    atoms = ATOM.findall(plain)
+    if any(atom.isdigit() for atom in atoms):
+        return found | (BIG if _GROWN.fullmatch(part) else NEWS)
+    if not _english_news().isdisjoint(atoms):
+        found |= NEWS
+    found |= SMALL if not _SMALL.isdisjoint(atoms) else 0
+    return found | (BIG if not TENS.keys().isdisjoint(atoms) else 0)
+
+
+def _loudest(text: str) -> int:
+    kinds = (
+        kind(match[0], text[max(0, match.start() - BEFORE) : match.start()]) for match in ATOMS.finditer(text)
+    )
+    return max(kinds, default=0)
+
+
+def _of_han(part: str) -> int:
+    text = fold(part)
+    if _MIXED.search(text):
+        return NEWS | STIRS
+    found = APART | (STIRS if _loudest(part) >= ALERTS else 0)
+    pairs = {one + two for one, two in itertools.pairwise(text)}
+    if not _HAN_NEWS.isdisjoint(text) or not _han_news().isdisjoint(pairs):
+        return found | NEWS
+    return found | (NEWS if find_forms(text, ATOM.findall(text), _MEANS) else 0)
+
+
+def _young() -> list[str]:
+    return [phrase for category in YOUNG for phrase in phrases(category)]
+
+
+@functools.cache
+def _english_news() -> frozenset[str]:
+    """Of every phrase that tells of someone young its least common word; numbers; what is reckoned with."""
+    common = phrases("common")
+    words = {
+        max(atoms, key=lambda atom: (atom not in common, len(atom)))
+        for phrase in _young()
+        if phrase.isascii() and (atoms := ATOM.findall(phrase))
+    }
+    words |= {*CARDINALS, *ORDINALS} - _SMALL
+    words |= {*CUES_OF_YEARS.split(), *listed("sense.words").split()}
+    return frozenset(words)
+
+
+@functools.cache
+def _han_news() -> frozenset[str]:
+    """Of every Chinese phrase that tells of someone young the two characters that fewest phrases have."""
+    young = [phrase for phrase in _young() if not phrase.isascii()]
+    pairs = [[one + two for one, two in itertools.pairwise(phrase)] for phrase in young]
+    often = Counter(itertools.chain.from_iterable(pairs))
+    return frozenset(max(of, key=lambda pair: often[pair]) for of in pairs if of)
