@@ -22,6 +22,8 @@ from fabula.chats.characters.thumbnails import Thumbnails
 from fabula.chats.counting import RememberedCounts
 from fabula.chats.exchange.desk import Exchange
 from fabula.chats.lorebooks.library import Lorebooks
+from fabula.chats.memory.book import Memories
+from fabula.chats.memory.embedding import ModelEmbeds
 from fabula.chats.personas import Personas
 from fabula.chats.replies import Replies
 from fabula.chats.scripts import Scripts
@@ -43,6 +45,7 @@ from fabula.engine.tune.shelf import Tunings
 from fabula.guard.floor import FloorGuard
 from fabula.guard.policy import OpenPolicy
 from fabula.models import gpus
+from fabula.models.starter import STARTER
 from fabula.models.suggestions import Suggestion, suggest
 from fabula.store import backup, settings
 from fabula.store.database import Database
@@ -151,6 +154,9 @@ class Studio:
         self.replies = Replies(
             self.chats, self.turns, self.live, self.journal, self.find_model, self.presets, self.stories
         )
+        embeds = ModelEmbeds(self.measures, self.beside, self.find_model, STARTER.name)
+        self.memories = Memories(self.database, self.chats, self.turns, self.replies, embeds)
+        self.replies.companion = self.memories
 
     async def open(self) -> None:
         """Bring the database up to date and store what a killed studio left in the journal."""
@@ -168,6 +174,7 @@ class Studio:
     async def close(self) -> None:
         """End turns (their text is kept), jobs and engines, then the database."""
         await self.live.close()
+        await self.memories.close()
         if self._in_background:
             self._in_background.cancel()
             await asyncio.gather(self._in_background, return_exceptions=True)

@@ -6,7 +6,7 @@ All is read in one transaction, so that a turn sees one state of it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import Connection, select
@@ -16,6 +16,8 @@ from fabula.chats.characters import shelf as character_shelf
 from fabula.chats.characters.card import Card
 from fabula.chats.characters.shelf import Character
 from fabula.chats.items import Item
+from fabula.chats.memory import shelf as memory_shelf
+from fabula.chats.memory.records import Remembered
 from fabula.chats.personas import Persona
 from fabula.chats.records import Chat
 from fabula.chats.story_settings import StoryDefaults, StorySettings
@@ -56,6 +58,7 @@ class Gathered:
     variables: Mapping[str, Any]
     shared: Mapping[str, Any]
     greeting: int | None = None
+    remembered: Remembered = field(default_factory=Remembered)
 
     @property
     def muted(self) -> frozenset[str]:
@@ -93,6 +96,7 @@ def gather(
         variables=variables,
         shared=shared,
         greeting=_greeting(connection, first_id, cast[0].card if len(cast) == 1 else None),
+        remembered=memory_shelf.read(connection, owner, chat.id),
     )
 
 

@@ -14,6 +14,7 @@ from fabula.chats.characters.shelf import Character
 from fabula.chats.gathering import Gathered, linked_world
 from fabula.chats.items import Item
 from fabula.chats.lorebooks.entries import Parsed
+from fabula.chats.memory import told as memories
 from fabula.chats.records import PathMessage
 from fabula.chats.story_settings import NO_TEMPLATE, Layout
 from fabula.prompt.faithful import model
@@ -59,6 +60,7 @@ def story(told: Gathered, speaker: Character, path: Sequence[PathMessage], parse
         lore_settings=settings_of_lore,
         timers=Timers.of(told.memory.get("timers", {})),
         scripts=tuple(all_scripts(told)),
+        injections=memories.injections(told.remembered, path),
         prefers_card_prompt=defaults.card_prompts,
         prefers_card_post_history=defaults.card_post_history,
         pin_examples=settings.pin_examples,

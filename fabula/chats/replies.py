@@ -34,6 +34,7 @@ from fabula.core.sampling import SEED_LIMIT, Sampling
 from fabula.core.seams import Journal
 from fabula.core.texts import phrase
 from fabula.engine.presets.shelf import Presets
+from fabula.prompt.lore.entry import Entry
 from fabula.turn.live import Live, Outcome, replay
 from fabula.turn.looking import Looked
 from fabula.turn.request import TurnRequest
@@ -98,6 +99,20 @@ class Started:
         return self.message_ids[0]
 
 
+class Companion:
+    """Follows the turns of chats, and brings in what they remember. This one remembers nothing."""
+
+    def begun(self, chat_id: str) -> None:
+        """A turn is about to begin."""
+
+    def settled(self, owner: str, chat_id: str) -> None:
+        """A turn has ended, and its text is stored."""
+
+    async def recalled(self, owner: str, chat_id: str, path: Sequence[PathMessage]) -> list[Entry]:
+        """What fits the end of a path, as lore."""
+        return []
+
+
 class Replies:
     """All turns that belong to chats, one at a time in each."""
 
@@ -119,6 +134,7 @@ class Replies:
         self._presets = presets
         self._stories = stories
         self._active: dict[str, str] = {}  # chat → turn
+        self.companion: Companion = Companion()
 
     def turn_of(self, chat_id: str) -> str:
         """The turn that is being written in a chat, or ""."""
@@ -133,6 +149,7 @@ class Replies:
         """Add the person's text, if there is one, and begin to write. Nothing is changed when this raises
         ChatBusy, StaleRevision, BadParameter, or that a model, chat, message or preset does not exist."""
         self.require_idle(ask.chat_id)
+        self.companion.begun(ask.chat_id)
         turn_id = self._active[ask.chat_id] = uuid.uuid4().hex
         try:
             return await self._begin(caller, ask, turn_id)
@@ -271,7 +288,15 @@ class Replies:
             return None, ()
         who, then = self._stories.speaker(told, path, kind, speaker, asked=asked)
         telling = self._stories.telling(told, who, path, kind, quiet)
+        if kind != "quiet":
+            recalled = await self.companion.recalled(caller.owner_id, chat.id, path)
+            story = dataclasses.replace(telling.story, lore=[*telling.story.lore, *recalled])
+            telling = dataclasses.replace(telling, story=story)
         return telling, tuple(character.id for character in then)
+
+    def model_of(self, chat: Chat) -> LocalModel:
+        """The one that answers in it. Raises ModelNotFound."""
+        return self._find(chat.model)
 
     async def _sampling(self, caller: Caller, *layers: dict[str, Any]) -> Sampling:
         return Sampling.of(IN_CHATS | await self._presets.laid(caller.owner_id, *layers))
@@ -326,6 +351,7 @@ class Replies:
             return await self._store(place, outcomes)
         finally:
             self._active.pop(place.chat_id, None)
+            self.companion.settled(place.owner_id, place.chat_id)
             with contextlib.suppress(ChatNotFound):  # deleted while it was written
                 self._chats.announce(await self._chats.get(place.owner_id, place.chat_id))
 

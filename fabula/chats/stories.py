@@ -21,6 +21,7 @@ from fabula.chats.characters.library import Characters
 from fabula.chats.characters.shelf import Character
 from fabula.chats.gathering import Gathered
 from fabula.chats.lorebooks.entries import Parsed
+from fabula.chats.memory import told as memories
 from fabula.chats.narrating import SOMEBODY
 from fabula.chats.places import Kind
 from fabula.chats.records import Chat, ChatMessage, PathMessage, TurnOutcome
@@ -147,7 +148,9 @@ class Stories:
         quiet: str = "",
     ) -> Telling:
         """What a turn is told with. `path` ends with the message that is answered, swiped or lengthened."""
+        cut = bool(told.memory.get("cut"))
         laid = Memory.of(told.memory.get("layout", {}))
+        laid = memories.lasting(laid, told.remembered, path, is_cut=cut)
         form = narrating.form(told)
         if kind == "impersonate" and form is None:
             quiet = quiet or IMPERSONATION
@@ -162,7 +165,7 @@ class Stories:
             shared=told.shared,
             form=form,
             quiet=quiet,
-            full=bool(told.memory.get("cut")),
+            full=cut,
         )
 
     def keeping(self, owner: str, telling: Telling) -> Telling:
@@ -172,6 +175,7 @@ class Stories:
             prompt, id = laid.prompt, telling.chat_id
             memory: dict[str, Any] = {"layout": prompt.memory.all(), "timers": prompt.lore.timers.all()}
             memory["cut"] = prompt.plan.cut_messages
+            memory["filled"] = prompt.plan.tokens / max(laid.context - laid.reply_room, 1)
             await self._database.write(lambda c: shelf.remember(c, owner, id, memory, laid.variables))
             if dict(laid.shared) != dict(telling.shared):
                 shared = dict(laid.shared)

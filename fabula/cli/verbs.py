@@ -46,6 +46,7 @@ VERBS = (
     "script",
     "template",
     "story",
+    "memory",
     "prompt",
     "job",
     "backup",

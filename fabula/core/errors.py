@@ -13,7 +13,7 @@
     ├── NotFound (404)          ModelNotFound, ChatNotFound, MessageNotFound, TurnNotFound, JobNotFound,
     │                           NoSuchRoute, NotInCatalog, AdapterNotFound, VectorNotFound,
     │                           PresetNotFound, CharacterNotFound,
-    │                           RemoteNotFound, LorebookNotFound, EntryNotFound, PersonaNotFound,
+    │                           RemoteNotFound, LorebookNotFound, EntryNotFound, PersonaNotFound, MemoryNotFound,
     │                           ScriptNotFound, TemplateNotFound
     ├── Forbidden (403)         ForeignHost, ForeignOrigin, Blocked
     ├── Conflict (409)          StaleRevision, ChatBusy, NothingToUndo, StudioRunning, PortInUse, ModelBusy,
@@ -428,6 +428,11 @@ class PersonaNotFound(NotFound):
 
 
 @dataclass(eq=False)
+class MemoryNotFound(NotFound):
+    memory: str
+
+
+@dataclass(eq=False)
 class ScriptNotFound(NotFound):
     script: str
 
@@ -492,6 +497,13 @@ class CharacterChanged(Conflict):
     character_id: str
     given: int
     current: int
+
+
+@dataclass(eq=False)
+class NothingToSum(Conflict):
+    """There is nothing in the chat yet, or the model wrote nothing."""
+
+    chat: str
 
 
 @dataclass(eq=False)

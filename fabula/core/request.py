@@ -8,7 +8,7 @@ from typing import Literal
 LOCAL_OWNER = "local"
 """The owner of everything in a home that one person uses on loopback."""
 
-Purpose = Literal["chat", "generate", "title", "warm_up"]
+Purpose = Literal["chat", "generate", "title", "summary", "warm_up"]
 
 
 @dataclass(frozen=True, slots=True)

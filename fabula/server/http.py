@@ -33,6 +33,7 @@ from fabula.server.native import (
     keeping,
     lorebooks,
     measures,
+    memory,
     models,
     personas,
     presets,
@@ -84,7 +85,7 @@ def behind(studio: Studio) -> ASGIApp:
         remotes,
         scoring,
     )
-    story_rooms = (stories, lorebooks, personas, scripts)
+    story_rooms = (stories, memory, lorebooks, personas, scripts)
     chat_rooms = (keeping, chats, turns)
     for room in (system, *model_rooms, *chat_rooms, jobs, presets, measures, characters, *story_rooms):
         app.include_router(room.router(studio), prefix=NATIVE)

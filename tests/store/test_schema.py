@@ -116,6 +116,13 @@ def fill_0008(connection: Connection) -> None:
     connection.execute(text("UPDATE messages SET checkpoint = 'before', left_out = 1 WHERE id = 'm2'"))
 
 
+def fill_0009(connection: Connection) -> None:
+    """And a fact that the chat keeps in mind."""
+    fill_0008(connection)
+    values = "('f', 'ann', 'c', 'fact', '', '', '', 0, 1.0, 1.0, 'Ann is tall.')"
+    connection.execute(text(f"INSERT INTO memories VALUES {values}"))
+
+
 FILLED: dict[str, Callable[[Connection], None]] = {
     "0001": fill_0001,
     "0002": fill_0002,
@@ -125,6 +132,7 @@ FILLED: dict[str, Callable[[Connection], None]] = {
     "0006": fill_0006,
     "0007": fill_0007,
     "0008": fill_0008,
+    "0009": fill_0009,
 }
 """For each step a database of that time with data in it. A new step adds its own."""
 

@@ -13,8 +13,8 @@ from fabula.core.request import Context
 Trace = str | tuple[int, ...]
 """What a slot has read and written: token ids, or the text of a prompt whose ids nobody asked for."""
 
-PINNED = ("chat", "warm_up")
-"""Purposes that read a chat as the chat itself does."""
+PINNED = ("chat", "summary", "warm_up")
+"""Purposes that read a chat as the chat itself does; a summary is asked for behind its last reply."""
 
 
 def common(one: Trace, other: Trace) -> int:

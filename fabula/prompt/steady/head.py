@@ -11,8 +11,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from fabula.prompt.faithful import examples
+from fabula.prompt.faithful import injections as keys
 from fabula.prompt.faithful.injections import gathered
-from fabula.prompt.faithful.model import PersonaPlace, Place
+from fabula.prompt.faithful.model import Injection, PersonaPlace, Place
 from fabula.prompt.faithful.prepare import Prepared
 from fabula.prompt.lore.entry import Entry, Position
 from fabula.prompt.lore.placing import Placed, placed
@@ -21,6 +22,8 @@ from fabula.prompt.macros.scene import Scene
 from fabula.prompt.steady.memory import digest
 
 JOINT = "\n\n"
+SUMMARY = "summary"
+"""The section, and its key among the texts that are kept, of what happened before the window."""
 _OTHER_TIME = datetime.timedelta(days=400, hours=7, minutes=13)
 
 
@@ -66,7 +69,8 @@ def head(p: Prepared, fixed: Mapping[str, str]) -> Head:
 
 
 def _key(name: str, raw: str) -> str:
-    return f"{name} {digest(raw)}"
+    """A summary is kept whatever has been written since: another one waits until all is read again."""
+    return SUMMARY if name == SUMMARY else f"{name} {digest(raw)}"
 
 
 def _section(name: str, raw: str, scene: Scene, fixed: Mapping[str, str]) -> Section:
@@ -74,7 +78,7 @@ def _section(name: str, raw: str, scene: Scene, fixed: Mapping[str, str]) -> Sec
     if before is not None:
         return Section(name, before, True)
     text = resolved(raw, scene).strip()
-    return Section(name, text, text != resolved(raw, _elsewhen(scene)).strip())
+    return Section(name, text, name == SUMMARY or text != resolved(raw, _elsewhen(scene)).strip())
 
 
 def _elsewhen(scene: Scene) -> Scene:
@@ -105,7 +109,8 @@ def _texts(p: Prepared) -> Iterable[tuple[str, str]]:
     yield "lore", "\n".join((*constant.after, *_elsewhere(constant)))
     yield "persona", persona.description if persona.place != PersonaPlace.NOWHERE else ""
     yield "examples", _examples(p, constant.examples)
-    yield "after", "\n".join(item.text for item in p.injections if _is_summary(item.place, item.key))
+    yield SUMMARY, "\n".join(item.text for item in p.injections if item.key == keys.SUMMARY)
+    yield "after", "\n".join(item.text for item in p.injections if _is_in_head(item))
 
 
 def _elsewhere(constant: Placed) -> Iterable[str]:
@@ -114,9 +119,13 @@ def _elsewhere(constant: Placed) -> Iterable[str]:
     yield from (text for at in constant.depths for text in at.texts)
 
 
-def _is_summary(place: int, key: str) -> bool:
-    """What stands behind the head and is no note: notes are the tail's."""
-    return place == Place.AFTER_STORY and key.startswith(("1_", "3_", "4_"))
+def _is_in_head(item: Injection) -> bool:
+    """What stands behind the head and is neither the summary nor a note."""
+    return (
+        item.place == Place.AFTER_STORY
+        and item.key.startswith(("1_", "3_", "4_"))
+        and item.key != keys.SUMMARY
+    )
 
 
 def _system(p: Prepared) -> str:

@@ -36,12 +36,12 @@ def told_now(
     """The lore of all messages that are kept, with what this turn brings in before the person's last message.
 
     An entry that stands in the window is not told again unless its text has changed. A reply that is
-    lengthened brings nothing in: it would have to be read again.
+    lengthened and what is written beside the chat bring nothing in: replies would have to be read again.
     """
     ids = {message.id for message in kept}
     standing = {id: lore for id, lore in told.items() if id in ids}
     asked = next((message for message in reversed(kept) if message.is_user), None)
-    if asked is None or p.continues:
+    if asked is None or p.continues or p.turn.kind == "quiet":
         return standing
     known = {(one.entry, one.text) for lore in standing.values() for one in lore}
     fresh = [_told(entry) for entry in _rising(p.activation.entries) if not is_constant(entry)]

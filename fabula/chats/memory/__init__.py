@@ -1,0 +1,1 @@
+"""What a chat remembers beyond its window: facts, summaries, documents, and passages that fit."""

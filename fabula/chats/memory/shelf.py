@@ -1,0 +1,157 @@
+"""What chats remember, in the database. Knows no prompt and no engine."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, delete, insert, select, update
+
+from fabula.chats import rows
+from fabula.chats.memory.records import Kind, Memory, MemorySettings, Passage, Remembered
+from fabula.core.errors import MemoryNotFound
+from fabula.store.ids import new_id
+from fabula.store.schema.memory import memories, memory_passages, memory_settings
+
+_FIELDS = ("id", "kind", "text", "name", "upto_id", "covered", "edited", "created_at", "updated_at")
+
+
+def read(connection: Connection, owner: str, chat_id: str) -> Remembered:
+    """Raises ChatNotFound."""
+    rows.find_chat(connection, owner, chat_id)
+    columns = memories.c
+    query = select(*(columns[name] for name in _FIELDS)).where(columns.chat_id == chat_id)
+    found = [Memory(**row) for row in connection.execute(query.order_by(columns.created_at)).mappings()]
+    by_kind = {
+        kind: tuple(one for one in found if one.kind == kind) for kind in ("fact", "summary", "document")
+    }
+    return Remembered(
+        settings=settings(connection, chat_id),
+        facts=by_kind["fact"],
+        summaries=by_kind["summary"],
+        documents=by_kind["document"],
+    )
+
+
+def settings(connection: Connection, chat_id: str) -> MemorySettings:
+    query = select(memory_settings.c.settings).where(memory_settings.c.chat_id == chat_id)
+    return MemorySettings.of(connection.scalar(query) or {})
+
+
+def set_settings(
+    connection: Connection, owner: str, chat_id: str, changes: Mapping[str, Any]
+) -> MemorySettings:
+    """Fields that are not given stay as they are."""
+    rows.find_chat(connection, owner, chat_id)
+    now = MemorySettings.of(settings(connection, chat_id).all() | dict(changes))
+    connection.execute(delete(memory_settings).where(memory_settings.c.chat_id == chat_id))
+    connection.execute(insert(memory_settings).values(chat_id=chat_id, owner_id=owner, settings=now.all()))
+    return now
+
+
+def add(
+    connection: Connection,
+    owner: str,
+    chat_id: str,
+    kind: Kind,
+    text: str,
+    *,
+    name: str = "",
+    upto_id: str = "",
+    covered: str = "",
+) -> Memory:
+    rows.find_chat(connection, owner, chat_id)
+    now = time.time()
+    made = Memory(
+        id=new_id(),
+        kind=kind,
+        text=text,
+        name=name,
+        upto_id=upto_id,
+        covered=covered,
+        created_at=now,
+        updated_at=now,
+    )
+    values = {field: getattr(made, field) for field in _FIELDS}
+    connection.execute(insert(memories).values(owner_id=owner, chat_id=chat_id, **values))
+    return made
+
+
+def edit(connection: Connection, owner: str, chat_id: str, id: str, text: str) -> Memory:
+    """Another text for a fact or a summary, which goes on covering what it did. Raises MemoryNotFound."""
+    mine = _one(connection, owner, chat_id, id)
+    now = time.time()
+    connection.execute(
+        update(memories).where(memories.c.id == mine.id).values(text=text, edited=True, updated_at=now)
+    )
+    return _one(connection, owner, chat_id, id)
+
+
+def remove(connection: Connection, owner: str, chat_id: str, id: str) -> None:
+    """With the passages of a document. Raises MemoryNotFound."""
+    mine = _one(connection, owner, chat_id, id)
+    connection.execute(delete(memory_passages).where(memory_passages.c.source_id == mine.id))
+    connection.execute(delete(memories).where(memories.c.id == mine.id))
+
+
+def _one(connection: Connection, owner: str, chat_id: str, id: str) -> Memory:
+    rows.find_chat(connection, owner, chat_id)
+    columns = memories.c
+    query = select(*(columns[name] for name in _FIELDS)).where(columns.id == id, columns.chat_id == chat_id)
+    row = connection.execute(query).mappings().one_or_none()
+    if row is None:
+        raise MemoryNotFound(id)
+    return Memory(**row)
+
+
+# ── passages ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def known(connection: Connection, chat_id: str, embedder: str) -> set[str]:
+    """The sources of a chat whose passages have vectors of this model."""
+    columns = memory_passages.c
+    query = select(columns.source_id).where(columns.chat_id == chat_id, columns.embedder == embedder)
+    return set(connection.scalars(query.distinct()))
+
+
+def keep(
+    connection: Connection,
+    owner: str,
+    chat_id: str,
+    embedder: str,
+    passages: Sequence[Passage],
+    vectors: Sequence[bytes],
+) -> None:
+    """Vectors are float32, little-endian. Passages that are there already stay."""
+    there = known(connection, chat_id, embedder)
+    fresh = [
+        {
+            "chat_id": chat_id,
+            "source_id": passage.source_id,
+            "number": passage.number,
+            "embedder": embedder,
+            "owner_id": owner,
+            "text": passage.text,
+            "vector": vector,
+        }
+        for passage, vector in zip(passages, vectors, strict=True)
+        if passage.source_id not in there
+    ]
+    if fresh:
+        connection.execute(insert(memory_passages), fresh)
+
+
+def passages(
+    connection: Connection, chat_id: str, embedder: str, sources: Collection[str]
+) -> list[tuple[Passage, bytes]]:
+    """Those of these sources, with their vectors."""
+    columns = memory_passages.c
+    query = select(columns.source_id, columns.number, columns.text, columns.vector)
+    query = query.where(columns.chat_id == chat_id, columns.embedder == embedder)
+    query = query.order_by(columns.source_id, columns.number)
+    return [
+        (Passage(row.source_id, row.number, row.text), row.vector)
+        for row in connection.execute(query)
+        if row.source_id in sources
+    ]

@@ -1,0 +1,90 @@
+"""What of a chat's memory is told with a turn, and where. Knows no table and no engine.
+
+Facts and the summary stand in the head; a summary stays as it is told until the window is cut, since another
+one would make the engine read everything again. Passages are told like lore: before the message that they
+were looked for, where they stay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from fabula.chats.memory.records import Memory, Passage, Remembered
+from fabula.chats.records import PathMessage
+from fabula.prompt.faithful import injections as keys
+from fabula.prompt.faithful.model import Injection, Place
+from fabula.prompt.lore.entry import Entry
+from fabula.prompt.steady import memory as steady
+from fabula.prompt.steady.head import SUMMARY
+
+FACTS = "3_facts"
+BOOK = "memory"
+SO_FAR = "Summary of what happened so far:\n"
+IN_MIND = "Keep in mind:\n"
+
+
+def covered(path: Sequence[PathMessage]) -> str:
+    """A digest of what is said on a path, version by version."""
+    return steady.digest(*(f"{message.id} {message.version_id}" for message in path))
+
+
+def reach(summary: Memory, path: Sequence[PathMessage]) -> int:
+    """How many messages of the path a summary covers; 0 where one of them is another now."""
+    ids = [message.id for message in path]
+    if summary.upto_id not in ids:
+        return 0
+    count = ids.index(summary.upto_id) + 1
+    return count if covered(path[:count]) == summary.covered else 0
+
+
+def in_force(summaries: Sequence[Memory], path: Sequence[PathMessage]) -> tuple[Memory | None, int]:
+    """The summary that covers most of the path, and how many messages that is."""
+    reaches = [(reach(summary, path), summary.created_at, summary) for summary in summaries]
+    best = max(reaches, key=lambda row: row[:2], default=(0, 0.0, None))
+    return (best[2], best[0]) if best[0] else (None, 0)
+
+
+def injections(remembered: Remembered, path: Sequence[PathMessage]) -> tuple[Injection, ...]:
+    summary, _ = in_force(remembered.summaries, path)
+    found = []
+    if summary:
+        found.append(Injection(keys.SUMMARY, _summed(summary), Place.AFTER_STORY))
+    if remembered.facts:
+        lines = "\n".join(f"- {fact.text}" for fact in remembered.facts)
+        found.append(Injection(FACTS, IN_MIND + lines, Place.AFTER_STORY))
+    return tuple(found)
+
+
+def _summed(summary: Memory) -> str:
+    return (SO_FAR + summary.text).strip()
+
+
+def lasting(
+    laid: steady.Memory, remembered: Remembered, path: Sequence[PathMessage], *, is_cut: bool
+) -> steady.Memory:
+    """The layout's memory, without a summary that does not hold any more, or that came too late for a cut."""
+    told = laid.fixed.get(SUMMARY)
+    if told is None:
+        return laid
+    valid = {_summed(one) for one in remembered.summaries if reach(one, path)}
+    if told in valid or (not told and not (is_cut and valid)):
+        return laid
+    return replace(laid, fixed={key: text for key, text in laid.fixed.items() if key != SUMMARY})
+
+
+def entries(passages: Sequence[Passage], names: Mapping[str, str]) -> list[Entry]:
+    """Passages as lore that is always told; `names` are those of documents and speakers by source."""
+    return [
+        Entry(
+            uid=f"{passage.source_id} {passage.number}",
+            book=BOOK,
+            comment=names.get(passage.source_id, ""),
+            content=f"({names.get(passage.source_id, BOOK)}: {passage.text})",
+            decorators=("@@activate",),
+            ignores_budget=True,
+            deaf_to_recursion=True,
+            starts_no_recursion=True,
+        )
+        for passage in passages
+    ]

@@ -1,0 +1,132 @@
+"""What a chat remembers: facts and summaries in the head, passages before what was asked."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import httpx
+import pytest
+from stage import Stage
+from talking import Chat, Client, Json
+
+from fabula.app import Studio
+from fabula.chats.memory.embedding import Embedder
+
+MIRA = {"data": {"name": "Mira", "description": "Keeps the light.", "first_mes": "Come in."}}
+
+
+@pytest.fixture
+def mira(client: Client) -> Json:
+    return dict(client.post("/characters", {"card": MIRA}, 201))
+
+
+@pytest.fixture
+def chat(client: Client, mira: Json) -> Chat:
+    return client.new_chat(character_id=mira["id"])
+
+
+def prompt(client: Client, chat: Chat) -> str:
+    return str(client.get(f"{chat.path}/prompt")["text"])
+
+
+def test_a_fact_is_told_in_every_turn_until_it_is_forgotten(client: Client, chat: Chat) -> None:
+    made = client.post(f"{chat.path}/memory/facts", {"text": " Ann is tall. "}, 201)
+    assert "Keep in mind:\n- Ann is tall." in prompt(client, chat)
+    client.call("PUT", f"{chat.path}/memory/{made['id']}", json={"text": "Ann is small."})
+    assert "- Ann is small." in prompt(client, chat)
+    client.call("DELETE", f"{chat.path}/memory/{made['id']}", 204)
+    assert "Keep in mind" not in prompt(client, chat)
+    assert (
+        client.call("DELETE", f"{chat.path}/memory/{made['id']}", 404)["error"]["code"] == "memory_not_found"
+    )
+
+
+def test_a_summary_is_asked_for_behind_the_last_reply_and_kept_out_of_the_chat(
+    client: Client, chat: Chat, stage: Stage
+) -> None:
+    stage.script = ["A reply.", "They met in a storm."]
+    chat.say("Hello.")
+    before = stage.worker.prompts[-1]
+    made = client.post(f"{chat.path}/memory/summaries", status=201)
+    assert made["text"] == "They met in a storm."
+    asked = stage.worker.prompts[-1]
+    assert asked.pieces[0][: len(before.pieces[0])] == before.pieces[0]
+    assert stage.worker.contexts[-1].purpose == "summary"
+    assert chat.texts[-1] == "A reply."
+    [summary] = client.get(f"{chat.path}/memory")["summaries"]
+    assert (summary["covers"], summary["in_force"]) == (3, True)
+
+
+def test_a_summary_of_a_changed_message_does_not_hold_any_more(
+    client: Client, chat: Chat, stage: Stage
+) -> None:
+    stage.script = ["A reply.", "They met in a storm."]
+    chat.say("Hello.")
+    client.post(f"{chat.path}/memory/summaries", status=201)
+    last = chat.messages[-1]
+    client.call("PATCH", f"{chat.path}/messages/{last['id']}", json=chat.at_revision(text="Another."))
+    [summary] = client.get(f"{chat.path}/memory")["summaries"]
+    assert (summary["covers"], summary["in_force"]) == (0, False)
+    assert "storm" not in prompt(client, chat)
+
+
+def test_settings_are_changed_one_by_one_and_checked(client: Client, chat: Chat) -> None:
+    now = client.call("PATCH", f"{chat.path}/memory", json={"summary": "auto", "words": 50})
+    assert now["settings"] == {"summary": "auto", "words": 50, "recall": 0, "embedder": ""}
+    client.call("PATCH", f"{chat.path}/memory", 400, json={"words": 1})
+    client.call("PATCH", f"{chat.path}/memory", 404, json={"embedder": "nobody"})
+
+
+def test_what_cannot_be_recalled_disturbs_no_turn_and_is_told(client: Client, chat: Chat) -> None:
+    client.post(f"{chat.path}/memory/documents", {"name": "notes.txt", "text": "The lamp burns oil."}, 201)
+    client.call("PATCH", f"{chat.path}/memory", json={"recall": 2})
+    assert chat.say("What burns?")[-1].kind == "done"
+    assert client.get(f"{chat.path}/memory")["problem"]["code"]
+
+
+class Letters:
+    """Vectors that count letters: alike where the words are."""
+
+    def chosen(self, named: str) -> Embedder:
+        return Embedder("letters", weak=False)
+
+    async def vectors(self, embedder: Embedder, texts: Sequence[str]) -> list[Sequence[float]]:
+        letters = "abcdefghijklmnopqrstuvwxyz"
+        return [[float(text.lower().count(letter)) for letter in letters] for text in texts]
+
+
+@pytest.fixture
+async def told(studio: Studio, api: httpx.AsyncClient) -> tuple[httpx.AsyncClient, str]:
+    """A chat whose passages are found by letters."""
+    studio.memories._embeds = Letters()
+    made = (await api.post("/characters", json={"card": MIRA})).json()
+    chat = (await api.post("/chats", json={"character_id": made["id"], "model": "tiny"})).json()
+    return api, f"/chats/{chat['id']}"
+
+
+async def test_passages_that_fit_are_told_before_what_was_asked_and_stay_there(
+    told: tuple[httpx.AsyncClient, str],
+) -> None:
+    api, path = told
+    text = "The lamp burns oil.\n" + "Zzz zzz. " * 80 + "\nWhales jump."
+    await api.post(f"{path}/memory/documents", json={"name": "notes.txt", "text": text})
+    await api.patch(f"{path}/memory", json={"recall": 1})
+    found = (await api.get(f"{path}/memory/passages", params={"q": "jump whales"})).json()["passages"]
+    assert found[0]["text"].endswith("Whales jump.")
+    revision = (await api.get(path)).json()["revision"]
+    await api.post(f"{path}/messages", json={"revision": revision, "role": "user", "text": "Whales jump?"})
+    said = (await api.get(f"{path}/prompt")).json()["text"]
+    assert said.index("(notes.txt:") < said.index("Whales jump?")
+
+
+async def test_what_is_written_in_the_background_gives_way_to_a_turn(studio: Studio) -> None:
+    async def for_ever() -> None:
+        await asyncio.sleep(60)
+
+    task: asyncio.Task[Any] = asyncio.create_task(for_ever())
+    studio.memories._writing["c"] = task
+    studio.memories.begun("c")
+    with pytest.raises(asyncio.CancelledError):
+        await task
