@@ -8,18 +8,20 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fabula.core.errors import ModelNotFound, UnknownSource
-from fabula.models.catalog import ALIASES, Catalog
-from fabula.models.known.entries import Entry
+from fabula.core.errors import ModelNotFound, NotForHere, UnknownSource
+from fabula.core.texts import phrase
+from fabula.models.catalog import Catalog
+from fabula.models.known.entries import find, plain
+from fabula.models.known.own import known
 from fabula.models.sources import places
 from fabula.models.sources.discarding import discard
 from fabula.models.sources.parse import parse
 from fabula.models.sources.queue import Queue
-from fabula.models.starter import STARTER
+from fabula.models.sources.words import Source
 from fabula.store import settings
 from fabula.store.events import MemoryEvents
 from fabula.store.home import Home
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
 
 LOOK = 2.0  # seconds between two looks at the settings
 HUBS = ("hub", "modelscope")
+SEARCHED = 10  # repositories
+UNSEEN = "not_seen"  # the obstacle that a search may overcome
 
 
 class Fetching:
@@ -55,16 +59,42 @@ class Fetching:
         return await asyncio.to_thread(find, query, place, answers, fits=fits)
 
     async def offers(self, name: str, answers: Answers, context: int = 0) -> Offers:
-        """Of a repository, or of the first repository of a well-known model that has files for here.
+        """Of a repository; of a well-known model the repository that is known to have files for here, else
+        the one that the hub finds.
 
-        Raises ModelNotFound, UnknownSource or a DownloadFailure.
+        Raises ModelNotFound, UnknownSource, NotForHere or a DownloadFailure.
         """
         from fabula.models.sources.offers import offers
 
-        source = parse(source_of(name))
-        if source.kind not in HUBS:
-            raise UnknownSource(name)
-        return await asyncio.to_thread(offers, source, answers, context)
+        source, found = await asyncio.to_thread(self._source_of, name, answers)
+        told = await asyncio.to_thread(offers, source, answers, context)
+        return replace(told, found=found)
+
+    def _source_of(self, name: str, answers: Answers) -> tuple[Source, bool]:
+        """And whether a search had to find it."""
+        if ":" in name:
+            source = parse(name)
+            if source.kind not in HUBS:
+                raise UnknownSource(name)
+            return source, False
+        entry = find(known(self._home.catalog), name)
+        if entry is None:
+            raise ModelNotFound(name, "")
+        if entry.quantized:
+            return parse(entry.quantized[0].address), False
+        if entry.obstacle and entry.obstacle != UNSEEN:
+            raise NotForHere(entry.name, phrase(f"catalog.obstacle.{entry.obstacle}"))
+        return parse(self._found(entry.name, answers)), True
+
+    def _found(self, name: str, answers: Answers) -> str:
+        """The most fetched repository of GGUF files whose name holds the model's. Raises ModelNotFound."""
+        from fabula.models.sources.hubs import Query
+        from fabula.models.sources.offers import find as search
+
+        for hit in search(Query(text=f"{name} GGUF", limit=SEARCHED), "hf", answers):
+            if plain(name) in plain(hit.found.name.partition("/")[2]):
+                return hit.found.source
+        raise ModelNotFound(name, "")
 
     # ── places of other programs ────────────────────────────────────────────────────────────────────
 
@@ -97,38 +127,6 @@ class Fetching:
         forgotten = places.forget(self._home.models, place)
         self._changed()
         return forgotten
-
-
-def source_of(name: str) -> str:
-    """What a name or source means: a repository of a hub, or the first one of a well-known model.
-
-    Raises ModelNotFound for a name that nobody knows, UnknownSource for a source without a repository.
-    """
-    if ":" in name and name.partition(":")[0] in ("hf", "hub", "ms"):
-        return name
-    if name.lower() in ALIASES:
-        return STARTER.source
-    entry = well_known(name)
-    if entry is None:
-        raise ModelNotFound(name, "") if ":" not in name else UnknownSource(name)
-    return entry.quantized[0].address
-
-
-def well_known(name: str) -> Entry | None:
-    """The entry that a name means: exactly, however it is written, else the only one that it is a part of."""
-    from fabula.models.known.entries import entries
-
-    wanted = _plain(name)
-    able = [entry for entry in entries() if entry.quantized]
-    exact = [entry for entry in able if _plain(entry.name) == wanted]
-    if exact or not wanted:
-        return exact[0] if exact else None
-    near = [entry for entry in able if wanted in _plain(entry.name)]
-    return near[0] if len(near) == 1 else None
-
-
-def _plain(name: str) -> str:
-    return "".join(letter for letter in name.lower() if letter.isalnum())
 
 
 def name_of(path: Path, folder: Path) -> str:

@@ -83,6 +83,8 @@ def show(told: dict[str, Any], best: dict[str, Any]) -> None:
     )
     for sentence in best["plan"]["warnings"]:
         screen.note(sentence)
+    if told["found"]:
+        screen.note(say("cli.run.found", source=told["source"]))
 
 
 def agree(question: str, *, yes: bool) -> None:

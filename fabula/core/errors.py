@@ -10,7 +10,8 @@
     │                           CannotEmbed, CannotRerank, SeesNoImages, WritesNoText,
     │                           CatalogInvalid,
     │                           CannotTokenize, OnlyConverses, RunsElsewhere, RemoteUnknown
-    ├── NotFound (404)          ModelNotFound, ChatNotFound, MessageNotFound, TurnNotFound, JobNotFound,
+    ├── NotFound (404)          ModelNotFound, NotForHere, ChatNotFound, MessageNotFound, TurnNotFound,
+    │                           JobNotFound,
     │                           NoSuchRoute, NotInCatalog, AdapterNotFound, VectorNotFound,
     │                           PresetNotFound, CharacterNotFound,
     │                           RemoteNotFound, LorebookNotFound, EntryNotFound, PersonaNotFound, MemoryNotFound,
@@ -346,6 +347,14 @@ class VectorNotFound(NotFound):
 
     name: str
     known: str
+
+
+@dataclass(eq=False)
+class NotForHere(NotFound):
+    """A well-known model that no engine here loads; `reason` also tells the way out."""
+
+    name: str
+    reason: Phrase | str
 
 
 @dataclass(eq=False)

@@ -14,6 +14,7 @@ from test_api_downloads import wait_for
 from test_cli_verbs import Fabula, Ran
 
 from fabula.cli.main import main
+from fabula.models.known.entries import entries
 from fabula.store.home import Home
 
 SMALL = tiny_gguf(rows=256)
@@ -126,12 +127,29 @@ def test_run_with_a_well_known_name_finds_its_repository(
     client: Client,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from fabula.models.known.entries import entries
-
     entry = next(entry for entry in entries() if entry.quantized)
     hub.add(entry.quantized[0].repository, {"Known-Q4_K_M.gguf": SMALL})
     shown = fabula("run", entry.name.lower(), "Hello", "-y")
     assert (shown.status, "Known-Q4_K_M" in shown.err) == (0, True)
+
+
+def test_run_searches_for_a_well_known_model_without_a_repository(
+    fabula: Fabula, hub: Hub, client: Client
+) -> None:
+    entry = next(entry for entry in entries() if not entry.quantized and not entry.obstacle)
+    repository = f"someone/{entry.name.replace(' ', '-')}-GGUF"
+    hub.add(repository, {"Found-Q4_K_M.gguf": SMALL}, tags=["gguf"], downloads=9)
+    shown = fabula("run", entry.name, "Hello", "-y")
+    assert (shown.status, f"found hf:{repository}" in shown.err) == (0, True)
+
+
+def test_run_tells_why_no_engine_here_loads_a_well_known_model(
+    fabula: Fabula, hub: Hub, client: Client
+) -> None:
+    barred = (entry for entry in entries() if entry.obstacle and not entry.quantized)
+    entry = next(entry for entry in barred if entry.obstacle != "not_seen")
+    shown = fabula("run", entry.name, "Hello", "-y")
+    assert (shown.status, "Way out" in shown.err) == (1, True)
 
 
 def test_run_with_a_name_that_nobody_knows_lists_what_is_here(

@@ -97,7 +97,7 @@ class _Handler(BaseHTTPRequestHandler):
         rows = [
             {"id": name, "tags": kept.facts.get("tags", []), **kept.facts}
             for name, kept in self.hub.repositories.items()
-            if text in name.lower()
+            if all(word in name.lower() for word in text.replace("-", " ").split())
             and (not author or name.startswith(f"{author}/"))
             and all(wanted in kept.facts.get("tags", []) for wanted in asked.get("filter", []))
         ]

@@ -78,6 +78,7 @@ class Offers:
     projector: HubFile | None = None
     unneeded: tuple[Unneeded, ...] = ()
     header_requests: int = 0
+    found: bool = False  # a search found the repository: nobody has said that it is the right one
 
     @property
     def needed(self) -> int:

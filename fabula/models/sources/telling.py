@@ -25,6 +25,7 @@ def hit_data(row: Hit, language: str) -> Json:
 def offers_data(found: Offers, language: str) -> Json:
     return {
         "source": found.source,
+        "found": found.found,
         "offers": [offer_data(row, found, language) for row in found.offers],
         "recommended": found.best.source if found.best else "",
         "why": found.why.say(language),
