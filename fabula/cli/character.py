@@ -9,8 +9,18 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from fabula.cli import screen, verbs
+from fabula.cli import marking, screen, verbs
 from fabula.cli.client import Client, Told, segment
+from fabula.cli.marking import (
+    FavouriteOption,
+    FolderOption,
+    InFolderOption,
+    TaggedOption,
+    TrashOption,
+    UntagOption,
+    WordsOption,
+)
+from fabula.cli.marking import TagOption as NewTagOption
 from fabula.cli.options import HomeOption, JsonOption
 from fabula.cli.studio import connect
 from fabula.cli.words import language, say
@@ -42,7 +52,14 @@ FormatOption = Annotated[
 
 
 def group() -> Any:
-    functions = (("list", list_), ("show", show), ("import", import_), ("export", export), ("rm", rm))
+    functions = (
+        ("list", list_),
+        ("show", show),
+        ("import", import_),
+        ("export", export),
+        ("mark", mark),
+        ("rm", rm),
+    )
     return verbs.group("character", functions)
 
 
@@ -111,6 +128,23 @@ def export(
         raise BadParameter("--out", str(out), phrase("expected.new_file"))
     out.write_bytes(content)
     screen.note(say("cli.character.exported", name=character["name"], file=str(out)))
+
+
+def mark(
+    words: WordsOption = "",
+    in_: InFolderOption = None,
+    tagged: TaggedOption = None,
+    folder: FolderOption = None,
+    favourite: FavouriteOption = None,
+    tag: NewTagOption = None,
+    untag: UntagOption = None,
+    trash: TrashOption = None,
+    home: HomeOption = None,
+) -> None:
+    query = marking.wanted(words, in_, tagged, trash is False)
+    changes = marking.marks(folder, favourite, tag, untag, trash)
+    with connect(home) as studio:
+        marking.mark(studio, "characters", studio.get("/characters/ids", **query)["ids"], changes)
 
 
 def rm(which: WhichArgument, home: HomeOption = None) -> None:

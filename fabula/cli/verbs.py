@@ -47,12 +47,16 @@ VERBS = (
     "template",
     "story",
     "memory",
+    "chat",
+    "import",
     "prompt",
     "job",
     "backup",
     "restore",
     "doctor",
 )
+
+MODULES = {"import": "import_"}  # where Python owns the name
 
 
 class Verb(TyperCommand):
@@ -91,7 +95,7 @@ class Verbs(Group):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name not in VERBS:
             return None
-        module = importlib.import_module(f"fabula.cli.{cmd_name}")
+        module = importlib.import_module(f"fabula.cli.{MODULES.get(cmd_name, cmd_name)}")
         if hasattr(module, "group"):
             return module.group()
         return verb(cmd_name, getattr(module, cmd_name, None) or getattr(module, f"{cmd_name}_"))

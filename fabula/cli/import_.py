@@ -1,0 +1,108 @@
+"""`fabula import FILE|DIR…`: what other programs keep. Knows where each kind of file goes, and no format."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from fabula.cli import screen
+from fabula.cli.client import Client, Told
+from fabula.cli.options import HomeOption, JsonOption
+from fabula.cli.studio import connect
+from fabula.cli.words import language, say
+from fabula.core.errors import BadParameter, FabulaError
+from fabula.core.texts import phrase
+
+CARDS = (".png", ".apng", ".charx", ".byaf", ".yaml", ".yml", ".jpg", ".jpeg")
+WAYS = ("/chats/import", "/characters/import", "/lorebooks/import")
+"""Where a JSON file may go, in the order in which it is tried; each of them tells its own files."""
+
+FilesArgument = Annotated[
+    list[Path], typer.Argument(metavar="FILE|DIR…", help=say("cli.import.files"), show_default=False)
+]
+
+
+def import_(files: FilesArgument, home: HomeOption = None, json: JsonOption = False) -> None:
+    """Folders are SillyTavern's data folders; of files, those that cannot be read make the command fail."""
+    refused = 0
+    with connect(home) as studio:
+        for file in files:
+            if file.is_dir():
+                refused += _folder(studio, file, json)
+            else:
+                refused += _file(studio, file, json)
+    if refused:
+        raise typer.Exit(1)
+
+
+def _folder(studio: Client, folder: Path, json: bool) -> int:
+    report = studio.post("/import", {"folder": str(folder.resolve())})
+    if json:
+        screen.json_lines([report])
+    else:
+        _tell(report)
+    return sum(len(kind["refused"]) for kind in report["kinds"])
+
+
+def _tell(report: dict[str, Any]) -> None:
+    titles = [(say(f"cli.columns.{title}"), side) for title, side in (("kind", "left"), ("taken", "right"))]
+    titles.append((say("cli.columns.refused"), "right"))
+    rows = [
+        (say(f"cli.import.kinds.{kind['kind']}"), f"{kind['taken']}", f"{len(kind['refused'])}")
+        for kind in report["kinds"]
+    ]
+    screen.table(titles, rows)  # type: ignore[arg-type]
+    for kind in report["kinds"]:
+        for one in kind["refused"]:
+            screen.note(say("cli.import.refused", file=one["file"], reason=one["reason"]))
+    for name, count in report["left"].items():
+        screen.note(say("cli.import.left", name=name, count=count))
+
+
+def _file(studio: Client, file: Path, json: bool) -> int:
+    """0, or 1 where nothing could read it."""
+    ways = ("/characters/import",) if file.suffix.lower() in CARDS else WAYS
+    try:
+        taken = _first(studio, file, _content(file), ways)
+    except (Told, BadParameter) as wrong:
+        screen.note(wrong.sentence(language()))
+        return 1
+    if json:
+        screen.json_lines([taken])
+    for chat in taken.get("chats", ()):
+        if not json:
+            screen.line(
+                say(
+                    "cli.import.chat",
+                    title=chat["chat"]["title"],
+                    count=chat["messages"],
+                    program=chat["program"],
+                )
+            )
+        if chat["bad"]:
+            screen.note(say("cli.import.bad", count=chat["bad"], file=file.name))
+    if not json and "chats" not in taken:
+        screen.line(say("cli.import.taken", name=taken["name"]))
+    return 0
+
+
+def _first(studio: Client, file: Path, content: bytes, ways: Sequence[str]) -> dict[str, Any]:
+    """What the first of some routes that takes the file made of it; else the first's refusal."""
+    refusals: list[FabulaError] = []
+    for way in ways:
+        try:
+            return studio.send(way, content, name=file.name)
+        except (Told, BadParameter) as wrong:
+            refusals.append(wrong)
+    raise refusals[0]
+
+
+def _content(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as wrong:
+        expected = phrase("expected.readable_file", reason=f"{wrong.strerror}")
+        raise BadParameter("FILE", str(file), expected) from wrong
