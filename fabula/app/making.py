@@ -16,14 +16,14 @@ class Making:
         self._home, self._shelf, self._start = home, shelf, start
 
     async def quantize(self, source: str, type: str, **wishes: Any) -> Job:
-        """Raises what `lab.quantize.job.order` raises."""
-        from fabula.lab.quantize.job import Wishes, order
+        """Raises what `lab.quantize.job.ask` raises."""
+        from fabula.lab.quantize.job import Wishes, ask
 
         model = self._shelf.find(source)
         require_here(model)
         asked = Wishes(model=model.name, type=type, **wishes)
-        ready = await asyncio.to_thread(order, model, asked, self._home.models)
-        return await self._start("quantize", f"{model.name} → {ready.mix.name}", asked.arguments())
+        type_made = await asyncio.to_thread(ask, self._home, model, asked)
+        return await self._start("quantize", f"{model.name} → {type_made}", asked.arguments())
 
     async def imatrix(self, source: str, **wishes: Any) -> Job:
         """Raises what `lab.quantize.statistics.task` raises."""

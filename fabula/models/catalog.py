@@ -160,10 +160,19 @@ def _remove(path: Path) -> None:
     if path.is_symlink():
         path.unlink()
         return
-    for file in _files(path):
+    for file in (*_files(path), *_notes(path)):
         file.unlink(missing_ok=True)
+    if not path.is_dir() and path.parent.name == model_name(path) and not any(path.parent.iterdir()):
+        path.parent.rmdir()  # of a model in several files
     if path.is_dir() and not any(path.iterdir()):
         path.rmdir()
+
+
+def _notes(path: Path) -> list[Path]:
+    """What the quantizer told of a model: it lies beside it, or beside the folder of its parts."""
+    name = f"{model_name(path)}.quantized.json"
+    beside = [path.with_name(name)]
+    return [*beside, path.parent.parent / name] if path.parent.name == model_name(path) else beside
 
 
 def _models_in(folder: Path) -> Iterator[Path]:

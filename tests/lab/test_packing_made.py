@@ -53,11 +53,22 @@ def test_a_folder_is_packed_into_four_bits_and_measured(home: Home, maker: None,
     assert (result["group"], sum(result["types"].values())) == (128, 14)
     measured = result["measured"]
     assert [text["text"] for text in measured["texts"]] == ["en", "zh-Hant", "zh-Hans"]
-    assert 0 < measured["kl"] < 1  # what was written is the model, a little rounded
-    assert measured["same_top"] > 0.5
+    assert 0 < measured["kl"] < 4  # random weights: each rounding error grows
+    assert off(home.models / "tiny", made.path, method) < 0.2
     assert not list((home.models / ".quantize").glob("packing-*"))
     with pytest.raises(ModelExists):
         job.run(home, asked(method), Report())
+
+
+def off(folder: Path, made: Path, method: str) -> float:
+    """How far a matrix that was written is from the source's: root mean square, of its own."""
+    from safetensors.torch import load_file
+
+    name = "model.layers.1.mlp.down_proj"
+    source, parts = (load_file(place / "model.safetensors") for place in (folder, made))
+    found = pack_child.unpacked(*(parts[f"{name}.{part}"] for part in pack_child.PARTS), method.lower()).T
+    wanted = source[f"{name}.weight"]
+    return float((found - wanted).pow(2).mean().sqrt() / wanted.pow(2).mean().sqrt())
 
 
 def test_a_cancelled_one_leaves_nothing(home: Home, maker: None) -> None:
@@ -99,6 +110,6 @@ def test_only_folders_are_packed_and_where_auto_round_is_missing_it_is_told(
     model = identify_folder(home.models / "tiny")
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ExtraMissing, match="autoround"):
-        packing.packing(home, model, "AWQ", "", {}, 0)
+        packing.packing(home, model, "AWQ", "new", {}, 0)
     with pytest.raises(BadParameter, match="safetensors"):
-        packing.packing(home, replace(model, format="gguf"), "AWQ", "", {}, 0)
+        packing.packing(home, replace(model, format="gguf"), "AWQ", "new", {}, 0)

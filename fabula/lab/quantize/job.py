@@ -38,6 +38,8 @@ from fabula.lab.quantize.from_folder import as_file, is_folder, write
 from fabula.lab.quantize.importance import Importance, read_importance
 from fabula.lab.quantize.ledger import Ledger
 from fabula.lab.quantize.mixes import MIXES, Mix, mix_named, name_for
+from fabula.lab.quantize.packing import Packing, is_packing, packing
+from fabula.lab.quantize.packing import run as pack
 from fabula.lab.quantize.rules import Choice
 from fabula.lab.quantize.source import Source, lossy_type, read_source, require_possible
 from fabula.lab.quantize.target import Target, sizes, target, types_of
@@ -117,6 +119,20 @@ class Order:
 # ── asking ──────────────────────────────────────────────────────────────────────────────────────────
 
 
+def ask(home: Home, model: LocalModel, wishes: Wishes) -> str:
+    """The type that will be made; all that can be refused is refused. Raises as `order` or `packing` does."""
+    if is_packing(wishes.type):
+        return packed(home, model, wishes).method
+    return order(model, wishes, home.models).mix.name
+
+
+def packed(home: Home, model: LocalModel, wishes: Wishes) -> Packing:
+    require_texts(wishes)
+    files = {"learn": wishes.importance_from, "measure": wishes.text}
+    texts = {use: read_text(file) for use, file in files.items() if file}
+    return packing(home, model, wishes.type, wishes.name, texts, wishes.threads)
+
+
 def order(model: LocalModel, wishes: Wishes, models: Path, *, anew: bool = True) -> Order:
     """Reads headers only. Raises BadParameter, CannotQuantize, QuantizedAlready, NeedsImportance,
     ImportanceUnusable, ModelExists (not with `anew` off: then this job has made it), DirectUnavailable."""
@@ -189,21 +205,29 @@ def _offer(source: Source, mix: Mix) -> dict[str, Any]:
 
 
 def run(home: Home, arguments: dict[str, Any], report: Report) -> dict[str, Any]:
-    """Raises as `order` does, NoDiskSpace, ModelBusy, or the job's own Cancelled."""
+    """Raises as `ask` does, NoDiskSpace, ModelBusy, or the job's own Cancelled."""
     wishes, began = Wishes(**arguments), time.monotonic()
     model = Catalog(home.models).find(wishes.model)
     workshop = home.models / WORKSHOP
     with writing(workshop):
         workshop.mkdir(exist_ok=True)
-    with _alone(workshop, place(model, wishes, home.models).stem):
-        result = _of_folder if is_folder(model) else _of_file
-        made = result(home, model, wishes, workshop, report)
+    result = _packed if is_packing(wishes.type) else _of_folder if is_folder(model) else _of_file
+    made = result(home, model, wishes, workshop, report)
     return made | {"seconds": round(time.monotonic() - began, 1)}
 
 
+def _packed(home: Home, model: LocalModel, wishes: Wishes, workshop: Path, report: Report) -> dict[str, Any]:
+    asked = packed(home, model, wishes)
+    with _alone(workshop, asked.target.name):
+        result = pack(asked, workshop, report)
+    write_atomic(home.models / f"{asked.target.name}{MADE}", as_json(result), 0o644)
+    return result
+
+
 def _of_file(home: Home, model: LocalModel, wishes: Wishes, workshop: Path, report: Report) -> dict[str, Any]:
-    wishes = with_importance(home, model, wishes, report)
-    return finished(home, model, wishes, workshop, report)
+    with _alone(workshop, place(model, wishes, home.models).stem):
+        wishes = with_importance(home, model, wishes, report)
+        return finished(home, model, wishes, workshop, report)
 
 
 def _of_folder(
@@ -221,6 +245,11 @@ def _plain(asked: Order, workshop: Path, report: Report) -> dict[str, Any]:
     """Converted, and nothing else: there is nothing to compare it with."""
     if asked.taken:
         raise ModelExists(asked.name)
+    with _alone(workshop, asked.name):
+        return _converted(asked, workshop, report)
+
+
+def _converted(asked: Order, workshop: Path, report: Report) -> dict[str, Any]:
     part = workshop / f"{asked.name}.part"
     with _full_disk(workshop, asked.source.size):
         told = write(asked.model, part, asked.mix.base, report)
