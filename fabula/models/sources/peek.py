@@ -56,8 +56,8 @@ def peek_at(remotes: Sequence[Remote], source: Source, folder: Path) -> Peeked:
     """The model that these files are."""
     headers, requests = [], 0
     for remote in remotes:
-        with _client(source) as client:
-            ranges = _Ranges(client, remote)
+        with client(source) as opened:
+            ranges = Ranges(opened, remote)
             headers.append(_header(ranges, folder))
             requests += ranges.requests
     path = Path(_name(headers))
@@ -82,7 +82,7 @@ def _name(headers: Sequence[Header]) -> str:
 
 
 @contextmanager
-def _client(source: Source) -> Iterator[httpx.Client]:
+def client(source: Source) -> Iterator[httpx.Client]:
     """Follows redirects where they are allowed to lead; another host gets no token."""
 
     def check(request: httpx.Request) -> None:
@@ -100,7 +100,7 @@ def _client(source: Source) -> Iterator[httpx.Client]:
         raise DownloadBroken(source.text, str(error) or type(error).__name__) from error
 
 
-class _Ranges:
+class Ranges:
     """The start of a remote file, read range by range."""
 
     def __init__(self, client: httpx.Client, remote: Remote) -> None:
@@ -179,7 +179,7 @@ class _Kept:
     size: int
 
 
-def _header(ranges: _Ranges, folder: Path) -> Header:
+def _header(ranges: Ranges, folder: Path) -> Header:
     remote = ranges.remote
     name = Path(remote.name or httpx.URL(remote.url).path.rsplit("/", 1)[-1] or "model.gguf")
     if (kept := _recall(remote, folder)) and ranges.unchanged(kept[0].etag):
@@ -193,7 +193,7 @@ def _header(ranges: _Ranges, folder: Path) -> Header:
 class _Resumed:
     """Bytes that are here already, then what a range brings."""
 
-    def __init__(self, first: bytes, rest: _Ranges) -> None:
+    def __init__(self, first: bytes, rest: Ranges) -> None:
         self.first, self.rest = io.BytesIO(first), rest
 
     def read(self, size: int, /) -> bytes:
@@ -220,7 +220,7 @@ def _recall(remote: Remote, folder: Path) -> tuple[_Kept, bytes] | None:
         return None  # nothing was kept, or it is damaged: the header is read again
 
 
-def _keep(remote: Remote, ranges: _Ranges, header: Header, folder: Path) -> None:
+def _keep(remote: Remote, ranges: Ranges, header: Header, folder: Path) -> None:
     """Without a tag nobody could tell later whether it is the same file. A full disk costs only speed."""
     if not ranges.etag:
         return
