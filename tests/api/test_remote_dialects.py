@@ -458,6 +458,46 @@ async def test_anthropic_thinks_calls_tools_and_keeps_what_it_has_read(tmp_path:
     assert body["messages"][-1]["content"][-1]["cache_control"] == {"type": "ephemeral"}
 
 
+async def test_anthropics_newer_models_are_asked_for_an_effort_and_for_their_thoughts(tmp_path: Path) -> None:
+    types = {"adaptive": {"supported": True}, "enabled": {"supported": False}}
+    capable = {"image_input": {"supported": False}, "thinking": {"supported": True, "types": types}}
+    row = {"type": "model", "id": "claude-y", "display_name": "Y", "capabilities": capable}
+    script = {**CLAUDE, "GET /v1/models": says({"data": [row]})}
+    async with standing_in(script) as server, worker_of(server, tmp_path, "anthropic") as worker:
+        await written(worker, talk("Hi"), think=True, think_effort="low", temperature=0.5)
+        body = server.last("/v1/messages").body
+        await written(worker, talk("Hi"))
+        plain = server.last("/v1/messages").body
+        assert worker.honours(Sampling(think_budget=2000))[1] == ("think_budget",)
+        assert not worker.sees_images
+    assert body["thinking"] == {"type": "adaptive", "display": "summarized"}
+    assert body["output_config"] == {"effort": "low"}
+    assert not {"temperature", "budget_tokens"} & body.keys()
+    assert not {"thinking", "output_config"} & plain.keys()
+
+
+@pytest.mark.parametrize(("id", "signed"), [("gemini-2.5-pro", False), ("gemini-3.1-pro-preview", True)])
+async def test_a_call_without_its_signature_is_told_as_such_to_geminis_newer_models(
+    tmp_path: Path, id: str, signed: bool
+) -> None:
+    row = {"name": f"models/{id}", "supportedGenerationMethods": ["generateContent"]}
+    path = f"POST /v1beta/models/{id}:streamGenerateContent"
+    answer = GEMINI["POST /v1beta/models/gemini-x:streamGenerateContent"]
+    script = {"GET /v1beta/models": says({"models": [row]}), path: answer}
+    messages = (
+        Message(role="user", text="Look."),
+        Message(role="assistant", text="", tool_calls=(ToolCall("c0", "look", "{}"),)),
+        Message(role="tool", text="a cat", tool_call_id="c0"),
+    )
+    asked = Prompt((), conversation=Conversation(messages=messages, tools=(TOOL,)))
+    async with standing_in(script) as server, worker_of(server, tmp_path, "gemini") as worker:
+        await written(worker, asked)
+        contents = server.last(path.removeprefix("POST ")).body["contents"]
+    (call,) = contents[1]["parts"]
+    assert call["functionCall"] == {"name": "look", "args": {}}
+    assert call.get("thoughtSignature") == ("skip_thought_signature_validator" if signed else None)
+
+
 GEMINI = {
     "GET /v1beta/models": says(
         {

@@ -1,7 +1,9 @@
 """Anthropic's dialect. Knows no connection.
 
 Source: Anthropic's API reference (messages, streaming, count tokens, models, prompt caching, extended
-thinking). Its parameters are few, and newer models refuse more of them: only what was changed is sent.
+thinking, adaptive thinking, capabilities of models). Its parameters are few, and newer models refuse more of
+them: only what was changed is sent. Models that tell that they think adaptively refuse a budget of thoughts;
+how much they think is said as an effort.
 """
 
 from __future__ import annotations
@@ -26,6 +28,8 @@ REPLY = 4096  # tokens: the server insists on a limit
 LEAST_THOUGHT = 1024  # tokens of reasoning that may be allowed at least
 NAMES = {"temperature": "temperature", "top_p": "top_p", "top_k": "top_k"}
 HONOURED = frozenset(NAMES) | {"max_tokens", "stop", "think", "think_budget", "keep_reasoning"}
+ADAPTIVE = "adaptive"  # an ability: the model decides how much it thinks
+EFFORTS = ("low", "medium", "high", "xhigh", "max")
 HOTTEST = 1.0
 REASONS: dict[str, FinishReason] = {
     "end_turn": "stop",
@@ -54,23 +58,28 @@ class Anthropic(Dialect):
                 title=row.get("display_name") or "",
                 context=row.get("max_input_tokens") or 0,
                 reply_limit=row.get("max_tokens") or 0,
-                abilities=("images", "tools"),
+                abilities=_abilities(row.get("capabilities") or {}),
             )
             for row in listed.get("data", [])
         ]
 
+    def sees(self, model: LocalModel) -> bool:
+        return "images" in there(model).abilities
+
     def honoured(self, model: LocalModel) -> frozenset[str]:
-        return HONOURED
+        return HONOURED - {"think_budget"} | {"think_effort"} if _is_adaptive(model) else HONOURED
 
     def effective(self, model: LocalModel, sampling: Sampling, seed: int) -> dict[str, Any]:
         used = super().effective(model, sampling, seed)
         changed, neutral = sampling.changed(), {"temperature": HOTTEST, "top_p": 1.0, "top_k": 0}
-        used |= {name: value for name, value in neutral.items() if name not in changed or _thinks(sampling)}
+        used |= {
+            name: value for name, value in neutral.items() if name not in changed or _thinks(model, sampling)
+        }
         used["temperature"] = min(used["temperature"], HOTTEST)
         return used | {"max_tokens": sampling.max_tokens or there(model).reply_limit or REPLY}
 
     def ignored(self, model: LocalModel, sampling: Sampling) -> tuple[str, ...]:
-        off = [name for name in NAMES if _thinks(sampling) and name in sampling.changed()]
+        off = [name for name in NAMES if _thinks(model, sampling) and name in sampling.changed()]
         return (*super().ignored(model, sampling), *off)
 
     def unheeded(self, model: LocalModel, conversation: Conversation) -> tuple[str, ...]:
@@ -82,10 +91,8 @@ class Anthropic(Dialect):
         talk = conversation_of(model, prompt)
         body: dict[str, Any] = {"model": there(model).model, "stream": True, "max_tokens": used["max_tokens"]}
         changed = sampling.changed()
-        if _thinks(sampling):
-            budget = max(LEAST_THOUGHT, sampling.think_budget or LEAST_THOUGHT)
-            body |= {"thinking": {"type": "enabled", "budget_tokens": budget}}
-            body["max_tokens"] = max(body["max_tokens"], budget + LEAST_THOUGHT)
+        if _thinks(model, sampling):
+            body |= _thinking(model, sampling, body["max_tokens"])
         else:
             body |= {theirs: used[ours] for ours, theirs in NAMES.items() if ours in changed}
         if stops := [stop for stop in sampling.stop if stop.strip()]:
@@ -106,8 +113,34 @@ class Anthropic(Dialect):
             return None
 
 
-def _thinks(sampling: Sampling) -> bool:
+def _abilities(told: Mapping[str, Any]) -> tuple[str, ...]:
+    """Of a model; older servers tell none, and then it has those that all had."""
+    sees = (told.get("image_input") or {}).get("supported", True)
+    types = (told.get("thinking") or {}).get("types") or {}
+    adaptive = (types.get("adaptive") or {}).get("supported", False)
+    return (*(["images"] if sees else []), "tools", *([ADAPTIVE] if adaptive else []))
+
+
+def _is_adaptive(model: LocalModel) -> bool:
+    return ADAPTIVE in there(model).abilities
+
+
+def _thinks(model: LocalModel, sampling: Sampling) -> bool:
+    if _is_adaptive(model):
+        return sampling.think is True or (sampling.think is None and bool(sampling.think_effort))
     return sampling.think is True or bool(sampling.think_budget)
+
+
+def _thinking(model: LocalModel, sampling: Sampling, most: int) -> dict[str, Any]:
+    """Without being asked to, newer models leave their thoughts out."""
+    if _is_adaptive(model):
+        effort = (
+            {"output_config": {"effort": sampling.think_effort}} if sampling.think_effort in EFFORTS else {}
+        )
+        return {"thinking": {"type": "adaptive", "display": "summarized"}} | effort
+    budget = max(LEAST_THOUGHT, sampling.think_budget or LEAST_THOUGHT)
+    room = {"max_tokens": max(most, budget + LEAST_THOUGHT)}
+    return {"thinking": {"type": "enabled", "budget_tokens": budget}} | room
 
 
 def _keep_prefix(body: dict[str, Any]) -> None:

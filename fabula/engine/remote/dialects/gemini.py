@@ -6,6 +6,7 @@ Source: the Gemini API reference (models, streamGenerateContent, countTokens, th
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -34,6 +35,9 @@ ASKED_ONLY = frozenset({"presence_penalty", "frequency_penalty", "top_k"})
 HONOURED = frozenset(NAMES) | {
     *("max_tokens", "stop", "json_schema", "think", "think_budget", "keep_reasoning")
 }
+UNSIGNED = "skip_thought_signature_validator"
+"""Stands for the signature of a call whose own one is not kept: models from 3 on refuse a call without."""
+SIGNED_FROM = 3
 HOTTEST = 2.0
 LARGEST_SEED = 2**31 - 1  # its seed is a signed 32-bit number
 REASONS: dict[str, FinishReason] = {"STOP": "stop", "MAX_TOKENS": "length"}
@@ -82,7 +86,7 @@ class Gemini(Dialect):
         self, model: LocalModel, prompt: Prompt, sampling: Sampling, used: Mapping[str, Any]
     ) -> Asked:
         talk, id = conversation_of(model, prompt), there(model).model
-        body = conversed(talk) | {"generationConfig": self._config(model, sampling, used)}
+        body = conversed(talk, id) | {"generationConfig": self._config(model, sampling, used)}
         return Asked(f"{self._api}/models/{id}:streamGenerateContent?alt=sse", body)
 
     def _config(self, model: LocalModel, sampling: Sampling, used: Mapping[str, Any]) -> dict[str, Any]:
@@ -105,7 +109,7 @@ class Gemini(Dialect):
 
     async def weigh(self, model: LocalModel, conversation: Conversation) -> int | None:
         id = there(model).model
-        request = {"generateContentRequest": {"model": f"models/{id}", **conversed(conversation)}}
+        request = {"generateContentRequest": {"model": f"models/{id}", **conversed(conversation, id)}}
         try:
             told = await self.server.post(f"{self._api}/models/{id}:countTokens", request)
             return int(told["totalTokens"])
@@ -132,12 +136,13 @@ def _thinking(sampling: Sampling) -> dict[str, Any]:
     return {"thinkingBudget": -1, "includeThoughts": True} if sampling.think else {"includeThoughts": True}
 
 
-def conversed(conversation: Conversation) -> dict[str, Any]:
+def conversed(conversation: Conversation, id: str = "") -> dict[str, Any]:
+    """`id` is the model's: newer ones want more."""
     system = [message.text for message in conversation.messages if message.role == "system"]
     names = {call.id: call.name for message in conversation.messages for call in message.tool_calls}
     contents: list[dict[str, Any]] = []
     for message in conversation.messages:
-        if message.role == "system" or not (parts := _parts(message, names)):
+        if message.role == "system" or not (parts := _parts(message, names, signed=_is_signed(id))):
             continue
         role = "model" if message.role == "assistant" else "user"
         if contents and contents[-1]["role"] == role:
@@ -150,7 +155,12 @@ def conversed(conversation: Conversation) -> dict[str, Any]:
     return body | _tools(conversation)
 
 
-def _parts(message: Message, names: Mapping[str, str]) -> list[dict[str, Any]]:
+def _is_signed(id: str) -> bool:
+    found = re.match(r"gemini-(\d+)", id)
+    return bool(found) and int(found[1]) >= SIGNED_FROM  # type: ignore[index]
+
+
+def _parts(message: Message, names: Mapping[str, str], *, signed: bool = False) -> list[dict[str, Any]]:
     if message.role == "tool":
         name = message.name or names.get(message.tool_call_id, "")
         return [{"functionResponse": {"name": name, "response": {"result": message.text}}}]
@@ -160,8 +170,9 @@ def _parts(message: Message, names: Mapping[str, str]) -> list[dict[str, Any]]:
         else {"inlineData": {"mimeType": images.kind_of(part), "data": images.coded(part)}}
         for part in images.parts(message)
     ]
+    more = {"thoughtSignature": UNSIGNED} if signed else {}
     return parts + [
-        {"functionCall": {"name": call.name, "args": as_object(call.arguments)}}
+        {"functionCall": {"name": call.name, "args": as_object(call.arguments)}} | more
         for call in message.tool_calls
     ]
 
