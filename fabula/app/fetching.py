@@ -16,7 +16,7 @@ from fabula.core.errors import ModelNotFound, NotForHere, UnknownSource
 from fabula.core.texts import phrase
 from fabula.models.catalog import Catalog
 from fabula.models.known.entries import find, plain
-from fabula.models.known.own import known
+from fabula.models.known.own import known, named
 from fabula.models.sources import places
 from fabula.models.sources.discarding import discard
 from fabula.models.sources.parse import parse
@@ -62,7 +62,8 @@ class Fetching:
         """Of a repository; of a well-known model the repository that is known to have files for here, else
         the one that the hub finds.
 
-        Raises ModelNotFound, UnknownSource, NotForHere or a DownloadFailure.
+        Raises ModelNotFound, NotInCatalog with what is called alike, UnknownSource, NotForHere or a
+        DownloadFailure.
         """
         from fabula.models.sources.offers import offers
 
@@ -77,9 +78,11 @@ class Fetching:
             if source.kind not in HUBS:
                 raise UnknownSource(name)
             return source, False
-        entry = find(known(self._home.catalog), name)
-        if entry is None:
+        rows = known(self._home.catalog)
+        entry = find(rows, name)
+        if entry is None and not any(plain(name) in plain(row.name) for row in rows):
             raise ModelNotFound(name, "")
+        entry = entry or named(rows, name)  # which raises with those that it could mean
         if entry.quantized:
             return parse(entry.quantized[0].address), False
         if entry.obstacle and entry.obstacle != UNSEEN:

@@ -46,7 +46,7 @@ def state(model: dict[str, Any]) -> str:
         return say("cli.list.elsewhere", host=elsewhere["host"])
     if model["busy"]:
         return say("cli.list.writing")
-    return say("cli.list.loaded") if model["loaded"] else ""
+    return say("cli.list.loaded") if model["loaded"] else str(model.get("place", ""))
 
 
 def count(parameters: int) -> str:

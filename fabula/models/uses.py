@@ -16,7 +16,8 @@ def uses(model: LocalModel, models: Sequence[LocalModel], default: str = "") -> 
     found = [phrase("models.uses.default")] if model.name == default else []
     if model.place:
         found.append(phrase("models.uses.place", program=model.place))
-    twins = [other.name for other in models if other.path == model.path and other.name != model.name]
+    same = (other for other in models if other.place and other.path == model.path)
+    twins = [other.name for other in same if other.name != model.name]
     if twins:
         found.append(phrase("models.uses.same_file", names=", ".join(twins)))
     seeing = [other.name for other in models if other.projector and other.projector == str(model.path)]

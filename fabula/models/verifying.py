@@ -98,6 +98,9 @@ def _verified(
     name = _name(file, folder)
     if file.name in expected and digest != expected[file.name]:
         return Verified(file, "damaged", digest)
+    if file.name in expected:
+        record[name] = {"stamp": stamp, "sha256": digest}
+        return Verified(file, "same", digest)
     known = record.get(name)
     if isinstance(known, dict) and known.get("stamp") == stamp:
         return Verified(file, "same" if known.get("sha256") == digest else "damaged", digest)

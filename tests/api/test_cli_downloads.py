@@ -161,6 +161,11 @@ def test_run_with_a_name_that_nobody_knows_lists_what_is_here(
     assert (shown.status, "tiny" in shown.err) == (1, True)
 
 
+def test_run_with_a_part_of_several_well_known_names_lists_them(fabula: Fabula, client: Client) -> None:
+    shown = fabula("run", "mistral", "Hello")
+    assert (shown.status, "Called alike: Mistral" in shown.err) == (1, True)
+
+
 def test_scan_uses_a_folder_and_forgets_it(fabula: Fabula, client: Client, tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.mkdir()

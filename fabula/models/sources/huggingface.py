@@ -40,9 +40,8 @@ class HuggingFace:
         asked += [("author", query.author)] if query.author else []
         asked += [("filter", query.format)] if query.format else []
         asked += [("expand", name) for name in TOLD]
-        rows = api.get_json(
-            self._url(f"/api/models?{urlencode(asked)}", query.text), self.headers(), query.text
-        )
+        url = self._url(f"/api/models?{urlencode(asked)}", endpoint())
+        rows = api.get_json(url, self.headers(), endpoint())
         return [_found(row) for row in rows[: query.limit]]
 
     def address(self, repository: str, revision: str, path: str) -> str:

@@ -38,7 +38,7 @@ class ModelScope:
         asked = {"search": query.text, "sort": "downloads", "page_number": 1, "page_size": query.limit}
         asked |= {"owner": query.author} if query.author else {}
         asked |= {"filter.library": query.format} if query.format else {}
-        told = api.get_json(f"{endpoint()}/openapi/v1/models?{urlencode(asked)}", self.headers(), query.text)
+        told = api.get_json(f"{endpoint()}/openapi/v1/models?{urlencode(asked)}", self.headers(), endpoint())
         data = told.get("data") or {}
         rows = data.get("models") if isinstance(data, dict) else data
         return [_found(row, query.format) for row in rows or ()][: query.limit]

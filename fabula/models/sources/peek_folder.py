@@ -1,7 +1,7 @@
 """Look into a folder of safetensors in a repository, without its weights. Knows no plan.
 
-A twin of the folder is made here: small files whole, of the weights only the headers, with a hole behind each
-as long as its numbers. What reads folders reads that. One request for each file of weights, two where its header
+A twin of the folder is made here: small files whole, of the weights only the headers, with a hole behind
+each as long as its numbers. What reads folders reads that. One request for each file of weights, two where its header
 is long; files of vocabularies are holes too.
 """
 
@@ -16,12 +16,12 @@ from pathlib import Path, PurePosixPath
 
 from fabula.core.errors import DownloadBroken, NotAModel
 from fabula.models.formats.folders import FORMAT, TENSORS
-from fabula.models.formats.inspecting import Inspection, inspect
+from fabula.models.formats.inspecting import Inspection, inspect, inspected
 from fabula.models.formats.safetensors import HEADER_LIMIT
 from fabula.models.sources import hub
 from fabula.models.sources.landing import plain_name
 from fabula.models.sources.parse import parse
-from fabula.models.sources.peek import Ranges, client
+from fabula.models.sources.peek import Ranges, client, peek
 from fabula.models.sources.requests import Remote
 from fabula.models.sources.words import Source
 
@@ -58,6 +58,15 @@ def peek_folder(source: Source | str) -> PeekedFolder:
     size = sum(remote.expected for remote in found if remote.name.endswith(TENSORS))
     model = replace(made.model, path=Path(name), size=size or made.model.size)
     return PeekedFolder(replace(made, model=model), requests)
+
+
+def look(target: str, folder: Path) -> Inspection:
+    """Whatever a source offers: a folder of safetensors, or a GGUF, whose headers are kept in `folder`."""
+    source = parse(target)
+    if source.kind in ("hub", "modelscope") and hub.chosen(source)[0].model.format == FORMAT:
+        return peek_folder(source).inspection
+    found = peek(source, folder)
+    return inspected(found.model, found.headers)
 
 
 def _make(twin: Path, found: Sequence[Remote], source: Source) -> int:
