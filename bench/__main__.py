@@ -19,6 +19,8 @@ NAMES = (
     "cache",
     "replay",
     "faults",
+    "killing",
+    "keeping",
     "soak",
     "web_long_chat",
     "bans",
