@@ -28,13 +28,19 @@ class Part:
         return self.source
 
 
+ENDING = "ending"
+"""The line that the model continues; its reply begins with it in the next prompt."""
+
+
 def shown(parts: Sequence[Part]) -> tuple[Shown, ...]:
-    return tuple(Shown(part.key, digest(part.text)) for part in parts)
+    """Breaks at the end of a part do not count: the last message goes without one."""
+    return tuple(Shown(part.key, digest(part.text.rstrip("\n"))) for part in parts if part.source != ENDING)
 
 
 def broken(before: Sequence[Shown], now: Sequence[Shown], parts: Sequence[Segment]) -> Break | None:
     """The first part of the last prompt that this one has not in its place, and how many tokens that an
-    engine knew it has to read again; `parts` are this prompt's, in step with `now`."""
+    engine knew it has to read again; `parts` are this prompt's, those that are in, in step with `now`."""
+    parts = [part for part in parts if part.source != ENDING]
     place = next(
         (index for index, pair in enumerate(zip(before, now, strict=False)) if pair[0] != pair[1]), None
     )

@@ -41,24 +41,47 @@ def derived(template: ChatTemplate, bos: str = "") -> Instruct | None:
         "last_output_sequence": opened if opened != output else "",
         "stop_sequence": output_suffix.strip(),
     }
-    return Instruct(name=NAME, wrap=False, **found | _system(template, found["input_sequence"], bos))
+    return Instruct(name=NAME, wrap=False, **found | _system(template, found, bos))
 
 
-def _system(template: ChatTemplate, input_sequence: str, bos: str) -> dict[str, Any]:
+def _system(template: ChatTemplate, found: dict[str, str], bos: str) -> dict[str, Any]:
     """How the system's texts are told: in turns of their own, or as the person's."""
-    turns = (("system", SYSTEM), ("user", ASKED))
+    asks = found["input_sequence"]
     try:
-        text = _rendered(template, turns)
+        text = _rendered(template, (("system", SYSTEM), ("user", ASKED)))
     except TemplateRefused:
         text = ""
-    prefix, found, rest = text.partition(SYSTEM)
+    prefix, has_one, rest = text.partition(SYSTEM)
     suffix = rest.partition(ASKED)[0]
-    later = prefix if bos and input_sequence.startswith(bos) else prefix.removeprefix(bos)
-    if not found or not suffix.endswith(input_sequence) or later == input_sequence:
-        return {"system_same_as_user": True, "story_string_prefix": prefix if found else input_sequence}
-    suffix = suffix[: len(suffix) - len(input_sequence)]
-    own = {"system_sequence": later, "system_suffix": suffix}
+    later = prefix if bos and asks.startswith(bos) else prefix.removeprefix(bos)
+    if not has_one or not suffix.endswith(asks) or later == asks:
+        head = {
+            "story_string_prefix": prefix if has_one else asks,
+            "story_string_suffix": found["input_suffix"],
+        }
+        return {"system_same_as_user": True} | head
+    suffix = suffix[: len(suffix) - len(asks)]
+    own = _later_system(template, found) or {"system_sequence": later, "system_suffix": suffix}
     return own | {"story_string_prefix": prefix, "story_string_suffix": suffix}
+
+
+def _later_system(template: ChatTemplate, found: dict[str, str]) -> dict[str, str] | None:
+    """A system message in the middle of a chat: the first may have more around it, like a date."""
+    turns = (("user", ASKED), ("assistant", REPLY), ("system", SYSTEM), ("user", AGAIN))
+    try:
+        text = _rendered(template, turns).partition(REPLY)[2]
+    except TemplateRefused:
+        return None
+    before, has_one, rest = text.partition(SYSTEM)
+    behind = rest.partition(AGAIN)[0]
+    if (
+        not has_one
+        or not before.startswith(found["output_suffix"])
+        or not behind.endswith(found["input_sequence"])
+    ):
+        return None
+    suffix = behind[: len(behind) - len(found["input_sequence"])]
+    return {"system_sequence": before[len(found["output_suffix"]) :], "system_suffix": suffix}
 
 
 def _rendered(template: ChatTemplate, turns: tuple[tuple[str, str], ...], *, opens: bool = True) -> str:

@@ -48,7 +48,13 @@ def _segment(source: str, message: str, tokens: int, included: bool) -> Segment:
     return Segment(source, message, tokens, included, reason=REASONS.get(source, "history"))
 
 
-REASONS = {"story": "head", "examples": "head", "chat_start": "head", "post_history": "depth"}
+REASONS = {
+    "ending": "tail",
+    "story": "head",
+    "examples": "head",
+    "chat_start": "head",
+    "post_history": "depth",
+}
 
 
 @dataclass(slots=True)

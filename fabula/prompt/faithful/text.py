@@ -336,12 +336,17 @@ class _Layout:
         told = [(*chat.sources[place], chat.texts[place]) for place in sorted(chat.kept, reverse=True)]
         told = [("alignment", "", aligned), *told] if aligned else told
         if told:
-            source, message, text = told[-1]
-            text = self._ending.closed(text)
-            told[-1] = (source, message, text)
+            told[-1:] = self._closed(*told[-1], is_last=not chat.open_end)
         shown_parts = [("examples", "", piece) for piece in shown]
         end = [(*chat.open_source, chat.open_end)] if chat.open_end else []
         return [("story", "", head), *shown_parts, ("chat_start", "", start), *told, *end]
+
+    def _closed(self, source: str, message: str, text: str, *, is_last: bool) -> list[tuple[str, str, str]]:
+        """The last message, and the line that the model continues as a part of its own."""
+        closed, bare = self._ending.closed(text), self._ending.without_break(text)
+        if not (is_last and closed.startswith(bare) and len(closed) > len(bare)):
+            return [(source, message, closed)]
+        return [(source, message, bare), ("ending", "", closed[len(bare) :])]
 
     def _shrunk(
         self,
