@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import httpx
@@ -13,6 +14,10 @@ from talking import Chat, Client, Json
 
 from fabula.app import Studio
 from fabula.chats.memory.embedding import Embedder
+from fabula.chats.memory.told import SO_FAR
+from fabula.chats.memory.writing import ROOM
+from fabula.core.sampling import Sampling
+from fabula.core.worker import Prompt
 
 MIRA = {"data": {"name": "Mira", "description": "Keeps the light.", "first_mes": "Come in."}}
 
@@ -130,3 +135,33 @@ async def test_what_is_written_in_the_background_gives_way_to_a_turn(studio: Stu
     studio.memories.begun("c")
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+def test_a_summary_is_written_before_the_window_is_cut_and_told_from_the_cut_on(
+    client: Client, mira: Json, stage: Stage
+) -> None:
+    def says(prompt: Prompt, sampling: Sampling) -> str:
+        is_summary = sampling.max_tokens == 20 * ROOM
+        return "They met in a storm." if is_summary else "Yes. " * 12
+
+    stage.script = says
+    chat = client.new_chat(character_id=mira["id"], sampling={"max_tokens": 50})
+    client.call("PATCH", f"{chat.path}/memory", json={"summary": "auto", "words": 20})
+    cut = told = 0
+    for number in range(20):
+        said = chat.say(f"Question {number} " + "and so on " * 8, load={"context": 700})
+        cut = said[-1].data["facts"]["cut_messages"]
+        wait_for(lambda: not client.get(f"{chat.path}/memory")["writing"])
+        told = prompt(client, chat).count(SO_FAR + "They met in a storm.")
+        assert told == (1 if cut else 0)
+    assert cut
+    assert told
+    assert len(client.get(f"{chat.path}/memory")["summaries"]) >= 1
+
+
+def wait_for(done: Callable[[], bool]) -> None:
+    for _ in range(500):
+        if done():
+            return
+        time.sleep(0.02)
+    raise AssertionError("it never came")
