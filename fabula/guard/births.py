@@ -103,7 +103,7 @@ def _events() -> list[tuple[re.Pattern[str], str]]:
 
 
 _CUE = pattern("births.cue")
-TELLS_YEAR = re.compile(r"(?:19|20)\d\d|\d\d年|'\d\d|后")
+TELLS_YEAR = re.compile(r"(?:19|20)\d\d|\d\d年|'\d\d|(?:\d\d|[零一][零五])后")
 
 
 def may_reckon(text: str) -> bool:

@@ -180,10 +180,10 @@ def _is_void(place: int, hits: list[Hit]) -> bool:
     return any("void" in hit.categories and hit.start <= place < hit.end for hit in hits)
 
 
-def is_warm(raw: str) -> bool:
-    """Whether anything sexual is said: the part of `read_sentence` that a stream asks for most."""
+def heat_in(raw: str) -> int:
+    """How sexual a sentence is (`Sentence.heat`): the part of `read_sentence` that a stream asks for most."""
     words = Words(raw, HEAT)
-    return heat_of(words.text, words.hits, words.categories)[0] > 0
+    return heat_of(words.text, words.hits, words.categories)[0]
 
 
 _YOUNGER, _NAMING, _OWNING, _YEARS, _PARENTS = range(5)

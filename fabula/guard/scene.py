@@ -299,7 +299,7 @@ class Scene:
         ):
             return False
         aside = {"possessive", "absent"} & sentence.words
-        if len(aside) == 2 or (aside and self.warm_pair):
+        if len(aside) == 2 or (aside and (self.warm_pair or self.at - self.couple_at <= CHAIN)):
             return False
         named = [name for name in fresh if name[0] != "<"]
         if named and not any(_names(name, self.warm_text) for name in named):

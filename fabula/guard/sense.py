@@ -11,7 +11,7 @@ import re
 from collections import Counter
 
 from fabula.guard.births import CUES_OF_PARENTS, CUES_OF_YEARS
-from fabula.guard.forms import find_forms, listed
+from fabula.guard.forms import endings_of_forms, find_forms, listed
 from fabula.guard.lexicon import ATOM, YOUNG, lexicon, phrases
 from fabula.guard.normalise import HAN_GAP, LONE, WIDE, fold, token_of
 from fabula.guard.numerals import CARDINALS, ORDINALS, TENS
@@ -68,8 +68,8 @@ def _of_han(part: str) -> int:
     text = fold(part)
     if _MIXED.search(text):
         return NEWS | STIRS
-    found = APART | (STIRS if _loudest(part) >= ALERTS else 0)
     pairs = {one + two for one, two in itertools.pairwise(text)}
+    found = APART if _han_stirs().isdisjoint(pairs) and _han_stirs().isdisjoint(text) else APART | STIRS
     if not _HAN_NEWS.isdisjoint(text) or not _han_news().isdisjoint(pairs):
         return found | NEWS
     return found | (NEWS if find_forms(text, ATOM.findall(text), _MEANS) else 0)
@@ -100,3 +100,11 @@ def _han_news() -> frozenset[str]:
     pairs = [[one + two for one, two in itertools.pairwise(phrase)] for phrase in young]
     often = Counter(itertools.chain.from_iterable(pairs))
     return frozenset(max(of, key=lambda pair: often[pair]) for of in pairs if of)
+
+
+@functools.cache
+def _han_stirs() -> frozenset[str]:
+    """The last two characters of whatever can make a Chinese text sexual."""
+    lists = lexicon()
+    endings = lists.arming | lists.alerting | lists.completing | endings_of_forms()
+    return frozenset(ending[-2:] for ending in endings if not ending.isascii())

@@ -13,7 +13,7 @@ from fabula.core.errors import Blocked
 from fabula.core.seams import Watch
 from fabula.guard.births import Births
 from fabula.guard.purpose import Frame
-from fabula.guard.reading import LONGEST, Sentence, is_warm, next_end, read_sentence, tells_young
+from fabula.guard.reading import LONGEST, Sentence, heat_in, next_end, read_sentence, tells_young
 from fabula.guard.scene import WARM, Scene
 from fabula.guard.sense import sense
 from fabula.guard.stir import (
@@ -65,6 +65,7 @@ class FloorWatch:
         self._births = Births()
         self._sensed = 0  # of the past, the sentences of which it is known that they tell of nobody young
         self._young = False  # one of them does
+        self._cool = WARM + 1 if self._scene is None else 0  # sentences since one that was not
         self._idle = 0  # sentences for which something sexual stays present that was left unread
         self._calm: list[str] = []  # pieces that were shown without a look, and are not yet in `_open`
         self._easy = False
@@ -170,10 +171,13 @@ class FloorWatch:
 
     def _leave(self, raw: str) -> None:
         self._past.append(raw)
+        self._cool += 1
 
     # ── what was said, and by whom it may be meant ──────────────────────────────────────────────────
 
     def _judge(self, raw: str) -> bool:
+        if self._is_passing_hint(raw):
+            return False
         if self._scene is None:
             self._scene, self._frame = self._hear()
         if self._is_idle(self._scene, raw):
@@ -189,6 +193,15 @@ class FloorWatch:
             reckoned = Sentence("", 0, minors=born, words=frozenset({"reckoned"}))
             guilty |= self._scene.step(reckoned, "assistant", self._in_frame())
         return guilty
+
+    def _is_passing_hint(self, raw: str) -> bool:
+        """A hint ("undressed") with nothing of the kind before it completes nothing: it is left for later."""
+        warm = self._idle > 0 or (self._scene is not None and self._scene.warm)
+        cool, self._cool = self._cool, 0
+        if warm or cool <= WARM or heat_in(raw) > 1:
+            return False
+        self._past.append(raw)
+        return True
 
     def _is_idle(self, scene: Scene, raw: str) -> bool:
         """Where nobody young was told of, a sentence is left for later: it can complete nothing."""
@@ -236,6 +249,6 @@ class FloorWatch:
             near = start < self._alert and (
                 self._alert == math.inf or completes(self._open[: self._looked], atom)
             )
-            if (found >= STIRS or near) and is_warm(self._open[: self._looked]):
+            if (found >= STIRS or near) and heat_in(self._open[: self._looked]):
                 self._held, self._hold_from = True, start if armed else self._looked
                 return
