@@ -40,11 +40,10 @@ def inspected(target: str, home: Path | None) -> Inspection:
     path = Path(target).expanduser()
     if path.exists():
         return inspecting.inspect(path)
-    from fabula.models.sources.peek import peek
+    from fabula.models.sources.peek_folder import look
     from fabula.store.home import Home
 
-    found = peek(target, Home.locate(home).headers)
-    return inspecting.inspected(found.model, found.headers)
+    return look(target, Home.locate(home).headers)
 
 
 def describe(found: Inspection, target: str, *, json: bool) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Generator
 import pytest
 from models_stand_ins import Shelf, serve
 
+from fabula.cli.main import main
 from fabula.core.errors import NotAModel
 from fabula.models.sources import peek_folder as peeking
 from fabula.models.sources.peek_folder import peek_folder
@@ -70,6 +71,14 @@ def test_it_tells_what_the_folder_is_without_its_weights(shelf: Shelf) -> None:
     assert found.inspection.bits == 16
     assert model.size > 2 * 768_000
     assert found.requests == 4  # two small files, two of weights
+
+
+def test_fabula_show_tells_it(shelf: Shelf, capsys: pytest.CaptureFixture[str]) -> None:
+    offer(shelf)
+    with pytest.raises(SystemExit, match="0"):
+        main(["show", "hf:someone/Tiny", "--json"])
+    told = json.loads(capsys.readouterr().out)
+    assert (told["model"]["architecture"], told["types"][0]["name"]) == ("llama", "BF16")
 
 
 def test_a_long_header_takes_a_second_request(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:

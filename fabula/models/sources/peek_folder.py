@@ -1,8 +1,8 @@
 """Look into a folder of safetensors in a repository, without its weights. Knows no plan.
 
 A twin of the folder is made here: small files whole, of the weights only the headers, with a hole behind
-each as long as its numbers. What reads folders reads that. One request for each file of weights, two where its header
-is long; files of vocabularies are holes too.
+each as long as its numbers. What reads folders reads that. One request for each file of weights, two where
+its header is long; files of vocabularies are holes too.
 """
 
 from __future__ import annotations
