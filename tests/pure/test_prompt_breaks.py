@@ -1,4 +1,4 @@
-"""The faithful layouts say where a prompt leaves the one before it; else it begins with that one and its reply."""
+"""The faithful layouts say where a prompt leaves the one before it; else it begins with that one."""
 
 from __future__ import annotations
 
@@ -82,7 +82,5 @@ def test_what_moves_what_is_cut_and_what_changes_is_told_apart() -> None:
         )
         assert again.plan.broke
         reasons.append((again.plan.broke.part, again.plan.broke.reason))
-    assert (
-        reasons == [("injection", "moves"), ("story", "changed"), ("message 2", "cut")]
-        or reasons[2][1] == "cut"
-    )
+    assert reasons[:2] == [("injection", "moves"), ("story", "changed")]
+    assert reasons[2][1] == "cut"
