@@ -267,7 +267,8 @@ def _tell_one_way(report: Report, layout: str, found: Track, told: Sequence[Answ
 
 
 async def run(report: Report, given: argparse.Namespace) -> None:
-    named = [one for one in SCENARIOS if not given.scenarios or given.scenarios in one.name]
+    parts = given.scenarios.split(",")
+    named = [one for one in SCENARIOS if any(part in one.name for part in parts)]
     with tempfile.TemporaryDirectory(prefix="fabula-bench-") as folder:
         if "counts" in given.parts:
             path = cut_model.write(Path(folder) / "four-layers.gguf", model_file())
@@ -292,7 +293,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m bench replay", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="30 turns and few times: to see that it works")
     parser.add_argument("--parts", default=PARTS, help=f"some of {PARTS}")
-    parser.add_argument("--scenarios", default="", help="those whose name holds this")
+    parser.add_argument("--scenarios", default="", help="those whose names hold one of these")
     parser.add_argument("--every", type=int, default=5, help="turns between two that are timed")
     given = parser.parse_args(arguments)
     given.parts = given.parts.split(",")
