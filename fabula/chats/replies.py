@@ -24,7 +24,7 @@ from fabula.chats.gathering import Gathered
 from fabula.chats.narrating import persona_of
 from fabula.chats.places import Kind, Place
 from fabula.chats.records import Change, Chat, PathMessage
-from fabula.chats.stories import Stories, Tidy
+from fabula.chats.stories import Stories, Tidy, is_story
 from fabula.core.errors import BadParameter, ChatBusy, ChatNotFound, FabulaError, StaleRevision
 from fabula.core.load import Wish, wish_of
 from fabula.core.messages import Message
@@ -111,6 +111,10 @@ class Companion:
     async def recalled(self, owner: str, chat_id: str, path: Sequence[PathMessage]) -> list[Entry]:
         """What fits the end of a path, as lore."""
         return []
+
+    async def in_mind(self, owner: str, chat_id: str, path: Sequence[PathMessage]) -> str:
+        """What is told in every turn, for a chat in which the model speaks as itself."""
+        return ""
 
 
 class Replies:
@@ -201,7 +205,7 @@ class Replies:
         request = TurnRequest(
             model=model.name,
             context=Context(caller, ask.chat_id, "chat", siblings=ask.count),
-            messages=_conversation(chat, path, ask.kind),
+            messages=await self._conversation(caller, chat, path, ask.kind),
             continues=ask.kind == "continue",
             overflow="cut",
             wish=wish,
@@ -232,7 +236,7 @@ class Replies:
         request = TurnRequest(
             model=model.name,
             context=Context(caller, chat_id, "chat"),
-            messages=_conversation(chat, path, kind),
+            messages=await self._conversation(caller, chat, path, kind),
             sampling=await self._sampling(caller, chat.sampling),
             overflow="cut",
             story=telling,
@@ -245,7 +249,7 @@ class Replies:
         model = self._find(aside.model or chat.model)
         path = await self._chats.path(caller.owner_id, aside.chat_id)
         telling, _ = await self._telling(caller, chat, path, aside.kind, aside.speaker, quiet=aside.prompt)
-        messages = _conversation(chat, path, "reply")
+        messages = await self._conversation(caller, chat, path, "reply")
         if telling is None:
             asked = aside.prompt or ASIDE
             messages = (*messages, Message(role="user", text=asked))
@@ -293,6 +297,15 @@ class Replies:
             story = dataclasses.replace(telling.story, lore=[*telling.story.lore, *recalled])
             telling = dataclasses.replace(telling, story=story)
         return telling, tuple(character.id for character in then)
+
+    async def _conversation(
+        self, caller: Caller, chat: Chat, path: Sequence[PathMessage], kind: str
+    ) -> tuple[Message, ...]:
+        """What the model sees where no story is told: a reply that is told anew is not part of it."""
+        kept = "" if is_story(chat) else await self.companion.in_mind(caller.owner_id, chat.id, path)
+        text = "\n\n".join(part for part in (chat.system, kept) if part)
+        system = [Message(role="system", text=text)] if text else []
+        return (*system, *(path[:-1] if kind == "swipe" else path))
 
     def model_of(self, chat: Chat) -> LocalModel:
         """The one that answers in it. Raises ModelNotFound."""
@@ -386,12 +399,6 @@ def _told(path: list[PathMessage], kind: Kind) -> list[PathMessage]:
     """Without what is left out of prompts; a reply that is swiped or lengthened is what it is about."""
     last = path[-1:] if kind != "reply" else []
     return [message for message in path[: len(path) - len(last)] if not message.left_out] + last
-
-
-def _conversation(chat: Chat, path: Sequence[PathMessage], kind: Kind) -> tuple[Message, ...]:
-    """What the model sees: a reply that is told anew is not part of it."""
-    system = [Message(role="system", text=chat.system)] if chat.system else []
-    return (*system, *(path[:-1] if kind == "swipe" else path))
 
 
 def _checked(ask: Ask) -> Wish:

@@ -84,6 +84,15 @@ def test_settings_are_changed_one_by_one_and_checked(client: Client, chat: Chat)
     client.call("PATCH", f"{chat.path}/memory", 404, json={"embedder": "nobody"})
 
 
+def test_without_a_character_facts_stand_behind_the_system_prompt(client: Client) -> None:
+    chat = client.new_chat(system="Be brief.")
+    client.post(f"{chat.path}/memory/facts", {"text": "Ann is tall."}, 201)
+    chat.add("user", "Hello.")
+    assert "Be brief.\n\nKeep in mind:\n- Ann is tall." in prompt(client, chat)
+    for refused in ({"summary": "auto"}, {"recall": 1}):
+        client.call("PATCH", f"{chat.path}/memory", 400, json=refused)
+
+
 def test_what_cannot_be_recalled_disturbs_no_turn_and_is_told(client: Client, chat: Chat) -> None:
     client.post(f"{chat.path}/memory/documents", {"name": "notes.txt", "text": "The lamp burns oil."}, 201)
     client.call("PATCH", f"{chat.path}/memory", json={"recall": 2})

@@ -71,7 +71,12 @@ class Memories(Companion):
         }
 
     async def change(self, owner: str, chat_id: str, changes: Mapping[str, Any]) -> MemorySettings:
-        """Raises ModelNotFound for an embedder that is not there."""
+        """Raises ModelNotFound for an embedder that is not there, and BadParameter for what only chats with
+        a character do."""
+        chat = await self._chats.get(owner, chat_id)
+        for name in ("summary", "recall"):
+            if changes.get(name, "off") not in ("off", 0) and not is_story(chat):
+                raise BadParameter(name, f"{changes[name]}", phrase("expected.of_a_story"))
         if changes.get("embedder"):
             self._embeds.chosen(changes["embedder"])
         return await self._database.write(lambda c: shelf.set_settings(c, owner, chat_id, changes))
@@ -218,6 +223,10 @@ class Memories(Companion):
         names = {document.id: document.name for document in remembered.documents}
         names |= {message.version_id: message.name or message.role for message in path}
         return told.entries(found, names)
+
+    async def in_mind(self, owner: str, chat_id: str, path: Sequence[PathMessage]) -> str:
+        remembered = await self._read(owner, chat_id)
+        return "\n\n".join(told.in_mind(remembered, path).values())
 
     async def search(self, owner: str, chat_id: str, text: str, count: int) -> list[Passage]:
         """The passages that fit a text best. Raises what embedding raises."""

@@ -46,14 +46,17 @@ def in_force(summaries: Sequence[Memory], path: Sequence[PathMessage]) -> tuple[
 
 
 def injections(remembered: Remembered, path: Sequence[PathMessage]) -> tuple[Injection, ...]:
+    texts = in_mind(remembered, path)
+    return tuple(Injection(key, text, Place.AFTER_STORY) for key, text in texts.items())
+
+
+def in_mind(remembered: Remembered, path: Sequence[PathMessage]) -> dict[str, str]:
+    """The summary and the facts, by the keys of injections."""
     summary, _ = in_force(remembered.summaries, path)
-    found = []
-    if summary:
-        found.append(Injection(keys.SUMMARY, _summed(summary), Place.AFTER_STORY))
+    found = {keys.SUMMARY: _summed(summary)} if summary else {}
     if remembered.facts:
-        lines = "\n".join(f"- {fact.text}" for fact in remembered.facts)
-        found.append(Injection(FACTS, IN_MIND + lines, Place.AFTER_STORY))
-    return tuple(found)
+        found[FACTS] = IN_MIND + "\n".join(f"- {fact.text}" for fact in remembered.facts)
+    return found
 
 
 def _summed(summary: Memory) -> str:
