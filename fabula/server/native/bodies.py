@@ -226,15 +226,15 @@ class PresetFile(Body):
 
 
 class Pull(Body):
-    source: str
-
-
-class GetAdapter(Body):
     """`first` = before all that wait; `limit` is bytes per second, 0 = as it is set."""
 
     source: str = Field(max_length=4096)
     first: bool = False
     limit: int = Field(0, ge=0, le=1 << 50)
+
+
+class GetAdapter(Body):
+    source: str
     model: str
     name: str = Field("", max_length=200)
 
