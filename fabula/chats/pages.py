@@ -131,7 +131,8 @@ def _root(connection: Connection, chat: Row[Any]) -> str:
 _LEAVES = text(
     """
     WITH RECURSIVE reached(id, depth, shown_id, fork_id, fork_depth) AS (
-        SELECT id, depth, shown_id, CASE WHEN id = :root THEN id ELSE '' END, CASE WHEN id = :root THEN depth ELSE 0 END
+        SELECT id, depth, shown_id, CASE WHEN id = :root THEN id ELSE '' END,
+            CASE WHEN id = :root THEN depth ELSE 0 END
         FROM messages WHERE chat_id = :chat AND parent_id = '' AND NOT hidden
         UNION ALL
         SELECT m.id, m.depth, m.shown_id,
