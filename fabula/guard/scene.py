@@ -71,13 +71,6 @@ class Scene:
         """Whether what was sexual is so near that the next sentence may tell whom it was with."""
         return self.at - self.warm_at < WARM
 
-    def has_young_within(self, further: int) -> bool:
-        """Whether, that many sentences on, a pronoun or the cast may still mean someone young."""
-        return any(
-            name in (CHAR, USER, CAST) or self.at + further - max(person.seen, person.told) <= CHAIN
-            for name, person in self.minors.items()
-        )
-
     def named(self, text: str) -> bool:
         """Whether a minor who was named before is named here."""
         return any(_names(name, text) or person.is_called(text) for name, person in self.minors.items())

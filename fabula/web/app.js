@@ -1,6 +1,6 @@
-// The app: one frame, five rooms, the keys that work everywhere.
+// The app: one frame, its rooms, the keys that work everywhere.
 // @ts-check
-import { effect } from "@preact/signals";
+import { effect, signal } from "@preact/signals";
 import { render } from "preact";
 import { shortcutsOpen, Shortcuts } from "./parts/Shortcuts.js";
 import { Rail } from "./parts/Rail.js";
@@ -17,22 +17,36 @@ import { chosenLanguage, setLanguage, t } from "./texts.js";
 import { CharactersView } from "./views/characters.js";
 import { ChatView } from "./views/chat.js";
 import { Home } from "./views/home.js";
-import { Lore } from "./views/lore.js";
 import { Settings } from "./views/settings.js";
 
-const VIEWS = { home: Home, characters: CharactersView, lore: Lore, settings: Settings };
+/** Rooms that are there from the start; of the others the code comes when one is entered. */
+const views = signal(/** @type {Record<string, any>} */ ({ home: Home, characters: CharactersView, settings: Settings }));
+const LATER = /** @type {Record<string, () => Promise<any>>} */ ({
+  lore: () => import("./views/lore.js").then(({ Lore }) => Lore),
+  models: () => import("./views/models.js").then(({ ModelsView }) => ModelsView),
+});
 
 function App() {
   const { view, id } = route.value;
   return html`
     <a class="skip" href="#main" onClick=${skip}>${t("web.nav.skip")}</a>
     <${Rail} />
-    ${view === "chat" ? html`<${ChatView} id=${id} />` : html`<${VIEWS[view]} id=${id} />`}
+    ${view === "chat" ? html`<${ChatView} id=${id} />` : html`<${views.value[view] ?? Entering} id=${id} />`}
     ${unreachable.value && html`<div class="banner" role="alert">${t("web.error.unreachable_retrying")}</div>`}
     <${Toasts} />
     <${Shortcuts} />
   `;
 }
+
+/** Until the room's code is there; without it (the studio has gone) the banner tells. */
+function Entering() {
+  return html`<main class="page" id="main"><p class="quiet">${t("web.loading")}</p></main>`;
+}
+
+effect(() => {
+  const { view } = route.value;
+  if (view in LATER && !views.peek()[view]) LATER[view]().then((room) => (views.value = { ...views.peek(), [view]: room }), () => null);
+});
 
 /** The address is the router's, so the jump is made by hand. @param {Event} event */
 function skip(event) {

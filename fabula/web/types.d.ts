@@ -77,6 +77,27 @@ export interface Suggestion {
   title: string; source: string; size: number; parameters: number; quantization: string; context: number;
   verdict: Plan["verdict"]; why: string; tasks: string[]; languages: string[];
 }
+export interface Advised {
+  name: string; source: string; quantization: string; size: number; approximate: boolean; parameters: number; licence: string; context: number;
+  largest_context: number; verdict: Plan["verdict"]; tuned: boolean; bits: number; out: string; why: string[];
+  speed: null | { written: [number, number]; written_full: [number, number]; read: [number, number]; basis: string };
+}
+export interface Advice { rule: string; basis: string; terms: string[]; best: Advised[]; out: Advised[] }
+export interface Found {
+  hub: "hf" | "ms"; name: string; source: string; downloads: number; likes: number; updated: string; licence: string; gated: boolean; parameters: number;
+  architecture: string; context: number; formats: string[]; verdict: Plan["verdict"] | ""; plan: Plan | null;
+}
+export interface HubFile { path: string; size: number; sha256: string }
+export interface Offer {
+  source: string; name: string; format: string; quantization: string; size: number; files: HubFile[]; verdict: Plan["verdict"]; plan: Plan;
+  basis: "header" | "proportion" | "size"; recommended: boolean; out: string;
+}
+export interface Offers {
+  source: string; offers: Offer[]; recommended: string; why: string; needed: number; projector: null | HubFile; unneeded: (HubFile & { why: string })[];
+  header_requests: number; free: number; folder: string;
+}
+export interface Download extends Omit<Job, "state"> { state: "waiting" | "running" | "paused" | "failed"; position: number; source: string }
+export interface Place { place: string; title: string; folders: string[]; used: boolean; models: string[] }
 export interface Machine {
   system: string; processor: string; cores: number; memory: number; memory_available: number;
   gpus: { name: string; memory: number; memory_free: number }[];

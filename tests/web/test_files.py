@@ -19,6 +19,7 @@ STYLES = sorted((WEB / "style").glob("*.css"))
 TOKENS = (WEB / "style" / "tokens.css").read_text(encoding="utf-8")
 
 ANY_KEY = re.compile(r"""["'`](web\.[\w.]+?\w)["']""")
+STATIC_IMPORT = re.compile(r"""^(?:import|export) (?:[^"]*?from )?"(\.[^"]+)";$""", re.MULTILINE)
 KEY_STEM = re.compile(r"`(web\.[\w.]*)\$\{")
 
 
@@ -55,12 +56,28 @@ def test_every_text_of_the_web_is_used():
     assert {key for key in known - used if not key.startswith(stems)} == set()
 
 
-def test_the_page_preloads_every_module():
+def needed_by(module: Path) -> set[Path]:
+    """A module and all that it imports before it runs; what it imports later is left out."""
+    found, ahead = set(), [module]
+    while ahead:
+        found.add(path := ahead.pop())
+        imported = (path.parent / name for name in STATIC_IMPORT.findall(path.read_text(encoding="utf-8")))
+        ahead += [each.resolve() for each in imported if each.resolve() not in found]
+    return found
+
+
+def test_the_page_preloads_what_it_needs_at_once():
     page = (WEB / "index.html").read_text(encoding="utf-8")
     loaded = set(re.findall(r'href="web/\{\{version\}\}/([\w./-]+\.js)"', page))
-    own = {str(path.relative_to(WEB).as_posix()) for path in OWN} - {"early.js", "docs.js"}
+    own = {path.relative_to(WEB).as_posix() for path in needed_by(WEB / "app.js")}
     mapped = set(re.findall(r"vendor/[\w.-]+\.js", page))
     assert loaded == own | mapped
+
+
+def test_every_module_is_reached():
+    later = re.findall(r'import\("\./([\w./-]+)"\)', (WEB / "app.js").read_text(encoding="utf-8"))
+    reached = set().union(*(needed_by(WEB / name) for name in ("app.js", "early.js", "docs.js", *later)))
+    assert set(OWN) == reached
 
 
 def test_the_page_has_one_inline_script_and_no_inline_style():

@@ -24,7 +24,7 @@ export function JobCard({ job }) {
 }
 
 /** @param {Job} job */
-function progressWords({ state, progress: { done, total, rate, seconds_left, note } }) {
+export function progressWords({ state, progress: { done, total, rate, seconds_left, note } }) {
   if (state === "queued" || !total) return note || t("web.jobs.queued");
   const left = seconds_left ? t("web.jobs.left", { time: asDuration(seconds_left) }) : "";
   const speed = rate ? `${asBytes(rate)}/s` : "";

@@ -12,6 +12,7 @@ const ROOMS = /** @type {const} */ ([
   ["chat", "#/chat", "chats"],
   ["characters", "#/characters", "characters"],
   ["lore", "#/lore", "lore"],
+  ["models", "#/models", "models"],
   ["settings", "#/settings", "settings"],
 ]);
 
@@ -33,7 +34,7 @@ export function Rail() {
 function JobMark({ job }) {
   const share = job.progress.total ? job.progress.done / job.progress.total : 0;
   const words = t("web.jobs.mark", { title: job.title, share });
-  return html`<a class="rail-mark" href="#/" aria-label=${words} title=${words}>
+  return html`<a class="rail-mark" href="#/models" aria-label=${words} title=${words}>
     <${Icon} name="get" /><span class="meter"><span style=${{ width: `${share * 100}%` }}></span></span>
   </a>`;
 }

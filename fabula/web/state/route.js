@@ -1,14 +1,16 @@
-// Which room is open: #/ home, #/chat[/ID], #/characters, #/lore[/ID], #/settings. Knows only the address.
+// Which room is open: #/ home, #/chat[/ID], #/characters, #/lore[/ID], #/models, #/settings. Knows only the address.
 // @ts-check
 import { signal } from "@preact/signals";
 
-/** @typedef {{view: "home" | "chat" | "characters" | "lore" | "settings", id: string}} Route */
+/** @typedef {{view: "home" | "chat" | "characters" | "lore" | "models" | "settings", id: string}} Route */
+
+const PLAIN = /** @type {const} */ (["characters", "models", "settings"]);
 
 /** @param {string} hash @returns {Route} */
 function read(hash) {
   const [view = "", id = ""] = hash.replace(/^#\/?/, "").split("/");
   if (view === "chat" || view === "lore") return { view, id: decodeURIComponent(id) };
-  return { view: view === "settings" || view === "characters" ? view : "home", id: "" };
+  return { view: PLAIN.find((name) => name === view) ?? "home", id: "" };
 }
 
 export const route = signal(read(location.hash));

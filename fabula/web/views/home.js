@@ -85,6 +85,7 @@ function Suggestions({ list }) {
     <h2 id="next-title">${t("web.home.next")}</h2>
     <p class="quiet">${t("web.home.next_about")}</p>
     <ul class="cards">${list.map((item) => html`<${SuggestionCard} key=${item.source} item=${item} />`)}</ul>
+    <p><a href="#/models">${t("web.home.more_models")}</a></p>
   </section>`;
 }
 
