@@ -267,6 +267,7 @@ def test_what_the_person_might_say_and_a_quiet_answer_are_not_kept(client: Clien
         with client.events("POST", f"{chat.path}/aside", json=body) as events:
             heard = list(events)
         assert heard[-1].data["text"] == "Hello there, traveller."
+    assert client.post(f"{chat.path}/aside") == {"text": "Hello there, traveller."}
     assert len(chat.texts) == 1
 
 

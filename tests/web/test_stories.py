@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest_asyncio
-from acts import message, said, say, until_written
-from playwright.async_api import Page, expect
+from acts import composer, message, said, say, until_written
+from playwright.async_api import Locator, Page, expect
 
 WORLD = {"entries": {"0": {"uid": 0, "key": ["lamp"], "content": "It burns oil.", "comment": "The lamp"}}}
 
@@ -29,6 +29,12 @@ def mira(client: Any, name: str = "Mira", **data: Any) -> dict[str, Any]:
     return dict(client.post("/characters", {"card": {"data": fields}}, 201))
 
 
+async def ticked(box: Locator) -> None:
+    """It is ticked once the studio has taken the change."""
+    await box.click()
+    await expect(box).to_be_checked()
+
+
 async def test_a_lorebook_is_taken_from_a_file_and_edited(lore: Page, client: Any, tmp_path: Path) -> None:
     file = tmp_path / "Coast.json"
     file.write_text(json.dumps(WORLD))
@@ -38,7 +44,7 @@ async def test_a_lorebook_is_taken_from_a_file_and_edited(lore: Page, client: An
     content = lore.get_by_label("What the model is told")
     await content.fill("It is out.")
     await content.blur()
-    await lore.get_by_label("always told").check()
+    await ticked(lore.get_by_label("always told"))
     await lore.get_by_role("button", name="New entry").click()
     await expect(lore.get_by_text("Entry without a name")).to_be_visible()
     [book] = client.get("/lorebooks")["lorebooks"]
@@ -49,7 +55,7 @@ async def test_a_lorebook_is_taken_from_a_file_and_edited(lore: Page, client: An
 async def test_a_persona_is_made_and_becomes_the_usual_one(lore: Page, client: Any) -> None:
     await lore.get_by_label("Name of a new persona").fill("Ann")
     await lore.get_by_role("button", name="New persona").click()
-    await lore.get_by_label("the usual one").check()
+    await ticked(lore.get_by_label("the usual one"))
     description = lore.get_by_label("Description of Ann")
     await description.fill("A sailor.")
     await description.blur()
@@ -64,11 +70,11 @@ async def test_the_panel_sets_what_holds_in_a_chat(lore: Page, open_page: Any, c
     chat = client.new_chat(character_id=mira(client)["id"])
     page: Page = await open_page(f"#/chat/{chat.id}")
     await page.get_by_role("button", name="Chat settings").click()
-    await page.get_by_label("Coast").check()
+    await ticked(page.get_by_label("Coast"))
     note = page.get_by_label("Author's note")
     await note.fill("[Slowly.]")
     await note.blur()
-    await page.get_by_label("Text", exact=True).check()
+    await ticked(page.get_by_label("Text", exact=True))
     await page.get_by_label("Instruct template").select_option("Alpaca")
     await expect(page.get_by_label("Instruct template")).to_have_value("Alpaca")
     story = client.get(f"{chat.path}/story")
@@ -90,6 +96,15 @@ async def test_a_chat_becomes_a_group_and_all_answer(lore: Page, open_page: Any,
     await expect(message(page, 4).locator(".message-name")).to_have_text("Bo")
     await until_written(page)
     assert [one["author"] for one in chat.messages[1:]] == ["User", "Mira", "Bo"]
+
+
+async def test_the_model_writes_for_the_person(lore: Page, open_page: Any, client: Any) -> None:
+    chat = client.new_chat(character_id=mira(client)["id"])
+    page: Page = await open_page(f"#/chat/{chat.id}")
+    await page.get_by_role("button", name="Write for me").click()
+    await expect(composer(page)).not_to_be_empty()
+    await expect(page.get_by_role("button", name="Write for me")).to_have_count(0)
+    assert len(chat.texts) == 1
 
 
 async def test_what_scripts_want_is_on_the_screen(lore: Page, open_page: Any, client: Any) -> None:

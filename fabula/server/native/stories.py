@@ -8,7 +8,7 @@ from contextlib import aclosing
 from typing import Any
 
 from fastapi import APIRouter, Request
-from fastapi.responses import Response
+from fastapi.responses import JSONResponse, Response
 
 from fabula.app.studio import Studio
 from fabula.chats.replies import Aside
@@ -77,13 +77,14 @@ def _chat(routes: APIRouter, studio: Studio) -> None:
 
     @routes.post("/chats/{chat_id}/aside", response_model=None)
     async def aside(chat_id: str, body: story_bodies.Aside, request: Request) -> Response:
-        """Write what the person might say next, or answer a quiet prompt, as an event stream. Nothing is
-        kept; the last event has the whole `text`, put in order."""
+        """Write what the person might say next, or answer a quiet prompt. Nothing is kept. With `Accept:
+        text/event-stream`, as an event stream whose last event has the whole `text`, put in order."""
         caller = caller_of(request)
         asked, tidy = await studio.replies.aside(caller, Aside(chat_id=chat_id, **body.model_dump()))
         deltas = _Heard(studio.turns.stream(asked), tidy)
-        events = told_deltas(deltas.stream(), asked.model, caller.language, deltas.more)
-        return EventStream(events)
+        if "text/event-stream" not in request.headers.get("accept", ""):
+            return JSONResponse(await deltas.whole())
+        return EventStream(told_deltas(deltas.stream(), asked.model, caller.language, deltas.more))
 
 
 def _character(routes: APIRouter, studio: Studio) -> None:
@@ -116,4 +117,9 @@ class _Heard:
 
     def more(self, end: Finished) -> dict[str, Any]:
         del end
+        return {"text": self._tidy("".join(self._text))}
+
+    async def whole(self) -> dict[str, Any]:
+        async for _ in self.stream():
+            pass
         return {"text": self._tidy("".join(self._text))}

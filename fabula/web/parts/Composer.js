@@ -1,16 +1,17 @@
 // Where the person writes. The draft is kept until the studio has taken it. Knows how to say and to stop, nothing else.
 // @ts-check
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
-import { page } from "../state/chat.js";
+import { chat, page } from "../state/chat.js";
 import { draftOf, keepDraft } from "../state/drafts.js";
 import { enterSends } from "../state/prefs.js";
 import { tellGroup } from "../state/group.js";
+import { isStory, writeForMe, writing } from "../state/story.js";
 import { busy, live, stop } from "../state/turn.js";
 import { t } from "../texts.js";
 import { startEdit } from "./Actions.js";
 import { fitHeight } from "./fitHeight.js";
 import { html } from "./html.js";
-import { Icon } from "./Icon.js";
+import { Icon, IconButton } from "./Icon.js";
 
 /** @param {{chatId: string, disabled?: boolean}} props */
 export function Composer({ chatId, disabled = false }) {
@@ -37,6 +38,7 @@ export function Composer({ chatId, disabled = false }) {
       submit();
     }
   };
+  const forMe = async () => write((await writeForMe()) || text);
   return html`<form class="composer" onSubmit=${(/** @type {Event} */ event) => (event.preventDefault(), submit())}>
     <textarea
       ref=${area}
@@ -50,6 +52,7 @@ export function Composer({ chatId, disabled = false }) {
       onInput=${(/** @type {any} */ event) => write(event.target.value)}
       onKeyDown=${keyDown}
     ></textarea>
+    ${!text && !busy.value && isStory(chat.value) && html`<${IconButton} icon="edit" label=${t(writing.value ? "web.composer.writing_for_me" : "web.composer.write_for_me")} disabled=${writing.value || disabled} onClick=${forMe} />`}
     ${busy.value ? html`<${StopButton} />` : html`<button type="submit" class="round-button" aria-label=${t("web.composer.send")} title=${t("web.composer.send")} disabled=${!text.trim() || disabled}>
       <${Icon} name="send" />
     </button>`}

@@ -68,6 +68,18 @@ async function showLast() {
   page.value = { ...page.value, messages };
 }
 
+/** Whether the model is writing what the person might say. */
+export const writing = signal(false);
+
+/** What the person might say next; "" where the chat is no longer open or the model failed. */
+export async function writeForMe() {
+  const id = chat.value?.id;
+  writing.value = true;
+  const answer = await api.post(`/chats/${id}/aside`, { kind: "impersonate" }).catch((error) => (tellError(error), null));
+  writing.value = false;
+  return chat.value?.id === id ? (answer?.text ?? "") : "";
+}
+
 /** Other values of some settings. @param {Partial<Story>} values */
 export function setStory(values) {
   const ask = (/** @type {number} */ revision, /** @type {string} */ id) => api.patch(`/chats/${id}/story`, { revision, ...values });
