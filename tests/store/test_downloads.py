@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Generator
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 from hub_stand_in import Hub, serving
@@ -24,7 +26,8 @@ from fabula.core.errors import (
     SourceMissing,
 )
 from fabula.models.catalog import Catalog
-from fabula.models.sources import FetchCancelled, Progress, fetch, parse
+from fabula.models.sources import Errand, FetchCancelled, Progress, fetch, parse
+from fabula.models.sources.hub import fetch_hub
 from fabula.models.verifying import verify
 
 BIG = tiny_gguf(rows=128 << 10)  # 32 MiB: several connections are worth it
@@ -54,32 +57,37 @@ def leftovers(folder: Path) -> list[str]:
 # ── one file ────────────────────────────────────────────────────────────────────────────────────────
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no fork")
 def test_a_download_that_is_killed_twenty_times_ends_with_the_right_hash(hub: Hub, folder: Path) -> None:
     hub.add("someone/Big-GGUF", {"Big-Q4_0.gguf": BIG})
     hub.pause, hub.block = 0.02, 32 << 10
-    code = "import pathlib, sys; from fabula.models.sources import fetch; "
-    code += "fetch(sys.argv[1], pathlib.Path(sys.argv[2]))"
-    chance, kills = random.Random(7), 0
-    while kills < 20:
-        with subprocess.Popen([sys.executable, "-c", code, "hf:someone/Big-GGUF", str(folder)]) as process:
-            kills += wait_and_kill(process, hub, chance.uniform(0.02, 0.5))
-        assert Catalog(folder).list() == []
+    program = Path(__file__).parent / "children" / "fetching.py"
+    command = [sys.executable, str(program), "hf:someone/Big-GGUF", str(folder)]
+    chance = random.Random(7)
+    with subprocess.Popen(command, stdin=PIPE, stdout=PIPE, text=True) as process:
+        endings = [killed(process, hub, chance.uniform(0.05, 0.7)) for _ in range(20)]
+        process.kill()
+    assert endings == [signal.SIGKILL] * 20
+    assert Catalog(folder).list() == []
     hub.pause = 0
-    path = fetch("hf:someone/Big-GGUF", folder)
-    assert sha256(path.read_bytes()) == sha256(BIG)
-    assert any(not span.startswith("bytes=0-") for span in hub.ranges_asked())
+    seen: list[Progress] = []
+    assert sha256(fetch("hf:someone/Big-GGUF", folder, seen.append).read_bytes()) == sha256(BIG)
+    assert seen[0].done > 0
 
 
-def wait_and_kill(process: subprocess.Popen[bytes], hub: Hub, seconds: float) -> int:
-    """Kills it some time after it began to receive; 0 = it had ended by itself."""
-    before, until = len(hub.ranges_asked()), time.monotonic() + 20
+def killed(process: subprocess.Popen[str], hub: Hub, seconds: float) -> int:
+    """Begins a download and kills it some time after it was heard of; the signal that ended it."""
+    assert process.stdin
+    assert process.stdout
+    before, until = len(hub.ranges_asked()), time.monotonic() + 60
+    process.stdin.write("\n")
+    process.stdin.flush()
+    fork = int(process.stdout.readline())
     while len(hub.ranges_asked()) == before and time.monotonic() < until:
         time.sleep(0.01)
     time.sleep(seconds)
-    ended = process.poll() is not None
-    process.kill()
-    assert not ended, "it ended before it was killed: the server is too fast for this test"
-    return 1
+    os.kill(fork, signal.SIGKILL)
+    return os.WTERMSIG(int(process.stdout.readline()))
 
 
 def test_several_connections_share_a_large_file(hub: Hub, folder: Path) -> None:
@@ -328,3 +336,27 @@ def test_modelscope_is_a_hub_as_well(hub: Hub, folder: Path) -> None:
 def test_what_modelscope_does_not_have_is_told(hub: Hub, folder: Path) -> None:
     with pytest.raises(SourceMissing):
         fetch("ms:qwen/Nothing", folder)
+
+
+# ── patience ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def hurry(seconds: float) -> None:
+    """In the place of sleep."""
+
+
+def test_once_bytes_came_an_outage_is_waited_out(hub: Hub, folder: Path) -> None:
+    hub.add("someone/Tiny-GGUF", {"Tiny-Q4_0.gguf": SMALL})
+    hub.faults = ["300000", *[503] * 8]
+    folder.mkdir()
+    assert fetch_hub(parse("hf:someone/Tiny-GGUF"), Errand(folder, sleep=hurry)).read_bytes() == SMALL
+    assert hub.faults == []
+
+
+def test_a_server_that_never_gives_a_byte_is_given_up_soon(hub: Hub, folder: Path) -> None:
+    hub.add("someone/Tiny-GGUF", {"Tiny-Q4_0.gguf": SMALL})
+    hub.faults = [503] * 8
+    folder.mkdir()
+    with pytest.raises(DownloadBroken, match="503"):
+        fetch_hub(parse("hf:someone/Tiny-GGUF"), Errand(folder, sleep=hurry))
+    assert len(hub.faults) == 3

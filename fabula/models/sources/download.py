@@ -28,9 +28,12 @@ from fabula.models.sources.spans import Span, Spans
 from fabula.models.sources.throttle import Throttle
 from fabula.models.sources.words import TICK, Errand, Meter
 
-ATTEMPTS = 5  # in a row without a single byte
 FIRST_ATTEMPTS = 2  # while the server was never reached: being offline should be told soon
-SAVED_EVERY = 0.5  # seconds between two notes of what is here
+ATTEMPTS = 5  # in a row without a single byte, as long as none came at all
+PATIENT_ATTEMPTS = 25  # once some came: about ten minutes, so that a night's download outlives an outage
+LONGEST_PAUSE = 30.0  # seconds between two attempts
+SOON = 3.0  # seconds; a shorter pause is not worth a word
+SAVED_EVERY = 0.25  # seconds between two notes of what is here
 LONGEST_WAIT = 300.0  # seconds that a server may ask for; what is here stays
 TOPPED_UP = 2.0  # seconds before another connection takes the place of a broken one
 GOODBYE = 0.5  # seconds for each connection to hear that all is over
@@ -71,7 +74,7 @@ class Download:
 
     def run(self) -> Path:
         """The finished `.part`, its checksum verified."""
-        failures, reached = 0, False
+        failures, reached, began = 0, False, self.spans.done
         while not self.spans.is_whole:
             have = self.spans.done
             try:
@@ -82,8 +85,9 @@ class Download:
             except Broken as broken:
                 reached = reached or broken.reached
                 failures = 1 if self.spans.done > have else failures + 1
-                self._give_up(failures, reached, broken)
-                self._wait(broken.wait or min(0.5 * 2 ** (failures - 1), 8), told=bool(broken.wait))
+                most = PATIENT_ATTEMPTS if self.spans.done > began else ATTEMPTS
+                self._give_up(failures, most if reached else FIRST_ATTEMPTS, broken)
+                self._wait(broken.wait or min(0.5 * 2 ** (failures - 1), LONGEST_PAUSE), broken)
         self.sha256 = self._verified()
         return self.part
 
@@ -215,18 +219,19 @@ class Download:
             raise DownloadBroken(self.remote.source, phrase("reasons.keeps_changing"))
         self.forget()
 
-    def _wait(self, seconds: float, *, told: bool) -> None:
-        if told:
+    def _wait(self, seconds: float, broken: Broken) -> None:
+        """Told where it takes long enough to wonder."""
+        if broken.wait or seconds > SOON:
             meter = self._meter()
-            meter.note = "models.fetch.asked_to_wait"
+            meter.note = "models.fetch.asked_to_wait" if broken.wait else "models.fetch.network"
             meter.tell()
         self.errand.pause(seconds)
 
-    def _give_up(self, failures: int, reached: bool, broken: Broken) -> None:
+    def _give_up(self, failures: int, most: int, broken: Broken) -> None:
         if broken.wait > LONGEST_WAIT:
             told = phrase("reasons.asks_to_wait", seconds=round(broken.wait))
             raise DownloadBroken(self.remote.source, told) from broken
-        if failures < (ATTEMPTS if reached else FIRST_ATTEMPTS):
+        if failures < most:
             return
         if not broken.reached:
             raise Offline(self.remote.source) from broken
@@ -236,9 +241,9 @@ class Download:
 
     def _save(self) -> None:
         """Only what is on the disk is noted, and only what could be told from another file later."""
-        self.saved_at = time.monotonic()
         if not self.spans.size or not self.part.exists():
             return
+        self.saved_at = time.monotonic()
         rows = self.spans.kept()
         with self.part.open("r+b") as file:
             os.fsync(file.fileno())

@@ -32,7 +32,7 @@ from fabula.models.sources.addresses import is_allowed
 TIMEOUT = httpx.Timeout(30, connect=10)  # seconds
 REDIRECTS = 10
 AGAIN = (408, 425, 429, 500, 502, 503, 504)
-_TOTAL = re.compile(r"bytes (?P<start>\d+)-\d+/(?P<total>\d+)$")
+_TOTAL = re.compile(r"bytes (?P<start>\d+)-\d+/(?P<total>\d+|\*)$")
 _RESET = re.compile(r"\bt=(\d+)")
 
 
@@ -152,7 +152,9 @@ def place(answer: httpx.Response) -> tuple[int, int]:
         plain = "content-encoding" not in answer.headers
         return 0, int(answer.headers.get("content-length", 0) or 0) if plain else 0
     match = _TOTAL.match(answer.headers.get("content-range", ""))
-    return (int(match["start"]), int(match["total"])) if match else (-1, 0)
+    if match is None:
+        return -1, 0
+    return int(match["start"]), int(match["total"]) if match["total"] != "*" else 0
 
 
 def validator(answer: httpx.Response) -> str:

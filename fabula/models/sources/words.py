@@ -92,10 +92,10 @@ class Errand:
 
     def pause(self, seconds: float) -> None:
         """Sleeps, but not through a cancellation."""
-        until = time.monotonic() + seconds
-        while (left := until - time.monotonic()) > 0:
+        while seconds > 0:
             self.check_cancelled()
-            self.sleep(min(left, TICK))
+            self.sleep(min(seconds, TICK))
+            seconds -= TICK
         self.check_cancelled()
 
 
