@@ -13,10 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fabula.guard.cues import Cues
-from fabula.guard.lexicon import LANGUAGES, Hit
+from fabula.guard.lexicon import LANGUAGES, LATIN, Hit
 from fabula.guard.numerals import CHINESE, ENGLISH, ORDINAL
-
-_NUMBERS = {"en": ENGLISH, "zh": CHINESE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +38,7 @@ def _some(languages: tuple[str, ...], only: frozenset[str]) -> tuple[tuple[Form,
 def forms_of(language: str) -> tuple[Form, ...]:
     data = json.loads((Path(__file__).parent / f"forms_{language}.json").read_text(encoding="utf-8"))
     parts = {name: "".join(part) for name, part in data["parts"].items()}
-    parts |= {"N": _NUMBERS[language], "ORDINAL": ORDINAL}
+    parts |= {"N": ENGLISH if language in LATIN else CHINESE, "ORDINAL": ORDINAL}
     return tuple(
         Form(
             frozenset({row["means"]}),
@@ -77,8 +75,8 @@ def listed(name: str) -> str:
 
 def find_forms(text: str, atoms: Iterable[str], only: frozenset[str] = frozenset()) -> list[Hit]:
     """Every form (of the categories `only`) in a text as `normalise` leaves it, of which `atoms` are all
-    atoms. English ones are looked for in any text."""
-    forms, cues = _some(LANGUAGES[:1] if text.isascii() else LANGUAGES, only)
+    atoms. Those of Latin letters are looked for in any text."""
+    forms, cues = _some(LATIN if text.isascii() else LANGUAGES, only)
     return [
         Hit(match[0], form.means, *match.span())
         for form in [forms[number] for number in cues.possible(atoms)]

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from fabula.guard.normalise import fold
 from fabula.guard.numerals import CARDINALS, TENS
 
-LANGUAGES = ("en", "zh")
+LATIN = ("en", "es", "fr", "de")
+LANGUAGES = (*LATIN, "zh", "ja")
 ATOM = re.compile(r"[a-z]+|(?<=[a-z])'(?:s|t|re|m|d|ll|ve)(?![a-z])|\d+|[^\sa-z\d]")
 NOTHING: frozenset[str] = frozenset()
 _END = ""  # no atom is empty: the key under which a node keeps its categories
@@ -153,5 +155,5 @@ def _lists() -> dict[str, list[str]]:
         file = Path(__file__).parent / f"words_{language}.json"
         for category, phrases in json.loads(file.read_text(encoding="utf-8")).items():
             many = [f"{phrase}s" for phrase in phrases if phrase.isascii()] if category in COUNTED else []
-            lists.setdefault(category, []).extend([*phrases, *many])
+            lists.setdefault(category, []).extend([*map(fold, phrases), *many])
     return lists

@@ -10,6 +10,7 @@ import itertools
 import re
 from collections import Counter
 
+from fabula.guard.ages_more import number_words
 from fabula.guard.births import CUES_OF_PARENTS, CUES_OF_YEARS
 from fabula.guard.forms import endings_of_forms, find_forms, listed
 from fabula.guard.lexicon import ATOM, YOUNG, lexicon, phrases
@@ -89,7 +90,7 @@ def _english_news() -> frozenset[str]:
         if phrase.isascii() and (atoms := ATOM.findall(phrase))
     }
     words |= {*CARDINALS, *ORDINALS} - _SMALL
-    words |= {*CUES_OF_YEARS.split(), *listed("sense.words").split()}
+    words |= {*CUES_OF_YEARS.split(), *listed("sense.words").split(), *number_words()}
     return frozenset(words)
 
 

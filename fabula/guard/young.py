@@ -7,6 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from fabula.guard.ages import ADULT, LATER, Age, english_ages
+from fabula.guard.ages_more import more_ages, number_words
 from fabula.guard.ages_zh import chinese_ages
 from fabula.guard.ages_zh import later as chinese_later
 from fabula.guard.forms import pattern
@@ -36,6 +37,7 @@ def tells_numbers(text: str, atoms: Collection[str]) -> bool:
     """Whether an age can be told at all."""
     return (
         not _NUMBERED.isdisjoint(atoms)
+        or not number_words().isdisjoint(atoms)
         or "age" in text
         or _DIGIT.search(text) is not None
         or (not text.isascii() and _CHINESE_AGE.search(text) is not None)
@@ -46,9 +48,15 @@ def ages_of(raw: str, text: str, atoms: Collection[str]) -> list[Age]:
     ages: list[Age] = []
     if "age" in text or not _NUMBERED.isdisjoint(atoms) or _DIGIT.search(text):
         ages = [_with_name(age, raw) for age in english_ages(text, atoms)]
+    if not number_words().isdisjoint(atoms):
+        ages += [age for age in more_ages(text, atoms) if not any(_overlap(age, other) for other in ages)]
     if not text.isascii() and _CHINESE_AGE.search(text):
         ages += chinese_ages(text, atoms)
     return ages
+
+
+def _overlap(one: Age, other: Age) -> bool:
+    return one.start < other.end and other.start < one.end
 
 
 def _with_name(age: Age, raw: str) -> Age:
@@ -91,7 +99,7 @@ def _was(young: Age, text: str, adult: list[Age]) -> bool:
     return any(
         young.end <= age.start
         and (age.who == young.who or not age.who or age.who in PRONOUNS & {"they", "both", "他们", "两人"})
-        and _NOW.search(text[young.end : age.end])
+        and _NOW.search(text[young.end : age.end + 3])
         for age in adult
     )
 
