@@ -185,9 +185,10 @@ class Studio:
 
     # ── models ──────────────────────────────────────────────────────────────────────────────────────
 
-    def suggestions(self) -> list[Suggestion]:
-        """The first call plans all well-known models, which takes some tenths of a second."""
-        return suggest(self.planning.machine(), self.shelf.catalog.list(), self.planning.uses_gpus)
+    def suggestions(self, language: str = "") -> list[Suggestion]:
+        """For a reader of it. The first call plans all well-known models: some tenths of a second."""
+        machine, here = self.planning.machine(), self.shelf.catalog.list()
+        return suggest(machine, here, self.planning.uses_gpus, language)
 
     async def remove_model(self, name: str) -> None:
         """Unloaded, and deleted. Raises ModelNotFound, ModelBusy, RunsElsewhere."""

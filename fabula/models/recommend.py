@@ -165,8 +165,10 @@ def offers(entry: Entry, wish: Wish) -> list[Offer]:
 
 
 def _usual(origin: Origin) -> tuple[str, ...]:
-    """A repository whose name has a type has no other."""
+    """A repository whose name has a type has no other; one trained to be Q4_0 (QAT) gains nothing."""
     alone = _NAMED.search(origin.repository)
+    if "-qat-" in origin.repository.casefold():
+        return ("Q4_0",)
     return (alone[1].upper(),) if alone else USUAL
 
 
@@ -255,10 +257,12 @@ class _Judge:
 
 
 def is_tuned(entry: Entry, task: str) -> bool:
-    """Whether it was made for it: an instruct model for the first of its tasks, a tune for all of them."""
+    """Whether it was made for it: only tunes are made for prose; else the first of its tasks counts."""
     if not task or task not in entry.tasks or entry.stage == "base":
         return False
-    return entry.stage != "instruct" or (entry.tasks[0] == task and task not in ASIDE)
+    if task in ASIDE:
+        return entry.stage not in ("instruct", "ablated")  # to cut refusals out teaches nothing
+    return entry.tasks[0] == task
 
 
 def _reaches(entry: Entry, context: int) -> bool:

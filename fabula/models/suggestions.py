@@ -45,10 +45,15 @@ class Suggestion:
     approximate: bool = True
 
 
-def suggest(machine: Machine, installed: Iterable[LocalModel] = (), gpu: bool = False) -> list[Suggestion]:
-    """One for each purpose, and a quick one; those that are there are left out, best first."""
+def suggest(
+    machine: Machine, installed: Iterable[LocalModel] = (), gpu: bool = False, language: str = ""
+) -> list[Suggestion]:
+    """One for each purpose, and a quick one; those that are there are left out, best first.
+
+    `language` is the reader's: only what speaks it.
+    """
     names = [plain(model.name) for model in installed]
-    found = _advised(_rounded(idle(machine)), gpu)
+    found = _advised(_rounded(idle(machine)), gpu, language.partition("-")[0])
     chosen = dict[str, tuple[Choice, str]]()
     for purpose, advice in zip(PURPOSES, found, strict=True):
         able = [choice for choice in advice.best if purpose in choice.entry.tasks and _is_new(choice, names)]
@@ -66,13 +71,13 @@ def _rounded(machine: Machine) -> Machine:
     return replace(machine, memory_available=machine.memory_available // STEP * STEP, gpus=cards)
 
 
-@functools.lru_cache(4)
-def _advised(machine: Machine, gpu: bool) -> tuple[Advice, ...]:
+@functools.lru_cache(8)
+def _advised(machine: Machine, gpu: bool, language: str) -> tuple[Advice, ...]:
     """Planning all models takes its time, and the home page asks often."""
     place = ground(machine, gpu)
     shelf = [entry for entry in entries() if entry.quantized and "old" not in entry.weaknesses]
     planned: Planned = {}
-    wishes = (Wish(task=task, context=DEFAULT_CONTEXT) for task in PURPOSES)
+    wishes = (Wish(task=task, context=DEFAULT_CONTEXT, language=language) for task in PURPOSES)
     return tuple(recommend(shelf, place, wish, planned) for wish in wishes)
 
 

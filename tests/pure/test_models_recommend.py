@@ -101,7 +101,7 @@ def test_a_recurrent_model_has_no_length_that_is_too_short() -> None:
 
 def test_what_was_seen_nowhere_is_listed_when_asked_for() -> None:
     wish = Wish(anywhere=True)
-    [found] = [each for each in on_card("RTX 3090", wish).best if each.entry.name == "Qwen3 14B"]
+    [found] = [each for each in on_card("RTX 3090", wish).best if each.entry.name == "Qwen2.5 7B Instruct"]
     assert found.source == ""
     assert found.approximate
 

@@ -67,7 +67,16 @@ def test_what_is_installed_is_not_suggested_again() -> None:
 
 
 def test_a_tiny_machine_gets_no_false_promise() -> None:
-    assert suggest(with_memory(1)) == []
+    assert suggest(with_memory(0)) == []
+    for gib in (1, 2, 4):
+        assert all(row.size < gib * GIB for row in suggest(with_memory(gib)))
+
+
+def test_a_reader_of_chinese_gets_what_speaks_it() -> None:
+    for language in ("zh-Hans", "zh-Hant"):
+        found = suggest(with_memory(32), language=language)
+        assert len(found) > 2
+        assert all("zh" in row.languages for row in found)
 
 
 def test_every_suggestion_can_be_pulled_and_explained() -> None:

@@ -221,5 +221,5 @@ def system(studio: Studio, language: str) -> Json:
         "starter": {"present": starter is not None, "name": STARTER.name, "size": STARTER.size},
         "machine": plain(studio.planning.machine()),
         "running": [running(row, language) for row in studio.supervisor.running()],
-        "suggestions": [suggestion(row, language) for row in studio.suggestions()],
+        "suggestions": [suggestion(row, language) for row in studio.suggestions(language)],
     }

@@ -29,8 +29,9 @@ def router(studio: Studio) -> APIRouter:
     @routes.get("/system")
     async def system(request: Request) -> dict[str, Any]:
         """What this machine has, what runs, and what would be worth getting."""
-        await asyncio.to_thread(studio.suggestions)  # kept from then on
-        return shapes.system(studio, caller_of(request).language)
+        language = caller_of(request).language
+        await asyncio.to_thread(studio.suggestions, language)  # kept from then on
+        return shapes.system(studio, language)
 
     @routes.get("/texts/{language}")
     async def catalogue(language: str) -> dict[str, Any]:
