@@ -96,6 +96,8 @@ def _years(form: str, match: re.Match[str]) -> int:
     if form == "half":
         other = re.search(rf"(?P<n>{N})岁", match.string)
         return chinese(other["n"]) // 2 if other else OF_A_THING
+    if times := groups.get("times"):
+        return years * chinese(times)
     if groups.get("many") and years < 20:
         return 15  # "十几岁", "十多岁": somewhere in the teens
     less = groups.get("less")
