@@ -1,7 +1,9 @@
-"""Packs the linear layers of a folder into 4 bits, as GPTQ and AWQ store them, without their makers.
+"""Packs the linear layers of a folder into 4 bits, as GPTQ, AWQ and compressed-tensors store them, without
+their makers.
 
 Sources: AutoGPTQ's checkpoint format (8 rows of input per number, zero points less one) and AWQ's GEMM format
-(8 columns of output per number, in the order 0 2 4 6 1 3 5 7). The same folder with the rounded weights as
+(8 columns of output per number, in the order 0 2 4 6 1 3 5 7), and compressed-tensors' pack-quantized one (8
+columns of input per number). The same folder with the rounded weights as
 plain floats says what the packed one has to give.
 """
 
@@ -33,7 +35,7 @@ def packed(folder: Path, method: str) -> tuple[Path, Path]:
             small[name] = plain[name] = weight
             continue
         values, scales = _rounded(weight.T)  # [in, out]
-        stored = _gptq(values, scales) if method == "gptq" else _awq(values, scales)
+        stored = STORED[method](values, scales)
         small |= {f"{name.removesuffix('weight')}{part}": array for part, array in stored.items()}
         whole = (values.astype(np.float32) - ZERO) * np.repeat(scales.astype(np.float32), GROUP, axis=0)
         plain[name] = np.ascontiguousarray(whole.T)
@@ -56,6 +58,24 @@ TOLD = {
         "checkpoint_format": "gptq",
     },
     "awq": {"quant_method": "awq", "bits": 4, "group_size": GROUP, "zero_point": True, "version": "gemm"},
+    "compressed-tensors": {
+        "quant_method": "compressed-tensors",
+        "format": "pack-quantized",
+        "quantization_status": "compressed",
+        "ignore": ["lm_head"],
+        "config_groups": {
+            "group_0": {
+                "targets": ["Linear"],
+                "weights": {
+                    "num_bits": 4,
+                    "type": "int",
+                    "symmetric": True,
+                    "strategy": "group",
+                    "group_size": GROUP,
+                },
+            }
+        },
+    },
 }
 
 
@@ -87,6 +107,18 @@ def _awq(values: Any, scales: Any) -> dict[str, Any]:
         "qzeros": _joined(zeros.reshape(-1, columns // 8, 8)[:, :, ORDER], axis=2),
         "scales": scales,
     }
+
+
+def _compressed(values: Any, scales: Any) -> dict[str, Any]:
+    rows, columns = values.shape
+    return {
+        "weight_packed": _joined(values.T.reshape(columns, rows // 8, 8), axis=2),
+        "weight_scale": np.ascontiguousarray(scales.T),
+        "weight_shape": np.array([columns, rows], np.int64),
+    }
+
+
+STORED = {"gptq": _gptq, "awq": _awq, "compressed-tensors": _compressed}
 
 
 def _joined(parts: Any, axis: int) -> Any:

@@ -12,8 +12,8 @@ PLAIN = ("torch", "transformers", "safetensors")
 PACKED: dict[str, tuple[str, tuple[str, ...]]] = {
     "gptq": ("gptq", ("gptqmodel", "optimum", "accelerate")),
     "awq": ("gptq", ("gptqmodel", "accelerate")),
-    "compressed-tensors": ("lab", ("compressed_tensors",)),
-    "bitsandbytes": ("lab", ("bitsandbytes", "accelerate")),
+    "compressed-tensors": ("packed", ("compressed_tensors",)),
+    "bitsandbytes": ("packed", ("bitsandbytes", "accelerate")),
 }
 """By how the weights are packed: the extra that brings the modules, and the modules."""
 
