@@ -185,7 +185,7 @@ async def test_a_restarted_studio_knows_them_without_asking(
 ) -> None:
     await studio.shelf.remotes.add("box", server.url, kind="compatible")
     asked = len(server.heard)
-    assert [model.name for model in Studio(home).remotes.models()] == [
+    assert [model.name for model in Studio(home).shelf.remotes.models()] == [
         "box/maker/a-7b",
         "box/maker/b-7b",
         "box/tiny",
