@@ -58,6 +58,8 @@ def _measure(report: Report, count: int, seed: int) -> None:
         acknowledged, problems = one_round(seed * 1000 + number)
         told += acknowledged
         lost += [f"round {number}: {problem}" for problem in problems]
+        if number % 25 == 24:
+            report.note(f"{number + 1} kills, {told} things acknowledged, {len(lost)} lost")
     for problem in lost[:20]:
         report.note(problem)
     report.measure("kills", exactly(count))

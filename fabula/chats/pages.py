@@ -106,37 +106,44 @@ def branches(connection: Connection, owner: str, id: str, limit: int) -> list[Br
     """The paths of a chat that were written furthest, the newest first, and the shown one before all."""
     chat = rows.find_chat(connection, owner, id)
     names = {"chat": chat.id, "most": limit, "head": chat.head_id, "cut": PREVIEW}
-    found = connection.execute(_LEAVES, names).all()
-    ends = {row.id: row for row in found}
-    return [_branch(connection, chat, row) for row in sorted(ends.values(), key=lambda row: not row.shown)]
+    found = connection.execute(_LEAVES, names | {"root": _root(connection, chat)})
+    return [
+        Branch(
+            id=row.id,
+            fork_id=row.fork_id,
+            messages=row.depth,
+            own=row.depth - row.fork_depth,
+            updated_at=row.created_at,
+            preview=row.preview,
+            shown=bool(row.shown),
+        )
+        for row in found
+    ]
 
 
-def _branch(connection: Connection, chat: Row[Any], row: Row[Any]) -> Branch:
-    head = _depth(connection, chat, chat.head_id)
-    fork = (row.id, row.depth) if row.shown else ("", 0)
-    if not row.shown and chat.head_id:
-        fork = _fork(connection, chat, chat.head_id, row.id, min(head, row.depth))
-    return Branch(
-        id=row.id,
-        fork_id=fork[0],
-        messages=row.depth,
-        own=row.depth - fork[1],
-        updated_at=row.created_at,
-        preview=row.preview,
-        shown=bool(row.shown),
-    )
+def _root(connection: Connection, chat: Row[Any]) -> str:
+    """The first message of the shown path, "" where there is none."""
+    return next((node.id for node in rows.climb(connection, chat, chat.head_id, 0) if not node.parent_id), "")
 
 
-# Visible messages with nothing visible below them, of those that can be reached from the top.
+# Visible messages with nothing visible below them, of those that can be reached from the top; each with the
+# last message of the shown path above it.
 _LEAVES = text(
     """
-    WITH RECURSIVE reached(id, depth) AS (
-        SELECT id, depth FROM messages WHERE chat_id = :chat AND parent_id = '' AND NOT hidden
+    WITH RECURSIVE reached(id, depth, shown_id, fork_id, fork_depth) AS (
+        SELECT id, depth, shown_id, CASE WHEN id = :root THEN id ELSE '' END,
+            CASE WHEN id = :root THEN depth ELSE 0 END
+        FROM messages WHERE chat_id = :chat AND parent_id = '' AND NOT hidden
         UNION ALL
-        SELECT m.id, m.depth FROM messages m JOIN reached r ON m.parent_id = r.id
+        SELECT m.id, m.depth, m.shown_id,
+            CASE WHEN r.fork_id = r.id AND r.shown_id = m.id AND r.id != :head THEN m.id ELSE r.fork_id END,
+            CASE WHEN r.fork_id = r.id AND r.shown_id = m.id AND r.id != :head THEN m.depth
+                ELSE r.fork_depth END
+        FROM messages m JOIN reached r ON m.parent_id = r.id
         WHERE m.chat_id = :chat AND NOT m.hidden
     )
-    SELECT m.id, m.depth, m.created_at, substr(v.text, 1, :cut) AS preview, m.id = :head AS shown
+    SELECT m.id, m.depth, m.created_at, r.fork_id, r.fork_depth, m.id = :head AS shown,
+        substr(v.text, 1, :cut) AS preview
     FROM reached r JOIN messages m ON m.id = r.id JOIN versions v ON v.id = m.version_id
     WHERE m.id = :head OR NOT EXISTS (
         SELECT 1 FROM messages c WHERE c.chat_id = :chat AND c.parent_id = m.id AND NOT c.hidden

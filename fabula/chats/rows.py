@@ -291,36 +291,42 @@ def apply(connection: Connection, chat: Row[Any], pointers: Iterable[Pointer]) -
     changed: dict[tuple[str, str], dict[str, Any]] = {}
     for pointer in pointers:
         changed.setdefault((pointer.table, pointer.id), {})[pointer.field] = pointer.after
-    moved = [id for (_, id), values in changed.items() if not values.keys().isdisjoint(PLACES)]
-    places = _places(connection, moved) if moved else {}
-    for id in moved:
-        _set(connection, chat, "messages", id, {"parent_id": f"moving {id}"})
-    for id in sorted(moved, key=lambda id: changed["messages", id].get("position", places[id])):
-        _make_free(connection, chat, places[id], changed["messages", id])
-        _set(connection, chat, "messages", id, changed["messages", id])
+    moved = {id: values for (_, id), values in changed.items() if not values.keys().isdisjoint(PLACES)}
+    if moved:
+        _place(connection, chat, moved)
     for (table, id), values in changed.items():
-        _set(connection, chat, table, id, values)
+        if rest := {name: value for name, value in values.items() if name not in PLACES}:
+            _set(connection, chat, table, id, rest)
         if "version_id" in values:
             _find_by(connection, chat, id, values["version_id"])
         if table == "chats" and "title" in values:
             search.put(connection, TITLE, chat.id, chat.owner_id, "", values["title"])
     if moved:
-        _settle_depths(connection, chat, moved)
+        _settle_depths(connection, chat, list(moved))
 
 
-def _places(connection: Connection, ids: Sequence[str]) -> dict[str, int]:
-    query = select(messages.c.id, messages.c.position).where(messages.c.id.in_(ids))
-    return {str(id): int(position) for id, position in connection.execute(query)}
-
-
-def _make_free(connection: Connection, chat: Row[Any], place: int, values: dict[str, Any]) -> None:
-    """Another position where somebody stands meanwhile: a reply may come to a message that was moved."""
+def _place(connection: Connection, chat: Row[Any], moved: Mapping[str, Mapping[str, Any]]) -> None:
+    """New places; first all are taken out of the old ones. Where somebody stands meanwhile (a reply may come
+    to a message that was moved) the place behind all others is taken."""
     columns = messages.c
-    wanted = values.get("position", place)
-    there = columns.chat_id == chat.id, columns.parent_id == values["parent_id"]
-    if connection.scalar(select(columns.id).where(*there, columns.position == wanted)):
-        last = connection.scalar(select(func.max(columns.position)).where(*there))
-        values["position"] = (last or 0) + 1
+    there = {row.id: row.position for row in _in_batches(connection, _POSITIONS, list(moved))}
+    away = update(messages).where(columns.id == bindparam("one")).values(parent_id=bindparam("none"))
+    connection.execute(away, [{"one": id, "none": f"moving {id}"} for id in moved])
+    parents = {values["parent_id"] for values in moved.values()}
+    query = select(columns.parent_id, columns.position).where(columns.chat_id == chat.id)
+    taken = {tuple(row) for row in connection.execute(query.where(columns.parent_id.in_(parents)))}
+    rows = []
+    for id in sorted(moved, key=lambda id: moved[id].get("position", there[id])):
+        parent, place = moved[id]["parent_id"], moved[id].get("position", there[id])
+        if (parent, place) in taken:
+            place = 1 + max(position for other, position in taken if other == parent)
+        taken.add((parent, place))
+        rows.append({"one": id, "parent": parent, "place": place})
+    back = update(messages).where(columns.id == bindparam("one"))
+    connection.execute(back.values(parent_id=bindparam("parent"), position=bindparam("place")), rows)
+
+
+_POSITIONS = select(messages.c.id, messages.c.position)
 
 
 def _set(connection: Connection, chat: Row[Any], table: str, id: str, values: Mapping[str, Any]) -> None:
@@ -349,14 +355,19 @@ def _settle_depths(connection: Connection, chat: Row[Any], moved: Sequence[str])
         ready = [id for id in waiting if found[id].parent_id in depths]
         depths |= {id: depths[found[id].parent_id] + 1 for id in ready}
         waiting = [id for id in waiting if id not in depths]
+    deeper: dict[int, list[str]] = {}
     for id in moved:
-        if by := depths[id] - found[id].depth:
-            _deepen(connection, chat, id, by, moved)
+        deeper.setdefault(depths[id] - found[id].depth, []).append(id)
+    for by, ids in deeper.items():
+        if by:
+            _deepen(connection, chat, ids, by, moved)
 
 
-def _deepen(connection: Connection, chat: Row[Any], id: str, by: int, without: Sequence[str]) -> None:
+def _deepen(
+    connection: Connection, chat: Row[Any], ids: Sequence[str], by: int, without: Sequence[str]
+) -> None:
     columns = messages.c
-    below = select(columns.id).where(columns.id == id).cte("below", recursive=True)
+    below = select(columns.id).where(columns.id.in_(ids)).cte("below", recursive=True)
     mine = columns.chat_id == chat.id, columns.id.not_in(without)
     further = select(columns.id).join(below, columns.parent_id == below.c.id).where(*mine)
     change = update(messages).where(columns.id.in_(select(below.union_all(further).c.id)))
