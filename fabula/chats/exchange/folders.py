@@ -181,7 +181,7 @@ class Move:
         async def take(path: Path) -> None:
             content = await asyncio.to_thread(path.read_text, "utf-8-sig", "replace")
             found = imported(content)
-            await self._rooms.presets.save(self._owner, path.stem, found.sampling, replace=True)
+            await self._rooms.presets.save(self._owner, path.stem, found.sampling)
 
         files = [path for folder in PRESETS for path in self._files(folder, (".json", ".settings"))]
         await self._each("presets", files, take)
