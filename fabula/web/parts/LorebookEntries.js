@@ -1,7 +1,8 @@
 // The entries of one lorebook, each a form that is saved when a field is left. Knows the fields' names in world files.
 // @ts-check
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import * as api from "../api.js";
+import { newLine } from "../state/line.js";
 import { tellError } from "../state/toasts.js";
 import { t } from "../texts.js";
 import { html } from "./html.js";
@@ -21,15 +22,20 @@ const POSITIONS = /** @type {const} */ ([
 export function LorebookEntries({ id }) {
   const [book, setBook] = useState(/** @type {Lorebook | null} */ (null));
   const path = `/lorebooks/${encodeURIComponent(id)}`;
-  const take = (/** @type {Promise<Lorebook>} */ answer) => answer.then(setBook, (error) => (tellError(error), api.get(path).then(setBook, tellError)));
-  useEffect(() => void take(api.get(path)), [id]);
+  const seen = useRef(0); // the revision that the next change is made to
+  const inLine = useMemo(newLine, [id]);
+  const show = (/** @type {Lorebook} */ now) => ((seen.current = now.revision), setBook(now));
+  const read = () => api.get(path).then(show, tellError);
+  /** @param {(revision: number) => Promise<Lorebook>} ask */
+  const change = (ask) => inLine(() => ask(seen.current).then(show, (error) => (tellError(error), read())));
+  useEffect(() => void read(), [id]);
   if (!book) return html`<p class="quiet">${t("web.loading")}</p>`;
-  const { revision } = book;
-  const save = (/** @type {number} */ uid, /** @type {Partial<Entry>} */ fields) => take(api.patch(`${path}/entries/${uid}`, { revision, fields }));
-  const cut = (/** @type {number} */ uid) => take(api.remove(`${path}/entries/${uid}?revision=${revision}`));
+  const add = () => change((revision) => api.post(`${path}/entries`, { revision, fields: {} }));
+  const save = (/** @type {number} */ uid, /** @type {Partial<Entry>} */ fields) => change((revision) => api.patch(`${path}/entries/${uid}`, { revision, fields }));
+  const cut = (/** @type {number} */ uid) => change((revision) => api.remove(`${path}/entries/${uid}?revision=${revision}`));
   return html`<p><a href="#/lore">${t("web.lore.back")}</a></p>
     <h1>${book.name}</h1>
-    <button type="button" class="button" onClick=${() => take(api.post(`${path}/entries`, { revision, fields: {} }))}><${Icon} name="plus" />${t("web.lore.add")}</button>
+    <button type="button" class="button" onClick=${add}><${Icon} name="plus" />${t("web.lore.add")}</button>
     <ul class="lore-entries">${(book.entries ?? []).map((entry) => html`<${Form} key=${entry.uid} entry=${entry} save=${save} cut=${cut} />`)}</ul>`;
 }
 
