@@ -81,7 +81,8 @@ class Choice:
     """A model in one type. `out` says why it was ruled out: "" = it was not.
 
     `out` is one of "obstacle", "language" (no source tells the language), "task", "context" (it was trained
-    for less), "nowhere" (no GGUF was seen), "bits", "memory", "slow".
+    for less), "nowhere" (no GGUF was seen), "bits", "memory", "slow". `quicker` is the same model in a type
+    that lies on the card as a whole, where the chosen one does not.
     """
 
     entry: Entry
@@ -92,6 +93,7 @@ class Choice:
     origin: Origin | None = None
     file: File | None = None
     speed: Speed | None = None
+    quicker: Choice | None = None
     out: str = ""
 
     @property
@@ -202,9 +204,21 @@ class _Judge:
         for offer in sorted(found, key=lambda each: (each.model.size, each.file is not None), reverse=True):
             choice = self._judged(offer)
             if not choice.out:
-                return choice
+                return replace(choice, quicker=self._on_card(choice, found))
             late.append(choice)
         return _nearest(late)
+
+    def _on_card(self, chosen: Choice, found: Sequence[_Offered]) -> Choice | None:
+        """Where a part lies in memory: its highest type of which nothing does."""
+        if chosen.plan.verdict != "partial":
+            return None
+        for offer in sorted(found, key=lambda each: (each.model.size, each.file is not None), reverse=True):
+            if offer.model.size >= chosen.size:
+                continue
+            choice = self._judged(offer)
+            if not choice.out and choice.plan.verdict != "partial" and choice.rate > chosen.rate:
+                return choice
+        return None
 
     def _offered(self, entry: Entry, origin: Origin | None, file: File | None, quantization: str) -> _Offered:
         model, body = modelled(entry, quantization, file.bytes if file else 0)
@@ -337,7 +351,8 @@ def load_of(planned: Plan) -> Load:
 
 def why(choice: Choice, wish: Wish) -> list[Note]:
     """The terms of a choice, each as a sentence."""
-    return [*_about_task(choice, wish), _about_place(choice), *_about_type(choice), *_about_context(choice)]
+    place = [_about_place(choice), *_about_type(choice), *_about_quicker(choice)]
+    return [*_about_task(choice, wish), *place, *_about_context(choice)]
 
 
 def _about_task(choice: Choice, wish: Wish) -> list[Note]:
@@ -362,6 +377,14 @@ def _about_place(choice: Choice) -> Note:
 def _about_type(choice: Choice) -> list[Note]:
     seen = "calculated" if choice.approximate else "seen"
     return [Note(f"recommend.why.{seen}", {"quantization": choice.quantization, "bits": choice.bits})]
+
+
+def _about_quicker(choice: Choice) -> list[Note]:
+    other = choice.quicker
+    if other is None or other.speed is None:
+        return []
+    low, high = (max(1, round(rate)) for rate in other.speed.written)
+    return [Note("recommend.why.quicker", {"quantization": other.quantization, "low": low, "high": high})]
 
 
 def _about_context(choice: Choice) -> list[Note]:

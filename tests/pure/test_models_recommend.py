@@ -99,6 +99,17 @@ def test_a_recurrent_model_has_no_length_that_is_too_short() -> None:
     assert "RWKV-7-World-v3-2.9B" in names
 
 
+def test_what_lies_partly_in_memory_comes_with_what_lies_on_the_card() -> None:
+    best = on_card("RTX 3060 12GB", Wish(task="code")).best
+    [coder] = [each for each in best if each.entry.name == "Qwen2.5 Coder 14B Instruct"]
+    assert (coder.plan.verdict, coder.quantization) == ("partial", "Q8_0")
+    assert coder.quicker is not None
+    assert coder.quicker.plan.verdict != "partial"
+    assert coder.quicker.rate > 2 * coder.rate
+    assert coder.quicker.quantization in " ".join(note.say("en") for note in why(coder, Wish(task="code")))
+    assert all(each.quicker is None for each in best if each.plan.verdict != "partial")
+
+
 def test_what_was_seen_nowhere_is_listed_when_asked_for() -> None:
     wish = Wish(anywhere=True)
     [found] = [each for each in on_card("RTX 3090", wish).best if each.entry.name == "Qwen2.5 7B Instruct"]

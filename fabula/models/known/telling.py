@@ -52,10 +52,19 @@ def choice_data(choice: Choice, wish: Wish, language: str = "en") -> dict[str, A
         "tuned": choice.tuned,
         "bits": round(choice.bits, 3),
         "speed": dataclasses.asdict(choice.speed) if choice.speed else None,
+        "quicker": _quicker_data(choice),
     }
     if choice.out:
         return told | {"out": choice.out, "why": [why_not(choice, wish).say(language)]}
     return told | {"out": "", "why": [note.say(language) for note in why(choice, wish)]}
+
+
+def _quicker_data(choice: Choice) -> dict[str, Any] | None:
+    other = choice.quicker
+    if other is None or other.speed is None:
+        return None
+    speed = dataclasses.asdict(other.speed)
+    return {"source": other.source, "quantization": other.quantization, "size": other.size, "speed": speed}
 
 
 def advice_data(advice: Advice, wish: Wish, language: str = "en", *, plans: bool = False) -> dict[str, Any]:
