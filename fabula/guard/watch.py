@@ -204,14 +204,14 @@ class FloorWatch:
         return True
 
     def _is_idle(self, scene: Scene, raw: str) -> bool:
-        """Where nobody young was told of, a sentence is left for later: it can complete nothing."""
-        if scene.minors or scene.at - scene.asked_at <= WARM or self._births.known:
+        """Where nobody young is near, a sentence is left for later: it can complete nothing."""
+        if scene.at - scene.asked_at <= WARM or self._births.known or scene.has_young_within(len(self._past)):
             return False
         stirs = False
         self._past.append(raw)
         for past in self._past[self._sensed :]:
             news, stirs = sense(past)
-            self._young = self._young or (news and tells_young(past))
+            self._young |= scene.named(past.lower()) or (news and (bool(scene.minors) or tells_young(past)))
         if self._young:
             self._past.pop()
             return False
