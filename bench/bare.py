@@ -28,7 +28,12 @@ def starter() -> LocalModel:
 
 @asynccontextmanager
 async def loaded(
-    model: LocalModel, threads: int, options: LoadOptions, context: int = CONTEXT, slots: int = 1
+    model: LocalModel,
+    threads: int,
+    options: LoadOptions,
+    context: int = CONTEXT,
+    slots: int = 1,
+    prompt_cache: int = 0,  # bytes
 ) -> AsyncIterator[LlamaCppWorker]:
     plan = Plan(
         model=model.name,
@@ -39,6 +44,7 @@ async def loaded(
         slots=slots,
         gpu_layers=0,
         threads=threads,
+        prompt_cache=prompt_cache,
         options=options,
     )
     with tempfile.TemporaryDirectory(prefix="fabula-bench-") as folder:

@@ -19,7 +19,7 @@ from pathlib import Path
 from bench.paired import difference, mean
 from bench.replay_layouts import Faithful, Layout, Steady, Tokens
 from bench.replay_script import PLACES, Asked, Scenario, story_of, text
-from bench.report import Report, Target, at_most
+from bench.report import Report, at_least, at_most
 from bench.studio import model_file
 from fabula.core.load import LoadOptions
 from fabula.core.plan import Plan
@@ -36,8 +36,7 @@ FACTS, FEW = 48, 12
 LATE = 3  # turns between a place's first mention and the question
 OTHERS = 3  # places of which the same is told with another answer
 WORDS, CARD = 14, 60  # of a message, of the card
-SURE = 0.01
-NOT_WORSE = Target(0.0, "≥")
+SURE, NOISE = 0.01, 0.05
 WITHOUT = "without the lore"
 WAYS = ("faithful", "steady", WITHOUT)
 KINDS = {
@@ -185,7 +184,9 @@ def tell(report: Report, asked: Sequence[Fact], found: dict[str, list[Known]]) -
         return
     for name, some in (("", range(len(asked))), (f", told {LATE} turns before", _late(asked))):
         right = difference([100.0 * steady[n].right for n in some], [100.0 * faithful[n].right for n in some])
-        report.measure(f"steady − faithful{name}: answered right", right, "points", NOT_WORSE)
+        report.measure(f"steady − faithful{name}: answered right", right, "points")
+        chance = mcnemar([steady[n].right for n in some], [faithful[n].right for n in some])
+        report.measure(f"as often{name}, by chance: p", chance, "", at_least(NOISE))
         nats = difference([steady[n].logprob for n in some], [faithful[n].logprob for n in some])
         report.measure(f"steady − faithful{name}: right answer", nats, "nats")
 
@@ -199,3 +200,11 @@ def sign_test(ours: Sequence[float], theirs: Sequence[float]) -> float:
     pairs = [(one, other) for one, other in zip(ours, theirs, strict=True) if one != other]
     greater = sum(one > other for one, other in pairs)
     return sum(math.comb(len(pairs), count) for count in range(greater, len(pairs) + 1)) / 2 ** len(pairs)
+
+
+def mcnemar(ours: Sequence[bool], theirs: Sequence[bool]) -> float:
+    """Two-sided and exact: how likely so uneven a split is of those that only one of both knows."""
+    pairs = list(zip(ours, theirs, strict=True))
+    gained, lost = pairs.count((True, False)), pairs.count((False, True))
+    fewer = sum(math.comb(gained + lost, count) for count in range(min(gained, lost) + 1))
+    return min(1.0, 2 * fewer / 2 ** (gained + lost))

@@ -40,6 +40,7 @@ SHORT, LONG, EVERY = 30, 200, 20  # turns
 AGAIN, HALF, FASTER = 5.0, 50.0, 10.0  # percent, percent, times
 BEYOND = 64  # tokens
 SLACK = 1  # tokens: the last one of a prompt is read in any case
+CHECKPOINTS = 512 << 20  # bytes that a plan gives to prompts, and to checkpoints
 LAYOUTS = ("faithful", "steady")
 
 
@@ -88,9 +89,9 @@ class Model:
 
 
 @asynccontextmanager
-async def running(path: Path, threads: int) -> AsyncIterator[Model]:
-    about = identify(path)
-    async with loaded(about, threads, LoadOptions(), CONTEXT, slots=len(LAYOUTS)) as worker:
+async def running(path: Path, threads: int, prompt_cache: int = 0) -> AsyncIterator[Model]:
+    about, slots = identify(path), len(LAYOUTS)
+    async with loaded(about, threads, LoadOptions(), CONTEXT, slots, prompt_cache) as worker:
         yield Model(about, worker, Tokens(worker))
 
 
@@ -234,7 +235,7 @@ async def one_way(report: Report, folder: Path, turns: int, scenarios: Sequence[
     """The engine's own counts, turn after turn: what tokens alone would let it reuse it may not have."""
     for kind, made in tiny_models.KINDS.items():
         path = tiny_models.write(kind, folder / f"{kind}.gguf", model_file())
-        async with running(path, THREADS) as model:
+        async with running(path, THREADS, CHECKPOINTS) as model:
             for scenario in scenarios:
                 report.heading(f"{kind} ({made.memory}): {scenario.name}, {turns} turns")
                 for layout in LAYOUTS:
@@ -298,7 +299,8 @@ def main(arguments: list[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     given.parts = given.parts.split(",")
     given.every = max(given.every, 10) if given.quick else given.every
-    with reported("replay", "what each layout makes an engine read again") as report:
+    some = "" if set(given.parts) == set(PARTS.split(",")) else f"-{'-'.join(given.parts)}"
+    with reported(f"replay{some}", "what each layout makes an engine read again") as report:
         asyncio.run(run(report, given))
 
 

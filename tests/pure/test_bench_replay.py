@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 
-from bench.recall import chat, facts, sign_test
+from bench.recall import chat, facts, mcnemar, sign_test
 from bench.replay_counts import RUN, Cache, common
 from bench.replay_script import SCENARIOS, played
 
@@ -58,3 +58,9 @@ def test_a_fact_is_named_before_it_is_asked_for_and_never_in_the_chat_itself() -
 def test_the_sign_test_is_sure_of_many_and_not_of_few() -> None:
     assert sign_test([1.0] * 10, [0.0] * 10) == 1 / 1024
     assert sign_test([1.0, 0.0], [0.0, 1.0]) == 0.75
+
+
+def test_two_facts_lost_of_many_are_chance_and_ten_are_not() -> None:
+    assert mcnemar([False] * 2 + [True] * 46, [True] * 48) == 0.5
+    assert mcnemar([False] * 10, [True] * 10) < 0.01
+    assert mcnemar([True], [True]) == 1.0
