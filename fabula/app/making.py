@@ -17,7 +17,8 @@ class Making:
 
     async def quantize(self, source: str, type: str, **wishes: Any) -> Job:
         """Raises what `lab.quantize.job.ask` raises."""
-        from fabula.lab.quantize.job import Wishes, ask
+        from fabula.lab.quantize.job import ask
+        from fabula.lab.quantize.ordering import Wishes
 
         model = self._shelf.find(source)
         require_here(model)
@@ -37,7 +38,7 @@ class Making:
 
     async def quantizations(self, name: str) -> list[dict[str, Any]]:
         """What the model can be quantized to, each with the size that it would have."""
-        from fabula.lab.quantize.job import offers
+        from fabula.lab.quantize.ordering import offers
 
         model = self._shelf.find(name)
         require_here(model)

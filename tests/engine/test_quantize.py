@@ -29,7 +29,7 @@ from fabula.core.errors import (
 )
 from fabula.engine.direct import proof, tiny
 from fabula.engine.direct.library import Drifted, Library
-from fabula.lab.quantize import job, kernels, work
+from fabula.lab.quantize import job, kernels, ordering, work
 from fabula.lab.quantize import ledger as ledgers
 from fabula.lab.quantize.importance import read_importance
 from fabula.lab.quantize.job import Wishes
@@ -162,7 +162,7 @@ def test_the_engine_runs_what_was_made_and_finds_texts_about_as_likely(home: Hom
 
 
 def test_every_type_is_offered_with_the_size_that_it_really_gets(home: Home) -> None:
-    offers = {row["type"]: row for row in job.offers(identify(home.models / "trial-F32.gguf"))}
+    offers = {row["type"]: row for row in ordering.offers(identify(home.models / "trial-F32.gguf"))}
     result = job.run(home, quickly(model="trial-F32", type="IQ4_NL").arguments(), Report())
     (home.models / f"{result['name']}.gguf").unlink()
     assert (offers["IQ4_NL"]["size"], offers["IQ4_NL"]["bits"]) == (result["size"], result["bits"])

@@ -17,7 +17,7 @@ import pytest
 import quantizing
 
 from fabula.core.errors import DoesNotFit, ModelExists, StoreUnwritable
-from fabula.lab.quantize import exact, job, quality
+from fabula.lab.quantize import exact, job, ordering, quality
 from fabula.lab.quantize.job import Wishes
 from fabula.models.catalog import Catalog
 from fabula.store.home import Home
@@ -127,7 +127,7 @@ def test_the_texts_are_in_three_languages_without_broken_lines() -> None:
 KILLED = """
 import sys
 from pathlib import Path
-from fabula.lab.quantize import job, ledger, work
+from fabula.lab.quantize import job, ledger, ordering, work
 from fabula.store.home import Home
 from fabula.store.job_child import Report
 
@@ -140,7 +140,7 @@ class Waits(Report):
             sys.stdin.read()
 
 asked = job.Wishes(model="trial-F32", type="Q6_K", threads=1, measure=False, part_size=int(sys.argv[2]))
-job.SMALLEST_PART = 1
+ordering.SMALLEST_PART = 1
 job.run(Home(Path(sys.argv[1])), asked.arguments(), Waits())
 """
 
@@ -149,7 +149,7 @@ job.run(Home(Path(sys.argv[1])), asked.arguments(), Waits())
 def test_killed_at_any_moment_it_leaves_no_model_and_goes_on_later(
     home: Home, part_size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(job, "SMALLEST_PART", 1)
+    monkeypatch.setattr(ordering, "SMALLEST_PART", 1)
     command = [sys.executable, "-c", KILLED, str(home.path), f"{part_size}"]
     child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert child.stdout

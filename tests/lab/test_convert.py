@@ -13,7 +13,7 @@ from fabula.core.errors import CannotConvert
 from fabula.lab.convert import spelling, weights
 from fabula.lab.convert.convert import convert, folder_of
 from fabula.lab.convert.vocabulary import vocabulary
-from fabula.lab.quantize import job
+from fabula.lab.quantize import job, ordering
 from fabula.models.formats.folders import identify_folder
 from fabula.models.formats.gguf import read_header
 from fabula.models.formats.identify import identify
@@ -144,7 +144,7 @@ def test_a_folder_is_quantized_through_a_file_that_goes_again(tmp_path: Path) ->
 def test_a_plain_type_is_the_conversion_itself(tmp_path: Path) -> None:
     home = Home(tmp_path / "home").create()
     converting.folder(home.models / "tiny", "llama")
-    offers = {row["type"]: row["size"] for row in job.offers(identify_folder(home.models / "tiny"))}
+    offers = {row["type"]: row["size"] for row in ordering.offers(identify_folder(home.models / "tiny"))}
     result = job.run(home, job.Wishes(model="tiny", type="F16").arguments(), Report())
     assert (result["name"], result["pre"], result["size"]) == ("tiny-F16", "gpt-2", offers["F16"])
     assert identify(home.models / "tiny-F16.gguf").quantization == "F16"

@@ -76,12 +76,12 @@ def _sync(file: Path) -> None:
 
 
 @contextmanager
-def as_file(model: LocalModel, workshop: Path, report: Report) -> Iterator[LocalModel]:
-    """The folder as a GGUF in the workshop, under the folder's name; one that a job left there is taken. It
+def as_file(model: LocalModel, place: Path, report: Report) -> Iterator[LocalModel]:
+    """The folder as a GGUF beside `place`, under the folder's name; one that a job left there is taken. It
     goes when all is done, and stays when something fails: the next run begins there."""
     stamps = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files_of(model.path)]
     mark = hashlib.sha256(f"{model.path} {stamps}".encode()).hexdigest()[:12]
-    file = workshop / f"{mark}.source.gguf"
+    file = place.with_name(f"{place.name}.{mark}.source.gguf")
     if not file.exists():
         write(model, file, "", report)
     yield replace(identify(file), name=model.name, title=model.title)

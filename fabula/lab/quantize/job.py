@@ -14,20 +14,17 @@ import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
 from fabula.core.errors import (
-    BadParameter,
     DirectUnavailable,
     ModelBusy,
     ModelExists,
-    NeedsImportance,
     NoDiskSpace,
-    QuantizedAlready,
 )
 from fabula.core.model import LocalModel
 from fabula.core.texts import phrase
@@ -35,88 +32,24 @@ from fabula.engine.builds import builds
 from fabula.engine.direct.library import Drifted
 from fabula.lab.quantize.exact import Engine
 from fabula.lab.quantize.from_folder import as_file, is_folder, write
-from fabula.lab.quantize.importance import Importance, read_importance
 from fabula.lab.quantize.ledger import Ledger
-from fabula.lab.quantize.mixes import MIXES, Mix, mix_named, name_for
+from fabula.lab.quantize.ordering import Order, Wishes, order, place, require_texts
 from fabula.lab.quantize.packing import Packing, is_packing, packing
 from fabula.lab.quantize.packing import run as pack
-from fabula.lab.quantize.rules import Choice
-from fabula.lab.quantize.source import Source, lossy_type, read_source, require_possible
-from fabula.lab.quantize.target import Target, sizes, target, types_of
+from fabula.lab.quantize.target import Target, sizes, types_of
 from fabula.lab.quantize.texts import read_text
 from fabula.models import hardware
 from fabula.models.catalog import Catalog
 from fabula.models.formats.identify import identify
-from fabula.models.sources.landing import file_name, land
+from fabula.models.sources.landing import land
 from fabula.store.files import free_space, require_space, write_atomic, writing
 from fabula.store.home import Home
 from fabula.store.job_child import Report
 
 MADE = ".quantized.json"
-SMALLEST_PART = 1 << 20  # bytes
 WORKSHOP = ".quantize"  # beside the models; its name hides it from the shelf
 SPARE = 64 << 20  # bytes that stay free: a full disk harms more than this job
 PREPARING, PACKING = "lab.quantize.preparing", "lab.quantize.packing"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wishes:
-    """The arguments of the job. "" or 0 = as Fabula chooses; files are those of this machine.
-
-    `importance_from` is a text from which the importance matrix is computed first, `text` the one over which
-    the new model is measured (otherwise Fabula's own), `part_size` in bytes makes several files of it.
-    """
-
-    model: str
-    type: str
-    name: str = ""
-    threads: int = 0
-    force: bool = False
-    importance: str = ""
-    importance_from: str = ""
-    measure: bool = True
-    text: str = ""
-    part_size: int = 0
-
-    def arguments(self) -> dict[str, Any]:
-        return asdict(self)
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """A wish that can be fulfilled: everything about it is known but the weights."""
-
-    model: LocalModel
-    mix: Mix
-    source: Source
-    choices: tuple[Choice, ...]
-    importance: Importance | None
-    file: Path
-    was: str  # the type of a source that had lost much already, "" when it had not
-    part_size: int = 0
-
-    @property
-    def name(self) -> str:
-        return self.file.stem
-
-    @property
-    def folder(self) -> Path:
-        """Where a model in several files goes."""
-        return self.file.with_suffix("")
-
-    @property
-    def taken(self) -> bool:
-        """Whether there is a model of that name."""
-        return self.file.exists() or self.folder.exists()
-
-    def target(self) -> Target:
-        return target(self.source, self.choices, self.mix, self.importance, self.name, self.part_size)
-
-    def place(self, made: Target) -> Path:
-        return self.folder if len(made.parts) > 1 else self.file
-
-
-# ── asking ──────────────────────────────────────────────────────────────────────────────────────────
 
 
 def ask(home: Home, model: LocalModel, wishes: Wishes) -> str:
@@ -126,79 +59,18 @@ def ask(home: Home, model: LocalModel, wishes: Wishes) -> str:
     return order(model, wishes, home.models).mix.name
 
 
+def named(home: Home, model: LocalModel, wishes: Wishes) -> str:
+    """What the new model will be called."""
+    if is_packing(wishes.type):
+        return packed(home, model, wishes).target.name
+    return place(model, wishes, home.models).stem
+
+
 def packed(home: Home, model: LocalModel, wishes: Wishes) -> Packing:
     require_texts(wishes)
     files = {"learn": wishes.importance_from, "measure": wishes.text}
     texts = {use: read_text(file) for use, file in files.items() if file}
     return packing(home, model, wishes.type, wishes.name, texts, wishes.threads)
-
-
-def order(model: LocalModel, wishes: Wishes, models: Path, *, anew: bool = True) -> Order:
-    """Reads headers only. Raises BadParameter, CannotQuantize, QuantizedAlready, NeedsImportance,
-    ImportanceUnusable, ModelExists (not with `anew` off: then this job has made it), DirectUnavailable."""
-    require_possible(model)
-    mix, source = mix_named(wishes.type), read_source(model)
-    importance = read_importance(Path(wishes.importance)) if wishes.importance else None
-    choices = source.choose(mix, informed=importance is not None or bool(wishes.importance_from))
-    if importance:
-        for choice in choices:
-            importance.require_fit(choice.tensor)
-    if not wishes.importance_from:
-        require_importance(mix, choices, importance)
-    require_texts(wishes)
-    was = lossy_type(choices)
-    if was and not wishes.force:
-        raise QuantizedAlready(model.name, was)
-    asked = Order(
-        model, mix, source, tuple(choices), importance, place(model, wishes, models), was, wishes.part_size
-    )
-    if anew and asked.taken:
-        raise ModelExists(asked.name)
-    return asked
-
-
-def place(model: LocalModel, wishes: Wishes, models: Path) -> Path:
-    return models / file_name(wishes.name or name_for(model.name, mix_named(wishes.type)))
-
-
-def require_texts(wishes: Wishes) -> None:
-    """Raises BadParameter for what contradicts itself, cannot be read or is too small to be meant."""
-    if wishes.importance and wishes.importance_from:
-        raise BadParameter("imatrix_from", wishes.importance_from, phrase("expected.one_imatrix"))
-    for text in filter(None, (wishes.importance_from, wishes.text)):
-        read_text(text)
-    if wishes.part_size and wishes.part_size < SMALLEST_PART:
-        raise BadParameter("split", f"{wishes.part_size}", phrase("expected.part_size", least=SMALLEST_PART))
-
-
-def require_importance(mix: Mix, choices: Sequence[Choice], importance: Importance | None) -> None:
-    """Raises NeedsImportance where a tensor of few bits has nothing that says what counts."""
-    known = importance.entries if importance else ()
-    for choice in choices:
-        if choice.changes and choice.needs_importance and choice.tensor.name not in known:
-            raise NeedsImportance(mix.name, choice.tensor.name)
-
-
-def offers(model: LocalModel) -> list[dict[str, Any]]:
-    """Every type with the size that the model would have, largest first. Raises as `order`."""
-    require_possible(model)
-    source = read_source(model)
-    rows = [_offer(source, mix) for mix in MIXES.values()]
-    return sorted(rows, key=lambda row: (-row["size"], row["type"]))
-
-
-def _offer(source: Source, mix: Mix) -> dict[str, Any]:
-    needs = any(choice.needs_importance for choice in source.choose(mix, informed=False))
-    choices = source.choose(mix, informed=needs)
-    size, bits = sizes(source, choices)
-    return {
-        "type": mix.name,
-        "size": size,
-        "bits": round(bits, 3),
-        "needs_importance": needs,
-        "narrow": sum(choice.narrow for choice in choices),
-        "from_quantized": lossy_type(choices),
-    }
 
 
 # ── doing ───────────────────────────────────────────────────────────────────────────────────────────
@@ -211,23 +83,22 @@ def run(home: Home, arguments: dict[str, Any], report: Report) -> dict[str, Any]
     workshop = home.models / WORKSHOP
     with writing(workshop):
         workshop.mkdir(exist_ok=True)
-    result = _packed if is_packing(wishes.type) else _of_folder if is_folder(model) else _of_file
-    made = result(home, model, wishes, workshop, report)
+    with _alone(workshop, named(home, model, wishes)):
+        result = _packed if is_packing(wishes.type) else _of_folder if is_folder(model) else _of_file
+        made = result(home, model, wishes, workshop, report)
     return made | {"seconds": round(time.monotonic() - began, 1)}
 
 
 def _packed(home: Home, model: LocalModel, wishes: Wishes, workshop: Path, report: Report) -> dict[str, Any]:
     asked = packed(home, model, wishes)
-    with _alone(workshop, asked.target.name):
-        result = pack(asked, workshop, report)
+    result = pack(asked, workshop, report)
     write_atomic(home.models / f"{asked.target.name}{MADE}", as_json(result), 0o644)
     return result
 
 
 def _of_file(home: Home, model: LocalModel, wishes: Wishes, workshop: Path, report: Report) -> dict[str, Any]:
-    with _alone(workshop, place(model, wishes, home.models).stem):
-        wishes = with_importance(home, model, wishes, report)
-        return finished(home, model, wishes, workshop, report)
+    wishes = with_importance(home, model, wishes, report)
+    return finished(home, model, wishes, workshop, report)
 
 
 def _of_folder(
@@ -237,7 +108,7 @@ def _of_folder(
     asked = order(model, wishes, home.models, anew=False)
     if asked.mix.is_plain and not wishes.part_size:
         return _plain(asked, workshop, report)
-    with as_file(model, workshop, report) as source:
+    with as_file(model, workshop / asked.name, report) as source:
         return _of_file(home, source, wishes, workshop, report)
 
 
@@ -245,11 +116,6 @@ def _plain(asked: Order, workshop: Path, report: Report) -> dict[str, Any]:
     """Converted, and nothing else: there is nothing to compare it with."""
     if asked.taken:
         raise ModelExists(asked.name)
-    with _alone(workshop, asked.name):
-        return _converted(asked, workshop, report)
-
-
-def _converted(asked: Order, workshop: Path, report: Report) -> dict[str, Any]:
     part = workshop / f"{asked.name}.part"
     with _full_disk(workshop, asked.source.size):
         told = write(asked.model, part, asked.mix.base, report)
