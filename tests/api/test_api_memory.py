@@ -9,15 +9,18 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import func, select
 from stage import Stage
 from talking import Chat, Client, Json
 
 from fabula.app import Studio
+from fabula.chats import shelf
 from fabula.chats.memory.embedding import Embedder
 from fabula.chats.memory.told import SO_FAR
 from fabula.chats.memory.writing import ROOM
 from fabula.core.sampling import Sampling
 from fabula.core.worker import Prompt
+from fabula.store.schema.memory import memories, memory_passages, memory_settings
 
 MIRA = {"data": {"name": "Mira", "description": "Keeps the light.", "first_mes": "Come in."}}
 
@@ -174,3 +177,32 @@ def wait_for(done: Callable[[], bool]) -> None:
             return
         time.sleep(0.02)
     raise AssertionError("it never came")
+
+
+async def test_messages_that_the_window_holds_no_more_are_found_and_the_others_are_not(
+    studio: Studio, told: tuple[httpx.AsyncClient, str]
+) -> None:
+    api, path = told
+    for text in ("Whales jump.", "Bread and rye."):
+        revision = (await api.get(path)).json()["revision"]
+        await api.post(f"{path}/messages", json={"revision": revision, "role": "user", "text": text})
+    id = path.rsplit("/", 1)[1]
+    messages = (await api.get(f"{path}/messages")).json()["messages"]
+    memory = {"layout": {"first": messages[-1]["id"]}}
+    await studio.database.write(lambda c: shelf.remember(c, "local", id, memory, {}))
+    found = (await api.get(f"{path}/memory/passages", params={"q": "jumping whales"})).json()["passages"]
+    assert [one["text"] for one in found] == ["Whales jump.", "Come in."]
+
+
+async def test_all_of_it_goes_with_the_chat(studio: Studio, told: tuple[httpx.AsyncClient, str]) -> None:
+    api, path = told
+    await api.post(f"{path}/memory/facts", json={"text": "Ann is tall."})
+    await api.post(f"{path}/memory/documents", json={"name": "n", "text": "Whales jump."})
+    await api.patch(f"{path}/memory", json={"words": 50})
+    await api.get(f"{path}/memory/passages", params={"q": "whales"})
+    await api.delete(path, params={"forever": True})
+    tables = (memories, memory_passages, memory_settings)
+    counts = await studio.database.read(
+        lambda c: [c.scalar(select(func.count()).select_from(t)) for t in tables]
+    )
+    assert counts == [0, 0, 0]
