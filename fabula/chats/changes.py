@@ -69,6 +69,7 @@ def move_head(connection: Connection, owner: str, id: str, revision: int, messag
     chat = rows.expect(connection, owner, id, revision)
     tree = rows.read_tree(connection, chat, message_id)
     tree.find(message_id)
+    tree = rows.with_descent(connection, chat, tree, message_id)
     return record(connection, chat, "head", tree.show(tree.leaf_below(message_id)), message_id)
 
 
@@ -79,10 +80,10 @@ def hide(
     chat = rows.expect(connection, owner, id, revision)
     tree = rows.read_tree(connection, chat, message_id)
     tree.find(message_id)
+    if near := tree.neighbour(message_id):
+        tree = rows.with_descent(connection, chat, tree, near)
     if alone:
         return record(connection, chat, "hide", tree.take_out(message_id))
-    if near := tree.neighbour(message_id):
-        tree = rows.read_tree(connection, chat, message_id, near)
     return record(connection, chat, "hide", tree.hide(message_id))
 
 
@@ -144,8 +145,7 @@ def merge(connection: Connection, owner: str, id: str, revision: int, message_id
     chat = rows.expect(connection, owner, id, revision)
     tree = rows.read_tree(connection, chat, message_id)
     tree.find(message_id)
-    shown = set(tree.path(chat.head_id))
-    own = [node for node in tree.path(message_id) if node not in shown]
+    own = [node for node in tree.path(message_id) if node not in tree.shown]
     if not own:
         return answer(connection, chat, chat.head_id)
     nodes = rows.copy_messages(connection, chat, own, chat.head_id)

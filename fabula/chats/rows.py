@@ -62,12 +62,15 @@ def find_message(connection: Connection, chat: Row[Any], message_id: str) -> Row
 
 
 def read_tree(connection: Connection, chat: Row[Any], id: str, *more: str) -> Tree:
-    """As much of the chat's tree as a change at a message needs: it, its alternatives, what follows it down
-    to where it was left, and the way up from it and from the head to where both meet. `more` are other
-    messages whose alternatives and descents are needed."""
-    return Tree(
-        chat.id, chat.head_id, [*_meeting(connection, chat, id), *_around(connection, chat, id, more)]
-    )
+    """As much of the chat's tree as a change at a message needs: it, its alternatives, what follows it, and
+    the way up from it to the shown path. `more` are other messages whose alternatives are needed."""
+    way, shown = _meeting(connection, chat, id)
+    return Tree(chat.id, chat.head_id, [*way, *_around(connection, chat, [id, *more])], shown)
+
+
+def with_descent(connection: Connection, chat: Row[Any], tree: Tree, id: str) -> Tree:
+    """With what is below a message, down to where it was left."""
+    return tree.grow(*_descent(connection, chat, id))
 
 
 def read_head(connection: Connection, chat: Row[Any], parent_id: str) -> Tree:
@@ -78,11 +81,10 @@ def read_head(connection: Connection, chat: Row[Any], parent_id: str) -> Tree:
     return Tree(chat.id, chat.head_id, (Node(*row) for row in connection.execute(query)))
 
 
-def _around(connection: Connection, chat: Row[Any], id: str, more: Sequence[str]) -> list[Node]:
-    named = _nodes(connection, chat, messages.c.id.in_([id, *more]))
-    parents = {id, *(node.parent_id for node in named)}
-    near = _nodes(connection, chat, messages.c.parent_id.in_(parents) | messages.c.id.in_(parents))
-    return near + [node for start in (id, *more) for node in _descent(connection, chat, start)]
+def _around(connection: Connection, chat: Row[Any], ids: Sequence[str]) -> list[Node]:
+    named = _nodes(connection, chat, messages.c.id.in_(ids))
+    parents = {ids[0], *(node.parent_id for node in named)}
+    return _nodes(connection, chat, messages.c.parent_id.in_(parents) | messages.c.id.in_(parents))
 
 
 def _nodes(connection: Connection, chat: Row[Any], *conditions: Any) -> list[Node]:
@@ -104,17 +106,21 @@ def _descent(connection: Connection, chat: Row[Any], id: str) -> list[Node]:
         id = max(visible, key=lambda node: node.position).id
 
 
-def _meeting(connection: Connection, chat: Row[Any], id: str) -> list[Node]:
-    """The ways up from a message and from the head, as far as needed to see where they meet."""
+def _meeting(connection: Connection, chat: Row[Any], id: str) -> tuple[list[Node], set[str]]:
+    """The way up from a message to the shown path, and what of that path is beside the way."""
     ends = {node.id: node for node in _nodes(connection, chat, messages.c.id.in_([id, chat.head_id]))}
-    if len(ends) < 2:
-        return list(ends.values()) if chat.head_id in ends or not ends else climb(connection, chat, id, 0)
-    step = CHUNK
+    if id not in ends or chat.head_id not in ends:
+        return list(ends.values()) if id not in ends else climb(connection, chat, id, 0), {chat.head_id} & {
+            *ends
+        }
+    low, step = min(node.depth for node in ends.values()), CHUNK
     while True:
-        above = max(min(node.depth for node in ends.values()) - step, 0)
-        ways = [climb(connection, chat, end, above) for end in ends]
-        if not above or {node.id for node in ways[0]} & {node.id for node in ways[1]}:
-            return [node for way in ways for node in way]
+        above = max(low - step, 0)
+        way = climb(connection, chat, id, above)
+        names = {"chat": chat.id, "start": chat.head_id, "above": above, "below": low}
+        shown = {str(one) for one in connection.scalars(_UP_BETWEEN, names)}
+        if not above or any(node.id in shown for node in way):
+            return [*way, ends[chat.head_id]], shown | {chat.head_id}
         step *= 8
 
 
@@ -132,10 +138,12 @@ _COLUMNS = tuple(messages.c[name] for name in ("id", "parent_id", "position", "h
 _NODES = select(*_COLUMNS)
 
 
-def _up() -> Select[Any]:
+def _up() -> tuple[Select[Any], Select[Any]]:
+    """The whole nodes of a way up; and only the ids of a stretch of it, however far down it begins."""
     mine = messages.c.chat_id == bindparam("chat"), messages.c.depth > bindparam("above")
-    walk = _NODES.where(messages.c.id == bindparam("start"), *mine).cte("up", recursive=True)
-    return select(walk.union_all(_NODES.join(walk, messages.c.id == walk.c.parent_id).where(*mine)))
+    first = _NODES.where(messages.c.id == bindparam("start"), *mine).cte("up", recursive=True)
+    walk = first.union_all(_NODES.join(first, messages.c.id == first.c.parent_id).where(*mine))
+    return select(walk), select(walk.c.id).where(walk.c.depth <= bindparam("below"))
 
 
 def _down() -> Select[Any]:
@@ -145,7 +153,7 @@ def _down() -> Select[Any]:
     return select(walk.union_all(_NODES.join(walk, shown).where(*mine)))
 
 
-_UP, _DOWN = _up(), _down()
+(_UP, _UP_BETWEEN), _DOWN = _up(), _down()
 
 
 def insert_message(

@@ -78,7 +78,8 @@ def _filtered(connection: Connection, query: Select[Any], owner: str, wanted: Ch
     same = {"folder": wanted.folder, "favourite": wanted.favourite, "character_id": wanted.character_id}
     query = query.where(*(columns[name] == value for name, value in same.items() if value is not None))
     for tag in wanted.tags:
-        query = query.where(exists().where(chat_tags.c.chat_id == columns.id, chat_tags.c.tag == tag))
+        has = (chat_tags.c.owner_id == owner) & (chat_tags.c.tag == tag)
+        query = query.where(columns.id.in_(select(chat_tags.c.chat_id).where(has)))
     if wanted.words:
         asked = search.Search(TITLE, owner, wanted.words, wanted.trashed)
         if asked.finds_nothing:

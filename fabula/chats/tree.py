@@ -49,19 +49,21 @@ class Step:
 
 
 class Tree:
-    """All messages of a chat, or as many of them as a question needs, and the head.
+    """All messages of a chat, or as many of them as a question needs, and the head. `shown` are ids that are
+    known to be on the shown path besides those that lead up from the head.
 
     Two things hold at all times: no message on the shown path is hidden, and each of them points to the next
     with `shown_id`.
     """
 
-    def __init__(self, chat_id: str, head_id: str, nodes: Iterable[Node]) -> None:
+    def __init__(self, chat_id: str, head_id: str, nodes: Iterable[Node], shown: Iterable[str] = ()) -> None:
         self.chat_id = chat_id
         self.head_id = head_id
         self.nodes = {node.id: node for node in nodes}
         self._children: dict[str, list[Node]] = {}
         for node in sorted(self.nodes.values(), key=lambda node: node.position):
             self._children.setdefault(node.parent_id, []).append(node)
+        self.shown = {*shown, *self.path(head_id)}
 
     def find(self, id: str) -> Node:
         """A message that can be reached. Raises MessageNotFound for hidden ones and what is below them."""
@@ -93,12 +95,11 @@ class Tree:
     def show(self, head_id: str) -> Step:
         """The head moves: the messages above the new one remember that they were left this way."""
         pointers = [Pointer("chats", self.chat_id, "head_id", self.head_id, head_id)]
-        old_path = set(self.path(self.head_id))
         child = ""
         for node in self.upwards(head_id):
             if child and node.shown_id != child:
                 pointers.append(Pointer("messages", node.id, "shown_id", node.shown_id, child))
-            if node.id in old_path:
+            if node.id in self.shown:
                 return self._step(pointers, node.id)
             child = node.id
         return self._step(pointers, "")
@@ -108,13 +109,13 @@ class Tree:
 
     def grow(self, *nodes: Node) -> Self:
         """The tree with more messages."""
-        return type(self)(self.chat_id, self.head_id, [*self.nodes.values(), *nodes])
+        return type(self)(self.chat_id, self.head_id, [*self.nodes.values(), *nodes], self.shown)
 
     def hide(self, id: str) -> Step:
         """The message and all below it go; the head moves to the alternative before (or after), or up."""
         node = self.find(id)
         hidden = Pointer("messages", id, "hidden", False, True)
-        if id not in self.path(self.head_id):
+        if id not in self.shown:
             return Step((hidden,), node.parent_id)
         near = self.neighbour(id)
         step = self.show(self.leaf_below(near) if near else node.parent_id)
@@ -150,7 +151,7 @@ class Tree:
         """The message changes places with the one before it, each with its alternatives and what is below
         these. Raises MessageNotFound for a first message and for one off the shown path."""
         node = self.find(id)
-        if id not in self.path(self.head_id) or not node.parent_id:
+        if id not in self.shown or not node.parent_id:
             raise MessageNotFound(id)
         before = self.nodes[node.parent_id]
         groups = {before.parent_id: id, before.id: before.parent_id, id: before.id}

@@ -22,6 +22,7 @@ from fabula.store.schema.search import search_entries
 INDEX = "search_index"
 TEXT_LIMIT = 1_000_000  # characters of one thing that are searched
 SCORED = 500  # hits that are put in order by how well they match
+ENOUGH = 200  # hits of whole words beside which words that only begin so are not looked for
 
 # Han, kana, bopomofo and Hangul, in the ranges of the Unicode standard's blocks.
 _UNSPACED = "\u1100-\u11ff\u2e80-\u2fdf\u3005-\u3007\u3040-\u30ff\u3100-\u31bf\u3400-\u4dbf\u4e00-\u9fff"
@@ -36,10 +37,11 @@ def words(written: str) -> str:
     )
 
 
-def query(asked: str) -> str:
-    """The same for a search: all pieces have to be there, the last word may go on. "" finds nothing."""
+def query(asked: str, whole: bool = False) -> str:
+    """The same for a search: all pieces have to be there, the last word may go on unless all are `whole`. ""
+    finds nothing."""
     terms = [_term(run, plain) for run, plain in _pieces(asked)]
-    if terms and not terms[-1].endswith("*") and " " not in terms[-1]:
+    if terms and not whole and not terms[-1].endswith("*") and " " not in terms[-1]:
         terms[-1] += "*"
     return " AND ".join(terms)
 
@@ -112,7 +114,8 @@ class Search:
 
     To score a hit takes 1.5 µs, to find one 0.1 µs (measured with 100,000 entries): where there are more
     than `SCORED` of them, those that are called by the words come first and then the newest, and no other is
-    looked at.
+    looked at. Words that begin with the last one are found too, unless the words themselves are found often
+    enough: of the beginning of a word there may be thousands of words, whose hits have to be merged.
     """
 
     kind: str
@@ -125,17 +128,20 @@ class Search:
         return not query(self.asked)
 
     def total(self, connection: Connection) -> int:
-        return 0 if self.finds_nothing else self._count(connection, self._everywhere)
+        return 0 if self.finds_nothing else self._whole_or_begun(connection)[1]
 
     def best(self, connection: Connection, limit: int, offset: int = 0) -> list[str]:
         """Ids of what matches, the best first."""
-        total = self.total(connection)
+        if self.finds_nothing:
+            return []
+        whole, total = self._whole_or_begun(connection)
+        everywhere, title = self._in(EVERYWHERE, whole), self._in("title", whole)
         if total <= SCORED:
-            return self._ids(connection, _SCORED, self._everywhere, limit, offset) if total else []
-        called = self._count(connection, self._called)
+            return self._ids(connection, _SCORED, everywhere, limit, offset) if total else []
+        called = self._count(connection, title)
         way = _SCORED if called <= SCORED else _NEWEST
-        first = self._ids(connection, way, self._called, limit, offset) if offset < called else []
-        rest = f"({self._everywhere}) NOT ({self._called})"
+        first = self._ids(connection, way, title, limit, offset) if offset < called else []
+        rest = f"({everywhere}) NOT ({title})"
         more = limit - len(first)
         return first + (self._ids(connection, _NEWEST, rest, more, max(offset - called, 0)) if more else [])
 
@@ -143,32 +149,37 @@ class Search:
         """(number, id) of what matches, the newest first, below a number."""
         if self.finds_nothing:
             return []
-        names = {"asked": self._everywhere, "before": before or _NO_END, "most": limit}
+        everywhere = self._in(EVERYWHERE, self._whole_or_begun(connection)[0])
+        names = {"asked": everywhere, "before": before or _NO_END, "most": limit}
         return [(row.number, row.item_id) for row in connection.execute(_BEFORE, names)]
 
     def found(self, connection: Connection) -> Select[Any]:
         """A query for `item_id` and `rank` (lower is better) of all that matches, to be joined."""
-        total = self.total(connection)
+        whole, total = self._whole_or_begun(connection)
         ranked = "bm25(search_index, 0, 8, 1)" if total <= SCORED else "-rowid"
         hits = text(f"SELECT rowid AS number, {ranked} AS rank FROM {INDEX} WHERE {INDEX} MATCH :asked")
         # As one step of its own: joined freely, the planner asks the index once for each row of the other.
-        hit = hits.bindparams(asked=self._everywhere).columns(number=Integer, rank=Double).cte("hits")
+        hit = (
+            hits.bindparams(asked=self._in(EVERYWHERE, whole))
+            .columns(number=Integer, rank=Double)
+            .cte("hits")
+        )
         hit = hit.prefix_with("MATERIALIZED")
         entries = search_entries.c
         return select(entries.item_id, hit.c.rank).join_from(
             hit, search_entries, hit.c.number == entries.number
         )
 
-    @property
-    def _everywhere(self) -> str:
-        return self._in("{title search_text}")
+    def _whole_or_begun(self, connection: Connection) -> tuple[bool, int]:
+        """Whether only whole words are looked for, and the number of hits."""
+        found = self._count(connection, self._in(EVERYWHERE, True))
+        if found >= ENOUGH:
+            return True, found
+        return False, self._count(connection, self._in(EVERYWHERE, False))
 
-    @property
-    def _called(self) -> str:
-        return self._in("title")
-
-    def _in(self, columns: str) -> str:
-        return f'scope : "{scope(self.kind, self.owner, self.aside)}" AND {columns} : ({query(self.asked)})'
+    def _in(self, columns: str, whole: bool) -> str:
+        word = scope(self.kind, self.owner, self.aside)
+        return f'scope : "{word}" AND {columns} : ({query(self.asked, whole)})'
 
     def _count(self, connection: Connection, asked: str) -> int:
         return int(connection.scalar(_COUNT, {"asked": asked}) or 0)
@@ -178,6 +189,7 @@ class Search:
         return [str(id) for id in connection.scalars(way, names)]
 
 
+EVERYWHERE = "{title search_text}"
 _NO_END = 1 << 62
 _HITS = f"FROM {INDEX} CROSS JOIN search_entries e ON e.number = {INDEX}.rowid WHERE {INDEX} MATCH :asked"
 _COUNT = text(f"SELECT count(*) FROM {INDEX} WHERE {INDEX} MATCH :asked")

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, Select, delete, exists, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, delete, func, insert, select, update
 
 from fabula.chats.characters.card import Card
 from fabula.core.errors import CharacterChanged, CharacterNotFound
@@ -147,8 +147,8 @@ def _filtered(owner: str, wanted: Filter) -> Select[Any]:
     if wanted.favourite is not None:
         query = query.where(columns.favourite == wanted.favourite)
     for tag in wanted.tags:
-        has = (character_tags.c.character_id == columns.id) & (character_tags.c.tag == tag)
-        query = query.where(exists().where(has))
+        has = (character_tags.c.owner_id == owner) & (character_tags.c.tag == tag)
+        query = query.where(columns.id.in_(select(character_tags.c.character_id).where(has)))
     return query
 
 
@@ -168,7 +168,7 @@ def tags(connection: Connection, owner: str) -> dict[str, int]:
     tagged, gone = character_tags.c, characters.c
     trash = select(gone.id).where(gone.owner_id == owner, gone.deleted_at.is_not(None))
     everywhere = _tag_counts(connection, tagged.owner_id == owner)
-    there = _tag_counts(connection, tagged.owner_id == owner, tagged.character_id.in_(trash))
+    there = _tag_counts(connection, tagged.character_id.in_(trash))  # with the owner, all rows were read
     left = {tag: count - there.get(tag, 0) for tag, count in everywhere.items()}
     return {tag: count for tag, count in sorted(left.items(), key=lambda one: (-one[1], one[0])) if count}
 
