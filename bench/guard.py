@@ -5,9 +5,9 @@ Knows no engine: the streams are texts, fed word by word.
 
 from __future__ import annotations
 
+import functools
 import json
 import re
-import statistics
 import sys
 import time
 from collections import Counter
@@ -18,8 +18,12 @@ from typing import Any
 from fabula.core.errors import Blocked
 from fabula.core.messages import Message
 from fabula.core.request import Context
+from fabula.guard.births import minors_by_birth
 from fabula.guard.floor import FloorGuard
+from fabula.guard.normalise import token_of
 from fabula.guard.policy import OpenPolicy
+from fabula.guard.reading import tells_young
+from fabula.guard.spelled import syllables_of
 from fabula.guard.stir import quiet
 
 TESTS = Path(__file__).parent.parent / "tests" / "pure"
@@ -30,19 +34,21 @@ PIECE = 3  # characters of a reply that come at once: finer than tokens
 TOKENS, ROUNDS = 500, 40
 GOAL_MS = 2.0
 MEASURED = ("en", "zh-Hant", "zh-Hans")  # the other languages are too few for more than information
-TEXTS = {
+PLAIN = {
     "plain English": "The harbour was quiet in the morning. Gulls sat on the wall and watched the boats go "
     "out, and the keeper wrote the names into a book, one by one. He had done so for many years. ",
     "plain Chinese": "清晨的港口很安靜。海鷗停在牆上,看著船一艘一艘出海,"
     "老人把名字寫進簿子裡。他這樣做了很多年。",
-    "dense family scene": "The six-year-old daughter asked her mother for a story. Tom, 9, put his "
-    "little sister to bed and kissed her good night. The children of the school sat by the fire; "
-    "the baby slept. Their father, a teacher, was 38 and made tea with love. ",
-    "dense Chinese family scene": "六歲的女兒要媽媽講故事。九歲的小明抱著妹妹上樓睡覺。"
-    "孩子們念國小,爸爸是老師,今年三十八歲。寶寶在床上睡著了。",
-    "adult scene (held by the sentence)": "They had sex in the warm room, and afterwards she made coffee. "
-    "The rain did not stop. He laughed and told her about the harbour. ",
 }
+LONGER = 10  # times: what a reply of that length costs per 500 pieces must be the same
+
+
+def texts() -> dict[str, str]:
+    """Plain ones, and those of `guard_cases/dense.json`, whose sentences are all different."""
+    dense = json.loads((CASES / "dense.json").read_text(encoding="utf-8"))
+    return PLAIN | {
+        f"{language}: {name}": text for language in dense for name, text in dense[language].items()
+    }
 
 
 def heldout(split: str) -> list[dict[str, Any]]:
@@ -123,7 +129,7 @@ def _line(name: str, count: Counts) -> str:
     return f"| {name} | {hit} | {missed} | {right} | {wrong} | {precise} | {found} |"
 
 
-SETS = ("development", "heldout", "afterwards", "last", "imagined")
+SETS = ("development", "heldout", "afterwards", "last", "imagined", "nearby")
 
 
 def tables() -> dict[str, str]:
@@ -138,11 +144,28 @@ def tables() -> dict[str, str]:
         "dev": table("dev, by language", counted(sure(dev), lambda case: case["lang"])),
         "unsure": table("unsure, both splits", counted(unsure, lambda case: case["lang"])),
         "beside": table("written beside the rules", beside),
+        "harmless": table("harmless, in all roles", _harmless()),
     }
+
+
+def _language(case: dict[str, Any]) -> str:
+    return str(case["lang"])
+
+
+def _harmless() -> dict[str, Counts]:
+    counts: dict[str, Counts] = {}
+    for role in ("user", "assistant"):
+        for language, count in counted(load("harmless"), _language, role).items():
+            counts.setdefault(language, Counter()).update(count)
+    return counts
 
 
 def _level(case: dict[str, Any]) -> str:
     return f"{case['lang']}, {case['level']}"
+
+
+def _filled(text: str, place: re.Match[str]) -> str:
+    return f"{place[1]}{text}{place[2]}"
 
 
 def publish() -> None:
@@ -150,30 +173,36 @@ def publish() -> None:
     page = PAGE.read_text(encoding="utf-8")
     for name, text in tables().items():
         place = re.compile(rf"(<!-- measured: {name} -->\n).*?(\n<!-- measured end -->)", re.DOTALL)
-        page = place.sub(lambda match, text=text: f"{match[1]}{text}{match[2]}", page)
+        page = place.sub(functools.partial(_filled, text), page)
     PAGE.write_text(page, encoding="utf-8")
 
 
-def stream_ms(text: str, fresh: bool = False) -> list[float]:
-    """Milliseconds for a reply of 500 pieces, each round with a fresh watch; `fresh`: no word seen before."""
+CACHES = (quiet, token_of, syllables_of, tells_young, minors_by_birth)
+
+
+def stream_ms(text: str, *, fresh: bool = False, times: int = 1) -> float:
+    """Milliseconds of computing for 500 pieces of a reply `times` as long: the quicker quarter of the rounds.
+
+    `fresh`: nothing that was looked up before is known. A text that is over before is said again.
+    """
     pieces = re.findall(r" ?[A-Za-z'-]+|[^\x00-\x7f]{1,2}|.", text)
-    pieces = (pieces * (TOKENS // len(pieces) + 1))[:TOKENS]
+    pieces = (pieces * (TOKENS * times // len(pieces) + 1))[: TOKENS * times]
     found = []
-    for _ in range(ROUNDS):
-        if fresh:
-            quiet.cache_clear()
+    for _ in range(ROUNDS if times == 1 else ROUNDS // 4):
+        for cache in CACHES if fresh else ():
+            cache.cache_clear()
         watch = GUARD.watch((), CONTEXT)
-        start = time.perf_counter()
+        start = time.thread_time()
         for piece in pieces:
             watch.feed(piece)
         watch.finish()
-        found.append((time.perf_counter() - start) * 1000)
-    return found
+        found.append((time.thread_time() - start) * 1000 / times)
+    return sorted(found)[len(found) // 4]
 
 
 def judge_ms() -> tuple[float, float]:
     """Milliseconds to judge 100 messages for the first time, and again with a new one."""
-    text = TEXTS["plain English"] * 2
+    text = PLAIN["plain English"] * 2
     chat = [
         Message(role="user" if turn % 2 == 0 else "assistant", text=f"{turn} {text}") for turn in range(101)
     ]
@@ -192,13 +221,14 @@ def main() -> None:
         publish()
         return
     print("\n\n".join(tables().values()))
-    print(f"\n{TOKENS} pieces of one reply, {ROUNDS} rounds, goal ≤ {GOAL_MS} ms:")
-    for name, text in TEXTS.items():
-        times, first = stream_ms(text), statistics.median(stream_ms(text, fresh=True))
-        print(f"  {name}: median {statistics.median(times):.2f} ms, {first:.2f} ms with all words new")
+    print(f"\nMilliseconds for {TOKENS} pieces of one reply (goal ≤ {GOAL_MS}), the same with nothing known")
+    print(f"before, and per {TOKENS} pieces of one {LONGER} times as long:")
+    for name, text in texts().items():
+        usual, first, longer = stream_ms(text), stream_ms(text, fresh=True), stream_ms(text, times=LONGER)
+        print(f"  {name:42} {usual:5.2f} {first:6.2f} {longer:6.2f}")
     first, again = judge_ms()
     print(f"  100 messages judged: {first:.1f} ms the first time, {again:.2f} ms with one more message")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

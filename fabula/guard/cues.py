@@ -17,6 +17,10 @@ class Cues:
             for cue in row.split():
                 self._rows[cue] = (*self._rows.get(cue, ()), number)
 
+    @property
+    def words(self) -> list[str]:
+        return list(self._rows)
+
     def possible(self, atoms: Iterable[str]) -> list[int]:
         """The patterns that these atoms allow, in order."""
         rows = self._rows

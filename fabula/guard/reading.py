@@ -143,7 +143,7 @@ def _without_names(text: str) -> str:
     """ "a bar called 'Kindergarten'": what stands in quotation marks is a name and says nothing of people."""
     if not any(word in text for word in _CALLING):
         return text
-    return _CALLED.sub(lambda match: match[0].replace(match[1], "x" * len(match[1])), text)
+    return _CALLED.sub(lambda match: match[0].replace(match[1], "_" * len(match[1])), text)
 
 
 class Words:

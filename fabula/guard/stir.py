@@ -86,7 +86,8 @@ def _latin(atom: str, before: str) -> int:
             return ODD
         return YOUNG if len(atom) < 3 else QUIET
     word = atom.lower() if atom.isascii() else fold(atom)
-    if found := _kinds().get(word) or _kinds().get(slowed(word)):
+    kinds = _kinds()
+    if found := kinds.get(word) or kinds.get(slowed(word)) or kinds.get(word.rpartition("'")[2]):
         return found
     if len(word) == 1:
         return QUIET if word in "ai'" else ODD

@@ -1,0 +1,78 @@
+"""What spares the guard work changes nothing: cues of patterns, and what is sensed before it is read."""
+
+from __future__ import annotations
+
+import functools
+
+import pytest
+
+from bench.guard import SETS, heldout, load
+from fabula.guard.ages import Age, english_ages, rules
+from fabula.guard.ages_zh import chinese_ages, forms
+from fabula.guard.forms import find_forms, forms_of
+from fabula.guard.lexicon import ATOM, LANGUAGES, LATIN, lexicon
+from fabula.guard.normalise import normalise
+from fabula.guard.reading import cut, read_sentence, tells_young
+from fabula.guard.sense import sense
+from fabula.guard.stir import stirs
+
+
+@functools.cache
+def sentences() -> list[str]:
+    cases = [*heldout("dev"), *(case for name in SETS for case in load(name))]
+    texts = {turn["text"] for case in cases for turn in case["said"]}
+    return [
+        text[start:end]
+        for text in sorted(texts)
+        for start, end in zip([0, *cut(text)[:-1]], cut(text), strict=True)
+    ]
+
+
+@functools.cache
+def normalised() -> list[str]:
+    return [normalise(sentence, lexicon().words) for sentence in sentences()]
+
+
+def test_forms_are_found_by_their_words_as_by_trying_all_of_them() -> None:
+    for text in normalised():
+        languages = LATIN if text.isascii() else LANGUAGES
+        tried = [
+            (form.means, match.span())
+            for language in languages
+            for form in forms_of(language)
+            for match in form.pattern.finditer(text)
+        ]
+        found = [(hit.categories, (hit.start, hit.end)) for hit in find_forms(text, ATOM.findall(text))]
+        assert found == tried, text
+
+
+@pytest.mark.parametrize("script", ["latin", "han"])
+def test_ages_are_found_by_their_words_as_by_trying_all_forms(script: str) -> None:
+    every = [str(number) for number in range(100)]
+    cues = rules().cues if script == "latin" else forms()[1]
+    everything = [*ATOM.findall(" ".join(every)), *cues.words]
+    for text in normalised():
+        if text.isascii() == (script == "latin"):
+            ages = english_ages if script == "latin" else chinese_ages
+            assert _told(list(ages(text))) == _told(list(ages(text, everything))) or "i'm" in text, text
+
+
+def _told(ages: list[Age]) -> list[tuple[int, str]]:
+    return [(age.years, age.who) for age in ages]
+
+
+def test_whoever_is_young_is_sensed_before_a_sentence_is_read() -> None:
+    unsensed = [sentence for sentence in sentences() if tells_young(sentence) and not sense(sentence)[0]]
+    assert unsensed == []
+
+
+def test_whatever_is_sexual_is_sensed_before_a_sentence_is_read() -> None:
+    unsensed = [
+        text for text in sentences() if read_sentence(text, 0).heat and stirs(text) and not sense(text)[1]
+    ]
+    assert unsensed == []
+
+
+def test_most_sentences_between_adults_are_not_sensed_as_news() -> None:
+    story = ["He kissed her and they had sex.", "The lamp was on.", "他們做愛。", "雨下了一夜。"]
+    assert [sense(sentence)[0] for sentence in story] == [False] * 4
