@@ -14,18 +14,21 @@ import asyncio
 import builtins  # in Queue, `list` lists downloads
 import contextlib
 import json
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from fabula.core.errors import JobNotFound
+from fabula.core.errors import FabulaError, JobNotFound
 from fabula.core.request import LOCAL_OWNER
 from fabula.core.seams import Events
 from fabula.store.files import write_atomic
 from fabula.store.job_runner import JobRunner
 from fabula.store.jobs import RESUMABLE, Job, Jobs, as_data
+
+log = logging.getLogger(__name__)
 
 KIND = "pull"
 LOOK = 0.3  # seconds between two looks while something is on its way
@@ -102,7 +105,7 @@ class Queue:
 
     async def list(self) -> builtins.list[Waiting]:
         rows: builtins.list[Waiting] = []
-        for entry in self._entries:
+        for entry in tuple(self._entries):  # people may change it meanwhile
             if (job := await self._job(entry.id)) and job.state != "done":
                 rows.append(Waiting(job, entry.source, _state(job, entry), len(rows) + 1))
         return rows
@@ -150,9 +153,14 @@ class Queue:
     async def _run(self) -> None:
         while True:
             self._moved.clear()
-            active = await self._step()
+            try:
+                active = await self._step()
+            except FabulaError as error:  # a database that is locked, a disk that is full: they pass
+                log.warning("the queue of downloads: %s", error)
+                active = True
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._moved.wait(), LOOK if active else None)
+                async with asyncio.timeout(LOOK if active else None):  # wait_for may lose a cancellation
+                    await self._moved.wait()
 
     async def _step(self) -> bool:
         """Starts the next where none is running. Whether there is something to look after."""
@@ -160,12 +168,14 @@ class Queue:
         await self._resume_stopped()
         await self._drop_done()
         rows = await self.list()
-        running = False
+        running = any(self._runner.watches(id) for id in self._unwanted)
         for row in rows:
             running = running or row.job.state == "running" or self._runner.watches(row.job.id)
             self._follow(row)
+            if row.job.state == "running" and row.job.id in self._stopping:
+                await self._runner.cancel(row.job.id)  # it was paused just before it began
         next_one = next((row for row in rows if row.job.state == "queued" and row.state == "waiting"), None)
-        if next_one and not running and time.monotonic() >= self._not_before:
+        if next_one and not running and self._has(next_one.job.id) and time.monotonic() >= self._not_before:
             await self._runner.start(next_one.job.id)
             running = True
         return running or bool(next_one or self._unwanted or self._again)
@@ -175,12 +185,14 @@ class Queue:
             job = await self._job(entry.id)
             hopeless = job and job.error and job.error.get("code") in HOPELESS
             if job is None or job.state == "done" or hopeless:
-                self._entries.remove(entry)
+                self._entries = [each for each in self._entries if each.id != entry.id]
                 self._save()
 
     def _follow(self, row: Waiting) -> None:
-        """What ended, or was stopped or begun by other ways, is noted here."""
+        """What was stopped or begun by other ways is noted here."""
         job = row.job
+        if not self._has(job.id):  # somebody took it off meanwhile
+            return
         if job.state == "cancelled" and row.state != "paused" and job.id not in self._again:
             self._change(job.id, paused=True)
         elif job.state == "running" and row.state == "paused" and job.id not in self._stopping:
@@ -199,11 +211,14 @@ class Queue:
         """Deletes what belongs to cancelled downloads, once nobody writes it any more."""
         for id, source in tuple(self._unwanted.items()):
             job = await self._job(id)
-            if job is None or (job.state != "running" and not self._runner.watches(id)):
-                del self._unwanted[id]
+            still = job is None or (job.state != "running" and not self._runner.watches(id))
+            if still and self._unwanted.pop(id, ""):
                 await asyncio.to_thread(self._discard, source)
 
     # ── the file ────────────────────────────────────────────────────────────────────────────────────
+
+    def _has(self, id: str) -> bool:
+        return any(entry.id == id for entry in self._entries)
 
     def _entry(self, id: str) -> Entry:
         for entry in self._entries:
