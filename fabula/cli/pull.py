@@ -61,6 +61,7 @@ def recommended(studio: Client, source: str, *, json: bool) -> str:
 
         best = best_of(told)
         screen.note(say("cli.offers.best", name=label(best) if best else "", why=told["why"]))
+        screen.note(say("cli.pull.size", size=told["needed"], free=told["free"]))
     return str(told["recommended"])
 
 
