@@ -26,6 +26,7 @@ VERBS = (
     "downloads",
     "scan",
     "adapter",
+    "vector",
     "list",
     "show",
     "fit",
