@@ -165,3 +165,15 @@ async def _twice(exchange: Exchange, files: dict[str, str]) -> dict[str, Any]:
         [taken] = await exchange.take("ann", [(f"{name}.jsonl", text.encode()) for name, text in order])
         files = dict(await exchange.files("ann", taken.chat.id))
     return {name: rows(text) for name, text in files.items()}
+
+
+async def test_beginnings_of_words_are_found_where_the_words_alone_are_not_enough(
+    chats: Chats, exchange: Exchange
+) -> None:
+    lines = [{"mes": "a lamp", "is_user": True}] * 200 + [
+        {"mes": "lamplight by the seashore", "is_user": True}
+    ]
+    content = "\n".join(map(json.dumps, [{"user_name": "u"}, *lines]))
+    await exchange.take("ann", [("many.jsonl", content.encode())])
+    assert {hit.excerpt for hit in await chats.search("ann", "lamp", limit=200)} == {"a lamp"}
+    assert [hit.excerpt for hit in await chats.search("ann", "sea")] == ["lamplight by the seashore"]
