@@ -80,7 +80,7 @@ def test_a_model_that_cannot_be_loaded_twice_is_compared_through_the_disk(
     monkeypatch.setattr(exact.Engine, "fits_beside", never)
     one = made(home, "Q4_0", name="one", text=few)["measured"]
     assert one["kl"] == pytest.approx(both["kl"], rel=1e-3)
-    assert not list(home.path.glob("compare-*"))
+    assert not list((home.models / ".quantize").glob("*compare-*"))
 
 
 def test_where_it_cannot_be_measured_the_model_is_there_and_the_reason_is_told(
@@ -157,10 +157,13 @@ def test_killed_at_any_moment_it_leaves_no_model_and_goes_on_later(
     assert child.stdout.readline() == b"half\n"
     os.kill(child.pid, signal.SIGKILL)
     child.communicate()
+    left = home.models / ".quantize" / "trial-Q6_K.compare-x"  # as of one that was killed while it measured
+    left.mkdir()
     assert not [path for path in home.models.iterdir() if path.name.startswith("trial-Q6_K")]
     asked = Wishes(model="trial-F32", type="Q6_K", threads=2, measure=False, part_size=part_size)
     result = job.run(home, asked.arguments(), Report())
     assert (result["files"] > 1) == bool(part_size)
+    assert not left.exists()
     assert Catalog(home.models).find("trial-Q6_K").problem == ""
     Catalog(home.models).remove("trial-Q6_K")
     assert not [path for path in home.models.iterdir() if path.name.startswith("trial-Q6_K")]

@@ -55,7 +55,7 @@ def test_a_folder_is_packed_into_four_bits_and_measured(home: Home, maker: None,
     assert [text["text"] for text in measured["texts"]] == ["en", "zh-Hant", "zh-Hans"]
     assert 0 < measured["kl"] < 4  # random weights: each rounding error grows
     assert off(home.models / "tiny", made.path, method) < 0.2
-    assert not list((home.models / ".quantize").glob("packing-*"))
+    assert not list((home.models / ".quantize").glob("*packing-*"))
     with pytest.raises(ModelExists):
         job.run(home, asked(method), Report())
 
@@ -77,7 +77,7 @@ def test_a_cancelled_one_leaves_nothing(home: Home, maker: None) -> None:
     with pytest.raises(Cancelled):
         job.run(home, asked("GPTQ", name="never"), report)
     assert not (home.models / "never").exists()
-    assert not list((home.models / ".quantize").glob("packing-*"))
+    assert not list((home.models / ".quantize").glob("*packing-*"))
 
 
 @pytest.mark.parametrize("method", ["gptq", "awq"])

@@ -8,6 +8,7 @@ that wants the same, goes on there. The shelf sees the new file only when all of
 from __future__ import annotations
 
 import dataclasses
+import glob
 import hashlib
 import json
 import shutil
@@ -83,10 +84,18 @@ def run(home: Home, arguments: dict[str, Any], report: Report) -> dict[str, Any]
     workshop = home.models / WORKSHOP
     with writing(workshop):
         workshop.mkdir(exist_ok=True)
-    with _alone(workshop, named(home, model, wishes)):
+    with _alone(workshop, name := named(home, model, wishes)):
+        _clear_after_kill(workshop, name)
         result = _packed if is_packing(wishes.type) else _of_folder if is_folder(model) else _of_file
         made = result(home, model, wishes, workshop, report)
     return made | {"seconds": round(time.monotonic() - began, 1)}
+
+
+def _clear_after_kill(workshop: Path, name: str) -> None:
+    """Folders for a while, which only a process that was killed leaves."""
+    for kind in ("packing", "compare"):
+        for folder in workshop.glob(f"{glob.escape(name)}.{kind}-*"):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _packed(home: Home, model: LocalModel, wishes: Wishes, workshop: Path, report: Report) -> dict[str, Any]:
@@ -172,7 +181,7 @@ def measured(home: Home, asked: Order, made: Target, wishes: Wishes, report: Rep
     if wishes.text:
         texts = [quality.Text(Path(wishes.text).name, read_text(wishes.text))]
     report.progress(0, 0, "tokens", "lab.quantize.loading")
-    return quality.run(pair, texts, Engine.of(home, wishes.threads), home.path, report)
+    return quality.run(pair, texts, Engine.of(home, wishes.threads), home.models / WORKSHOP, report)
 
 
 @contextmanager

@@ -11,7 +11,6 @@ import importlib.util
 import json
 import os
 import re
-import shutil
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -123,7 +122,7 @@ def samples(text: str) -> tuple[str, ...]:
 def run(asked: Packing, workshop: Path, report: Report) -> dict[str, Any]:
     """The folder, put onto the shelf; answers what it is and cost. Raises CannotQuantize, NoDiskSpace."""
     require_space(workshop, 2 * asked.model.size)
-    with tempfile.TemporaryDirectory(dir=workshop, prefix="packing-") as folder:
+    with tempfile.TemporaryDirectory(dir=workshop, prefix=f"{asked.target.name}.packing-") as folder:
         told = asyncio.run(until_cancelled(_pack(asked, Path(folder), report), report))
         made = Path(told["made"])
         for file in made.rglob("*"):
@@ -226,9 +225,3 @@ def described(asked: Packing, measured: Mapping[str, Any]) -> dict[str, Any]:
 def _layers(folder: Path) -> int:
     names: Sequence[str] = [name for file in folder.glob("*.safetensors") for name in read_tensors(file)]
     return sum(name.endswith(".qweight") for name in names)
-
-
-def clear(workshop: Path) -> None:
-    """What a killed job left."""
-    for folder in workshop.glob("packing-*"):
-        shutil.rmtree(folder, ignore_errors=True)

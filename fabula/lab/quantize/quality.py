@@ -71,7 +71,7 @@ async def measure(
     if pair.source.vocabulary != pair.made.vocabulary:
         raise VocabulariesDiffer(pair.source.name, pair.made.name)
     found: dict[str, list[Divergence]] = {text.name: [] for text in texts}
-    with tempfile.TemporaryDirectory(dir=folder, prefix="compare-") as rows:
+    with tempfile.TemporaryDirectory(dir=folder, prefix=f"{pair.made.name}.compare-") as rows:
         async for name, compared in _compared(pair, texts, engine, Path(rows), report):
             found[name] += compared
     whole = [row for rows_of_text in found.values() for row in rows_of_text]
