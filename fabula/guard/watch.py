@@ -77,6 +77,9 @@ class FloorWatch:
             tail = quiet(self._tail + text, self._armed)
             if tail is not None:
                 return self._pass(text, tail)
+        elif self._held and not self._blocked and not self._may_end(text):
+            self._open += text
+            return self._further.feed("")
         owed = self._catch_up()
         if self._blocked:
             raise Blocked(POLICY)
@@ -136,7 +139,7 @@ class FloorWatch:
     def _may_end(self, text: str) -> bool:
         """Whether a sentence may have ended with this piece: else nobody needs to look for its end."""
         self._ripe = self._ripe or END.search(text) is not None
-        return self._ripe or len(self._open) > LONGEST
+        return self._ripe or len(self._open) + len(text) > LONGEST
 
     def _take(self) -> str:
         out = ""
