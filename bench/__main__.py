@@ -29,6 +29,7 @@ NAMES = (
     "fit",
     "scoring",
     "quantize",
+    "guard",
 )
 
 

@@ -216,8 +216,9 @@ def _timed(work: Callable[[], None]) -> float:
     return (time.perf_counter() - start) * 1000
 
 
-def main() -> None:
-    if "--write" in sys.argv:
+def main(arguments: list[str] | None = None) -> None:
+    options = sys.argv[1:] if arguments is None else arguments
+    if "--write" in options:
         publish()
         return
     print("\n\n".join(tables().values()))
