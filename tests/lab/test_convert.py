@@ -148,3 +148,25 @@ def test_a_plain_type_is_the_conversion_itself(tmp_path: Path) -> None:
     result = job.run(home, job.Wishes(model="tiny", type="F16").arguments(), Report())
     assert (result["name"], result["pre"], result["size"]) == ("tiny-F16", "gpt-2", offers["F16"])
     assert identify(home.models / "tiny-F16.gguf").quantization == "F16"
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes"),
+    [
+        ("gemma2", {"query_pre_attn_scalar": 144}),
+        ("gemma3_text", {"layer_types": ["full_attention"] * 6}),
+        ("llama", {"rope_parameters": {"rope_type": "dynamic", "rope_theta": 10000.0, "factor": 2.0}}),
+        (
+            "llama",
+            {"rope_parameters": {"rope_type": "yarn", "rope_theta": 1e4, "factor": 2.0, "beta_fast": 8}},
+        ),
+    ],
+)
+def test_what_the_engine_would_compute_otherwise_is_refused(
+    kind: str, changes: dict[str, object], tmp_path: Path
+) -> None:
+    folder = converting.folder(tmp_path / kind, kind)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | changes))
+    with pytest.raises(CannotConvert):
+        converted(folder, tmp_path / "made.gguf")

@@ -61,6 +61,9 @@ class Family:
     slides: bool = False  # some layers look back only so far, in the engine too
 
 
+YARN = {"attention_factor": None, "mscale": 1.0, "mscale_all_dim": None, "beta_fast": 32.0, "beta_slow": 1.0}
+LOCAL = {"rope_local_base_freq": 10_000.0}
+LARGEST = (46, 62)  # layers of Gemma 2 27B and Gemma 3 27B
 GEMMA = {**LAYER, **AROUND}
 FAMILIES = {
     "llama": Family("llama", rotates=True),
@@ -156,9 +159,26 @@ def _rope(config: Config) -> dict[str, Value]:
         raise CannotConvert(config.name, phrase("lab.convert.rope", type=f"{kind}"))
     told |= {"rope.scaling.type": kind, "rope.scaling.factor": float(rope["factor"])}
     if kind == "yarn":
+        _require_usual(config, rope, YARN)
         original = rope.get("original_max_position_embeddings") or config.number("max_position_embeddings")
         told |= {"rope.scaling.original_context_length": int(original)}
     return told
+
+
+def _require_usual(config: Config, told: Mapping[str, Any], usual: Mapping[str, float | None]) -> None:
+    """Raises CannotConvert for a number that the engine takes for granted and that is another one here."""
+    for key, value in usual.items():
+        found = told.get(key)
+        if found is not None and found != value:
+            raise CannotConvert(config.name, phrase("lab.convert.unusual", key=key, value=f"{found}"[:40]))
+
+
+def _require_usual_attention(config: Config) -> None:
+    """The engine divides by the root of the head's length, or in the largest models of the family by that of
+    the share of the width."""
+    shares = (config.head_length, config.number("hidden_size") // config.heads)
+    largest = config.number("num_hidden_layers") in LARGEST
+    _require_usual(config, config.told, {"query_pre_attn_scalar": shares[largest]})
 
 
 def _sliding(family: Family, config: Config) -> dict[str, Value]:
@@ -171,11 +191,24 @@ def _sliding(family: Family, config: Config) -> dict[str, Value]:
     kinds = config.told.get("layer_types") or usual
     if list(kinds) != usual:
         raise CannotConvert(config.name, phrase("lab.convert.layers"))
+    _require_usual_attention(config)
+    local = (
+        config.rope("sliding_attention")["rope_theta"]
+        if "sliding_attention" in _layers_told(config)
+        else None
+    )
+    _require_usual(config, {"rope_local_base_freq": config.told.get("rope_local_base_freq") or local}, LOCAL)
     told: dict[str, Value] = {"attention.sliding_window": config.number("sliding_window", 4096)}
     if family.architecture == "gemma2":
         told |= {"attn_logit_softcapping": config.real("attn_logit_softcapping", 50.0)}
         told |= {"final_logit_softcapping": config.real("final_logit_softcapping", 30.0)}
     return told
+
+
+def _layers_told(config: Config) -> Mapping[str, Any]:
+    """Kinds of layers of which positions are told apart."""
+    told = config.told.get("rope_parameters")
+    return told if isinstance(told, dict) else {}
 
 
 def frequencies(config: Config) -> list[float] | None:
