@@ -33,3 +33,10 @@ def test_a_text_is_decided_as_a_reply_as_it_is_as_a_message(name: str) -> None:
     asked, told = ([decide(case, role) for case in alone] for role in ("user", "assistant"))
     # What makes a report of a text may come after what is sexual in it: a stream cannot wait for that.
     assert sum(one != other for one, other in zip(asked, told, strict=True)) <= len(alone) / 100
+
+
+@pytest.mark.parametrize("language", ["ja", "es", "fr"])
+def test_plain_forms_of_other_languages_are_known(language: str) -> None:
+    count = counted(sure(heldout("dev")), lambda case: case["lang"])[language]
+    assert recall(count) >= 0.8
+    assert precision(count) >= 0.9
