@@ -272,18 +272,22 @@ async def run(report: Report, given: argparse.Namespace) -> None:
     named = [one for one in SCENARIOS if any(part in one.name for part in parts)]
     with tempfile.TemporaryDirectory(prefix="fabula-bench-") as folder:
         if "counts" in given.parts:
-            path = cut_model.write(Path(folder) / "four-layers.gguf", model_file())
-            async with running(path, THREADS) as model:
+            async with running(_cut(Path(folder)), THREADS) as model:
                 for turns in (SHORT,) if given.quick else (SHORT, LONG):
                     await counts(report, model, turns, named, check=True)
         if "times" in given.parts:
-            async with running(model_file(), THREADS) as model:
+            path = _cut(Path(folder)) if given.cut else model_file()
+            async with running(path, THREADS) as model:
                 await times(report, model, SHORT, given.every, named)
         if "one-way" in given.parts:
             some = [one for one in named if one.name in ONE_WAY]
             await one_way(report, Path(folder), 10 if given.quick else SHORT, some)
     if "recall" in given.parts:
         await recall.measure(report, quick=given.quick)
+
+
+def _cut(folder: Path) -> Path:
+    return cut_model.write(folder / "four-layers.gguf", model_file())
 
 
 ONE_WAY = {"plain", "author's note at depth 4", "context full, lore and note", "swipes, edits and branches"}
@@ -296,6 +300,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--parts", default=PARTS, help=f"some of {PARTS}")
     parser.add_argument("--scenarios", default="", help="those whose names hold one of these")
     parser.add_argument("--every", type=int, default=5, help="turns between two that are timed")
+    parser.add_argument("--cut", action="store_true", help="time the cut model: minutes instead of an hour")
     given = parser.parse_args(arguments)
     given.parts = given.parts.split(",")
     given.every = max(given.every, 10) if given.quick else given.every
