@@ -8,7 +8,7 @@ import pytest
 
 from fabula.core.errors import BadParameter, ContextExceeded, EngineDied, ModelNotFound
 from fabula.core.stream import Choice, Finished, Token
-from fabula.server.openai import parse, render
+from fabula.server.openai import errors, parse, render
 
 HELLO = {"model": "m", "messages": [{"role": "user", "content": "Hello"}]}
 END = Finished(
@@ -154,7 +154,7 @@ def test_logprobs_have_both_shapes():
     ],
 )
 def test_errors_have_openais_shape(failure: Exception, kind: str, code: str):
-    error = render.error(failure)["error"]  # type: ignore[arg-type]
+    error = errors.body(failure)["error"]  # type: ignore[arg-type]
     assert (error["type"], error["code"]) == (kind, code)
     assert set(error) == {"message", "type", "param", "code"}
 
