@@ -141,7 +141,8 @@ class Studio:
         self.chats = Chats(self.database, self.events, self.journal, self.states.forget)
         media = Media(self.home.media)
         self.characters = Characters(self.database, media)
-        self.turns = Turns(self.beside, FloorGuard(OpenPolicy()), RememberedCounts(self.chats))
+        self.guard = FloorGuard(OpenPolicy())
+        self.turns = Turns(self.beside, self.guard, RememberedCounts(self.chats))
         self.live = Live(self.journal)
         self.stories = Stories(self.database, self.chats, self.characters)
         self.story_shelf = StoryShelf(self.database, self.chats)
@@ -164,7 +165,12 @@ class Studio:
         await self.replies.recover()
         await self.job_runner.recover()
         await self.fetching.queue.open()
-        self._in_background = asyncio.create_task(self.background.run())
+        self._in_background = asyncio.create_task(self._beside())
+
+    async def _beside(self) -> None:
+        """What is done while nobody waits for it."""
+        await asyncio.to_thread(self.guard.prepare)
+        await self.background.run()
 
     async def quiet(self) -> None:
         """End turns and event streams while readers can still be told."""

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from fabula.core.errors import Blocked
 from fabula.core.messages import Message
-from fabula.core.request import Context
+from fabula.core.request import ANYONE, Context
 from fabula.core.seams import Guard, Watch
 from fabula.guard.purpose import Frame, is_clear
 from fabula.guard.reading import read
@@ -19,6 +19,7 @@ from fabula.guard.stir import arms, stirs
 from fabula.guard.watch import FloorWatch
 
 POLICY = "floor"
+EVERY_KIND = "She is thirty and teaches; her son, born in 1990, is nine.\n她三十歲，在學校教書，兒子九歲。\n"
 
 
 class FloorGuard:
@@ -26,6 +27,14 @@ class FloorGuard:
 
     def __init__(self, further: Guard):
         self._further = further
+
+    def prepare(self) -> None:
+        """Reads all lists and makes all patterns, which the first message would otherwise wait for."""
+        said = (Message(role="user", text=EVERY_KIND),)
+        hear(said)
+        watch = self.watch(said, ANYONE)
+        watch.feed(EVERY_KIND)
+        watch.finish()
 
     def judge(self, messages: Sequence[Message], context: Context) -> None:
         if _may_be_warm(messages):

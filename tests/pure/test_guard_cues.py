@@ -7,11 +7,15 @@ import functools
 import pytest
 
 from bench.guard import SETS, heldout, load
+from fabula.core.messages import Message
+from fabula.core.request import ANYONE
 from fabula.guard.ages import Age, english_ages, rules
 from fabula.guard.ages_zh import chinese_ages, forms
+from fabula.guard.floor import FloorGuard
 from fabula.guard.forms import find_forms, forms_of
 from fabula.guard.lexicon import ATOM, LANGUAGES, LATIN, lexicon
 from fabula.guard.normalise import normalise
+from fabula.guard.policy import OpenPolicy
 from fabula.guard.reading import cut, read_sentence, tells_young
 from fabula.guard.sense import sense
 from fabula.guard.stir import stirs
@@ -76,3 +80,13 @@ def test_whatever_is_sexual_is_sensed_before_a_sentence_is_read() -> None:
 def test_most_sentences_between_adults_are_not_sensed_as_news() -> None:
     story = ["He kissed her and they had sex.", "The lamp was on.", "他們做愛。", "雨下了一夜。"]
     assert [sense(sentence)[0] for sentence in story] == [False] * 4
+
+
+def test_what_was_prepared_is_not_made_again_for_a_message() -> None:
+    guard = FloorGuard(OpenPolicy())
+    guard.prepare()
+    before = lexicon.cache_info().misses
+    said = (Message(role="user", text="He kissed her; she was thirty. 他吻了她，她三十歲。"),)
+    guard.judge(said, ANYONE)
+    guard.watch(said, ANYONE).feed("They went home.")
+    assert lexicon.cache_info().misses == before
