@@ -1,7 +1,7 @@
 """NVIDIA's cards from the driver's own library (NVML), without starting a program. Knows no engine.
 
-`nvidia-ml-py` binds it; the library is opened once, and asked on another thread, since a driver that hangs must
-not hang us. Where there is no such library, nothing is told (None), and others may be asked.
+`nvidia-ml-py` binds it; the library is opened once, and asked on another thread, since a driver that hangs
+must not hang us. Where there is no such library, nothing is told (None), and others may be asked.
 """
 
 from __future__ import annotations
