@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
@@ -54,30 +54,37 @@ def facts(data: dict[str, Any]) -> str:
     A reply that was stopped knows only a part of it.
     """
     known = data.get("facts") or {}
-    parts = []
-    if rate := known.get("tokens_per_second"):
-        parts.append(say("cli.facts.rate", rate=rate))
-    if "first_token_ms" in known:
-        parts.append(say("cli.facts.first", time=wait(known["first_token_ms"])))
-    if "completion_tokens" in known:
-        parts.append(say("cli.facts.tokens", tokens=known["completion_tokens"]))
-    if "reused_tokens" in known:
-        parts.append(say("cli.facts.reused", reused=known["reused_tokens"], prompt=known["prompt_tokens"]))
-    if problem := known.get("form_problem"):
-        parts.append(say("cli.facts.form_problem", problem=problem))
-    if cut := known.get("cut_messages"):
-        parts.append(say("cli.facts.cut", messages=cut))
-    if broke := (known.get("story") or {}).get("broke"):
-        parts.append(broken(broke))
-    if ignored := known.get("ignored"):
-        parts.append(say("cli.facts.ignored", names=", ".join(ignored)))
-    if exact := known.get("exact"):
-        key = "cli.facts.exact" if exact["used"] else "cli.facts.exact_not"
-        parts.append(say(key, names=", ".join(exact["needed"]), why=exact["why"]))
-    parts += _bans(known.get("bans") or {})
+    parts = [*_pace(known), *_honesty(known), *_bans(known.get("bans") or {})]
     if (reason := data.get("reason", "stop")) != "stop":
         parts.append(say(f"cli.facts.{reason}"))
     return " · ".join(parts)
+
+
+def _pace(known: dict[str, Any]) -> Iterator[str]:
+    """How fast it was, and what was read for it."""
+    if rate := known.get("tokens_per_second"):
+        yield say("cli.facts.rate", rate=rate)
+    if "first_token_ms" in known:
+        yield say("cli.facts.first", time=wait(known["first_token_ms"]))
+    if "completion_tokens" in known:
+        yield say("cli.facts.tokens", tokens=known["completion_tokens"])
+    if "reused_tokens" in known:
+        yield say("cli.facts.reused", reused=known["reused_tokens"], prompt=known["prompt_tokens"])
+
+
+def _honesty(known: dict[str, Any]) -> Iterator[str]:
+    """What is not as it was asked for."""
+    if problem := known.get("form_problem"):
+        yield say("cli.facts.form_problem", problem=problem)
+    if cut := known.get("cut_messages"):
+        yield say("cli.facts.cut", messages=cut)
+    if broke := (known.get("story") or {}).get("broke"):
+        yield broken(broke)
+    if ignored := known.get("ignored"):
+        yield say("cli.facts.ignored", names=", ".join(ignored))
+    if exact := known.get("exact"):
+        key = "cli.facts.exact" if exact["used"] else "cli.facts.exact_not"
+        yield say(key, names=", ".join(exact["needed"]), why=exact["why"])
 
 
 def broken(broke: dict[str, Any]) -> str:

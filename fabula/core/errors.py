@@ -14,8 +14,8 @@
     │                           JobNotFound,
     │                           NoSuchRoute, NotInCatalog, AdapterNotFound, VectorNotFound,
     │                           PresetNotFound, CharacterNotFound,
-    │                           RemoteNotFound, LorebookNotFound, EntryNotFound, PersonaNotFound, MemoryNotFound,
-    │                           ScriptNotFound, TemplateNotFound
+    │                           RemoteNotFound, LorebookNotFound, EntryNotFound, PersonaNotFound,
+    │                           MemoryNotFound, ScriptNotFound, TemplateNotFound
     ├── Forbidden (403)         ForeignHost, ForeignOrigin, Blocked
     ├── Conflict (409)          StaleRevision, ChatBusy, NothingToUndo, StudioRunning, PortInUse, ModelBusy,
     │                           PresetExists, PresetBuiltIn, CharacterChanged, RemoteExists, ModelExists,

@@ -41,7 +41,9 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-REFUSED = re.compile(r"Failed to load resource: (the server responded with a status of (4\d\d|502)|net::ERR_)")
+REFUSED = re.compile(
+    r"Failed to load resource: (the server responded with a status of (4\d\d|502)|net::ERR_)"
+)
 
 OpenPage = Callable[..., Coroutine[Any, Any, Any]]
 
