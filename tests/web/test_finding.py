@@ -78,6 +78,15 @@ async def test_a_repository_offers_its_files_with_sizes_and_verdicts(finding: Pa
     await expect(finding.get_by_text("Not needed (1)")).to_be_visible()
 
 
+async def test_each_choice_says_whom_its_quantization_is_for(finding: Page) -> None:
+    await finding.get_by_text("What the quantizations mean").click()
+    await expect(finding.locator(".ruled-out dd").filter(has_text="Hardly different from Q8_0")).to_be_visible()
+    await searched(finding, "story")
+    await finding.get_by_role("button", name="Files of someone/Story-GGUF").click()
+    row = finding.locator(".offers tbody tr").filter(has_text="Q4_0")
+    await expect(row).to_contain_text("When Q4_K_M just does not fit")
+
+
 async def test_a_download_is_held_goes_on_and_arrives(finding: Page, hub: Hub, client: Any) -> None:
     hub.pause, hub.block = 0.05, 4096
     await searched(finding, "story")

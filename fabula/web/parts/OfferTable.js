@@ -4,6 +4,7 @@ import { downloads, fetchModel, lookInto, offers } from "../state/finding.js";
 import { asBytes, t } from "../texts.js";
 import { html } from "./html.js";
 import { Icon } from "./Icon.js";
+import { meaningOf, Quantizations } from "./Quantizations.js";
 import { Trouble } from "./Trouble.js";
 
 /** @import { Offer, Offers } from "../types.d.ts" */
@@ -23,6 +24,7 @@ export function OfferTable({ source }) {
     ${answer.unneeded.length > 0 && html`<details class="fold"><summary>${t("web.finding.unneeded", { count: answer.unneeded.length })}</summary>
       <dl class="ruled-out">${answer.unneeded.map((file) => html`<div key=${file.path}><dt>${file.path}</dt><dd class="quiet">${file.why}</dd></div>`)}</dl>
     </details>`}
+    <${Quantizations} />
     <p class="quiet">${t("web.finding.free", { free: answer.free, folder: answer.folder })}</p>
   </div>`;
 }
@@ -32,8 +34,9 @@ function Row({ offer }) {
   const { source, quantization, name, size, verdict, recommended, out, basis } = offer;
   const waits = downloads.value.some((download) => download.source === source);
   const words = quantization || name;
+  const meaning = meaningOf(quantization);
   return html`<tr class=${recommended ? "is-best" : ""}>
-    <td>${words}${recommended && html` <span class="best">${t("web.finding.best")}</span>`}</td>
+    <td>${words}${recommended && html` <span class="best">${t("web.finding.best")}</span>`}${meaning && html`<small class="quiet">${meaning}</small>`}</td>
     <td class="number tabular">${asBytes(size)}</td>
     <td><span class=${`verdict verdict-${verdict}`} title=${t(`web.finding.basis.${basis}`)}>${t(`web.verdict.${verdict}`)}</span>${out && html`<small class="quiet">${out}</small>`}</td>
     <td><button type="button" class=${`button ${recommended ? "button-main" : ""}`} disabled=${waits} aria-label=${t("web.finding.get_named", { name: words })} onClick=${() => fetchModel(source)}><${Icon} name="get" />${t(waits ? "web.home.getting" : "web.finding.get")}</button></td>

@@ -6,6 +6,7 @@ import { system } from "../state/system.js";
 import { asBytes, t } from "../texts.js";
 import { html } from "./html.js";
 import { Icon } from "./Icon.js";
+import { meaningOf, Quantizations } from "./Quantizations.js";
 import { Trouble } from "./Trouble.js";
 import { parametersOf } from "./words.js";
 
@@ -72,6 +73,7 @@ function Answer() {
     <details class="fold"><summary>${t("web.finding.out", { count: out.length })}</summary>
       <dl class="ruled-out">${out.map((one) => html`<div key=${one.name}><dt>${one.name}</dt><dd class="quiet">${one.why.join(" ")}</dd></div>`)}</dl>
     </details>
+    <${Quantizations} />
   `;
 }
 
@@ -83,7 +85,7 @@ function Card({ one }) {
   const [low, high] = (speed?.written ?? [0, 0]).map(Math.round);
   return html`<li class="card">
     <h3>${name}</h3>
-    <p class="quiet">${facts.filter(Boolean).join(" · ")}</p>
+    <p class="quiet" title=${meaningOf(one.quantization)}>${facts.filter(Boolean).join(" · ")}</p>
     <p class=${`verdict verdict-${verdict}`}>${t(`web.verdict.${verdict}`)}${high > 0 && html`<span class="quiet tabular"> · ${t("web.finding.speed", { low, high })}</span>`}</p>
     <ul class="reasons">${why.map((words) => html`<li key=${words}>${words}</li>`)}</ul>
     ${source
