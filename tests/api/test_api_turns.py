@@ -48,7 +48,7 @@ def test_the_start_says_where_the_text_will_go(client: Client) -> None:
 def test_a_turn_is_begun_without_being_read(client: Client) -> None:
     chat = client.new_chat()
     started = chat.start(text="Hello")
-    assert set(started) == {"turn_id", "message_id", "message_ids", "change"}
+    assert set(started) == {"turn_id", "message_id", "message_ids", "change", "then"}
     assert started["change"]["message"]["text"] == "Hello"
     chat.wait_until_quiet()
     assert chat.messages[-1]["id"] == started["message_id"]
