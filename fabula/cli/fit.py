@@ -72,7 +72,7 @@ def fit(
 
         return screen.json_lines([answer_data(answer, arguments, language(), found)])
     show(answer, arguments)
-    return show_speed(found)
+    return show_speed(found, elsewhere=answer.elsewhere)
 
 
 def rows(file: Path) -> None:
@@ -90,6 +90,7 @@ def asked(home: Path | None) -> Answers:
     from fabula.core.model import LocalModel
     from fabula.engine.builds import builds
     from fabula.models import hardware
+    from fabula.models.adapters.shelf import Adapters
     from fabula.models.catalog import Catalog
     from fabula.models.fit.wanted import Beside
     from fabula.models.projectors import size_of
@@ -103,7 +104,10 @@ def asked(home: Path | None) -> Answers:
         return told.models.get(model.name, NOTHING)
 
     def beside(model: LocalModel, options: LoadOptions) -> Beside:
-        return Beside(projector=size_of(model.projector))
+        attached = dict(options.adapters or ())
+        known = Adapters(place.adapters).list() if attached else ()
+        sizes = (adapter.size for adapter in known if adapter.name in attached)
+        return Beside(adapters=sum(sizes), projector=size_of(model.projector))
 
     build = builds.in_use(place.engines, told.engine_build)
     return Answers(
@@ -172,9 +176,9 @@ def measure(answer: Answer, speeds: Speeds, build: Build) -> None:
         speeds.add(key(answer.machine, build, threads, name), rates)
 
 
-def show_speed(speed: Speed | None) -> None:
+def show_speed(speed: Speed | None, *, elsewhere: bool = False) -> None:
     if speed is None:
-        return screen.note(say("cli.fit.no_speed"))
+        return screen.note(say("cli.fit.no_speed_elsewhere" if elsewhere else "cli.fit.no_speed"))
     low, high = speed.written
     at_the_end = speed.written_full
     screen.note(say("cli.fit.written", low=low, high=high, low_full=at_the_end[0], high_full=at_the_end[1]))
@@ -199,7 +203,13 @@ def show(answer: Answer, arguments: list[str]) -> None:
         (say("cli.columns.quantization"), model.quantization),
         (say("cli.columns.size"), as_bytes(model.size)),
     ]
-    screen.pairs([*(row for row in named if row[1]), ("", ""), *memory(plan_data(plan, language()))])
+    screen.pairs(
+        [
+            *(row for row in named if row[1]),
+            ("", ""),
+            *memory(plan_data(plan, language()), elsewhere=answer.elsewhere),
+        ]
+    )
     screen.pairs(details(answer))
     for note in (*plan.reasons, *plan.warnings):
         screen.note(note.say(language()))

@@ -23,5 +23,7 @@ def rm(model: ModelArgument, yes: YesOption = False, home: HomeOption = None) ->
         studio.delete(f"/models/{segment(found['name'])}")
     if found["place"]:
         screen.note(say("cli.scan.forgotten", place=found["name"]))
+    elif found["uses"]:  # whether room is free again has just been said
+        screen.note(say("cli.rm.gone", name=found["name"]))
     else:
         screen.note(say("cli.rm.done", name=found["name"], size=found["size"]))

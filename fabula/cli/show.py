@@ -76,6 +76,7 @@ def told(found: Inspection) -> dict[str, str]:
         "types": ", ".join(types),
         "size": as_bytes(model.size),
         "context": f"{model.trained_context:,}" if model.trained_context else "",
+        "vocabulary": f"{model.vocabulary:,}" if model.vocabulary else "",
         "template": say("cli.show.yes" if model.chat_template else "cli.show.no"),
         "licence": model.licence,
         "base_models": ", ".join(found.base_models),
@@ -104,12 +105,15 @@ def about(model: dict[str, Any]) -> list[tuple[str, str]]:
     return [(say(f"cli.columns.{name}"), value) for name, value in rows.items() if value]
 
 
-def memory(plan: dict[str, Any]) -> list[tuple[str, str]]:
-    """How it would be loaded here, device by device."""
+def memory(plan: dict[str, Any], *, elsewhere: bool = False) -> list[tuple[str, str]]:
+    """How it would be loaded here, or on another machine, device by device."""
     tier = say(f"cli.tier.{plan['tier'].replace(' ', '_')}")
     verdict = say(f"cli.verdict.{plan['verdict']}")
     rows = [
-        (say("cli.columns.verdict"), say("cli.show.verdict", verdict=verdict, tier=tier)),
+        (
+            say(f"cli.columns.verdict{'_elsewhere' if elsewhere else ''}"),
+            say("cli.show.verdict", verdict=verdict, tier=tier),
+        ),
         (say("cli.columns.context"), say("cli.show.context", tokens=plan["context"], slots=plan["slots"])),
     ]
     for device in plan["devices"]:

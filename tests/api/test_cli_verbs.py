@@ -118,6 +118,13 @@ def test_rm_removes_the_file(fabula: Fabula, client: Client, home: Home) -> None
     assert not (home.models / "tiny.gguf").exists()
 
 
+def test_rm_promises_no_room_that_another_name_keeps(fabula: Fabula, client: Client, home: Home) -> None:
+    os.link(home.models / "tiny.gguf", home.path / "elsewhere.gguf")
+    told = fabula("rm", "tiny", "--yes").err
+    assert "1 other names on this disk" in told
+    assert "is free again" not in told
+
+
 def test_ps_and_stop_follow_what_is_loaded(fabula: Fabula, client: Client) -> None:
     assert "No model is loaded" in fabula("ps").err
     fabula("run", "tiny", "Hello")

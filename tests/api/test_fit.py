@@ -11,8 +11,12 @@ from typing import Any
 
 import httpx
 import pytest
+from adapter_making import change, write_gguf
 
+from fabula.cli.fit import asked
 from fabula.cli.main import main
+from fabula.core.load import LoadOptions
+from fabula.core.model import LocalModel
 from fabula.store.home import Home
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
@@ -62,10 +66,27 @@ def test_another_machine_is_described_by_its_card(fit: Fit, file: Path) -> None:
     assert told["plan"]["options"]["kv_type_v"] == "q4_0"
 
 
+def test_the_speed_of_another_machine_is_a_wide_range(fit: Fit, file: Path) -> None:
+    [part] = fit(str(file), "--gpu", "GTX 1060 3GB", "--ram", "32GiB")
+    [whole] = fit(str(file), "--gpu", "RTX 3060 12GB")
+    assert part["plan"]["verdict"] == "partial"
+    assert part["speed"]["basis"] == whole["speed"]["basis"] == "bandwidth"
+    assert 0 < part["speed"]["written"][1] < whole["speed"]["written"][0] < whole["speed"]["written"][1]
+
+
 def test_a_number_of_parameters_gets_a_rough_plan(fit: Fit) -> None:
     [told] = fit("70B:IQ2_XXS", "--vram", "12GiB", "--ram", "4GiB")
     assert (told["plan"]["tier"], told["plan"]["verdict"]) == ("rough", "no")
     assert told["arguments"] == []
+
+
+def test_what_lies_beside_a_model_counts(tmp_path: Path) -> None:
+    home = Home(tmp_path / "home")
+    home.adapters.mkdir(parents=True)
+    words = write_gguf(home.adapters / "words.gguf", {"blk.0.attn_v.weight": change((8, 4), 1, "v")})
+    model = LocalModel(name="tiny", path=tmp_path / "tiny.gguf", size=0)
+    beside = asked(home.path).beside(model, LoadOptions(adapters=(("words", 1.0),)))
+    assert beside.adapters == words.stat().st_size
 
 
 def test_many_rows_are_planned_at_once(fit: Fit) -> None:
@@ -105,6 +126,7 @@ def test_a_table_says_where_everything_lies(
         main(["fit", str(file), "--gpu", "RTX 4090", "--ram", "64GiB"])
     printed = capsys.readouterr()
     assert "RTX 4090" in printed.out
+    assert "On that machine" in printed.out
     assert "weights 4.3 GiB" in printed.out
     assert "--n-gpu-layers 33" in printed.err
 

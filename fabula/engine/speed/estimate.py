@@ -13,15 +13,20 @@ from fabula.models.fit.asking import Answer
 from fabula.models.fit.cache import Load
 from fabula.models.fit.reading import anatomy_of
 from fabula.models.fit.speed import Rates, Speed, kinds_of, of_card, speed
+from fabula.models.recommend import MEMORY_RATE
 
 
 def estimate(answer: Answer, speeds: Speeds, build: Build) -> Speed | None:
-    """None where the tensors are not known, or a device that has a part of them was never measured."""
+    """None where the tensors are not known, or a device that has a part of them was never measured.
+
+    Of another machine's memory two channels are taken for granted.
+    """
     body = body_of(answer)
     if body is None:
         return None
     kinds = kinds_of(body)
-    host = None if answer.elsewhere else speeds.find(key(answer.machine, build, answer.plan.threads))
+    here = speeds.find(key(answer.machine, build, answer.plan.threads))
+    host = of_card(MEMORY_RATE) if answer.elsewhere else here
     card = _card(answer, speeds, build)
     return speed(body, load_of(answer.plan), _for(host, kinds), _for(card, kinds))
 
