@@ -1,7 +1,8 @@
 """Whether files of models are still what they were: read whole, hashed, compared with what was recorded.
 
 The first verification records a SHA-256 beside the models; a later one finds a file whose bytes changed
-though nobody wrote it. A file that was written since is recorded anew, and told so. Knows no source.
+though nobody wrote it. A file that was written since is recorded anew, and told so; but one whose source told
+its hash has to stay what it was when it was fetched. Knows no source.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ def verify(
 def note_hash(file: Path, folder: Path, sha256: str) -> None:
     """What a file was when it was fetched, as its source told and its bytes agreed."""
     record = _read(folder / RECORD)
-    record[_name(file, folder)] = {"stamp": _stamp(file), "sha256": sha256}
+    record[_name(file, folder)] = {"stamp": _stamp(file), "sha256": sha256, "fetched": True}
     _write(folder / RECORD, record)
 
 
@@ -102,7 +103,7 @@ def _verified(
         record[name] = {"stamp": stamp, "sha256": digest}
         return Verified(file, "same", digest)
     known = record.get(name)
-    if isinstance(known, dict) and known.get("stamp") == stamp:
+    if isinstance(known, dict) and (known.get("stamp") == stamp or known.get("fetched")):
         return Verified(file, "same" if known.get("sha256") == digest else "damaged", digest)
     record[name] = {"stamp": stamp, "sha256": digest}
     return Verified(file, "changed" if known else "recorded", digest)

@@ -12,7 +12,7 @@ from models_stand_ins import sha256, tiny_gguf
 from fabula.core.model import LocalModel
 from fabula.models.formats.identify import identify
 from fabula.models.uses import uses
-from fabula.models.verifying import verify
+from fabula.models.verifying import note_hash, verify
 
 
 @pytest.fixture
@@ -55,6 +55,16 @@ def test_a_file_that_was_written_is_recorded_anew(model: LocalModel, tmp_path: P
 def test_a_hash_that_is_known_from_elsewhere_counts(model: LocalModel, tmp_path: Path) -> None:
     assert states(model, tmp_path, Tiny="0" * 64) == ["damaged"]
     assert states(model, tmp_path, Tiny=sha256(tiny_gguf())) == ["same"]
+    assert states(model, tmp_path) == ["same"]
+
+
+def test_what_was_fetched_has_to_stay_what_its_source_told(model: LocalModel, tmp_path: Path) -> None:
+    note_hash(model.path, tmp_path, sha256(tiny_gguf()))
+    assert states(model, tmp_path) == ["same"]
+    model.path.write_bytes(tiny_gguf()[:-1] + b"x")
+    assert states(model, tmp_path) == ["damaged"]
+    assert states(model, tmp_path) == ["damaged"]
+    model.path.write_bytes(tiny_gguf())
     assert states(model, tmp_path) == ["same"]
 
 
