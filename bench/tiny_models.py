@@ -133,12 +133,14 @@ def write(kind: str, path: Path, starter: Path) -> Path:
     for index in range(made.layers):
         tensors |= {f"blk.{index}.{name}": shape for name, shape in made.layer(index).items()}
     pairs = _facts(kind, made) | _vocabulary(header)
-    entries = [(name, shape, F32, 4 * _count(shape)) for name, shape in tensors.items()]
-    path.write_bytes(head_of(pairs, entries))
-    with path.open("ab") as file:
-        for name, shape in tensors.items():
-            file.write(_data(name, shape))
+    path.write_bytes(file_of(pairs, tensors))
     return path
+
+
+def file_of(pairs: dict[str, bytes], tensors: Tensors) -> bytes:
+    """A whole GGUF of these tensors in F32."""
+    entries = [(name, shape, F32, 4 * _count(shape)) for name, shape in tensors.items()]
+    return head_of(pairs, entries) + b"".join(_data(name, shape) for name, shape in tensors.items())
 
 
 def _facts(kind: str, made: Kind) -> dict[str, bytes]:

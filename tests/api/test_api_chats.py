@@ -151,7 +151,7 @@ def test_a_stale_revision_is_refused_and_nothing_changes(
     stale = chat.now["revision"] - 1
     answer = client.call(method, chat.path + path.format(id=id), 409, json={"revision": stale, **body})
     assert answer["error"]["code"] == "stale_revision"
-    fields = {"chat_id": chat.id, "given": stale, "current": stale + 1}
+    fields = {"chat_id": chat.id, "given": stale, "current": stale + 1, "text": body.get("text", "")}
     assert answer["error"]["fields"] == fields
     assert (chat.now, chat.messages) == before
     assert stage.workers == []

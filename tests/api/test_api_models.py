@@ -35,6 +35,7 @@ async def test_a_model_is_described_from_its_own_header(api: httpx.AsyncClient, 
         "busy": 0,
         "problem": "",
         "path": str(home.models / "tiny.gguf"),
+        "place": "",
         "elsewhere": None,
     }
 

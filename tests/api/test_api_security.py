@@ -45,7 +45,7 @@ async def test_another_origin_is_refused_and_nothing_is_done(api: httpx.AsyncCli
         answer = await api.request(method, path, json={}, headers={"origin": origin})
         assert (answer.status_code, answer.json()["error"]["code"]) == (403, "foreign_origin")
         assert "access-control-allow-origin" not in answer.headers
-    assert (await api.get("/chats")).json() == {"chats": []}
+    assert (await api.get("/chats")).json() == {"chats": [], "total": 0}
 
 
 async def test_the_studios_own_origin_is_let_in(api: httpx.AsyncClient) -> None:
@@ -159,7 +159,7 @@ BAD_BODIES = [
 async def test_a_bad_body_is_refused_with_a_sentence(api: httpx.AsyncClient, body: bytes) -> None:
     answer = await api.post("/chats", content=body, headers=JSON)
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "bad_parameter")
-    assert (await api.get("/chats")).json() == {"chats": []}
+    assert (await api.get("/chats")).json() == {"chats": [], "total": 0}
 
 
 async def test_infinity_is_kept_in_a_way_that_json_can_tell(api: httpx.AsyncClient) -> None:

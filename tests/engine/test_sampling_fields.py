@@ -117,6 +117,7 @@ def other_than_neutral(field: dataclasses.Field[Any]) -> Any:
         "bool": True,
         "tuple[str, ...]": ("text",),
         "tuple[int, ...]": (5,),
+        "tuple[tuple[str, float, int, int], ...]": (("towards-the-sea", 1.0, 0, 0),),
     }[kind]
 
 

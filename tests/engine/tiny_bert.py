@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from bench.tiny_models import FEED_FORWARD, WIDTH, Tensors, _data, _head, _value
+from bench.tiny_models import FEED_FORWARD, WIDTH, Tensors, file_of, value_bytes
 
 CONTEXT = 64
 WORDS = [
@@ -18,8 +18,8 @@ MEAN, RANK = 1, 4
 
 def write(path: Path, pooling: int = MEAN) -> Path:
     tensors = _tensors(judges=pooling == RANK)
-    facts = {name: _value(value) for name, value in _facts(pooling).items()}
-    path.write_bytes(_head(facts, tensors) + b"".join(_data(name, shape) for name, shape in tensors.items()))
+    facts = {name: value_bytes(value) for name, value in _facts(pooling).items()}
+    path.write_bytes(file_of(facts, tensors))
     return path
 
 

@@ -6,7 +6,7 @@ import struct
 from pathlib import Path
 from typing import Any
 
-from bench.tiny_models import ARRAY, FEED_FORWARD, FLOAT32, WIDTH, Tensors, _data, _head, _value
+from bench.tiny_models import ARRAY, FEED_FORWARD, FLOAT32, WIDTH, Tensors, file_of, value_bytes
 
 SIDE, PATCH = 28, 14  # pixels
 PATCHES = (SIDE // PATCH) ** 2
@@ -16,7 +16,7 @@ def write(path: Path, width: int) -> Path:
     """`width` is that of the embedding of the model that shall see."""
     tensors = _tensors(width)
     facts = {name: _fact(value) for name, value in _facts(width).items()}
-    path.write_bytes(_head(facts, tensors) + b"".join(_data(name, shape) for name, shape in tensors.items()))
+    path.write_bytes(file_of(facts, tensors))
     return path
 
 
@@ -48,7 +48,7 @@ def _facts(width: int) -> dict[str, Any]:
 def _fact(value: Any) -> bytes:
     if isinstance(value, list):
         return struct.pack("<IIQ", ARRAY, FLOAT32, len(value)) + struct.pack(f"<{len(value)}f", *value)
-    return _value(value)
+    return value_bytes(value)
 
 
 def _tensors(width: int) -> Tensors:
