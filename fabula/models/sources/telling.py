@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fabula.core.texts import say
 from fabula.models.fit.telling import plan_data
-from fabula.models.sources.hubs import HubFile
-from fabula.models.sources.offers import Hit, Offer, Offers
+
+if TYPE_CHECKING:
+    from fabula.models.sources.hubs import HubFile
+    from fabula.models.sources.offers import Hit, Offer, Offers
 
 Json = dict[str, Any]
 
