@@ -136,6 +136,9 @@ def tell(report: Report, level: Level, sides: Sides, *, promised: bool) -> None:
     report.measure("ratio of the bare relay (bound)", ratio(bare.rates, theirs.rates))
     report.measure("first token, the engine asked directly", mean(theirs.firsts), "ms")
     report.measure("first token, added by the studio", difference(ours.firsts, theirs.firsts), "ms")
+    report.measure(
+        "first token, added by the bare relay (bound)", difference(bare.firsts, theirs.firsts), "ms"
+    )
     report.measure("processor of the studio per token", mean(ours.cpu), "ms", at_most(0.3))
     report.measure("processor of the bare relay per token (bound)", mean(bare.cpu), "ms")
     report.measure("studio / relay", ratio(ours.cpu, bare.cpu))
