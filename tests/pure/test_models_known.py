@@ -26,7 +26,7 @@ WizardLM-13B-Uncensored · Gemma 3 27B it abliterated · Kunoichi-DPO-v2-7B · C
 RWKV-v6-7B-World-v3 · RWKV-7-World-v3-2.9B · DeepSeek-R1-Distill-Qwen-1.5B · DeepSeek-R1-Distill-Qwen-7B
 · DeepSeek-R1-Distill-Qwen-14B · DeepSeek-R1-Distill-Qwen-32B · Liberated-Qwen1.5-14B · Qwen3 8B ·
 Nous-Hermes-Llama2-13B · Luna-AI-Llama2-Uncensored · magnum-v4-12b · Cydonia-22B-v1 ·
-LLaMA2-13B-Tiefighter · Mixtral 8x7B Instruct v0.1 · llama2_7b_chat_uncensored ·
+LLaMA2-13B-Tiefighter · Mixtral 8x7B Instruct v0.1 · llama2-uncensored ·
 Wizard-Vicuna-13B-Uncensored · Chinese-Wizard-Vicuna-13B · Chinese-Alpaca (Plus) 7B/13B/33B ·
 Chinese-Alpaca-2-13B · Llama2-Chinese-13b-Chat · SuperHOT 13B 8K · MLewd-L2-13B-v2 · Pygmalion-2-13B ·
 UltraLM-13B · Skywork-13B-Chat · BlueLM-7B-Chat · Qwen 14B Chat ·
@@ -34,7 +34,9 @@ RWKV-claude-for-mobile-v4-world-1.5B-16k · MythoLogic-L2-13B · Huginn-13B · D
 Qwen2.5 32B Instruct · Qwen2.5-Coder-32B-Instruct-Uncensored · UncensoredLM-DeepSeek-R1-Distill-Qwen-14B
 · Llama 2 7B · Llama 2 70B Chat · Llama 3 8B · Llama 3.1 405B Instruct · Llama 3.2 1B · Llama 3.3 70B
 Instruct · Mistral 7B v0.3 · Mistral Nemo 12B · Mistral Small 24B Instruct 2501 · Qwen1.5 72B Chat ·
-Qwen2 7B · Qwen2.5 72B Instruct · Qwen3 235B-A22B · Gemma 7B it · Gemma 2 9B · Gemma 3 27B it"""
+Qwen2 7B · Qwen2.5 72B Instruct · Qwen3 235B-A22B · Gemma 7B it · Gemma 2 9B · Gemma 3 27B it · Qwen-14B ·
+Dolphin-Mistral-24B-Venice-Edition · Qwen2.5-32B-Instruct-abliterated · EVA-Qwen2.5-32B-v0.2 ·
+Qwen2.5-32B-ArliAI-RPMax-v1.3 · Qwen2.5-32b-RP-Ink · Qwen2.5-32B-AGI"""
 
 
 def test_every_statement_names_who_makes_it() -> None:
