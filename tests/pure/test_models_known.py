@@ -145,3 +145,23 @@ def test_statements_without_source_and_unknown_words_are_refused(row: dict[str, 
 def test_a_list_of_another_version_is_refused() -> None:
     with pytest.raises(ValueError, match="version 1"):
         read({"version": 1, "models": []})
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("dolphin-mistral", "Dolphin 2.2.1 Mistral 7B"),
+        ("Mixtral-8x7B", "Mixtral 8x7B Instruct v0.1"),
+        ("rwkv v7", "RWKV-7-World-v3-2.9B"),
+        ("Chinese LLaMA Alpaca 2", "Chinese-Alpaca-2-7B"),
+    ],
+)
+def test_what_people_call_it_is_found_though_several_have_the_word(said: str, meant: str) -> None:
+    found = find(entries(), said)
+    assert found
+    assert found.name == meant
+
+
+def test_no_alias_is_the_name_or_the_alias_of_another() -> None:
+    names = [known.plain(name) for entry in entries() for name in (entry.name, *entry.aliases)]
+    assert len(names) == len(set(names))

@@ -93,6 +93,7 @@ class Entry:
 
     name: str
     parameters: int
+    aliases: tuple[str, ...] = ()  # what people call it where several have the word in their name
     sources: tuple[Origin, ...] = ()
     kind: str = ""
     family: str = ""
@@ -136,10 +137,10 @@ def read(data: Mapping[str, Any], *, own: bool = False) -> tuple[Entry, ...]:
 
 
 def find(known: Iterable[Entry], name: str) -> Entry | None:
-    """By its name in any spelling, or by what one name alone contains."""
+    """By its name or an alias in any spelling, or by what one name alone contains."""
     wanted = plain(name)
     rows = list(known)
-    same = [entry for entry in rows if plain(entry.name) == wanted]
+    same = [entry for entry in rows if wanted in map(plain, (entry.name, *entry.aliases))]
     inside = [entry for entry in rows if wanted and wanted in plain(entry.name)]
     return same[0] if same else inside[0] if len(inside) == 1 else None
 
