@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as some
 
 from fabula.core.errors import RemoteBroke
@@ -53,14 +54,12 @@ def test_an_event_without_an_end_is_not_kept_for_ever() -> None:
 
 
 @given(some.binary(max_size=200))
+@example(b"[DONE]")
 def test_no_bytes_make_a_reader_fail_in_another_way(data: bytes) -> None:
-    def read() -> None:
-        reader = ChatReader("m", "box")
+    reader = ChatReader("m", "box")
+    with contextlib.suppress(RemoteBroke):  # nearly always; any other error fails
         reader.feed(b"data: " + data.replace(b"\n", b" ") + b"\n\n")
         reader.finish()
-
-    with pytest.raises(RemoteBroke):
-        read()
 
 
 def test_what_a_server_does_not_know_is_neutral_and_told() -> None:
