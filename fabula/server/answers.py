@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -13,14 +14,25 @@ from fabula.server.caller import caller_of
 from fabula.server.native import errors as native
 from fabula.server.openai import errors as openai
 
+Shape = Callable[[FabulaError, str], dict[str, Any]]
+SHAPES: tuple[tuple[str, Shape], ...] = (
+    ("/api/fabula/", native.body),
+    ("/v1/", openai.body),
+)
+"""Beginnings of paths and the shape of what goes wrong there; the first that fits holds."""
+
 
 def answer(
     request: Request, failure: FabulaError, status: int = 0, headers: Mapping[str, str] | None = None
 ) -> Response:
     language = caller_of(request).language
-    shape = openai.body if request.url.path.startswith("/v1/") else native.body
     # What was asked is told back, also where it is half a character that UTF-8 cannot hold.
-    body = json.dumps(shape(failure, language), ensure_ascii=False).encode(errors="backslashreplace")
+    told = shape_of(request.url.path)(failure, language)
+    body = json.dumps(told, ensure_ascii=False).encode(errors="backslashreplace")
     if isinstance(failure, QueueFull):
         headers = {**(headers or {}), "Retry-After": f"{failure.seconds}"}
     return Response(body, status or failure.status, headers, "application/json")
+
+
+def shape_of(path: str) -> Shape:
+    return next((shape for beginning, shape in SHAPES if path.startswith(beginning)), native.body)

@@ -27,8 +27,8 @@ def event(id: int, kind: str, data: Mapping[str, Any]) -> bytes:
 
 
 class EventStream(Response):
-    """Sends what `body` yields as it comes, a comment when it is silent for `PING_S`, and closes `body` as
-    soon as the reader goes away. Starlette's own StreamingResponse can do the first only."""
+    """Sends what `body` yields as it comes, `ping` when it is silent for `PING_S` (b"" = nothing), and closes
+    `body` as soon as the reader goes away. Starlette's own StreamingResponse can do the first only."""
 
     media_type = "text/event-stream"
 
@@ -38,9 +38,12 @@ class EventStream(Response):
         *,
         status: int = 200,
         headers: Mapping[str, str] | None = None,
+        media_type: str | None = None,
+        ping: bytes = PING,
     ):
-        self.body_iterator = body
-        super().__init__(status_code=status, headers={"cache-control": "no-store", **(headers or {})})
+        self.body_iterator, self._ping_with = body, ping
+        all_headers = {"cache-control": "no-store", **(headers or {})}
+        super().__init__(status_code=status, headers=all_headers, media_type=media_type)
         del self.headers["content-length"]  # Response sets it from its empty body
         self._sent_at = time.monotonic()
 
@@ -50,7 +53,7 @@ class EventStream(Response):
         tasks = [
             asyncio.create_task(self._send_all(straight)),
             asyncio.create_task(_gone(receive)),
-            asyncio.create_task(self._ping(straight)),
+            *([asyncio.create_task(self._ping(straight))] if self._ping_with else ()),
         ]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -73,7 +76,7 @@ class EventStream(Response):
         while True:
             await asyncio.sleep(PING_S)
             if time.monotonic() - self._sent_at >= PING_S:
-                await send({"type": "http.response.body", "body": PING, "more_body": True})
+                await send({"type": "http.response.body", "body": self._ping_with, "more_body": True})
 
 
 async def _gone(receive: Receive) -> None:

@@ -101,7 +101,7 @@ def test_a_wrong_field_is_named(body: dict[str, object], name: str):
 
 def _quick(answer: render.Answer, index: int, text: str) -> bytes:
     chunks = render.Chunks(answer, [""] * (index + 1), wants_logprobs=False)
-    return chunks.of(index, Token(text)).removeprefix(b"data: ")
+    return chunks.piece(index, Token(text)).removeprefix(b"data: ")
 
 
 def test_a_token_chunk_is_what_the_slow_way_gives():

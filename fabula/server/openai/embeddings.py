@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import math
 import struct
-from collections.abc import Iterable
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -19,7 +18,7 @@ from fabula.app import Studio
 from fabula.core.errors import BadParameter
 from fabula.core.texts import Phrase, phrase
 from fabula.engine.measures import MOST_TEXTS, Text
-from fabula.server.openai.routes import body_of, ignored_header
+from fabula.server.bodies import body_of, ignored_header, unknown
 
 FORMATS = ("float", "base64")
 Vector = tuple[float, ...]
@@ -45,7 +44,7 @@ def router(studio: Studio) -> APIRouter:
             "usage": {"prompt_tokens": made.tokens, "total_tokens": made.tokens},
         }
         known = {"input", "encoding_format", "dimensions", "model", "user"}
-        return JSONResponse(answer, headers=ignored_header(_unknown(body, known)))
+        return JSONResponse(answer, headers=ignored_header(unknown(body, known)))
 
     @routes.post("/rerank", response_model=None)
     async def rerank(request: Request) -> Response:
@@ -63,7 +62,7 @@ def router(studio: Studio) -> APIRouter:
         known = {"query", "documents", "model", "top_n", "return_documents"}
         return JSONResponse(
             {"object": "list", "model": model.name, "results": best, "usage": usage},
-            headers=ignored_header(_unknown(body, known)),
+            headers=ignored_header(unknown(body, known)),
         )
 
     return routes
@@ -134,7 +133,3 @@ def _checked(body: dict[str, Any], name: str, right: bool, expected: Phrase) -> 
     if value is not None and not right:
         raise BadParameter(name, f"{value!r}"[:80], expected)
     return value
-
-
-def _unknown(body: dict[str, Any], known: Iterable[str]) -> list[str]:
-    return [name for name, value in body.items() if name not in known and value is not None]

@@ -7,24 +7,21 @@ neither is listed as ignored, never dropped in silence.
 
 from __future__ import annotations
 
-import base64
 import dataclasses
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from fabula.core import images
 from fabula.core.errors import BadParameter
 from fabula.core.load import wish_of
-from fabula.core.messages import IMAGE, Message, Role
+from fabula.core.messages import Message, Role
 from fabula.core.sampling import Sampling
-from fabula.core.texts import Phrase, phrase
+from fabula.core.texts import phrase
 from fabula.core.worker import Pieces
+from fabula.server.asking import SAMPLING_FIELDS, Ask, named
+from fabula.server.bodies import get, image_in, joined, plain, unknown
 from fabula.server.openai import tools
 
 MAX_CHOICES = 16
-MAX_IMAGES = 16  # of one message
-SAMPLING_FIELDS = frozenset(field.name for field in dataclasses.fields(Sampling))
 ALIASES = {
     "max_completion_tokens": "max_tokens",
     "repeat_penalty": "repetition_penalty",
@@ -54,32 +51,24 @@ NEUTRAL: dict[str, tuple[Any, ...]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class Wish(Ask):
     """A parsed body: what to generate and how to answer."""
 
-    model: str
-    sampling: Sampling
-    conversations: tuple[tuple[Message, ...], ...] = ()
-    prompts: tuple[Pieces, ...] = ()
-    choices: int = 1
-    stream: bool = False
     with_usage: bool = False
     echo: bool = False
     scores_prompt: bool = False  # the echo is wanted token by token, with log-probabilities
     writes: bool = True  # False: with max_tokens 0 only the prompt is asked for
     wants_logprobs: bool = False
-    ignored: tuple[str, ...] = ()
-    turn: Mapping[str, Any] = dataclasses.field(default_factory=dict)  # more of the turn request
 
 
 def chat(body: dict[str, Any]) -> Wish:
     """A body of /v1/chat/completions. Raises BadParameter."""
-    wants_logprobs = _get(body, "logprobs", bool, False)
+    wants_logprobs = get(body, "logprobs", bool, False)
     if wants_logprobs:
         body = body | {"top_logprobs": body.get("top_logprobs") or 0}
     elif body.get("top_logprobs"):
         raise BadParameter("logprobs", "false", phrase("expected.logprobs_switch"))
-    messages = _get(body, "messages", list, None)
+    messages = get(body, "messages", list, None)
     if not messages:
         raise BadParameter("messages", f"{messages}", phrase("expected.messages"))
     conversation = tuple(_message(row, f"messages[{index}]") for index, row in enumerate(messages))
@@ -103,7 +92,7 @@ def _without_reasoning(wish: Wish) -> Wish:
 
 def completion(body: dict[str, Any]) -> Wish:
     """A body of /v1/completions. Raises BadParameter."""
-    top = _get(body, "logprobs", int, None)
+    top = get(body, "logprobs", int, None)
     if top is not None:
         body = body | {"top_logprobs": top}
     prompts = _prompts(body.get("prompt", ""))
@@ -123,8 +112,8 @@ def completion(body: dict[str, Any]) -> Wish:
             if name != "suffix" and (writes or name != "max_tokens")
         },
         prompts=prompts,
-        turn={"suffix": _get(body, "suffix", str, "")},
-        echo=_get(body, "echo", bool, False),
+        turn={"suffix": get(body, "suffix", str, "")},
+        echo=get(body, "echo", bool, False),
         scores_prompt=scores_prompt,
         writes=writes,
         wants_logprobs=top is not None,
@@ -133,31 +122,26 @@ def completion(body: dict[str, Any]) -> Wish:
 
 
 def _wish(body: dict[str, Any], *, ignored: tuple[str, ...] = (), **parts: Any) -> Wish:
-    options = _get(body, "stream_options", dict, None) or {}
-    choices = _get(body, "n", int, 1)
+    options = get(body, "stream_options", dict, None) or {}
+    choices = get(body, "n", int, 1)
     if not 1 <= choices <= MAX_CHOICES:
         raise BadParameter("n", f"{choices}", phrase("expected.whole_range", low=1, high=MAX_CHOICES))
-    turn = {**parts.pop("turn", {}), "wish": wish_of(_get(body, "load", dict, {}), body.get("keep_alive"))}
+    turn = {**parts.pop("turn", {}), "wish": wish_of(get(body, "load", dict, {}), body.get("keep_alive"))}
     return Wish(
-        model=_get(body, "model", str, ""),
+        model=get(body, "model", str, ""),
         sampling=_sampling(body),
         choices=choices,
-        stream=_get(body, "stream", bool, False),
+        stream=get(body, "stream", bool, False),
         with_usage=bool(options.get("include_usage")),
-        ignored=(*ignored, *_unknown(body)),
+        ignored=(*ignored, *unknown(body, KNOWN, NEUTRAL)),
         turn=turn,
         **parts,
     )
 
 
 def _sampling(body: dict[str, Any]) -> Sampling:
-    values: dict[str, Any] = {}
-    for name, value in body.items():
-        field = ALIASES.get(name, name)
-        if value is None or field not in SAMPLING_FIELDS or name in HANDLED:
-            continue
-        values[field] = _SPECIAL[field](value) if field in _SPECIAL else value
-    return Sampling.of(values | _form(_get(body, "response_format", dict, {})))
+    values = named(body, ALIASES, not_ours=HANDLED)
+    return Sampling.of(values | _form(get(body, "response_format", dict, {})))
 
 
 def _form(wanted: dict[str, Any]) -> dict[str, Any]:
@@ -174,27 +158,7 @@ def _form(wanted: dict[str, Any]) -> dict[str, Any]:
     raise BadParameter("response_format", f"{wanted!r}"[:80], phrase("expected.response_format"))
 
 
-def _stop(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
-
-
-def _seed(value: Any) -> Any:
-    """Some clients send −1 for a random seed, and OpenAI allows 64 bits."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return None if value < 0 else value % (2**32 - 1)
-    return value
-
-
-_SPECIAL: dict[str, Callable[[Any], Any]] = {"stop": _stop, "seed": _seed}
-
-
-def _unknown(body: dict[str, Any]) -> tuple[str, ...]:
-    known = HANDLED | SAMPLING_FIELDS | ALIASES.keys()
-    return tuple(
-        name
-        for name, value in body.items()
-        if name not in known and value is not None and value not in NEUTRAL.get(name, ())
-    )
+KNOWN = HANDLED | SAMPLING_FIELDS | ALIASES.keys()
 
 
 def _message(row: Any, where: str) -> Message:
@@ -203,16 +167,16 @@ def _message(row: Any, where: str) -> Message:
     role = row.get("role")
     if role not in ROLES:
         raise BadParameter(f"{where}.role", f"{role}", phrase("expected.one_of", names=", ".join(ROLES)))
-    name = _get(row, "name", str, "")
+    name = get(row, "name", str, "")
     text, pictures = _content(row.get("content"), f"{where}.content")
     return Message(
         role=ROLES[role],
         text=text,
         images=pictures,
         name=name,
-        reasoning=_get(row, "reasoning_content", str, "") or _get(row, "reasoning", str, ""),
+        reasoning=get(row, "reasoning_content", str, "") or get(row, "reasoning", str, ""),
         tool_calls=tools.calls(row.get("tool_calls"), f"{where}.tool_calls"),
-        tool_call_id=_get(row, "tool_call_id", str, ""),
+        tool_call_id=get(row, "tool_call_id", str, ""),
     )
 
 
@@ -221,45 +185,23 @@ def _content(content: Any, where: str) -> tuple[str, tuple[bytes, ...]]:
     if content is None:
         return "", ()
     if isinstance(content, str):
-        return _plain(content, where), ()
+        return plain(content, where), ()
     if not isinstance(content, list):
         raise BadParameter(where, f"{content!r}"[:80], phrase("expected.content"))
-    parts = [_part(part, f"{where}[{index}]") for index, part in enumerate(content)]
-    files = tuple(part for part in parts if isinstance(part, bytes))
-    if len(files) > MAX_IMAGES:
-        raise BadParameter(where, f"{len(files)}", phrase("expected.images", most=MAX_IMAGES))
-    return "".join(IMAGE if isinstance(part, bytes) else part for part in parts), files
+    return joined([_part(part, f"{where}[{index}]") for index, part in enumerate(content)], where)
 
 
 def _part(part: Any, where: str) -> str | bytes:
     kind = part.get("type") if isinstance(part, dict) else None
     if kind in ("image_url", "input_image"):
-        return _image(part.get("image_url"), f"{where}.image_url")
+        address = part.get("image_url")
+        return image_in(address.get("url") if isinstance(address, dict) else address, f"{where}.image_url")
     if kind not in ("text", "input_text", "refusal"):
         raise BadParameter(f"{where}.type", f"{kind}", phrase("expected.part"))
     text = part.get("refusal" if kind == "refusal" else "text", "")
     if not isinstance(text, str):
         raise BadParameter(f"{where}.text", f"{text!r}"[:80], phrase("expected.text"))
-    return _plain(text, f"{where}.text")
-
-
-def _plain(text: str, where: str) -> str:
-    if IMAGE in text:  # it would stand for an image that is not there
-        raise BadParameter(where, text[:80], phrase("expected.text"))
-    return text
-
-
-def _image(address: Any, where: str) -> bytes:
-    """The file in a data: address. Others are never fetched: they would reach into the person's network."""
-    url = address.get("url") if isinstance(address, dict) else address
-    head, _, coded = url.partition(",") if isinstance(url, str) else ("", "", "")
-    if not (head.startswith("data:image/") and head.endswith(";base64")):
-        raise BadParameter(where, f"{url!r}"[:80], phrase("expected.image_data"))
-    try:
-        data = base64.b64decode(coded, validate=True)
-    except ValueError as wrong:
-        raise BadParameter(where, head, phrase("expected.image_data")) from wrong
-    return images.checked(data, where)
+    return plain(text, f"{where}.text")
 
 
 def _prompts(prompt: Any) -> tuple[Pieces, ...]:
@@ -282,22 +224,3 @@ def _is_ids(value: Any) -> bool:
         and bool(value)
         and all(isinstance(item, int) and not isinstance(item, bool) and item >= 0 for item in value)
     )
-
-
-_KINDS: dict[type, Phrase] = {
-    bool: phrase("expected.bool"),
-    int: phrase("expected.whole"),
-    str: phrase("expected.text"),
-    list: phrase("expected.list"),
-    dict: phrase("expected.object"),
-}
-
-
-def _get(row: dict[str, Any], name: str, kind: type, default: Any) -> Any:
-    """A field of the right type; null and absence are the default."""
-    value = row.get(name)
-    if value is None:
-        return default
-    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-        raise BadParameter(name, f"{value!r}"[:80], _KINDS[kind])
-    return value

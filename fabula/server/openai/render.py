@@ -10,12 +10,15 @@ import math
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from json.encoder import encode_basestring
 from typing import Any
 
+from fabula.core.errors import FabulaError
 from fabula.core.stream import Choice, Delta, Finished, FinishReason, Queued, Thought, Token, ToolCallPart
 from fabula.core.texts import Phrase
+from fabula.server.answering import Written
+from fabula.server.openai import errors
+from fabula.server.sse import PING
 
 DONE = b"data: [DONE]\n\n"
 FINISH: dict[FinishReason, str] = {
@@ -74,34 +77,8 @@ def honesty(ends: Iterable[Finished], language: str = "en") -> dict[str, Any]:
     }
 
 
-@dataclass(slots=True)
-class Written:
-    """One choice as it grows, for answers that are not streamed."""
-
-    text: str = ""
-    tokens: list[Token] = field(default_factory=list)
-    reasoning: str = ""
-    calls: list[ToolCallPart] = field(default_factory=list)  # whole ones
-    end: Finished | None = None
-
-    def take(self, delta: Delta) -> None:
-        if isinstance(delta, Token):
-            self.text += delta.text
-            self.tokens.append(delta)
-        elif isinstance(delta, Thought):
-            self.reasoning += delta.text
-        elif isinstance(delta, ToolCallPart):
-            if delta.name:
-                self.calls.append(delta)
-            else:
-                last = self.calls[delta.index]
-                self.calls[delta.index] = replace(last, arguments=last.arguments + delta.arguments)
-        elif isinstance(delta, Finished):
-            self.end = delta
-
-    @property
-    def finish_reason(self) -> str:
-        return FINISH.get(self.end.reason, "stop") if self.end else "stop"
+def finish_reason(end: Finished | None) -> str:
+    return FINISH.get(end.reason, "stop") if end else "stop"
 
 
 class ChatShape:
@@ -138,7 +115,7 @@ class ChatShape:
         return {
             "message": message,
             "logprobs": self.logprobs(written.tokens) if wants_logprobs else None,
-            "finish_reason": written.finish_reason,
+            "finish_reason": finish_reason(written.end),
         }
 
     def logprobs(self, tokens: Iterable[Token]) -> dict[str, Any]:
@@ -193,7 +170,7 @@ class TextShape:
         return {
             "text": echo + written.text,
             "logprobs": self.logprobs(written.tokens, len(echo)) if wants_logprobs else None,
-            "finish_reason": written.finish_reason,
+            "finish_reason": finish_reason(written.end),
         }
 
     def logprobs(self, tokens: Iterable[Token], start: int = 0) -> dict[str, Any]:
@@ -231,7 +208,7 @@ class Answer:
 
     def __init__(self, shape: ChatShape | TextShape, model: str, prompts: int = 1, language: str = "en"):
         self.shape = shape
-        self._prompts, self._language = prompts, language
+        self._prompts, self.language = prompts, language
         self._head = {
             "id": shape.id_prefix + uuid.uuid4().hex,
             "object": shape.object,
@@ -251,12 +228,14 @@ class Answer:
 
     def last_chunk(self, index: int, finish_reason: str, end: Finished) -> bytes:
         choice = {"index": index, **self.shape.closing(finish_reason)}
-        return data(self._chunk_head | {"choices": [choice], "fabula": honesty([end], self._language)})
+        return data(self._chunk_head | {"choices": [choice], "fabula": honesty([end], self.language)})
 
     def usage_chunk(self, ends: Iterable[Finished]) -> bytes:
         return data(self._chunk_head | {"choices": [], "usage": usage(ends, self._prompts)})
 
-    def whole(self, choices: list[Written], echoes: list[str], wants_logprobs: bool) -> dict[str, Any]:
+    def whole(
+        self, choices: Sequence[Written], echoes: Sequence[str], wants_logprobs: bool
+    ) -> dict[str, Any]:
         """The answer that is not streamed; `choices` in the order of their index."""
         ends = [written.end for written in choices if written.end]
         rows = [
@@ -264,39 +243,54 @@ class Answer:
             for index, (written, echo) in enumerate(zip(choices, echoes, strict=True))
         ]
         counts = usage(ends, self._prompts)
-        return self._head | {"choices": rows, "usage": counts, "fabula": honesty(ends, self._language)}
+        return self._head | {"choices": rows, "usage": counts, "fabula": honesty(ends, self.language)}
 
 
 class Chunks:
-    """The chunks of one streamed answer. `echoes` stand before the text of each choice."""
+    """One answer as it is said: whole, or in chunks. `echoes` stand before the text of each choice."""
 
-    def __init__(self, answer: Answer, echoes: Sequence[str], *, wants_logprobs: bool) -> None:
-        self._answer, self._echoes, self._wants_logprobs = answer, echoes, wants_logprobs
-        self._parts = [answer.token_parts(index) for index in range(len(echoes))]
-        self._offsets = [len(echo) for echo in echoes]
+    media_type = "text/event-stream"
+    ping = PING
+
+    def __init__(
+        self, answer: Answer, echoes: Sequence[str], *, wants_logprobs: bool, with_usage: bool = False
+    ) -> None:
+        self._answer, self._echoes = answer, list(echoes)
+        self._wants_logprobs, self._with_usage = wants_logprobs, with_usage
+        self._parts = [answer.token_parts(index) for index in range(len(self._echoes))]
+        self._offsets = [len(echo) for echo in self._echoes]
         self._ends: dict[int, Finished] = {}
 
-    def beginnings(self) -> Iterator[bytes]:
+    def whole(self, written: Sequence[Written]) -> dict[str, Any]:
+        return self._answer.whole(written, self._echoes, self._wants_logprobs)
+
+    def opening(self) -> Iterator[bytes]:
         for index, echo in enumerate(self._echoes):
             if opening := self._answer.shape.opening():
                 yield self._answer.chunk(index, opening)
             if echo:
                 yield self._text(index, echo)
 
-    def of(self, index: int, delta: Delta) -> bytes:
-        """b"" for what this dialect has no word for."""
+    def piece(self, index: int, delta: Delta) -> bytes:
         if isinstance(delta, Token):
             return self._token(index, delta)
         if isinstance(delta, Queued):
             return queued(delta)
         if isinstance(delta, Finished):
             self._ends[index] = delta
-            return self._answer.last_chunk(index, FINISH.get(delta.reason, "stop"), delta)
+            return self._answer.last_chunk(index, finish_reason(delta), delta)
         choice = beside(delta)
         return self._answer.chunk(index, choice) if choice else b""
 
-    def usage(self) -> bytes:
-        return self._answer.usage_chunk(self._ends[index] for index in sorted(self._ends))
+    def closing(self) -> Iterator[bytes]:
+        if self._with_usage:
+            yield self._answer.usage_chunk(self._ends[index] for index in sorted(self._ends))
+
+    def failed(self, failure: FabulaError) -> bytes:
+        return data(errors.body(failure, self._answer.language))
+
+    def end(self) -> bytes:
+        return DONE
 
     def _token(self, index: int, token: Token) -> bytes:
         if not self._wants_logprobs:

@@ -1,0 +1,120 @@
+"""The one core request that every dialect parses its bodies to, and the streams of its choices.
+
+Knows no dialect's words: each says by which names it calls the fields of `Sampling`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from fastapi import Request
+
+from fabula.app import Studio
+from fabula.core.messages import Message
+from fabula.core.request import Context
+from fabula.core.sampling import NAMES, Sampling
+from fabula.core.stream import Delta
+from fabula.core.worker import Pieces
+from fabula.engine.presets.shelf import KEY
+from fabula.server.caller import caller_of
+from fabula.turn.request import TurnRequest
+
+SAMPLING_FIELDS = frozenset(NAMES)
+SEEDS = 2**32 - 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """A parsed body: what to generate, from conversations or from prompts, `choices` times each."""
+
+    model: str
+    sampling: Sampling = field(default_factory=Sampling)
+    conversations: tuple[tuple[Message, ...], ...] = ()
+    prompts: tuple[Pieces, ...] = ()
+    choices: int = 1
+    stream: bool = False
+    ignored: tuple[str, ...] = ()
+    turn: Mapping[str, Any] = field(default_factory=dict)  # more of the turn request
+
+
+def turns_of(studio: Studio, request: Request, ask: Ask, model: str) -> list[AsyncGenerator[Delta, None]]:
+    """One stream per choice, in the order of their index."""
+    common: dict[str, Any] = {
+        "model": model,
+        "context": Context(caller_of(request), siblings=ask.choices),
+        "ignored": ask.ignored,
+        **ask.turn,
+    }
+    asked = [
+        TurnRequest(**{"messages": messages, "continues": is_open(messages[-1]), **common})
+        for messages in ask.conversations
+    ] + [TurnRequest(prompt=prompt, **common) for prompt in ask.prompts]
+    each = range(ask.choices)
+    return [studio.turns.stream(_nth(turn, ask.sampling, choice)) for turn in asked for choice in each]
+
+
+def is_open(last: Message) -> bool:
+    """An assistant's last message is lengthened, unless it waits for the answers of tools."""
+    return last.role == "assistant" and not last.tool_calls
+
+
+def _nth(turn: TurnRequest, sampling: Sampling, choice: int) -> TurnRequest:
+    """Choices of one seed must differ from each other, and the first be what a single one gives."""
+    if sampling.seed is not None and choice:
+        sampling = dataclasses.replace(sampling, seed=(sampling.seed + choice) % SEEDS)
+    return dataclasses.replace(turn, sampling=sampling)
+
+
+# ── sampling ────────────────────────────────────────────────────────────────────────────────────────
+
+
+def named(
+    body: Mapping[str, Any],
+    aliases: Mapping[str, str],
+    *,
+    not_ours: Iterable[str] = (),
+    special: Mapping[str, Callable[[Any], Any]] | None = None,
+) -> dict[str, Any]:
+    """The values of a body under the names of `Sampling`: its own names, and a dialect's `aliases` of them.
+
+    Fields in `not_ours` mean something else in the dialect. `special` makes a value what `Sampling.of` takes,
+    by the name of its field; seeds and single stop strings are seen to here.
+    """
+    ways = _WAYS | dict(special or {})
+    foreign = frozenset(not_ours)
+    values: dict[str, Any] = {}
+    for name, value in body.items():
+        field_ = aliases.get(name, name)
+        if value is None or field_ not in SAMPLING_FIELDS or name in foreign:
+            continue
+        values[field_] = ways[field_](value) if field_ in ways else value
+    return values
+
+
+def _stop(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+def _seed(value: Any) -> Any:
+    """Many clients send −1 for a random seed, and some 64 bits."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return None if value < 0 else value % SEEDS
+    return value
+
+
+_WAYS: dict[str, Callable[[Any], Any]] = {"stop": _stop, "seed": _seed}
+
+
+async def over_preset(
+    studio: Studio, request: Request, body: dict[str, Any], handled: Iterable[str]
+) -> dict[str, Any]:
+    """The body, over the preset that its field `preset` names; `handled` are fields that no preset sets."""
+    if KEY not in body:
+        return body
+    preset = await studio.presets.laid(caller_of(request).owner_id, {KEY: body[KEY] or ""})
+    asked = {name: value for name, value in body.items() if name != KEY}
+    others = frozenset(handled)
+    return {name: value for name, value in preset.items() if name not in others} | asked
