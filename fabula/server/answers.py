@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from fabula.core.errors import FabulaError, QueueFull
+from fabula.server.anthropic import errors as anthropic
 from fabula.server.caller import caller_of
 from fabula.server.native import errors as native
 from fabula.server.openai import errors as openai
@@ -17,6 +18,7 @@ from fabula.server.openai import errors as openai
 Shape = Callable[[FabulaError, str], dict[str, Any]]
 SHAPES: tuple[tuple[str, Shape], ...] = (
     ("/api/fabula/", native.body),
+    ("/v1/messages", anthropic.body),
     ("/v1/", openai.body),
 )
 """Beginnings of paths and the shape of what goes wrong there; the first that fits holds."""
@@ -27,12 +29,14 @@ def answer(
 ) -> Response:
     language = caller_of(request).language
     # What was asked is told back, also where it is half a character that UTF-8 cannot hold.
-    told = shape_of(request.url.path)(failure, language)
+    told = shape_of(request.url.path, request.headers)(failure, language)
     body = json.dumps(told, ensure_ascii=False).encode(errors="backslashreplace")
     if isinstance(failure, QueueFull):
         headers = {**(headers or {}), "Retry-After": f"{failure.seconds}"}
     return Response(body, status or failure.status, headers, "application/json")
 
 
-def shape_of(path: str) -> Shape:
+def shape_of(path: str, headers: Mapping[str, str]) -> Shape:
+    if path.startswith("/v1/") and anthropic.VERSION in headers:
+        return anthropic.body  # its clients ask the paths that two dialects share, and tell so
     return next((shape for beginning, shape in SHAPES if path.startswith(beginning)), native.body)

@@ -6,7 +6,7 @@ import asyncio
 import datetime
 import time
 from collections import deque
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
@@ -29,7 +29,7 @@ from fabula.turn.looking import Looked, look, planned
 from fabula.turn.manner import Manner, manner_of
 from fabula.turn.request import TurnRequest
 from fabula.turn.telling import CountCache, Laid, Telling
-from fabula.turn.whole import whole, without_bos
+from fabula.turn.whole import size, whole, without_bos
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,7 @@ class Turns:
         self._workers = workers
         self._guard = guard
         self._counts = counts
+        self.on_finished: Callable[[TurnRequest, Finished], None] = lambda request, end: None
 
     async def stream(self, request: TurnRequest) -> AsyncGenerator[Delta, None]:
         """The deltas of one turn, ending with `Finished`. Closing the generator stops the engine.
@@ -80,7 +81,10 @@ class Turns:
             facts, screen = _Facts(known, started), _Screen(watch)
             async with aclosing(read(ask, worker, made.prompt, request, manner)) as deltas:
                 async for delta in deltas:
-                    for shown in screen.through(facts.on(delta)):
+                    delta = facts.on(delta)
+                    if isinstance(delta, Finished):
+                        self.on_finished(request, delta)
+                    for shown in screen.through(delta):
                         yield shown
 
     async def look(self, request: TurnRequest) -> Looked:
@@ -93,6 +97,20 @@ class Turns:
                 pass
             worker = place.worker
             return await look(request, worker, _manner(request, worker), self._counts)
+
+    async def count(self, request: TurnRequest) -> int:
+        """Tokens of the prompt that a request would get, its images apart, also where it does not fit; the
+        model is loaded for it.
+
+        Raises CannotTokenize, TemplateRefused, ModelNotFound, NoRoom or an EngineFailure.
+        """
+        bounds.check(_said(request))
+        async with self._workers.place(request.model, request.wish) as place:
+            async for _ in place.steps():
+                pass
+            worker = place.worker
+            made = await self._prompt(request, worker, _manner(request, worker))
+            return await size(made.prompt, worker)
 
     async def _judge(self, said: tuple[Message, ...], context: Context) -> None:
         """Raises Blocked. Others are served meanwhile: a long text is judged beside the event loop."""
@@ -109,11 +127,10 @@ class Turns:
         if request.prompt:
             fills = request.suffix and worker.model.infill
             pieces = gap(request.prompt, request.suffix, worker.model.infill) if fills else request.prompt
-            return _Made(Prompt(pieces))
+            return _Made(Prompt(pieces, images=_visible(request.images, worker)))
         template, tokenizer = manner.template, worker.model.tokenizer
         images = tuple(image for message in manner.messages for image in message.images)
-        if images and not (isinstance(worker, Sees) and worker.sees_images):
-            raise SeesNoImages(worker.model.name)
+        _visible(images, worker)
         if request.overflow == "refuse" or images or not isinstance(worker, Counts):
             pieces = render(manner.messages, template, tokenizer=tokenizer, continues=request.continues)
             return _Made(Prompt(without_bos(pieces, worker), openings=openings(template), images=images))
@@ -127,6 +144,13 @@ class Turns:
         prompt = await telling.sent(laid, request, worker, manner)
         await story.keep(laid)
         return _Made(prompt, laid.prompt.plan.cut_messages, laid)
+
+
+def _visible(images: tuple[bytes, ...], worker: Worker) -> tuple[bytes, ...]:
+    """The same, for a worker that sees them. Raises SeesNoImages."""
+    if images and not (isinstance(worker, Sees) and worker.sees_images):
+        raise SeesNoImages(worker.model.name)
+    return images
 
 
 def _manner(request: TurnRequest, worker: Worker) -> Manner:
@@ -154,7 +178,7 @@ def _ending(request: TurnRequest, made: _Made) -> TurnRequest:
 def _wish(request: TurnRequest) -> Wish:
     """With what is to be written with, so that an engine can be chosen that honours it; one that sees images
     is never given up for that."""
-    sees = any(message.images for message in request.messages)
+    sees = bool(request.images) or any(message.images for message in request.messages)
     return request.wish if sees else replace(request.wish, sampling=request.sampling)
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from fabula.core.errors import ContextExceeded
+from fabula.core.errors import CannotTokenize, ContextExceeded
 from fabula.core.sampling import Sampling
-from fabula.core.worker import Counts, Pieces, Prompt, Worker
+from fabula.core.worker import Converses, Counts, Pieces, Prompt, Worker
 from fabula.prompt.openings import openings
 from fabula.prompt.template import ChatTemplate
 
@@ -23,6 +23,18 @@ async def whole(pieces: Pieces, worker: Worker, counter: Counts, template: ChatT
     if len(ids) >= context:
         raise ContextExceeded(prompt_tokens=len(ids), context=context)
     return Prompt((tuple(ids),), add_special=False, openings=openings(template))
+
+
+async def size(prompt: Prompt, worker: Worker) -> int:
+    """Its tokens, without those of images. Raises CannotTokenize."""
+    tokens = None
+    if prompt.conversation and isinstance(worker, Converses):
+        tokens = await worker.weigh(prompt.conversation)
+    elif isinstance(worker, Counts):
+        tokens = len(await worker.tokenize(prompt))
+    if tokens is None:
+        raise CannotTokenize(worker.model.name)
+    return tokens
 
 
 def without_bos(pieces: Pieces, worker: Worker) -> Pieces:

@@ -15,8 +15,8 @@ from typing import Any
 
 from fabula.core.errors import FabulaError
 from fabula.core.stream import Choice, Delta, Finished, FinishReason, Queued, Thought, Token, ToolCallPart
-from fabula.core.texts import Phrase
 from fabula.server.answering import Written
+from fabula.server.honesty import honesty
 from fabula.server.openai import errors
 from fabula.server.sse import PING
 
@@ -54,26 +54,6 @@ def usage(ends: Iterable[Finished], prompts: int = 1) -> dict[str, Any]:
         "total_tokens": prompt + written,
         "prompt_tokens_details": {"cached_tokens": cached},
         "completion_tokens_details": {"reasoning_tokens": sum(end.reasoning_tokens for end in ends)},
-    }
-
-
-def _exact(told: dict[str, Any] | None, language: str) -> dict[str, Any] | None:
-    """Whether the exact engine wrote it for what the usual one lacks, and if not, why not."""
-    why = (told or {}).get("why")
-    return told | {"why": Phrase.of(why).say(language)} if told and isinstance(why, dict) else told
-
-
-def honesty(ends: Iterable[Finished], language: str = "en") -> dict[str, Any]:
-    """What was really used, what was asked for in vain, and how it really ended, in our own field of the last
-    chunk."""
-    ends = list(ends)
-    return {
-        "effective": ends[0].effective if ends else {},
-        "ignored": sorted({name for end in ends for name in end.ignored}),
-        "reasons": [end.reason for end in ends],
-        "form_problems": [end.form_problem.say(language) if end.form_problem else "" for end in ends],
-        "bans": [end.bans.facts() if end.bans else None for end in ends],
-        "exact": _exact(ends[0].exact, language) if ends else None,
     }
 
 
