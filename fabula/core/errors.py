@@ -9,24 +9,31 @@
     │                           TemplateUnreadable, NobodyAnswers,
     │                           CannotEmbed, CannotRerank, SeesNoImages, WritesNoText,
     │                           CatalogInvalid,
-    │                           CannotTokenize, OnlyConverses, RunsElsewhere, RemoteUnknown
+    │                           CannotTokenize, OnlyConverses, RunsElsewhere, RemoteUnknown,
+    │                           RowsUnreadable, ColumnMissing, RowTemplateUnusable
+    │                           ModelfileUnreadable, GoTemplateUnknown, CannotPush, DigestDiffers
     ├── NotFound (404)          ModelNotFound, NotForHere, ChatNotFound, MessageNotFound, TurnNotFound,
     │                           JobNotFound,
     │                           NoSuchRoute, NotInCatalog, AdapterNotFound, VectorNotFound,
     │                           PresetNotFound, CharacterNotFound,
     │                           RemoteNotFound, LorebookNotFound, EntryNotFound, PersonaNotFound,
-    │                           MemoryNotFound, ScriptNotFound, TemplateNotFound
-    ├── Forbidden (403)         ForeignHost, ForeignOrigin, Blocked
+    │                           MemoryNotFound, ScriptNotFound, TemplateNotFound,
+    │                           UploadNotFound, BatchNotFound, KeyNotFound
+    ├── Unauthorized (401)      KeyMissing, KeyUnknown, KeyExpired
+    │                           BlobNotFound
+    ├── Forbidden (403)         ForeignHost, ForeignOrigin, Blocked, ScopeMissing, NeedsKey
     ├── Conflict (409)          StaleRevision, ChatBusy, NothingToUndo, StudioRunning, PortInUse, ModelBusy,
     │                           PresetExists, PresetBuiltIn, CharacterChanged, RemoteExists, ModelExists,
-    │                           ItemChanged, BelongsElsewhere
+    │                           ItemChanged, BelongsElsewhere, BatchChanged, BatchRunning, OutputExists,
+    │                           UploadInUse, KeyExists
+    │                           ModelNeeded
     ├── EngineFailure (502)     ModelLoadFailed, ModelBroken, EngineDied, EngineTimeout,
     │                           EngineRefused, BuildMissing, BuildUnavailable, BuildBroken,
     │                           DirectUnavailable, NoRoomBeside, VocabulariesDiffer,
     │                           ExtraMissing,
     │                           RemoteUnreachable, RemoteUntrusted, RemoteKeyRefused, RemoteModelMissing,
     │                           RemoteBusy, RemoteBroke, RemoteSlow, RemoteFiltered
-    ├── NoRoom (507, 503)       DoesNotFit, QueueFull, NoDiskSpace
+    ├── NoRoom (507, 503)       DoesNotFit, QueueFull, NoDiskSpace; RateLimited (429)
     ├── DownloadFailure (502)   Offline, DownloadBroken, ChecksumMismatch, SourceMissing,
     │                          QuantizationMissing, AccessDenied, AccessGated, NotInStore,
     │                          NotAModel, PipMissing
@@ -322,6 +329,61 @@ class RemoteUnknown(BadRequest):
     able: str
 
 
+@dataclass(eq=False)
+class ModelfileUnreadable(BadRequest):
+    line: int
+    text: str
+
+
+@dataclass(eq=False)
+class GoTemplateUnknown(BadRequest):
+    """A chat template in the language of Ollama; `part` is the first piece of it that is not understood."""
+
+    part: str
+
+
+@dataclass(eq=False)
+class CannotPush(BadRequest):
+    name: str
+
+
+@dataclass(eq=False)
+class DigestDiffers(BadRequest):
+    """What was sent is not what its address says; both are SHA-256."""
+
+    expected: str
+    actual: str
+
+
+@dataclass(eq=False)
+class RowsUnreadable(BadRequest):
+    """A table whose rows cannot be read; `row` counts from 1 without the header, 0 = the file as a whole."""
+
+    name: str
+    row: int
+    reason: Phrase | str
+
+    @property
+    def key(self) -> str:
+        return super().key if self.row else "errors.rows_unreadable_whole"
+
+
+@dataclass(eq=False)
+class ColumnMissing(BadRequest):
+    """A template needs a column that a row does not have; `known` lists those of the table."""
+
+    column: str
+    row: int  # from 1
+    known: str
+
+
+@dataclass(eq=False)
+class RowTemplateUnusable(BadRequest):
+    """The text of a batch with places for columns."""
+
+    reason: Phrase | str
+
+
 # ── what was named does not exist ───────────────────────────────────────────────────────────────────
 
 
@@ -371,6 +433,11 @@ class NotInCatalog(NotFound):
 
     name: str
     near: str
+
+
+@dataclass(eq=False)
+class BlobNotFound(NotFound):
+    digest: str
 
 
 @dataclass(eq=False)
@@ -454,7 +521,42 @@ class TemplateNotFound(NotFound):
     known: str
 
 
+@dataclass(eq=False)
+class KeyNotFound(NotFound):
+    """`known` lists the keys that exist, separated by commas ("–" when there is none)."""
+
+    name: str
+    known: str
+
+
+@dataclass(eq=False)
+class UploadNotFound(NotFound):
+    file_id: str
+
+
+@dataclass(eq=False)
+class BatchNotFound(NotFound):
+    batch_id: str
+
+
 # ── what is not allowed ─────────────────────────────────────────────────────────────────────────────
+
+
+class Unauthorized(FabulaError):
+    status = 401
+
+
+class KeyMissing(Unauthorized):
+    """Whoever is not on this machine shows a key."""
+
+
+class KeyUnknown(Unauthorized):
+    """No key of this studio, or one that was removed; or a session or link that has ended."""
+
+
+@dataclass(eq=False)
+class KeyExpired(Unauthorized):
+    name: str
 
 
 class Forbidden(FabulaError):
@@ -480,6 +582,21 @@ class Blocked(Forbidden):
     @property
     def key(self) -> str:
         return "errors.blocked_floor" if self.policy == "floor" else "errors.blocked"
+
+
+@dataclass(eq=False)
+class ScopeMissing(Forbidden):
+    """The key `name` does not allow this; `scope` is what it would have to."""
+
+    name: str
+    scope: str
+
+
+@dataclass(eq=False)
+class NeedsKey(Forbidden):
+    """Others would reach the studio at that address, and there is no key yet that keeps them out."""
+
+    host: str
 
 
 # ── what would overwrite or collide ─────────────────────────────────────────────────────────────────
@@ -580,10 +697,51 @@ class BelongsElsewhere(Conflict):
 
 
 @dataclass(eq=False)
+class KeyExists(Conflict):
+    name: str
+
+
+@dataclass(eq=False)
 class ModelExists(Conflict):
     """A file of that name is there already, and nothing is overwritten."""
 
     name: str
+
+
+@dataclass(eq=False)
+class ModelNeeded(Conflict):
+    """Other models use its weights; `by` lists them, separated by commas."""
+
+    name: str
+    by: str
+
+
+@dataclass(eq=False)
+class BatchChanged(Conflict):
+    """What was begun is not what is asked now; `part` says what differs."""
+
+    path: str
+    part: Phrase | str
+
+
+@dataclass(eq=False)
+class BatchRunning(Conflict):
+    """Another process works on the same file."""
+
+    path: str
+
+
+@dataclass(eq=False)
+class OutputExists(Conflict):
+    """Nothing is overwritten unasked."""
+
+    path: str
+
+
+@dataclass(eq=False)
+class UploadInUse(Conflict):
+    file_id: str
+    batch_id: str
 
 
 # ── the engine failed ───────────────────────────────────────────────────────────────────────────────
@@ -787,6 +945,16 @@ class QueueFull(NoRoom):
     status = 503
     waiting: int
     seconds: int = 1
+
+
+@dataclass(eq=False)
+class RateLimited(NoRoom):
+    """The key `name` may ask for `limit` ("60/min"); after `seconds` there is room again."""
+
+    status = 429
+    name: str
+    limit: str
+    seconds: int
 
 
 @dataclass(eq=False)

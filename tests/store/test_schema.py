@@ -123,6 +123,14 @@ def fill_0009(connection: Connection) -> None:
     connection.execute(text(f"INSERT INTO memories VALUES {values}"))
 
 
+def fill_0010(connection: Connection) -> None:
+    """And a key, with a browser that signed in with it."""
+    fill_0009(connection)
+    values = "('k', 'ann', 'phone', 'd1', 'fab_abcdef', '[\"chat\"]', '60/min', '', 1.0, 0.0, 2.0)"
+    connection.execute(text(f"INSERT INTO api_keys VALUES {values}"))
+    connection.execute(text("INSERT INTO key_sessions VALUES ('d2', 'k', 'ann', 1.0, 9.0)"))
+
+
 FILLED: dict[str, Callable[[Connection], None]] = {
     "0001": fill_0001,
     "0002": fill_0002,
@@ -133,6 +141,7 @@ FILLED: dict[str, Callable[[Connection], None]] = {
     "0007": fill_0007,
     "0008": fill_0008,
     "0009": fill_0009,
+    "0010": fill_0010,
 }
 """For each step a database of that time with data in it. A new step adds its own."""
 

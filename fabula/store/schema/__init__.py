@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from fabula.store.schema import characters, chats, jobs, memory, presets, search, stories, tunings
+from fabula.store.schema import accounts, characters, chats, jobs, memory, presets, search, stories, tunings
 from fabula.store.schema.base import metadata
 
-__all__ = ["characters", "chats", "jobs", "memory", "metadata", "presets", "search", "stories", "tunings"]
+__all__ = [
+    "accounts",
+    "characters",
+    "chats",
+    "jobs",
+    "memory",
+    "metadata",
+    "presets",
+    "search",
+    "stories",
+    "tunings",
+]
