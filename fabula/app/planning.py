@@ -10,7 +10,7 @@ import dataclasses
 from fabula.app.config import Config
 from fabula.app.engines import Engines
 from fabula.app.shelf import ModelShelf
-from fabula.core.errors import BadParameter, BuildMissing, ModelNotFound
+from fabula.core.errors import BadParameter, BuildMissing
 from fabula.core.load import LoadOptions
 from fabula.core.model import LocalModel
 from fabula.core.plan import Held, Note, Plan
@@ -22,8 +22,8 @@ from fabula.engine.transformers_child import plan as transformers_plan
 from fabula.engine.tune.shelf import Key, Tuning, Tunings, key
 from fabula.models import fit, hardware
 from fabula.models.fit.asking import Answers
+from fabula.models.fit.neighbours import Neighbours
 from fabula.models.formats.folders import FORMAT as SAFETENSORS
-from fabula.models.projectors import size_of
 from fabula.store.home import Home
 
 GIB = 1 << 30
@@ -51,7 +51,7 @@ class Planning:
     def _plan_file(self, model: LocalModel, wished: LoadOptions, machine: hardware.Machine) -> Plan:
         measured = self.measured(model, wished)
         wanted = fit.Wanted.of(whole_texts(model, wished.over(measured)))
-        beside, build = self._beside(model, wanted.options), self._engines.build
+        beside, build = self._neighbours.of(model, wanted.options), self._engines.build
         plan = fit.plan(model, machine, wanted, gpu=build.uses_gpus, beside=beside, engine=build.version)
         why = [tuned_note(measured)] if measured.said() else []
         return dataclasses.replace(plan, reasons=(*plan.reasons, *why))
@@ -72,7 +72,7 @@ class Planning:
             uses_gpus=build.uses_gpus,
             engine=build.version,
             settings=self._shelf.load_options,
-            beside=self._beside,
+            neighbours=self._neighbours,
         )
 
     def machine(self) -> hardware.Machine:
@@ -86,21 +86,11 @@ class Planning:
         except BuildMissing:
             return False
 
-    def _beside(self, model: LocalModel, options: LoadOptions) -> fit.Beside:
-        adapters, projector = self._shelf.adapters_size(options), size_of(model.projector)
-        return fit.Beside(adapters=adapters, projector=projector, draft=self._draft_bytes(options))
-
-    def _draft_bytes(self, options: LoadOptions) -> int:
-        """All that a draft takes: it has the context and the slots of the model that it guesses for."""
-        if not options.draft:
-            return 0
-        try:
-            draft = self._shelf.find(options.draft)
-        except ModelNotFound:
-            return 0  # said when it is loaded
-        alike = LoadOptions(context=options.context, slots=options.slots, gpu_layers=options.gpu_layers)
-        planned = fit.plan(draft, self.machine(), fit.Wanted.of(alike), gpu=self._engines.build.uses_gpus)
-        return sum(device.total - device.reserve for device in planned.devices)
+    @property
+    def _neighbours(self) -> Neighbours:
+        return Neighbours(
+            self._shelf.find, self._shelf.adapters.find, self.machine, lambda: self._engines.build.uses_gpus
+        )
 
     # ── what was measured ───────────────────────────────────────────────────────────────────────────
 

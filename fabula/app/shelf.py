@@ -128,12 +128,6 @@ class ModelShelf:
                 self._config.save_model(model, without(options, name))
         self.adapters.remove(name)
 
-    def adapters_size(self, options: LoadOptions) -> int:
-        """Bytes that the attached adapters take beside the model."""
-        attached = dict(options.adapters or ())
-        known = self.adapters.list() if attached else ()
-        return sum(adapter.size for adapter in known if adapter.name in attached)
-
     def _adapters_beside_models(self) -> list[Path]:
         return [model.path for model in self.catalog.list() if model.problem == "models.problem.adapter"]
 

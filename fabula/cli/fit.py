@@ -27,6 +27,11 @@ SlotsOption = Annotated[int, typer.Option("--slots", metavar="COUNT", help=say("
 VramOption = Annotated[str, typer.Option("--vram", metavar="SIZE", help=say("cli.fit.vram"))]
 RamOption = Annotated[str, typer.Option("--ram", metavar="SIZE", help=say("cli.fit.ram"))]
 GpuOption = Annotated[str, typer.Option("--gpu", metavar="NAME", help=say("cli.fit.gpu"))]
+AdapterOption = Annotated[
+    list[str], typer.Option("--adapter", metavar="NAME|FILE", help=say("cli.fit.adapter"), show_default=False)
+]
+MmprojOption = Annotated[str, typer.Option("--mmproj", metavar="FILE", help=say("cli.fit.mmproj"))]
+DraftOption = Annotated[str, typer.Option("--draft", metavar="NAME|FILE", help=say("cli.fit.draft"))]
 ExactOption = Annotated[bool, typer.Option("--exact", help=say("cli.fit.exact"))]
 SpeedOption = Annotated[bool, typer.Option("--speed", help=say("cli.fit.speed"))]
 BatchOption = Annotated[
@@ -43,6 +48,9 @@ def fit(
     vram: VramOption = "",
     ram: RamOption = "",
     gpu: GpuOption = "",
+    adapter: AdapterOption = [],  # noqa: B006  # typer reads it, nobody changes it
+    mmproj: MmprojOption = "",
+    draft: DraftOption = "",
     exact: ExactOption = False,
     speed: SpeedOption = False,
     batch: BatchOption = None,
@@ -61,6 +69,9 @@ def fit(
         ram=bytes_of("ram", ram) if ram else 0,
         vram=bytes_of("vram", vram) if vram else -1,
         gpu=gpu,
+        adapters=tuple(adapter),
+        projector=mmproj,
+        draft=draft,
     )
     with screen.spinner(say("cli.fit.reading", target=target)):
         answer = asked(home).answer(question)
@@ -92,8 +103,7 @@ def asked(home: Path | None) -> Answers:
     from fabula.models import hardware
     from fabula.models.adapters.shelf import Adapters
     from fabula.models.catalog import Catalog
-    from fabula.models.fit.wanted import Beside
-    from fabula.models.projectors import size_of
+    from fabula.models.fit.neighbours import Neighbours
     from fabula.store import settings
     from fabula.store.home import Home
 
@@ -103,21 +113,17 @@ def asked(home: Path | None) -> Answers:
     def options(model: LocalModel) -> LoadOptions:
         return told.models.get(model.name, NOTHING)
 
-    def beside(model: LocalModel, options: LoadOptions) -> Beside:
-        attached = dict(options.adapters or ())
-        known = Adapters(place.adapters).list() if attached else ()
-        sizes = (adapter.size for adapter in known if adapter.name in attached)
-        return Beside(adapters=sum(sizes), projector=size_of(model.projector))
-
-    build = builds.in_use(place.engines, told.engine_build)
+    build, shelf = builds.in_use(place.engines, told.engine_build), Catalog(place.models).find
     return Answers(
         hardware.machine,
         place.headers,
-        Catalog(place.models).find,
+        shelf,
         uses_gpus=build.uses_gpus,
         engine=build.version,
         settings=options,
-        beside=beside,
+        neighbours=Neighbours(
+            shelf, Adapters(place.adapters).find, hardware.machine, lambda: build.uses_gpus
+        ),
     )
 
 
@@ -189,9 +195,9 @@ def show_speed(speed: Speed | None, *, elsewhere: bool = False) -> None:
 
 
 def engine_arguments(answer: Answer) -> list[str]:
-    from fabula.engine.llamacpp.loading import shown_arguments
+    from fabula.engine.llamacpp.loading import answered_arguments
 
-    return shown_arguments(answer.model, answer.plan) if answer.plan.verdict != "no" else []
+    return answered_arguments(answer)
 
 
 def show(answer: Answer, arguments: list[str]) -> None:
@@ -211,7 +217,7 @@ def show(answer: Answer, arguments: list[str]) -> None:
         ]
     )
     screen.pairs(details(answer))
-    for note in (*plan.reasons, *plan.warnings):
+    for note in (*answer.hints, *plan.reasons, *plan.warnings):
         screen.note(note.say(language()))
     if arguments:
         screen.note(say("cli.fit.arguments", arguments=" ".join(arguments)))

@@ -10,6 +10,9 @@ from fabula.cli.studio import connect
 from fabula.cli.words import say
 from fabula.core.texts import as_bytes
 
+BESIDE = {"mmproj": "cli.list.projector", "adapter": "cli.list.adapter"}
+"""Files that are no models, and nothing is wrong with them."""
+
 
 def list_(home: HomeOption = None, json: JsonOption = False) -> None:
     with connect(home) as studio:
@@ -41,7 +44,7 @@ def row(model: dict[str, Any]) -> tuple[str, ...]:
 def state(model: dict[str, Any]) -> str:
     """In one or two words: what it is doing, or that it cannot be used."""
     if model["problem"]:
-        return say("cli.list.broken")
+        return say(BESIDE.get(model["problem_kind"], "cli.list.broken"))
     if (elsewhere := model.get("elsewhere")) and elsewhere["reach"] != "machine":
         return say("cli.list.elsewhere", host=elsewhere["host"])
     if model["busy"]:

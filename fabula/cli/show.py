@@ -114,7 +114,7 @@ def memory(plan: dict[str, Any], *, elsewhere: bool = False) -> list[tuple[str, 
             say(f"cli.columns.verdict{'_elsewhere' if elsewhere else ''}"),
             say("cli.show.verdict", verdict=verdict, tier=tier),
         ),
-        (say("cli.columns.context"), say("cli.show.context", tokens=plan["context"], slots=plan["slots"])),
+        (say("cli.columns.context"), context(plan)),
     ]
     for device in plan["devices"]:
         parts = {name: device[name] for name in ("weights", "kv", "compute", "output", "reserve", "beside")}
@@ -123,3 +123,9 @@ def memory(plan: dict[str, Any], *, elsewhere: bool = False) -> list[tuple[str, 
         name = say("cli.columns.memory") if device["name"] == "memory" else device["name"]
         rows.append((name, f"{total} ({split})"))
     return rows
+
+
+def context(plan: dict[str, Any]) -> str:
+    if plan["slots"] == 1:
+        return say("cli.show.context_one", tokens=plan["context"])
+    return say("cli.show.context", tokens=plan["context"], slots=plan["slots"])

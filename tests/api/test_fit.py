@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
+import tiny_model
 from adapter_making import change, write_gguf
 
 from fabula.cli.fit import asked
@@ -50,6 +51,11 @@ def fit(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.
     return run
 
 
+def host(told: dict[str, Any]) -> dict[str, int]:
+    first: dict[str, int] = told["plan"]["devices"][0]
+    return first
+
+
 def test_a_file_is_planned_in_bytes(fit: Fit, file: Path) -> None:
     [told] = fit(str(file), "--ctx", "8k", "--slots", "1", "--ram", "32GiB", "--vram", "24GiB")
     host, card = told["plan"]["devices"]
@@ -80,13 +86,26 @@ def test_a_number_of_parameters_gets_a_rough_plan(fit: Fit) -> None:
     assert told["arguments"] == []
 
 
-def test_what_lies_beside_a_model_counts(tmp_path: Path) -> None:
+def test_what_lies_beside_a_model_counts(fit: Fit, file: Path, tmp_path: Path) -> None:
+    words = write_gguf(tmp_path / "words.gguf", {"blk.0.attn_v.weight": change((8, 4), 1, "v")})
+    draft = tiny_model.write(tmp_path / "guesses.gguf")
+    [alone] = fit(str(file), "--ctx", "4096")
+    [three] = fit(str(file), "--ctx", "4096", "--adapter", str(words), "--adapter", str(words))
+    [two] = fit(str(file), "--ctx", "4096", "--draft", str(draft))
+    more = host(three)["beside"] - host(alone)["beside"]
+    assert more == 2 * words.stat().st_size
+    assert host(two)["beside"] > host(alone)["beside"]
+
+
+def test_what_is_set_for_a_model_lies_beside_it(tmp_path: Path) -> None:
     home = Home(tmp_path / "home")
     home.adapters.mkdir(parents=True)
     words = write_gguf(home.adapters / "words.gguf", {"blk.0.attn_v.weight": change((8, 4), 1, "v")})
     model = LocalModel(name="tiny", path=tmp_path / "tiny.gguf", size=0)
-    beside = asked(home.path).beside(model, LoadOptions(adapters=(("words", 1.0),)))
-    assert beside.adapters == words.stat().st_size
+    neighbours = asked(home.path).neighbours
+    assert neighbours
+    beside = neighbours.of(model, LoadOptions(adapters=(("words", 1.0), ("gone", 1.0)), draft="gone"))
+    assert (beside.adapters, beside.draft) == (words.stat().st_size, 0)
 
 
 def test_many_rows_are_planned_at_once(fit: Fit) -> None:
@@ -104,6 +123,9 @@ def test_many_rows_are_planned_at_once(fit: Fit) -> None:
         (["8B", "--ram", "much"], "24GiB"),
         (["8B", "--kv", "q3_9"], "q8_0"),
         (["8B", "--ctx", "0"], "8192"),
+        (["8B", "--adapter", "nobody"], "nobody"),
+        (["8B", "--mmproj", "nowhere.gguf"], "mmproj"),
+        (["8B", "--draft", "nobody"], "no model"),
         ([], "target"),
         (["--batch", "absent.jsonl"], "absent.jsonl"),
     ],

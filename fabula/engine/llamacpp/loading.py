@@ -14,6 +14,7 @@ from fabula.core.load import LoadOptions
 from fabula.core.model import LocalModel
 from fabula.core.plan import Plan
 from fabula.engine.builds.builds import Build
+from fabula.models.fit.asking import Answer
 
 
 def engine_name(build: Build, version: str) -> str:
@@ -146,6 +147,12 @@ def shown_arguments(model: LocalModel, plan: Plan) -> list[str]:
     told = arguments(settings)
     at = told.index("--ctx-checkpoints")  # the server's own number of them is not the plan's matter
     return [*told[:at], *told[at + 2 :]]
+
+
+def answered_arguments(answer: Answer) -> list[str]:
+    """The same for an answer of the planner; nothing where no file is known or nothing fits."""
+    plan = answer.plan
+    return [] if plan.verdict == "no" or plan.tier == "rough" else shown_arguments(answer.model, plan)
 
 
 FLAGS = ("--no-webui", "--slots", "--jinja")

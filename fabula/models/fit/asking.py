@@ -11,20 +11,23 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
-from fabula.core.errors import BadParameter, ModelNotFound, NotAModel
+from fabula.core.errors import AdapterNotFound, BadParameter, ModelNotFound, NotAModel
 from fabula.core.load import KV_TYPES, NOTHING, LoadOptions
 from fabula.core.model import LocalModel
 from fabula.core.plan import Plan
-from fabula.core.texts import phrase
+from fabula.core.texts import Phrase, phrase
+from fabula.models.adapters.adapter import Adapter
 from fabula.models.cards import find as find_card
 from fabula.models.fit.anatomy import Anatomy, anatomy
 from fabula.models.fit.constants import KNOWN_BUILD
+from fabula.models.fit.neighbours import Neighbours, projector_of
 from fabula.models.fit.oracle import Oracle
 from fabula.models.fit.plan import plan
 from fabula.models.fit.rough import counted
-from fabula.models.fit.wanted import NOTHING_BESIDE, Beside, Wanted
+from fabula.models.fit.wanted import Beside, Wanted
 from fabula.models.formats.gguf import Header
 from fabula.models.formats.identify import identify
+from fabula.models.formats.inspecting import contradictions
 from fabula.models.gpus import Gpu
 from fabula.models.hardware import Machine
 from fabula.models.sources import places
@@ -46,6 +49,9 @@ class Question:
     ram: int = 0  # bytes that may be taken
     vram: int = -1
     gpu: str = ""  # a card of the table
+    adapters: tuple[str, ...] = ()  # names or files of what is loaded with it, and so the next two
+    projector: str = ""
+    draft: str = ""
 
     @property
     def elsewhere(self) -> bool:
@@ -60,6 +66,8 @@ class Question:
             slots=self.slots or None,
             kv_type=keys or None,
             kv_type_v=values or None,
+            adapters=tuple((name, 1.0) for name in self.adapters) or None,
+            draft=self.draft or None,
         ).over(base)
 
 
@@ -75,6 +83,11 @@ class Answer:
     headers: tuple[Header, ...] = ()  # of that model
     requests: int = 0  # to read them
 
+    @property
+    def hints(self) -> list[Phrase]:
+        """Where the name says something else than the header: the plan is made by the header."""
+        return [] if self.plan.tier == "rough" else contradictions(self.model)
+
     async def asked(self, oracle: Oracle) -> Self:
         """With the engine's own figures. Raises what the oracle raises, and BadParameter for a mere size."""
         if self.plan.tier == "rough":
@@ -86,7 +99,7 @@ class Answer:
 class Answers:
     """Answers questions for one machine and one shelf.
 
-    `shelf` finds models by name, `settings` says what is set for one, `beside` what is loaded with it. In
+    `shelf` finds models by name, `settings` says what is set for one, `neighbours` what is loaded with it. In
     `cache` headers from elsewhere are kept.
     """
 
@@ -96,16 +109,19 @@ class Answers:
     uses_gpus: bool = False
     engine: str = KNOWN_BUILD
     settings: Callable[[LocalModel], LoadOptions] = lambda model: NOTHING
-    beside: Callable[[LocalModel, LoadOptions], Beside] = lambda model, options: NOTHING_BESIDE
+    neighbours: Neighbours | None = None
 
     def answer(self, question: Question) -> Answer:
-        """Raises ModelNotFound, BadParameter, or what reading a header from elsewhere raises."""
+        """Raises ModelNotFound, BadParameter, what reading a header from elsewhere raises, or for adapters
+        AdapterNotFound and AdapterUnusable."""
         model, headers, requests = self._target(question.target)
         body = anatomy(headers) if headers else None
         machine = machine_for(question, self.machine())
         gpu = bool(machine.gpus) if question.elsewhere else self.uses_gpus
         options = question.options(NOTHING if question.elsewhere else self.settings(model))
-        beside = self.beside(model, options)
+        if question.projector:
+            model = replace(model, projector=projector_of(question.projector))
+        beside = self._beside(question, model, options)
         planned = plan(model, machine, Wanted.of(options), gpu, beside, body, self.engine)
         return Answer(
             plan=planned,
@@ -118,6 +134,13 @@ class Answers:
             options=options,
             requests=requests,
         )
+
+    def _beside(self, question: Question, model: LocalModel, options: LoadOptions) -> Beside:
+        neighbours = self.neighbours or Neighbours(
+            self.shelf, _no_adapter, self.machine, lambda: self.uses_gpus
+        )
+        neighbours.check(question.options())
+        return neighbours.of(model, options)
 
     def _target(self, text: str) -> tuple[LocalModel, tuple[Header, ...], int]:
         """What is planned: its headers come with it where its file is elsewhere."""
@@ -153,6 +176,10 @@ def fit(target: str, cache: Path, machine: Machine, **wishes: int | str) -> Plan
 
     answers = Answers(lambda: machine, cache, nowhere, uses_gpus=bool(machine.gpus))
     return answers.answer(Question(target=target, **wishes)).plan  # type: ignore[arg-type]
+
+
+def _no_adapter(name: str) -> Adapter:
+    raise AdapterNotFound(name, "–")
 
 
 def _of_file(file: Path) -> LocalModel:

@@ -34,5 +34,6 @@ def answer_data(
         "plan": plan_data(answer.plan, language),
         "arguments": list(arguments),
         "requests": answer.requests,
+        "hints": [hint.say(language) for hint in answer.hints],
         "speed": dataclasses.asdict(speed) if speed else None,
     }

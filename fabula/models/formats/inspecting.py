@@ -136,7 +136,7 @@ def inspected(model: LocalModel, headers: Sequence[Header], missing: tuple[str, 
         bits=_bits(types),
         files=tuple(header.path.name for header in headers),
         missing=missing,
-        notes=(*_contradictions(model), *_split_contradiction(headers)),
+        notes=(*contradictions(model), *_split_contradiction(headers)),
     )
 
 
@@ -196,7 +196,8 @@ def _base_models(header: Header) -> tuple[str, ...]:
 # ── names against headers ───────────────────────────────────────────────────────────────────────────
 
 
-def _contradictions(model: LocalModel) -> list[Phrase]:
+def contradictions(model: LocalModel) -> list[Phrase]:
+    """What the name of its file says otherwise than its header."""
     name, notes = model_name(model.path), list[Phrase]()
     words = re.split(r"[-.]", name.upper())
     said = [kind for kind in FILE_TYPES.values() if kind in words]
@@ -251,7 +252,7 @@ def _folder(folder: Path) -> Inspection:
         files=files,
         missing=missing,
         safe=model.problem != "models.problem.pickle",
-        notes=tuple(_contradictions(model)),
+        notes=tuple(contradictions(model)),
     )
 
 

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Request
 from pydantic import Field
 
 from fabula.app import Studio
-from fabula.engine.llamacpp.loading import shown_arguments
+from fabula.engine.llamacpp.loading import answered_arguments
 from fabula.engine.oracle import EngineOracle
 from fabula.engine.speed.estimate import estimate
 from fabula.engine.speed.shelf import Speeds
-from fabula.models.fit.asking import Answer, Question, kv_of
+from fabula.models.fit.asking import Question, kv_of
 from fabula.models.fit.telling import answer_data
 from fabula.server.caller import caller_of
 from fabula.server.native.bodies import Body
 
 MOST_BYTES = 1 << 50
+Name = Annotated[str, Field(min_length=1, max_length=2000)]
 
 
 class Fit(Body):
@@ -31,6 +32,9 @@ class Fit(Body):
     ram: int = Field(0, ge=0, le=MOST_BYTES)
     vram: int = Field(-1, ge=-1, le=MOST_BYTES)
     gpu: str = Field("", max_length=80)
+    adapters: tuple[Name, ...] = Field((), max_length=32)  # names or files, and so the next two
+    projector: str = Field("", max_length=2000)
+    draft: str = Field("", max_length=2000)
     exact: bool = False  # the engine is asked for its own plan
 
     @property
@@ -49,10 +53,6 @@ def router(studio: Studio) -> APIRouter:
         if body.exact:
             answer = await answer.asked(EngineOracle(studio.engines.build))
         speed = await asyncio.to_thread(estimate, answer, Speeds(studio.home.speeds), studio.engines.build)
-        return answer_data(answer, arguments(answer), caller_of(request).language, speed)
+        return answer_data(answer, answered_arguments(answer), caller_of(request).language, speed)
 
     return routes
-
-
-def arguments(answer: Answer) -> list[str]:
-    return shown_arguments(answer.model, answer.plan) if answer.plan.verdict != "no" else []

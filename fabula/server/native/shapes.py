@@ -119,6 +119,7 @@ def model(studio: Studio, row: LocalModel, language: str) -> Json:
         "loaded": row.name in loaded,
         "busy": loaded[row.name].busy if row.name in loaded else 0,
         "problem": problem_sentence(row, language),
+        "problem_kind": row.problem.removeprefix("models.problem."),
         "path": "" if row.elsewhere else str(row.path),
         "elsewhere": elsewhere(row, language),
         "place": row.place,
