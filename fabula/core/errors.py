@@ -19,8 +19,8 @@
     │                           RemoteNotFound, LorebookNotFound, EntryNotFound, PersonaNotFound,
     │                           MemoryNotFound, ScriptNotFound, TemplateNotFound,
     │                           UploadNotFound, BatchNotFound, KeyNotFound
-    ├── Unauthorized (401)      KeyMissing, KeyUnknown, KeyExpired
     │                           BlobNotFound
+    ├── Unauthorized (401)      KeyMissing, KeyUnknown, KeyExpired
     ├── Forbidden (403)         ForeignHost, ForeignOrigin, Blocked, ScopeMissing, NeedsKey
     ├── Conflict (409)          StaleRevision, ChatBusy, NothingToUndo, StudioRunning, PortInUse, ModelBusy,
     │                           PresetExists, PresetBuiltIn, CharacterChanged, RemoteExists, ModelExists,
