@@ -73,6 +73,7 @@ class Prepared:
     effective: dict[str, Any]
     ignored: tuple[str, ...] = ()
     cut_messages: int = 0
+    cut_tokens: int = 0  # of a raw prompt, at its beginning
     story: dict[str, Any] | None = None  # of a character's reply: how its prompt was laid out
     exact: dict[str, Any] | None = None  # where the usual engine lacks something: `Exactness.facts`
 
@@ -154,6 +155,7 @@ class Finished:
     engine: str = ""
     first_token_ms: float = 0.0
     cut_messages: int = 0  # messages of the chat that no longer fitted into the context
+    cut_tokens: int = 0  # tokens of a raw prompt that did not, at its beginning
     effective: dict[str, Any] | None = None  # the sampling that was really used
     ignored: tuple[str, ...] = ()  # parameters that were asked for and had no effect
     reasoning_tokens: int = 0  # of the completion tokens, those of the reasoning and its tags

@@ -24,6 +24,7 @@ def honesty(ends: Iterable[Finished], language: str = "en") -> dict[str, Any]:
         "bans": [end.bans.facts() if end.bans else None for end in ends],
         "exact": _exact(ends[0].exact, language) if ends else None,
         "cut_messages": max((end.cut_messages for end in ends), default=0),
+        "cut_tokens": max((end.cut_tokens for end in ends), default=0),
     }
 
 

@@ -56,6 +56,7 @@ async def planned(
 ) -> PromptPlan:
     """A plain chat, cut to the context. Sizes are guessed where there is no counter."""
     context, tokenizer = worker.plan.context or UNKNOWN_CONTEXT, worker.model.tokenizer
+    context = min(context, request.limit or context)
     table = await counts.recall(tokenizer, request.messages)
     while True:
         plan = assemble(

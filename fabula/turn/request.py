@@ -33,7 +33,9 @@ class TurnRequest:
 
     `continues` leaves the last message open, so that the model lengthens it. `overflow` says what happens
     to a conversation that is longer than the context: refuse it with the numbers, or cut the oldest messages
-    and say how many. `ignored` names parameters that the caller asked for and nobody can honour.
+    and say how many. Of a raw prompt the beginning is cut, behind its `head`, which stands before it and is
+    never cut; `limit` is a context that is shorter than the engine's, 0 = the engine's. `ignored` names
+    parameters that the caller asked for and nobody can honour.
 
     `tools` are shown to the model where its template can; with `tool_choice` "required" it has to call one of
     them, or `only_tool`. `reasoning_format` names a family of think tags where the template does not tell it
@@ -47,6 +49,8 @@ class TurnRequest:
     messages: tuple[Message, ...] = ()
     prompt: Pieces = ()
     suffix: str = ""
+    head: str = ""
+    limit: int = 0  # tokens of prompt and reply together
     continues: bool = False
     overflow: Literal["refuse", "cut"] = "refuse"
     ignored: tuple[str, ...] = ()

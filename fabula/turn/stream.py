@@ -22,7 +22,7 @@ from fabula.core.worker import Counts, Place, Prompt, Sees, TellsExactness, Work
 from fabula.prompt.assemble import render
 from fabula.prompt.infill import gap
 from fabula.prompt.openings import openings
-from fabula.turn import bounds, conversing, structure, telling
+from fabula.turn import bounds, conversing, cutting, structure, telling
 from fabula.turn.answers import read, sampled
 from fabula.turn.endings import ended
 from fabula.turn.looking import Looked, look, planned
@@ -39,6 +39,7 @@ class _Made:
     prompt: Prompt
     cut: int = 0
     laid: Laid | None = None
+    cut_tokens: int = 0  # of a raw prompt
 
 
 class Turns:
@@ -66,7 +67,7 @@ class Turns:
             worker = place.worker
             if worker.model.pooling:
                 raise WritesNoText(worker.model.name)
-            if request.prompt or request.overflow == "refuse":
+            if request.overflow == "refuse":
                 bounds.check_against(said, worker.plan.context)
             manner = _manner(request, worker)
             made = await self._prompt(request, worker, manner)
@@ -125,9 +126,7 @@ class Turns:
         if conversing.converses(worker) and not request.prompt:
             return _Made(*await conversing.prompt(request, worker, manner.messages))
         if request.prompt:
-            fills = request.suffix and worker.model.infill
-            pieces = gap(request.prompt, request.suffix, worker.model.infill) if fills else request.prompt
-            return _Made(Prompt(pieces, images=_visible(request.images, worker)))
+            return await self._raw(request, worker)
         template, tokenizer = manner.template, worker.model.tokenizer
         images = tuple(image for message in manner.messages for image in message.images)
         _visible(images, worker)
@@ -136,6 +135,16 @@ class Turns:
             return _Made(Prompt(without_bos(pieces, worker), openings=openings(template), images=images))
         plan = await planned(request, worker, worker, manner, self._counts)
         return _Made(await whole(plan.pieces, worker, worker, template), plan.cut_messages)
+
+    async def _raw(self, request: TurnRequest, worker: Worker) -> _Made:
+        fills, images = request.suffix and worker.model.infill, _visible(request.images, worker)
+        if request.overflow == "cut" and not (fills or images) and isinstance(worker, Counts):
+            prompt, cut = await cutting.fitting(request, worker, worker.plan.context)
+            return _Made(prompt, cut_tokens=cut)
+        pieces = cutting.headed(request)
+        return _Made(
+            Prompt(gap(pieces, request.suffix, worker.model.infill) if fills else pieces, images=images)
+        )
 
     async def _told(self, story: Telling, request: TurnRequest, worker: Worker, manner: Manner) -> _Made:
         """What the model will read is judged too: a card and its lore are texts of strangers."""
@@ -195,6 +204,7 @@ def _known(
         effective=effective | {"seed": request.sampling.seed},  # a random one is told at the end
         ignored=(*ignored, *manner.ignored, *request.ignored),
         cut_messages=made.cut,
+        cut_tokens=made.cut_tokens,
         story=telling.facts(made.laid) if made.laid else None,
         exact=exactness.facts() if exactness else None,
     )
@@ -217,6 +227,7 @@ class _Facts:
             engine=self._known.engine,
             first_token_ms=self._first_ms,
             cut_messages=self._known.cut_messages,
+            cut_tokens=self._known.cut_tokens,
             story=self._known.story,
             exact=self._known.exact,
             effective=delta.effective or self._known.effective,
@@ -226,7 +237,8 @@ class _Facts:
 
 def _said(request: TurnRequest) -> tuple[Message, ...]:
     """What the guard reads: the messages, or the text of a raw prompt (ready token ids say nothing to it)."""
-    text = "".join(piece for piece in (*request.prompt, request.suffix) if isinstance(piece, str))
+    pieces = (request.head, *request.prompt, request.suffix)
+    text = "".join(piece for piece in pieces if isinstance(piece, str))
     return (*request.messages, Message(role="user", text=text)) if text else request.messages
 
 
