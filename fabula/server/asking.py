@@ -42,18 +42,23 @@ class Ask:
 
 def turns_of(studio: Studio, request: Request, ask: Ask, model: str) -> list[AsyncGenerator[Delta, None]]:
     """One stream per choice, in the order of their index."""
+    asked, each = requests_of(request, ask, model), range(ask.choices)
+    return [studio.turns.stream(_nth(turn, ask.sampling, choice)) for turn in asked for choice in each]
+
+
+def requests_of(request: Request, ask: Ask, model: str) -> list[TurnRequest]:
+    """One for each conversation and each prompt, whatever the number of choices."""
     common: dict[str, Any] = {
         "model": model,
+        "sampling": ask.sampling,
         "context": Context(caller_of(request), siblings=ask.choices),
         "ignored": ask.ignored,
         **ask.turn,
     }
-    asked = [
+    return [
         TurnRequest(**{"messages": messages, "continues": is_open(messages[-1]), **common})
         for messages in ask.conversations
     ] + [TurnRequest(prompt=prompt, **common) for prompt in ask.prompts]
-    each = range(ask.choices)
-    return [studio.turns.stream(_nth(turn, ask.sampling, choice)) for turn in asked for choice in each]
 
 
 def is_open(last: Message) -> bool:

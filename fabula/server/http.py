@@ -21,6 +21,7 @@ from fabula.core.errors import (
 )
 from fabula.core.texts import phrase
 from fabula.server.answers import answer
+from fabula.server.anthropic import routes as anthropic_routes
 from fabula.server.door import MAX_BODY, Door
 from fabula.server.mistakes import refusal
 from fabula.server.native import (
@@ -72,7 +73,9 @@ def behind(studio: Studio) -> ASGIApp:
         redoc_url=None,
         max_body_size=MAX_BODY,
     )
-    app.include_router(openai_routes.router(studio))  # first: routes are tried one by one
+    # First: routes are tried one by one. Anthropic's before OpenAI's: two paths of theirs are the same.
+    app.include_router(anthropic_routes.router(studio))
+    app.include_router(openai_routes.router(studio))
     model_rooms = (
         downloads,
         searching,
