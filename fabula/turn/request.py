@@ -41,6 +41,7 @@ class TurnRequest:
     them, or `only_tool`. `reasoning_format` names a family of think tags where the template does not tell it
     ("none" leaves tags in the text); `variables` are for the template. `hurry` ends reasoning while it runs.
     With a `story` the prompt is laid out as one; `messages` are then its own, as the tree has them.
+    `images` are those of a raw prompt, one for each `messages.IMAGE` in its texts.
     """
 
     model: str
@@ -48,6 +49,7 @@ class TurnRequest:
     context: Context = field(default_factory=Context)
     messages: tuple[Message, ...] = ()
     prompt: Pieces = ()
+    images: tuple[bytes, ...] = ()
     suffix: str = ""
     head: str = ""
     limit: int = 0  # tokens of prompt and reply together
