@@ -20,7 +20,7 @@ class Making:
         from fabula.lab.quantize.job import ask
         from fabula.lab.quantize.ordering import Wishes
 
-        model = self._shelf.find(source)
+        model = self._shelf.weights(source)
         require_here(model)
         asked = Wishes(model=model.name, type=type, **wishes)
         type_made = await asyncio.to_thread(ask, self._home, model, asked)
@@ -30,7 +30,7 @@ class Making:
         """Raises what `lab.quantize.statistics.task` raises."""
         from fabula.lab.quantize.statistics import Wishes, task
 
-        model = self._shelf.find(source)
+        model = self._shelf.weights(source)
         require_here(model)
         asked = Wishes(model=model.name, **wishes)
         ready = await asyncio.to_thread(task, model, asked, self._home)

@@ -49,7 +49,7 @@ class Measuring:
         """Measures in a child process; what is idle and stands in its way is unloaded first."""
         from fabula.engine.tune.job import Wishes
 
-        model = self._shelf.find(name)
+        model = self._shelf.weights(name)
         require_here(model)
         if model.format != GGUF:
             raise BadParameter("model", model.name, phrase("expected.gguf"))

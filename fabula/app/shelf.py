@@ -8,11 +8,12 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import functools
+from collections.abc import Iterable
 from pathlib import Path
 
 from fabula.app.config import Config
 from fabula.core.errors import ModelNotFound, RunsElsewhere
-from fabula.core.load import LoadOptions
+from fabula.core.load import LoadOptions, Wish
 from fabula.core.model import LocalModel
 from fabula.engine.beside import MARK, base, is_copy
 from fabula.engine.choice import Choice, choose
@@ -21,6 +22,7 @@ from fabula.engine.remote.remotes import Remotes
 from fabula.models.adapters.attached import with_one, without
 from fabula.models.adapters.shelf import Adapters
 from fabula.models.catalog import Catalog
+from fabula.models.derived import Derived, DerivedModels
 from fabula.store.home import Home
 
 ALONE = LoadOptions(slots=1)  # the exact engine serves one request at a time
@@ -30,14 +32,16 @@ class ModelShelf:
     def __init__(self, home: Home, config: Config, remotes: Remotes) -> None:
         self._config = config
         self.catalog = Catalog(home.models)
+        self.derived = DerivedModels(home.derived)
         self.remotes = remotes
         self.adapters = Adapters(home.adapters, self._adapters_beside_models)
 
     # ── by name ─────────────────────────────────────────────────────────────────────────────────────
 
     def all(self) -> list[LocalModel]:
-        """Those on this machine, then those of servers."""
-        return [*self.catalog.list(), *self.remotes.models()]
+        """Those on this machine, those made of another one, then those of servers."""
+        here, there = self.catalog.list(), self.remotes.models()
+        return [*here, *self._made((*here, *there)), *there]
 
     def find(self, name: str) -> LocalModel:
         """The model for a name; "" is the default one: the setting, else the first that can write.
@@ -54,12 +58,18 @@ class ModelShelf:
 
     def named(self, name: str) -> LocalModel:
         """One of this machine before one of a server, whose whole name it takes. Raises ModelNotFound."""
+        if told := self.derived.find(name):
+            return self._of(told)
+        return self._underived(name)
+
+    def _underived(self, name: str) -> LocalModel:
         try:
             here = self.catalog.find(name)
         except ModelNotFound as missing:
             if there := self.remotes.find(name):
                 return there
-            known = [missing.known, *(model.name for model in self.remotes.models())]
+            known = [missing.known, *(told.name for told in self.derived.all())]
+            known += [model.name for model in self.remotes.models()]
             raise ModelNotFound(missing.name, ", ".join(filter(None, known))) from None
         return here if here.name == name else self.remotes.find(name) or here
 
@@ -69,8 +79,35 @@ class ModelShelf:
             model = self.described(base(name))
             return dataclasses.replace(model, name=model.name + MARK)
         model = self.named(name)
+        if model.base and not model.problem:
+            described, told = self.described(model.base), self.derived.find(model.name)
+            alone = told is not None and told.is_alone
+            return dataclasses.replace(described, name=model.name, base=model.base) if alone else described
         chosen = self._config.of_model(model.name).chat_template
         return model if chosen is None else dataclasses.replace(model, chat_template=chosen)
+
+    # ── derived models ──────────────────────────────────────────────────────────────────────────────
+
+    def weights(self, name: str) -> LocalModel:
+        """The model whose weights a name means. Raises ModelNotFound."""
+        model = self.find(name)
+        return self._underived(model.base) if model.base else model
+
+    def wish(self, name: str, wish: Wish) -> Wish:
+        """For a load by hand: what a derived model wishes, under what is asked."""
+        told = self.derived.find(name)
+        return dataclasses.replace(wish, options=wish.options.over(told.wishes())) if told else wish
+
+    def _made(self, known: Iterable[LocalModel]) -> list[LocalModel]:
+        by_name = {model.name: model for model in known}
+        return [_derived(told, by_name.get(told.base)) for told in self.derived.all()]
+
+    def _of(self, told: Derived) -> LocalModel:
+        try:
+            found = self._underived(told.base)
+        except ModelNotFound:
+            return _derived(told, None)
+        return _derived(told, found if found.name == told.base else None)
 
     # ── what is set for one ─────────────────────────────────────────────────────────────────────────
 
@@ -84,14 +121,16 @@ class ModelShelf:
             settings.engine_kv_type,
             settings.engine_gpu_layers,
         )
-        said = self._config.of_model(base(model.name)).over(common)
+        told = self.derived.find(base(model.name)) if model.base else None
+        said = self._config.of_model(model.base or base(model.name)).over(common)
+        said = told.load.over(said) if told else said
         return ALONE.over(said) if said.is_exact or is_copy(model.name) else said
 
     def engine_of(self, model: LocalModel) -> Choice:
         """Raises BadParameter when no engine can run it."""
         if model.elsewhere:
             return remotes.choice(model)
-        return choose(model, self._config.of_model(model.name))
+        return choose(model, self._config.of_model(model.base or model.name))
 
     def set(self, model: LocalModel, options: LoadOptions) -> None:
         """Written to config.toml, for the model's next load. Where nothing is said of adapters, they stay.
@@ -130,6 +169,15 @@ class ModelShelf:
 
     def _adapters_beside_models(self) -> list[Path]:
         return [model.path for model in self.catalog.list() if model.problem == "models.problem.adapter"]
+
+
+def _derived(told: Derived, base: LocalModel | None) -> LocalModel:
+    """As the shelf shows it; without its base it can only be removed."""
+    if base is None:
+        gone = "models.problem.base_gone"
+        return LocalModel(name=told.name, path=Path(), size=0, problem=gone, base=told.base)
+    template = told.template or base.chat_template
+    return dataclasses.replace(base, name=told.name, base=base.name, chat_template=template, place="")
 
 
 @functools.lru_cache(maxsize=4)

@@ -30,6 +30,7 @@ from fabula.chats.scripts import Scripts
 from fabula.chats.stories import Stories
 from fabula.chats.story_shelf import StoryShelf
 from fabula.chats.templates import Templates
+from fabula.core.errors import ModelExists, ModelNeeded
 from fabula.core.model import LocalModel
 from fabula.core.request import LOCAL_OWNER
 from fabula.core.worker import Worker
@@ -45,6 +46,7 @@ from fabula.engine.tune.shelf import Tunings
 from fabula.guard.floor import FloorGuard
 from fabula.guard.policy import OpenPolicy
 from fabula.models import gpus
+from fabula.models.derived import Derived
 from fabula.models.starter import STARTER
 from fabula.models.suggestions import Suggestion, suggest
 from fabula.store import backup, settings
@@ -143,6 +145,7 @@ class Studio:
         self.characters = Characters(self.database, media)
         self.guard = FloorGuard(OpenPolicy())
         self.turns = Turns(self.beside, self.guard, RememberedCounts(self.chats))
+        self.turns.derived = self.shelf.derived.find
         self.live = Live(self.journal)
         self.stories = Stories(self.database, self.chats, self.characters)
         self.story_shelf = StoryShelf(self.database, self.chats)
@@ -197,12 +200,35 @@ class Studio:
         return suggest(machine, here, self.planning.uses_gpus, language)
 
     async def remove_model(self, name: str) -> None:
-        """Unloaded, and deleted. Raises ModelNotFound, ModelBusy, RunsElsewhere."""
-        require_here(model := self.shelf.named(name))
+        """Unloaded, and deleted; of a derived model only what it adds to its base.
+
+        Raises ModelNotFound, ModelBusy, RunsElsewhere, ModelNeeded."""
+        model = self.shelf.named(name)
+        if model.base:
+            await self._remove_derived(model)
+            return
+        require_here(model)
+        if needed := self.shelf.derived.of(model.name):
+            raise ModelNeeded(model.name, ", ".join(needed))
         await self.supervisor.unload(name)
         if self.supervisor.is_loaded(copy := model.name + MARK):
             await self.supervisor.unload(copy)
         await asyncio.to_thread(self.shelf.catalog.remove, name)
+        self._models_changed()
+
+    async def _remove_derived(self, model: LocalModel) -> None:
+        """An engine that it has for itself goes with it."""
+        for running in self.supervisor.running():
+            if running.model in (model.name, model.name + MARK):
+                await self.supervisor.unload(running.model)
+        self.shelf.derived.remove(model.name)
+        self._models_changed()
+
+    def save_derived(self, told: Derived) -> None:
+        """In place of a derived model of that name. Raises ModelExists where another one has it."""
+        if any(model.name.lower() == told.name.lower() for model in self.shelf.all() if not model.base):
+            raise ModelExists(told.name)
+        self.shelf.derived.save(told)
         self._models_changed()
 
     async def remove_remote(self, name: str) -> None:

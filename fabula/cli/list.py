@@ -49,7 +49,10 @@ def state(model: dict[str, Any]) -> str:
         return say("cli.list.elsewhere", host=elsewhere["host"])
     if model["busy"]:
         return say("cli.list.writing")
-    return say("cli.list.loaded") if model["loaded"] else str(model.get("place", ""))
+    if model["loaded"]:
+        return say("cli.list.loaded")
+    base = model.get("base", "")
+    return say("cli.list.derived", base=base) if base else str(model.get("place", ""))
 
 
 def count(parameters: int) -> str:

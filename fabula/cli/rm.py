@@ -18,10 +18,12 @@ def rm(model: ModelArgument, yes: YesOption = False, home: HomeOption = None) ->
         found = studio.get(f"/models/{segment(model)}")
         for use in found["uses"]:
             screen.note(use)
-        if not yes and not found["place"] and sys.stdin.isatty():
+        if not yes and not (found["place"] or found.get("base")) and sys.stdin.isatty():
             typer.confirm(say("cli.rm.ask", name=found["name"], size=found["size"]), abort=True, err=True)
         studio.delete(f"/models/{segment(found['name'])}")
-    if found["place"]:
+    if found.get("base"):
+        screen.note(say("cli.rm.gone", name=found["name"]))
+    elif found["place"]:
         screen.note(say("cli.scan.forgotten", place=found["name"]))
     elif found["uses"]:  # whether room is free again has just been said
         screen.note(say("cli.rm.gone", name=found["name"]))

@@ -62,3 +62,4 @@ class LocalModel:
     problem: str = ""  # why it cannot be loaded, "" when it can
     place: str = ""  # the program or folder whose file is used where it lies; "" = it is Fabula's own
     elsewhere: Elsewhere | None = None  # its `path` is then empty
+    base: str = ""  # of a derived model, the one whose weights it uses

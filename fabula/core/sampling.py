@@ -9,7 +9,7 @@ top_p, min_p), which follow llama.cpp's own defaults.
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 from fabula.core.errors import BadParameter
@@ -82,6 +82,8 @@ class Sampling:
     keep_reasoning: bool = False  # earlier replies are sent with their reasoning
     adapters: tuple[tuple[str, float], ...] = ()  # (LoRA adapter, scale); others have their usual one
     control_vectors: tuple[tuple[str, float, int, int], ...] = ()  # (name, scale, first, last layer; 0 = all)
+    said: frozenset[str] = field(default=frozenset(), compare=False, repr=False)
+    """No parameter: the names that whoever asked has set, also where their values are the defaults."""
 
     def __post_init__(self) -> None:
         if unknown := [name for name in self.sampler_order if name not in SAMPLERS]:
@@ -103,7 +105,15 @@ class Sampling:
             if name not in TYPES:
                 raise BadParameter(name, f"{value}", phrase("expected.one_of", names=", ".join(TYPES)))
             checked[name] = typed(name, value, TYPES[name])
-        return cls(**checked)
+        return cls(**checked, said=frozenset(checked))
+
+    def over(self, defaults: dict[str, Any]) -> Self:
+        """With `defaults` (checked values) where nobody has said anything else."""
+        free = {name: value for name, value in defaults.items() if self._leaves_open(name)}
+        return dataclasses.replace(self, **free) if free else self
+
+    def _leaves_open(self, name: str) -> bool:
+        return name not in self.said and getattr(self, name) == NEUTRAL[name]
 
     def changed(self) -> dict[str, Any]:
         """The fields that differ from their defaults."""
@@ -169,7 +179,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "think_budget": (0, 10_000_000),
 }
 
-TYPES = {field.name: str(field.type) for field in dataclasses.fields(Sampling)}
+TYPES = {item.name: str(item.type) for item in dataclasses.fields(Sampling) if item.name != "said"}
 NAMES = tuple(TYPES)
 NEUTRAL = Sampling().all()
 """The defaults by name, made once: every request asks what it changes."""

@@ -55,6 +55,16 @@ class Home:
         return self.path / "vectors"
 
     @property
+    def derived(self) -> Path:
+        """Models that are another one with settings of their own; made with the first one."""
+        return self.path / "derived"
+
+    @property
+    def blobs(self) -> Path:
+        """Files that a client has sent and no model uses yet; made with the first one."""
+        return self.path / "blobs"
+
+    @property
     def kv(self) -> Path:
         return self.path / "kv"
 

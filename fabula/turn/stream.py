@@ -19,11 +19,13 @@ from fabula.core.sampling import Sampling
 from fabula.core.seams import Guard, Watch
 from fabula.core.stream import Delta, Exactness, Finished, Prepared, Thought, Token, ToolCallPart
 from fabula.core.worker import Counts, Place, Prompt, Sees, TellsExactness, Worker, Workers
+from fabula.models.derived import Derived
 from fabula.prompt.assemble import render
 from fabula.prompt.infill import gap
 from fabula.prompt.openings import openings
 from fabula.turn import bounds, conversing, cutting, structure, telling
 from fabula.turn.answers import read, sampled
+from fabula.turn.deriving import resolved
 from fabula.turn.endings import ended
 from fabula.turn.looking import Looked, look, planned
 from fabula.turn.manner import Manner, manner_of
@@ -49,6 +51,7 @@ class Turns:
         self._workers = workers
         self._guard = guard
         self._counts = counts
+        self.derived: Callable[[str], Derived | None] = lambda name: None
         self.on_finished: Callable[[TurnRequest, Finished], None] = lambda request, end: None
 
     async def stream(self, request: TurnRequest) -> AsyncGenerator[Delta, None]:
@@ -57,6 +60,7 @@ class Turns:
         Raises Blocked, ContextExceeded, TemplateRefused, ModelNotFound, NoRoom or an EngineFailure.
         """
         started = time.perf_counter()
+        request = self._resolved(request)
         structure.check(request.sampling)
         said = _said(request)
         bounds.check(said)
@@ -93,6 +97,7 @@ class Turns:
 
         Raises ContextExceeded, TemplateRefused, ModelNotFound, NoRoom or an EngineFailure.
         """
+        request = self._resolved(request)
         async with self._workers.place(request.model, request.wish) as place:
             async for _ in place.steps():
                 pass
@@ -105,6 +110,7 @@ class Turns:
 
         Raises CannotTokenize, TemplateRefused, ModelNotFound, NoRoom or an EngineFailure.
         """
+        request = self._resolved(request)
         bounds.check(_said(request))
         async with self._workers.place(request.model, request.wish) as place:
             async for _ in place.steps():
@@ -112,6 +118,10 @@ class Turns:
             worker = place.worker
             made = await self._prompt(request, worker, _manner(request, worker))
             return await size(made.prompt, worker)
+
+    def _resolved(self, request: TurnRequest) -> TurnRequest:
+        told = self.derived(request.model)
+        return resolved(request, told) if told else request
 
     async def _judge(self, said: tuple[Message, ...], context: Context) -> None:
         """Raises Blocked. Others are served meanwhile: a long text is judged beside the event loop."""

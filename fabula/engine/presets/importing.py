@@ -5,14 +5,13 @@ Takes the file's content, text or parsed; hostile input. Knows no store and no H
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from fabula.core.errors import BadParameter
-from fabula.core.sampling import SAMPLERS, Sampling
+from fabula.core.sampling import NAMES, SAMPLERS, Sampling
 from fabula.core.texts import phrase
 from fabula.engine.presets.names import (
     FIELDS,
@@ -34,7 +33,7 @@ Why = Literal["unknown", "unsupported", "superseded", "unusable"]
 """unknown: nobody here knows the key · unsupported: it is known and Fabula has nothing like it · superseded:
 another key of the file says the same and was taken · unusable: its value cannot be kept."""
 
-OURS = frozenset(item.name for item in dataclasses.fields(Sampling))
+OURS = frozenset(NAMES)
 TABLE = {name: (name, same) for name in OURS} | FIELDS
 RANGES_OF_TEMPERATURE = (
     ("dynatemp", "min_temp", "max_temp"),

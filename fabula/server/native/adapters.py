@@ -32,7 +32,7 @@ def router(studio: Studio) -> APIRouter:
     @routes.post("/adapters", status_code=202)
     async def get(body: bodies.GetAdapter, request: Request) -> Json:
         """Get an adapter in the background, converted and checked for a model."""
-        model = studio.find_model(body.model)
+        model = studio.shelf.weights(body.model)
         arguments = {"source": body.source, "model": model.name, "name": body.name}
         return shapes.job(
             await studio.start_job("adapter", body.source, arguments), caller_of(request).language
@@ -52,13 +52,13 @@ def router(studio: Studio) -> APIRouter:
     @routes.post("/models/{name:path}/adapters/attach")
     async def attach(name: str, body: bodies.Attach, request: Request) -> Json:
         """Attach an adapter, or change its usual scale."""
-        model = studio.find_model(name)
+        model = studio.shelf.weights(name)
         await studio.shelf.attach(model, body.adapter, body.scale)
         return await _of_model(studio, model, caller_of(request).language)
 
     @routes.post("/models/{name:path}/adapters/detach")
     async def detach(name: str, body: bodies.Detach, request: Request) -> Json:
-        model = studio.find_model(name)
+        model = studio.shelf.weights(name)
         studio.shelf.detach(model, body.adapter)
         return await _of_model(studio, model, caller_of(request).language)
 

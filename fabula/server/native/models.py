@@ -10,7 +10,7 @@ from fastapi.responses import Response
 from fabula.app import Studio
 from fabula.core.load import NO_WISH, NOTHING, LoadOptions, wish_of
 from fabula.core.model import LocalModel
-from fabula.core.texts import Phrase
+from fabula.core.texts import Phrase, phrase
 from fabula.models.uses import uses
 from fabula.server.caller import caller_of
 from fabula.server.native import bodies, shapes
@@ -38,14 +38,14 @@ def router(studio: Studio) -> APIRouter:
         return shapes.model(studio, model, language) | {
             "plan": shapes.plan(studio.planning.plan(model), language),
             "engine": shapes.engine(studio, model, language),
-            "options": studio.settings.models.get(model.name, NOTHING).said(),
+            "options": studio.settings.models.get(model.base or model.name, NOTHING).said(),
             "uses": [use.say(language) for use in used(studio, model)],
         }
 
     @routes.put("/{name:path}/options")
     async def set_options(name: str, body: bodies.ModelOptions) -> dict[str, Any]:
         """How this model is loaded from its next load on, over what is set for all models."""
-        model = studio.find_model(name)
+        model = studio.shelf.weights(name)
         studio.shelf.set(model, LoadOptions.of(body.options))
         return {"options": studio.settings.models.get(model.name, NOTHING).said()}
 
@@ -59,7 +59,9 @@ def router(studio: Studio) -> APIRouter:
     async def load(name: str, request: Request, body: bodies.Load | None = None) -> dict[str, Any]:
         """Load a model, again where other options need that; answers when it is ready."""
         wish = wish_of(body.options, body.keep_alive) if body else NO_WISH
-        return shapes.running(await studio.supervisor.load(name, wish), caller_of(request).language)
+        return shapes.running(
+            await studio.supervisor.load(name, studio.shelf.wish(name, wish)), caller_of(request).language
+        )
 
     @routes.post("/{name:path}/unload", status_code=204)
     async def unload(name: str) -> Response:
@@ -71,4 +73,8 @@ def router(studio: Studio) -> APIRouter:
 
 def used(studio: Studio, model: LocalModel) -> list[Phrase]:
     """What else would miss the model's file."""
-    return uses(model, studio.shelf.catalog.list(), studio.settings.model_default)
+    if model.base:
+        return []
+    made = studio.shelf.derived.of(model.name)
+    found = uses(model, studio.shelf.catalog.list(), studio.settings.model_default)
+    return [*found, *([phrase("models.uses.derived", names=", ".join(made))] if made else [])]

@@ -106,6 +106,7 @@ def _told_facts(facts: Json, language: str) -> Json:
 
 def model(studio: Studio, row: LocalModel, language: str) -> Json:
     loaded = {running.model: running for running in studio.supervisor.running()}
+    runs = row.name if row.name in loaded else row.base  # a derived model runs in its base's engine
     shown = ("name", "title", "format", "architecture", "parameters", "quantization", "size")
     more = ("trained_context", "licence", "languages")
     return {name: getattr(row, name) for name in (*shown, *more)} | {
@@ -116,13 +117,14 @@ def model(studio: Studio, row: LocalModel, language: str) -> Json:
         "fills_gaps": bool(row.infill),
         "sees_images": bool(row.projector) or "images" in (row.elsewhere.abilities if row.elsewhere else ()),
         "is_starter": row.name == STARTER.name,
-        "loaded": row.name in loaded,
-        "busy": loaded[row.name].busy if row.name in loaded else 0,
+        "loaded": runs in loaded,
+        "busy": loaded[runs].busy if runs in loaded else 0,
         "problem": problem_sentence(row, language),
         "problem_kind": row.problem.removeprefix("models.problem."),
         "path": "" if row.elsewhere else str(row.path),
         "elsewhere": elsewhere(row, language),
         "place": row.place,
+        "base": row.base,
     }
 
 
