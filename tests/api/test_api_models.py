@@ -38,6 +38,7 @@ async def test_a_model_is_described_from_its_own_header(api: httpx.AsyncClient, 
         "path": str(home.models / "tiny.gguf"),
         "place": "",
         "elsewhere": None,
+        "base": "",
     }
 
 
