@@ -76,6 +76,7 @@ class Prepared:
     cut_tokens: int = 0  # of a raw prompt, at its beginning
     story: dict[str, Any] | None = None  # of a character's reply: how its prompt was laid out
     exact: dict[str, Any] | None = None  # where the usual engine lacks something: `Exactness.facts`
+    prompt_ids: tuple[int, ...] = ()  # where they were asked for
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,3 +65,4 @@ class TurnRequest:
     variables: Mapping[str, Any] = field(default_factory=dict)
     hurry: Hurry = field(default_factory=Hurry)
     story: Telling | None = None
+    tells_ids: bool = False  # of the prompt, in `Prepared`

@@ -78,6 +78,8 @@ class Turns:
             request = _ending(request, made)
             watch = self._guard.watch(made.laid.prompt.messages if made.laid else said, request.context)
             known = _known(request, worker, manner, made, _exactness(place))
+            if request.tells_ids:
+                known = replace(known, prompt_ids=await _ids(made.prompt, worker))
             yield known
 
             def ask(prompt: Prompt, sampling: Sampling) -> AsyncGenerator[Delta, None]:
@@ -170,6 +172,13 @@ def _visible(images: tuple[bytes, ...], worker: Worker) -> tuple[bytes, ...]:
     if images and not (isinstance(worker, Sees) and worker.sees_images):
         raise SeesNoImages(worker.model.name)
     return images
+
+
+async def _ids(prompt: Prompt, worker: Worker) -> tuple[int, ...]:
+    """Of the whole prompt, where it has nothing but tokens."""
+    if prompt.images or prompt.conversation or not isinstance(worker, Counts):
+        return ()
+    return tuple(await worker.tokenize(prompt))
 
 
 def _manner(request: TurnRequest, worker: Worker) -> Manner:
