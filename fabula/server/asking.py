@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from fastapi import Request
 
@@ -20,7 +20,7 @@ from fabula.core.stream import Delta
 from fabula.core.worker import Pieces
 from fabula.engine.presets.shelf import KEY
 from fabula.server.caller import caller_of
-from fabula.turn.request import TurnRequest
+from fabula.turn.request import Hurry, TurnRequest
 
 SAMPLING_FIELDS = frozenset(NAMES)
 SEEDS = 2**32 - 1
@@ -38,6 +38,10 @@ class Ask:
     stream: bool = False
     ignored: tuple[str, ...] = ()
     turn: Mapping[str, Any] = field(default_factory=dict)  # more of the turn request
+
+    def hurried_by(self, hurry: Hurry) -> Self:
+        """With a way to end its reasoning while it runs."""
+        return dataclasses.replace(self, turn={**self.turn, "hurry": hurry})
 
 
 def turns_of(studio: Studio, request: Request, ask: Ask, model: str) -> list[AsyncGenerator[Delta, None]]:

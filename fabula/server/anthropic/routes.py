@@ -5,20 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
 from fastapi.routing import APIRoute
 from starlette.routing import Match
 from starlette.types import Scope
 
 from fabula.app import Studio
-from fabula.server.answering import CLIENT_GONE, ClientGone, answered, until_gone
+from fabula.server.answering import answered
 from fabula.server.anthropic import models, parse, render
 from fabula.server.anthropic.errors import VERSION
-from fabula.server.asking import over_preset, requests_of, turns_of
-from fabula.server.bodies import body_of, ignored_header
+from fabula.server.asking import over_preset, turns_of
+from fabula.server.bodies import body_of
 from fabula.server.caller import caller_of
-
-IMAGES = "images in the count"
+from fabula.server.counting import counted
 
 
 class Versioned(APIRoute):
@@ -51,15 +50,7 @@ def router(studio: Studio) -> APIRouter:
     async def count_tokens(request: Request) -> Response:
         """The tokens of the prompt that these messages would be, counted by the model's own tokenizer."""
         wish = await _wish(studio, request)
-        (asked,) = requests_of(request, wish, studio.find_model(wish.model).name)
-        try:
-            tokens = await until_gone(request, studio.turns.count(asked))
-        except ClientGone:
-            return Response(status_code=CLIENT_GONE)
-        uncounted = (IMAGES,) if any(message.images for message in asked.messages) else ()
-        ignored = (*wish.ignored, *uncounted)
-        told = {"input_tokens": tokens, "fabula": {"ignored": sorted(ignored)}}
-        return JSONResponse(told, headers=ignored_header(ignored))
+        return await counted(studio, request, wish)
 
     shared = APIRouter(route_class=Versioned, include_in_schema=False)
 

@@ -1,8 +1,9 @@
 """OpenAI request bodies into turn requests. Knows nothing of how answers look.
 
 Source: OpenAI's API reference (chat completions, completions), and what real clients send. Fields of
-`Sampling` are accepted at the top level too (`extra_body` of the Python client puts them there). Whatever is
-neither is listed as ignored, never dropped in silence.
+`Sampling` are accepted at the top level too (`extra_body` of the Python client puts them there), also by the
+names that front-ends of text-generation-webui and KoboldCpp have for them. Whatever is neither is listed as
+ignored, never dropped in silence.
 """
 
 from __future__ import annotations
@@ -20,12 +21,11 @@ from fabula.core.worker import Pieces
 from fabula.server.asking import SAMPLING_FIELDS, Ask, named
 from fabula.server.bodies import get, image_in, joined, plain, unknown
 from fabula.server.openai import tools
+from fabula.server.wire_names import LENGTHS, limit_of, translated
 
 MAX_CHOICES = 16
 ALIASES = {
     "max_completion_tokens": "max_tokens",
-    "repeat_penalty": "repetition_penalty",
-    "repeat_last_n": "repetition_window",
     "top_logprobs": "logprobs",
 }
 ROLES: dict[str, Role | Literal["tool"]] = {
@@ -63,6 +63,9 @@ class Wish(Ask):
 
 def chat(body: dict[str, Any]) -> Wish:
     """A body of /v1/chat/completions. Raises BadParameter."""
+    body, unheeded = translated(body)
+    if type(body.get("logprobs")) is int:  # as completions have it, and llama.cpp's n_probs
+        body |= {"top_logprobs": body["logprobs"], "logprobs": True}
     wants_logprobs = get(body, "logprobs", bool, False)
     if wants_logprobs:
         body = body | {"top_logprobs": body.get("top_logprobs") or 0}
@@ -78,6 +81,7 @@ def chat(body: dict[str, Any]) -> Wish:
         conversations=(conversation,),
         wants_logprobs=wants_logprobs,
         turn=tools.asked(body),
+        ignored=unheeded,
     )
     return _without_reasoning(wish)
 
@@ -92,11 +96,12 @@ def _without_reasoning(wish: Wish) -> Wish:
 
 def completion(body: dict[str, Any]) -> Wish:
     """A body of /v1/completions. Raises BadParameter."""
+    body, unheeded = translated(body)
     top = get(body, "logprobs", int, None)
     if top is not None:
         body = body | {"top_logprobs": top}
     prompts = _prompts(body.get("prompt", ""))
-    ignored = []
+    ignored = list(unheeded)
     scores_prompt = bool(body.get("echo")) and top is not None
     writes = not (scores_prompt and body.get("max_tokens") == 0)
     if (
@@ -127,6 +132,8 @@ def _wish(body: dict[str, Any], *, ignored: tuple[str, ...] = (), **parts: Any) 
     if not 1 <= choices <= MAX_CHOICES:
         raise BadParameter("n", f"{choices}", phrase("expected.whole_range", low=1, high=MAX_CHOICES))
     turn = {**parts.pop("turn", {}), "wish": wish_of(get(body, "load", dict, {}), body.get("keep_alive"))}
+    if limit := limit_of(body):
+        turn |= {"overflow": "cut", "limit": limit}
     return Wish(
         model=get(body, "model", str, ""),
         sampling=_sampling(body),
@@ -158,7 +165,7 @@ def _form(wanted: dict[str, Any]) -> dict[str, Any]:
     raise BadParameter("response_format", f"{wanted!r}"[:80], phrase("expected.response_format"))
 
 
-KNOWN = HANDLED | SAMPLING_FIELDS | ALIASES.keys()
+KNOWN = HANDLED | SAMPLING_FIELDS | ALIASES.keys() | frozenset(LENGTHS)
 
 
 def _message(row: Any, where: str) -> Message:

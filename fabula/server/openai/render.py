@@ -189,8 +189,9 @@ class Answer:
     def __init__(self, shape: ChatShape | TextShape, model: str, prompts: int = 1, language: str = "en"):
         self.shape = shape
         self._prompts, self.language = prompts, language
+        self.id = shape.id_prefix + uuid.uuid4().hex
         self._head = {
-            "id": shape.id_prefix + uuid.uuid4().hex,
+            "id": self.id,
             "object": shape.object,
             "created": int(time.time()),
             "model": model,

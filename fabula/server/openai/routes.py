@@ -14,11 +14,14 @@ from fabula.server.answering import CLIENT_GONE, ClientGone, Turn, answered, unt
 from fabula.server.asking import over_preset, turns_of
 from fabula.server.bodies import body_of
 from fabula.server.caller import caller_of
+from fabula.server.counting import counted
 from fabula.server.openai import echo, parse, render
+from fabula.server.openai.control import Running
 
 
 def router(studio: Studio) -> APIRouter:
     routes = APIRouter(prefix="/v1", tags=["OpenAI"])
+    running = Running()
 
     @routes.get("/models")
     async def models() -> dict[str, Any]:
@@ -32,12 +35,22 @@ def router(studio: Studio) -> APIRouter:
     @routes.post("/chat/completions", response_model=None)
     async def chat_completions(request: Request) -> Response:
         """OpenAI's chat completions. The last message may be an assistant's: the model then lengthens it."""
-        return await _complete(studio, request, parse.chat, render.ChatShape())
+        return await _complete(studio, request, parse.chat, render.ChatShape(), running)
+
+    @routes.post("/chat/completions/input_tokens", response_model=None)
+    async def input_tokens(request: Request) -> Response:
+        """The tokens of the prompt that these messages would be, counted by the model's own tokenizer."""
+        return await counted(studio, request, await _wish(studio, request, parse.chat))
+
+    @routes.post("/chat/completions/control")
+    async def control(request: Request) -> dict[str, Any]:
+        """End the reasoning of an answer that is being written: the model answers with what it thought."""
+        return running.control(caller_of(request).owner_id, await body_of(request))
 
     @routes.post("/completions", response_model=None)
     async def completions(request: Request) -> Response:
         """OpenAI's text completions, from text or token ids."""
-        return await _complete(studio, request, parse.completion, render.TextShape())
+        return await _complete(studio, request, parse.completion, render.TextShape(), running)
 
     return routes
 
@@ -49,15 +62,21 @@ def _model(model: LocalModel) -> dict[str, Any]:
     return {"id": model.name, "object": "model", "created": created, "owned_by": "local"}
 
 
+async def _wish(studio: Studio, request: Request, read: Callable[[dict[str, Any]], parse.Wish]) -> parse.Wish:
+    return read(await over_preset(studio, request, await body_of(request), parse.HANDLED))
+
+
 async def _complete(
     studio: Studio,
     request: Request,
     read: Callable[[dict[str, Any]], parse.Wish],
     shape: render.ChatShape | render.TextShape,
+    running: Running,
 ) -> Response:
-    wish = read(await over_preset(studio, request, await body_of(request), parse.HANDLED))
+    wish = await _wish(studio, request, read)
     model, language = studio.find_model(wish.model), caller_of(request).language
     answer = render.Answer(shape, model.name, len(wish.conversations or wish.prompts), language)
+    wish = wish.hurried_by(running.begin(caller_of(request).owner_id, answer.id))
     lead: list[echo.Lead] = []
     if wish.scores_prompt:
         try:
