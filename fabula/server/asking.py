@@ -20,6 +20,7 @@ from fabula.core.stream import Delta
 from fabula.core.worker import Pieces
 from fabula.engine.presets.shelf import KEY
 from fabula.server.caller import caller_of
+from fabula.server.stopping import Stop, begin, stoppable
 from fabula.turn.request import Hurry, TurnRequest
 
 SAMPLING_FIELDS = frozenset(NAMES)
@@ -44,10 +45,14 @@ class Ask:
         return dataclasses.replace(self, turn={**self.turn, "hurry": hurry})
 
 
-def turns_of(studio: Studio, request: Request, ask: Ask, model: str) -> list[AsyncGenerator[Delta, None]]:
-    """One stream per choice, in the order of their index."""
+def turns_of(
+    studio: Studio, request: Request, ask: Ask, model: str, stop: Stop | None = None
+) -> list[AsyncGenerator[Delta, None]]:
+    """One stream per choice, in the order of their index; all end when `stop` is asked."""
+    stop = stop or begin(request)
     asked, each = requests_of(request, ask, model), range(ask.choices)
-    return [studio.turns.stream(_nth(turn, ask.sampling, choice)) for turn in asked for choice in each]
+    streams = (studio.turns.stream(_nth(turn, ask.sampling, choice)) for turn in asked for choice in each)
+    return [stoppable(stream, stop) for stream in streams]
 
 
 def requests_of(request: Request, ask: Ask, model: str) -> list[TurnRequest]:
