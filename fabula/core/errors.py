@@ -9,6 +9,7 @@
     │                           TemplateUnreadable, NobodyAnswers,
     │                           CannotEmbed, CannotRerank, SeesNoImages, WritesNoText,
     │                           CatalogInvalid,
+    │                           FillsNoGaps, SlotsAreKept, PropsAreFixed (501),
     │                           CannotTokenize, OnlyConverses, RunsElsewhere, RemoteUnknown,
     │                           RowsUnreadable, ColumnMissing, RowTemplateUnusable
     │                           ModelfileUnreadable, GoTemplateUnknown, CannotPush, DigestDiffers
@@ -382,6 +383,30 @@ class RowTemplateUnusable(BadRequest):
     """The text of a batch with places for columns."""
 
     reason: Phrase | str
+
+
+@dataclass(eq=False)
+class FillsNoGaps(BadRequest):
+    """It has no tokens for the text before, behind and in a gap; `able` lists the models that have."""
+
+    status = 501
+    name: str
+    able: str
+
+
+@dataclass(eq=False)
+class SlotsAreKept(BadRequest):
+    """A client wants to save, restore or erase a slot of the engine."""
+
+    status = 501
+    action: str
+
+
+@dataclass(eq=False)
+class PropsAreFixed(BadRequest):
+    """A client wants to change llama.cpp's global properties."""
+
+    status = 501
 
 
 # ── what was named does not exist ───────────────────────────────────────────────────────────────────

@@ -130,6 +130,22 @@ class KeepsSlots(Protocol):
     async def restore_slot(self, slot: int, file: str) -> int: ...
 
 
+@dataclass(frozen=True, slots=True)
+class SlotState:
+    """One slot of a loaded model: whose it is ("" = nobody's), and how many tokens it holds."""
+
+    number: int
+    owner: str = ""
+    is_busy: bool = False
+    is_chat: bool = False  # a chat's of the studio; else of a program that uses the API
+    tokens: int = 0  # 0 = none, or not known
+
+
+@runtime_checkable
+class TellsSlots(Protocol):
+    def slots(self) -> tuple[SlotState, ...]: ...
+
+
 @runtime_checkable
 class TakesAdapters(Protocol):
     """Runs a model with LoRA adapters; their scales are part of each request's sampling."""
@@ -203,3 +219,4 @@ class Running:
     measured: Mapping[str, int] = field(default_factory=dict)  # bytes by device of the plan, where known
     why: Phrase | None = None  # it was loaded again, and this is the reason
     reported: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # bytes as the engine tells them
+    slots: tuple[SlotState, ...] = ()  # () = the engine does not tell

@@ -22,7 +22,7 @@ from fabula.core.load import FOREVER, NO_WISH, NOTHING, LoadOptions, Wish, secon
 from fabula.core.model import LocalModel
 from fabula.core.plan import HOST
 from fabula.core.texts import Phrase, phrase
-from fabula.core.worker import Running, Worker
+from fabula.core.worker import Running, TellsSlots, Worker
 from fabula.engine import memory
 from fabula.engine.line import Line, Loaded, Seat
 from fabula.engine.living import Gpus, LivesInProcess, NoGpus, TellsDeath, TellsSizes
@@ -264,6 +264,7 @@ def _described(line: Line, loaded: Loaded) -> Running:
         measured={HOST: resident, **loaded.on_gpus} if pid else {},
         why=loaded.why,
         reported=worker.reported if isinstance(worker, TellsSizes) else {},
+        slots=worker.slots() if isinstance(worker, TellsSlots) else (),
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from fabula.core.request import Context
+from fabula.core.worker import SlotState
 
 Trace = str | tuple[int, ...]
 """What a slot has read and written: token ids, or the text of a prompt whose ids nobody asked for."""
@@ -95,6 +96,19 @@ class Table:
         """Slots that hold a chat and do not write, the one used last first."""
         held = [slot for slot in self.slots if slot.chat and slot.trace and not slot.busy]
         return sorted(held, key=lambda slot: -slot.used)
+
+    def told(self) -> tuple[SlotState, ...]:
+        """Every slot as others may know it: no text and no id of what it holds."""
+        return tuple(
+            SlotState(
+                slot.number,
+                slot.owner,
+                is_busy=slot.busy,
+                is_chat=bool(slot.chat),
+                tokens=0 if isinstance(slot.trace, str) else len(slot.trace),
+            )
+            for slot in self.slots
+        )
 
     def forget(self, chat: str) -> None:
         for slot in self.slots:

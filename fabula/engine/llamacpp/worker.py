@@ -24,7 +24,7 @@ from fabula.core.request import ANYONE, Context
 from fabula.core.sampling import SEED_LIMIT, Sampling
 from fabula.core.stream import Delta, Finished, Prefill
 from fabula.core.texts import phrase
-from fabula.core.worker import Prompt
+from fabula.core.worker import Prompt, SlotState
 from fabula.engine.bans.matcher import Bans
 from fabula.engine.builds.builds import Build, ours
 from fabula.engine.cache.family import Family
@@ -140,6 +140,9 @@ class LlamaCppWorker:
     @property
     def adapters(self) -> tuple[str, ...]:
         return self._loras.names
+
+    def slots(self) -> tuple[SlotState, ...]:
+        return self._seats.table.told() if self._seats else ()
 
     async def _started(self, config: dict[str, Any]) -> EngineProcess:
         """The child of the build that is in use, ready. Raises ModelLoadFailed or EngineTimeout."""
