@@ -86,13 +86,17 @@ class Turns:
                 return ended(worker.stream(prompt, sampling, request.context), sampling)
 
             facts, screen = _Facts(known, started), _Screen(watch)
-            async with aclosing(read(ask, worker, made.prompt, request, manner)) as deltas:
-                async for delta in deltas:
-                    delta = facts.on(delta)
-                    if isinstance(delta, Finished):
-                        self.on_finished(request, delta)
-                    for shown in screen.through(delta):
-                        yield shown
+            try:
+                async with aclosing(read(ask, worker, made.prompt, request, manner)) as deltas:
+                    async for delta in deltas:
+                        delta = facts.on(delta)
+                        if isinstance(delta, Finished):
+                            self.on_finished(request, delta)
+                        for shown in screen.through(delta):
+                            yield shown
+            finally:
+                if meter := request.context.caller.meter:
+                    meter.used(worker.model.name, facts.tokens)
 
     async def look(self, request: TurnRequest) -> Looked:
         """The prompt that a request would get, and why; the model is loaded for it, as it has to count.
@@ -235,12 +239,15 @@ class _Facts:
     def __init__(self, known: Prepared, started: float) -> None:
         self._known, self._started = known, started
         self._first_ms = 0.0
+        self.tokens = 0  # of prompt and reply; of a reply that was broken off, what came of it
 
     def on(self, delta: Delta) -> Delta:
         if not self._first_ms and isinstance(delta, Token | Thought) and delta.text:
             self._first_ms = (time.perf_counter() - self._started) * 1000
         if not isinstance(delta, Finished):
+            self.tokens += 1
             return delta
+        self.tokens = delta.prompt_tokens + delta.completion_tokens
         return replace(
             delta,
             engine=self._known.engine,
