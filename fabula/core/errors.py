@@ -39,6 +39,7 @@
     │                          QuantizationMissing, AccessDenied, AccessGated, NotInStore,
     │                          NotAModel, PipMissing
     ├── Unexpected (500)        a fault of ours
+    ├── NotOffered (501)        what a dialect has and Fabula has not
     ├── StoreFailure (500)      DatabaseTooNew, BackupInvalid, SettingUnknown, SettingInvalid, StoreUnwritable
     └── StudioGone (502)
 
@@ -1080,6 +1081,15 @@ class Unexpected(FabulaError):
     """A fault of Fabula itself; `reason` is its technical name, the log has the rest."""
 
     reason: Phrase | str
+
+
+@dataclass(eq=False)
+class NotOffered(FabulaError):
+    """A route of another program for something that Fabula does not do: `what`."""
+
+    status = 501
+
+    what: Phrase
 
 
 # ── the home folder ─────────────────────────────────────────────────────────────────────────────────
