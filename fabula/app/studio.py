@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fabula import __version__
+from fabula.accounts.keys import Keys
 from fabula.app.config import Config
 from fabula.app.engines import Engines
 from fabula.app.fetching import Fetching
@@ -16,6 +17,11 @@ from fabula.app.measuring import Measuring
 from fabula.app.planning import Planning
 from fabula.app.shelf import ModelShelf, require_here
 from fabula.app.workers import WorkerMaker
+from fabula.batches.answer import Answers
+from fabula.batches.book import Book
+from fabula.batches.desk import Desk
+from fabula.batches.gate import Gate
+from fabula.batches.uploads import Uploads
 from fabula.chats.book import Chats
 from fabula.chats.characters.library import Characters
 from fabula.chats.characters.thumbnails import Thumbnails
@@ -85,6 +91,7 @@ class Studio:
 
     def _store(self, home: Home) -> None:
         self.database = Database(home.database, home.backups)
+        self.keys = Keys(self.database)
         self.journal = FileJournal(home.journal)
         self.jobs = Jobs(self.database)
         self.job_runner = JobRunner(self.jobs, self.events, home)
@@ -146,6 +153,7 @@ class Studio:
         self.guard = FloorGuard(OpenPolicy())
         self.turns = Turns(self.beside, self.guard, RememberedCounts(self.chats))
         self.turns.derived = self.shelf.derived.find
+        self._batches()
         self.live = Live(self.journal)
         self.stories = Stories(self.database, self.chats, self.characters)
         self.story_shelf = StoryShelf(self.database, self.chats)
@@ -162,12 +170,26 @@ class Studio:
         self.memories = Memories(self.database, self.chats, self.turns, self.replies, embeds)
         self.replies.companion = self.memories
 
+    def _batches(self) -> None:
+        gate = Gate(self.supervisor.running, self.supervisor.loading)
+        self.answers = Answers(self.turns, gate)
+        self.uploads = Uploads(self.database, self.home.uploads)
+        self.batches = Desk(
+            Book(self.database),
+            self.uploads,
+            gate,
+            lambda name: self.find_model(name).name,
+            self.home.uploads,
+        )
+
     async def open(self) -> None:
         """Bring the database up to date and store what a killed studio left in the journal."""
         await asyncio.to_thread(self.database.open)
+        await self.keys.open()
         await self.replies.recover()
         await self.job_runner.recover()
         await self.fetching.queue.open()
+        await self.batches.open()
         self._in_background = asyncio.create_task(self._beside())
 
     async def _beside(self) -> None:
@@ -182,6 +204,7 @@ class Studio:
 
     async def close(self) -> None:
         """End turns (their text is kept), jobs and engines, then the database."""
+        await self.batches.close()
         await self.live.close()
         await self.memories.close()
         if self._in_background:
@@ -190,6 +213,7 @@ class Studio:
         await self.fetching.queue.close()
         await self.job_runner.close()
         await self.supervisor.close()
+        await self.keys.close()
         await asyncio.to_thread(self.database.close)
 
     # ── models ──────────────────────────────────────────────────────────────────────────────────────

@@ -103,6 +103,11 @@ class Home:
         return self.path / "thumbnails"
 
     @property
+    def uploads(self) -> Path:
+        """Files that programs sent in for batches, and the answers to them; made with the first one."""
+        return self.path / "uploads"
+
+    @property
     def jobs(self) -> Path:
         return self.path / "jobs"
 

@@ -131,6 +131,14 @@ def fill_0010(connection: Connection) -> None:
     connection.execute(text("INSERT INTO key_sessions VALUES ('d2', 'k', 'ann', 1.0, 9.0)"))
 
 
+def fill_0011(connection: Connection) -> None:
+    """And a file of requests, with the batch that is made of it."""
+    fill_0010(connection)
+    connection.execute(text("INSERT INTO uploads VALUES ('file-1', 'ann', 'in.jsonl', 'batch', 9, 1.0)"))
+    values = "('b', 'ann', '', 'en', '/v1/completions', 'file-1', '', '', 'in_progress', '{}', '[]', '{}', '{}'"
+    connection.execute(text(f"INSERT INTO batches VALUES {values}, 1.0, 2.0)"))
+
+
 FILLED: dict[str, Callable[[Connection], None]] = {
     "0001": fill_0001,
     "0002": fill_0002,
@@ -142,6 +150,7 @@ FILLED: dict[str, Callable[[Connection], None]] = {
     "0008": fill_0008,
     "0009": fill_0009,
     "0010": fill_0010,
+    "0011": fill_0011,
 }
 """For each step a database of that time with data in it. A new step adds its own."""
 

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from fabula.store.schema import accounts, characters, chats, jobs, memory, presets, search, stories, tunings
+from fabula.store.schema import (
+    accounts,
+    batches,
+    characters,
+    chats,
+    jobs,
+    memory,
+    presets,
+    search,
+    stories,
+    tunings,
+)
 from fabula.store.schema.base import metadata
 
 __all__ = [
     "accounts",
+    "batches",
     "characters",
     "chats",
     "jobs",
