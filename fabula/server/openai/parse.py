@@ -26,6 +26,7 @@ from fabula.server.wire_names import LENGTHS, limit_of, translated
 MAX_CHOICES = 16
 ALIASES = {
     "max_completion_tokens": "max_tokens",
+    "max_output_tokens": "max_tokens",
     "top_logprobs": "logprobs",
 }
 ROLES: dict[str, Role | Literal["tool"]] = {
@@ -76,22 +77,22 @@ def chat(body: dict[str, Any]) -> Wish:
         raise BadParameter("messages", f"{messages}", phrase("expected.messages"))
     conversation = tuple(_message(row, f"messages[{index}]") for index, row in enumerate(messages))
     body = body | tools.thinking(body)
-    wish = _wish(
+    made = wish(
         {name: value for name, value in body.items() if name not in tools.HANDLED},
         conversations=(conversation,),
         wants_logprobs=wants_logprobs,
         turn=tools.asked(body),
         ignored=unheeded,
     )
-    return _without_reasoning(wish)
+    return without_reasoning(made, "messages.reasoning_content")
 
 
-def _without_reasoning(wish: Wish) -> Wish:
+def without_reasoning(made: Wish, name: str) -> Wish:
     """Reasoning in the history is sent only where that is asked for; else it is told that it is not."""
-    has_some = any(message.reasoning for messages in wish.conversations for message in messages)
-    if not has_some or wish.sampling.keep_reasoning:
-        return wish
-    return dataclasses.replace(wish, ignored=(*wish.ignored, "messages.reasoning_content"))
+    has_some = any(message.reasoning for messages in made.conversations for message in messages)
+    if not has_some or made.sampling.keep_reasoning:
+        return made
+    return dataclasses.replace(made, ignored=(*made.ignored, name))
 
 
 def completion(body: dict[str, Any]) -> Wish:
@@ -110,7 +111,7 @@ def completion(body: dict[str, Any]) -> Wish:
         and not all(isinstance(piece, str) for prompt in prompts for piece in prompt)
     ):
         ignored.append("echo of token ids")
-    return _wish(
+    return wish(
         {
             name: value
             for name, value in body.items()
@@ -126,7 +127,8 @@ def completion(body: dict[str, Any]) -> Wish:
     )
 
 
-def _wish(body: dict[str, Any], *, ignored: tuple[str, ...] = (), **parts: Any) -> Wish:
+def wish(body: dict[str, Any], *, ignored: tuple[str, ...] = (), **parts: Any) -> Wish:
+    """What chat completions, completions and responses have in common. Raises BadParameter."""
     options = get(body, "stream_options", dict, None) or {}
     choices = get(body, "n", int, 1)
     if not 1 <= choices <= MAX_CHOICES:
@@ -175,7 +177,7 @@ def _message(row: Any, where: str) -> Message:
     if role not in ROLES:
         raise BadParameter(f"{where}.role", f"{role}", phrase("expected.one_of", names=", ".join(ROLES)))
     name = get(row, "name", str, "")
-    text, pictures = _content(row.get("content"), f"{where}.content")
+    text, pictures = content(row.get("content"), f"{where}.content")
     return Message(
         role=ROLES[role],
         text=text,
@@ -187,15 +189,15 @@ def _message(row: Any, where: str) -> Message:
     )
 
 
-def _content(content: Any, where: str) -> tuple[str, tuple[bytes, ...]]:
+def content(said: Any, where: str) -> tuple[str, tuple[bytes, ...]]:
     """Text, or a list of parts joined; with a mark in the place of each image."""
-    if content is None:
+    if said is None:
         return "", ()
-    if isinstance(content, str):
-        return plain(content, where), ()
-    if not isinstance(content, list):
-        raise BadParameter(where, f"{content!r}"[:80], phrase("expected.content"))
-    return joined([_part(part, f"{where}[{index}]") for index, part in enumerate(content)], where)
+    if isinstance(said, str):
+        return plain(said, where), ()
+    if not isinstance(said, list):
+        raise BadParameter(where, f"{said!r}"[:80], phrase("expected.content"))
+    return joined([_part(part, f"{where}[{index}]") for index, part in enumerate(said)], where)
 
 
 def _part(part: Any, where: str) -> str | bytes:
@@ -203,7 +205,7 @@ def _part(part: Any, where: str) -> str | bytes:
     if kind in ("image_url", "input_image"):
         address = part.get("image_url")
         return image_in(address.get("url") if isinstance(address, dict) else address, f"{where}.image_url")
-    if kind not in ("text", "input_text", "refusal"):
+    if kind not in ("text", "input_text", "output_text", "refusal"):
         raise BadParameter(f"{where}.type", f"{kind}", phrase("expected.part"))
     text = part.get("refusal" if kind == "refusal" else "text", "")
     if not isinstance(text, str):

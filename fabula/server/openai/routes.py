@@ -17,6 +17,7 @@ from fabula.server.caller import caller_of
 from fabula.server.counting import counted
 from fabula.server.openai import echo, parse, render
 from fabula.server.openai.control import Running
+from fabula.server.openai.responses import routes as responses
 
 
 def router(studio: Studio) -> APIRouter:
@@ -52,6 +53,7 @@ def router(studio: Studio) -> APIRouter:
         """OpenAI's text completions, from text or token ids."""
         return await _complete(studio, request, parse.completion, render.TextShape(), running)
 
+    routes.include_router(responses.router(studio, running))
     return routes
 
 
