@@ -12,6 +12,8 @@ from collections import deque
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from fabula.core.rush import Rush
+
 
 class Turnstile:
     """ASGI middleware. Only POST waits: it is what begins work."""
@@ -20,11 +22,15 @@ class Turnstile:
         self._app = app
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._taken = False  # somebody went through in this round of the event loop
+        self._rush = Rush()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["method"] == "POST":
-            await self._pass()
-        await self._app(scope, receive, send)
+            with self._rush.arriving():
+                await self._pass()
+                await self._app(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
 
     async def _pass(self) -> None:
         loop = asyncio.get_running_loop()

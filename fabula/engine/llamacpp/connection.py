@@ -7,7 +7,7 @@ fails every other time. httptools does the parsing, which costs a few microsecon
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import httptools
@@ -86,11 +86,20 @@ class Answer(asyncio.Protocol):
 
 @asynccontextmanager
 async def request(
-    address: tuple[str, int], key: str, path: str, body: bytes | None = None
+    address: tuple[str, int],
+    key: str,
+    path: str,
+    body: bytes | None = None,
+    before: Callable[[], Awaitable[None]] | None = None,
 ) -> AsyncIterator[Answer]:
-    """GET, or POST when there is a body. Leaving the block closes the connection, which stops the engine."""
+    """GET, or POST when there is a body. Leaving the block closes the connection, which stops the engine.
+
+    `before` is awaited between connecting and asking.
+    """
     transport, answer = await asyncio.get_running_loop().create_connection(Answer, *address)
     try:
+        if before is not None:
+            await before()
         transport.write(_head(address, key, path, body) + (body or b""))
         await answer.begin()
         yield answer

@@ -11,12 +11,13 @@ import json
 import os
 import re
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from fabula.core import rush
 from fabula.core.errors import EngineDied
 from fabula.core.model import LocalModel
 from fabula.core.plan import Plan
@@ -275,7 +276,7 @@ class LlamaCppWorker:
 
     async def _read(self, body: dict[str, Any], reader: Reader) -> AsyncGenerator[Delta, None]:
         events = Events()
-        async with self._ask("/completion", body) as answer:
+        async with self._ask("/completion", body, self._together) as answer:
             while chunk := await answer.read():
                 for event in events.feed(chunk):
                     for read in reader.read(event):
@@ -284,6 +285,10 @@ class LlamaCppWorker:
                                 yield delta
                         else:
                             yield read
+
+    async def _together(self) -> None:
+        """With all that arrived with it: the engine then reads their prompts in one batch."""
+        await rush.ready(self.plan.slots)
 
     async def _exact(self, prompt: Prompt, *, as_ids: bool) -> Prompt:
         """Without text before which the engine would put an unwanted BOS; or all of it as ids."""
@@ -369,14 +374,16 @@ class LlamaCppWorker:
             return json.loads(await answer.body())
 
     @asynccontextmanager
-    async def _ask(self, path: str, body: dict[str, Any] | None) -> AsyncIterator[Answer]:
+    async def _ask(
+        self, path: str, body: dict[str, Any] | None, before: Callable[[], Awaitable[None]] | None = None
+    ) -> AsyncIterator[Answer]:
         """An answer with status 200. Raises what the engine refused, or EngineDied."""
         if self._process is None:
             raise EngineDied(self.model.name, phrase("reasons.not_loaded"))
         process = self._process
         try:
             data = None if body is None else json.dumps(body).encode()
-            async with request(process.address, process.key, path, data) as answer:
+            async with request(process.address, process.key, path, data, before) as answer:
                 if answer.status != 200:
                     raise refusal(self.model.name, _error(await answer.body()))
                 yield answer
