@@ -96,6 +96,13 @@ class Spells(Protocol):
     async def detokenize(self, ids: Sequence[int]) -> str: ...
 
 
+@runtime_checkable
+class SpellsOut(Protocol):
+    async def spelled(self, prompt: Prompt, *, parse_special: bool = True) -> list[tuple[int, bytes]]:
+        """Each token with its own bytes; special tokens in a text are plain text unless they are parsed."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Embedded:
     """A vector of length 1 for each text, and the tokens that were read for them."""

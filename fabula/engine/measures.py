@@ -14,9 +14,11 @@ from fabula.core.worker import (
     Embedded,
     Embeds,
     Judged,
+    Pieces,
     Prompt,
     Reranks,
     Spells,
+    SpellsOut,
     Worker,
     Workers,
 )
@@ -77,10 +79,24 @@ class Measures:
             return await worker.rerank(query, documents)
 
     async def tokenize(self, model: LocalModel, text: str, *, add_special: bool = False) -> list[int]:
+        return await self.tokens(model, (text,), add_special=add_special)
+
+    async def tokens(self, model: LocalModel, pieces: Pieces, *, add_special: bool = False) -> list[int]:
+        """Of texts between ready tokens. Raises CannotTokenize."""
         async with self._worker(model) as worker:
             if not isinstance(worker, Counts):
                 raise CannotTokenize(model.name)
-            return await worker.tokenize(Prompt((text,), add_special=add_special))
+            return await worker.tokenize(Prompt(pieces, add_special=add_special))
+
+    async def spelled(
+        self, model: LocalModel, pieces: Pieces, *, add_special: bool = False, parse_special: bool = True
+    ) -> list[tuple[int, bytes]]:
+        """Each token with its bytes. Raises CannotTokenize."""
+        async with self._worker(model) as worker:
+            if not isinstance(worker, SpellsOut):
+                raise CannotTokenize(model.name)
+            prompt = Prompt(pieces, add_special=add_special)
+            return await worker.spelled(prompt, parse_special=parse_special)
 
     async def detokenize(self, model: LocalModel, ids: Sequence[int]) -> str:
         """Raises BadParameter for an id that the model does not have, CannotTokenize."""

@@ -112,6 +112,10 @@ class ScriptedWorker:
     async def count(self, texts: Sequence[str]) -> list[int]:
         return [len(PIECE.findall(text)) for text in texts]
 
+    async def spelled(self, prompt: Prompt, *, parse_special: bool = True) -> list[tuple[int, bytes]]:
+        pieces = {id: piece for piece, id in self._ids.items()}
+        return [(id, pieces.get(id, "").encode()) for id in await self.tokenize(prompt)]
+
     async def detokenize(self, ids: Sequence[int]) -> str:
         pieces = {id: piece for piece, id in self._ids.items()}
         return "".join(pieces.get(id, "") for id in ids)

@@ -28,6 +28,14 @@ async def body_of(request: Request) -> dict[str, Any]:
 
 
 def parsed(raw: bytes) -> dict[str, Any]:
+    body = any_of(raw)
+    if not isinstance(body, dict):
+        raise BadParameter("body", f"{body!r}"[:80], phrase("expected.object"))
+    return body
+
+
+def any_of(raw: bytes) -> Any:
+    """Any JSON that was sent. Raises BadParameter."""
     try:
         body = json.loads(raw, parse_constant=_refuse)
         if b"\\ud" in raw.lower():  # half a character can neither be tokenized nor sent back
@@ -35,8 +43,6 @@ def parsed(raw: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError) as reason:
         shown = raw[:80].decode(errors="replace")
         raise BadParameter("body", shown, phrase("expected.json_object", reason=f"{reason}")) from reason
-    if not isinstance(body, dict):
-        raise BadParameter("body", f"{body!r}"[:80], phrase("expected.object"))
     return body
 
 

@@ -23,6 +23,10 @@ from fabula.core.texts import phrase
 from fabula.server.answers import answer
 from fabula.server.anthropic import routes as anthropic_routes
 from fabula.server.door import MAX_BODY, Door
+from fabula.server.llamacpp import routes as llamacpp_routes
+from fabula.server.llamacpp.aliases import Aliases
+from fabula.server.metrics import Counted, Metrics
+from fabula.server.metrics import router as metrics_router
 from fabula.server.mistakes import refusal
 from fabula.server.native import (
     adapters,
@@ -93,8 +97,12 @@ def behind(studio: Studio) -> ASGIApp:
     for room in (system, *model_rooms, *chat_rooms, jobs, presets, measures, characters, *story_rooms):
         app.include_router(room.router(studio), prefix=NATIVE)
     app.include_router(embeddings.router(studio))
+    app.include_router(llamacpp_routes.router(studio))
+    metrics = Metrics()
+    studio.turns.on_finished = metrics.finished
+    app.include_router(metrics_router(studio, metrics))
     _tell_errors(app)
-    return app
+    return Counted(Aliases(app), metrics)
 
 
 def _tell_errors(app: FastAPI) -> None:

@@ -151,6 +151,11 @@ def mixed(prompt: Prompt) -> str | list[str | int]:
     return flat
 
 
+def piece(told: str | list[int]) -> bytes:
+    """A token's bytes: the engine tells those of a part of a character as numbers."""
+    return told.encode() if isinstance(told, str) else bytes(told)
+
+
 def trace(prompt: Prompt) -> str | tuple[int, ...]:
     """What a slot will hold of the prompt: its ids where they are known, else something to compare it by."""
     flat = mixed(prompt)

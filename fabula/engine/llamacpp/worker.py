@@ -58,8 +58,9 @@ Drafts = Callable[[LocalModel, str], Path]
 
 
 class LlamaCppWorker:
-    """One GGUF in one child process. Also Counts, Spells, TakesAdapters and, with a `shelf`, KeepsSlots; when
-    it is loaded, Embeds or Reranks where the model can do that; it Sees where the model has a projector.
+    """One GGUF in one child process. Also Counts, Spells, SpellsOut, TellsSlots, TakesAdapters and, with a
+    `shelf`, KeepsSlots; when it is loaded, Embeds or Reranks where the model can do that; it Sees where the
+    model has a projector.
 
     `logs` is the folder for the engine's log files; `attached` and `drafts` know where files lie. States
     of chats are saved on the shelf when they lose their slot and when the worker is closed, and come back
@@ -336,6 +337,12 @@ class LlamaCppWorker:
         asked = {"content": content, "add_special": add_special, "parse_special": True}
         tokens: list[int] = (await self._post("/tokenize", asked))["tokens"] if content else []
         return tokens
+
+    async def spelled(self, prompt: Prompt, *, parse_special: bool = True) -> list[tuple[int, bytes]]:
+        asked = {"content": wire.mixed(prompt), "add_special": prompt.add_special}
+        asked |= {"parse_special": parse_special, "with_pieces": True}
+        rows = (await self._post("/tokenize", asked))["tokens"] if asked["content"] else []
+        return [(row["id"], wire.piece(row["piece"])) for row in rows]
 
     async def detokenize(self, ids: Sequence[int]) -> str:
         text: str = (await self._post("/detokenize", {"tokens": list(ids)}))["content"]

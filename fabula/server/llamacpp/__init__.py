@@ -1,0 +1,1 @@
+"""llama.cpp's own routes: parse a body into a core request, render core deltas. Knows no other dialect."""
