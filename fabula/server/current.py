@@ -1,7 +1,7 @@
 """Which model answers requests that name none. Knows no dialect.
 
 KoboldCpp and text-generation-webui have one loaded model, and their requests name none. Here several can be
-loaded: a person's choice through those dialects counts, then the setting `model.default`, then what was loaded
+loaded: a choice made through those dialects counts, then the setting `model.default`, then what was loaded
 last; and what was taken once is kept, so that another program's model never takes its place in mid-story.
 """
 

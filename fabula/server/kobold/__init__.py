@@ -1,0 +1,1 @@
+"""KoboldAI's and KoboldCpp's dialect: bodies into core requests, deltas into answers. Knows no engine."""
