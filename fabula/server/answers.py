@@ -12,6 +12,7 @@ from starlette.responses import Response
 from fabula.core.errors import FabulaError, QueueFull
 from fabula.server.anthropic import errors as anthropic
 from fabula.server.caller import caller_of
+from fabula.server.kobold import errors as kobold
 from fabula.server.llamacpp import errors as llamacpp
 from fabula.server.native import errors as native
 from fabula.server.openai import errors as openai
@@ -19,6 +20,7 @@ from fabula.server.openai import errors as openai
 Shape = Callable[[FabulaError, str], dict[str, Any]]
 SHAPES: tuple[tuple[str, Shape], ...] = (
     ("/api/fabula/", native.body),
+    *((beginning, kobold.body) for beginning in ("/api/v1/", "/api/latest/", "/api/extra/", "/api/admin/")),
     ("/v1/messages", anthropic.body),
     *((path, llamacpp.body) for path in llamacpp.PATHS),
     ("/v1/", openai.body),

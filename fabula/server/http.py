@@ -27,6 +27,7 @@ from fabula.server.llamacpp import routes as llamacpp_routes
 from fabula.server.llamacpp.aliases import Aliases
 from fabula.server.metrics import Counted, Metrics
 from fabula.server.metrics import router as metrics_router
+from fabula.server.kobold import routes as kobold_routes
 from fabula.server.mistakes import refusal
 from fabula.server.native import (
     adapters,
@@ -55,6 +56,7 @@ from fabula.server.native import (
 )
 from fabula.server.openai import embeddings
 from fabula.server.openai import routes as openai_routes
+from fabula.server.textgen import routes as textgen_routes
 
 NATIVE = "/api/fabula/v1"
 log = logging.getLogger(__name__)
@@ -101,6 +103,8 @@ def behind(studio: Studio) -> ASGIApp:
     metrics = Metrics()
     studio.turns.on_finished = metrics.finished
     app.include_router(metrics_router(studio, metrics))
+    app.include_router(textgen_routes.router(studio))
+    app.include_router(kobold_routes.router(studio))
     _tell_errors(app)
     return Counted(Aliases(app), metrics)
 

@@ -98,6 +98,11 @@ class Home:
         return self.path / "media"
 
     @property
+    def saves(self) -> Path:
+        """Stories that programs which speak KoboldAI's dialect have left here; made with the first one."""
+        return self.path / "saves"
+
+    @property
     def thumbnails(self) -> Path:
         """Pictures made small; made with the first one, and only faster to have."""
         return self.path / "thumbnails"
