@@ -19,6 +19,8 @@
     │                           PresetNotFound, CharacterNotFound,
     │                           RemoteNotFound, LorebookNotFound, EntryNotFound, PersonaNotFound,
     │                           MemoryNotFound, ScriptNotFound, TemplateNotFound,
+    │                           NovelNotFound, ChapterNotFound, PassageNotFound, PackNotFound,
+    │                           RepliesNotFound,
     │                           UploadNotFound, BatchNotFound, KeyNotFound
     │                           BlobNotFound
     ├── Unauthorized (401)      KeyMissing, KeyUnknown, KeyExpired
@@ -26,8 +28,9 @@
     ├── Conflict (409)          StaleRevision, ChatBusy, NothingToUndo, StudioRunning, PortInUse, ModelBusy,
     │                           PresetExists, PresetBuiltIn, CharacterChanged, RemoteExists, ModelExists,
     │                           ItemChanged, BelongsElsewhere, BatchChanged, BatchRunning, OutputExists,
+    │                           NovelChanged, PassageMoved,
     │                           UploadInUse, KeyExists
-    │                           ModelNeeded
+    │                           ModelNeeded, JobStopped
     ├── EngineFailure (502)     ModelLoadFailed, ModelBroken, EngineDied, EngineTimeout,
     │                           EngineRefused, BuildMissing, BuildUnavailable, BuildBroken,
     │                           DirectUnavailable, NoRoomBeside, VocabulariesDiffer,
@@ -540,6 +543,41 @@ class ScriptNotFound(NotFound):
 
 
 @dataclass(eq=False)
+class NovelNotFound(NotFound):
+    """A novel or a notebook."""
+
+    novel: str
+
+
+@dataclass(eq=False)
+class ChapterNotFound(NotFound):
+    novel: str
+    chapter: str
+
+
+@dataclass(eq=False)
+class PassageNotFound(NotFound):
+    """One of several continuations, or a version of a chapter."""
+
+    passage: str
+
+
+@dataclass(eq=False)
+class PackNotFound(NotFound):
+    """`known` lists the system prompts that there are, separated by commas."""
+
+    name: str
+    known: str
+
+
+@dataclass(eq=False)
+class RepliesNotFound(NotFound):
+    """A set of quick replies, or one of a set."""
+
+    name: str
+
+
+@dataclass(eq=False)
 class TemplateNotFound(NotFound):
     """`known` lists the templates of that kind, separated by commas."""
 
@@ -668,6 +706,23 @@ class ItemChanged(Conflict):
 
 
 @dataclass(eq=False)
+class NovelChanged(Conflict):
+    """The novel moved on since the caller read it; nothing was changed. `text` is what would have come in."""
+
+    novel: str
+    given: int
+    current: int
+    text: str = field(default="", kw_only=True)
+
+
+@dataclass(eq=False)
+class PassageMoved(Conflict):
+    """The text around a passage is another one by now, so that nothing can be put in its place."""
+
+    passage: str
+
+
+@dataclass(eq=False)
 class ChatBusy(Conflict):
     chat_id: str
     turn_id: str
@@ -722,6 +777,14 @@ class BelongsElsewhere(Conflict):
     path: str
 
 
+class ListensHereOnly(Conflict):
+    """A link for another device was wanted, and none can reach the studio."""
+
+
+class NoStudioRuns(Conflict):
+    """The command asks the studio that runs, and would have nothing of one that it started."""
+
+
 @dataclass(eq=False)
 class KeyExists(Conflict):
     name: str
@@ -732,6 +795,13 @@ class ModelExists(Conflict):
     """A file of that name is there already, and nothing is overwritten."""
 
     name: str
+
+
+@dataclass(eq=False)
+class JobStopped(Conflict):
+    """Somebody paused or cancelled it while another one waited for its end."""
+
+    title: str
 
 
 @dataclass(eq=False)
