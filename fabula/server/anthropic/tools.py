@@ -58,7 +58,7 @@ def _choice(
     if not choice:
         return "auto", ""
     kind = choice.get("type")
-    if kind not in CHOICES:
+    if not isinstance(kind, str) or kind not in CHOICES:
         raise BadParameter(
             "tool_choice.type", f"{kind}"[:80], phrase("expected.one_of", names=", ".join(CHOICES))
         )

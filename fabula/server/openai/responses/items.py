@@ -73,7 +73,7 @@ class _Reader:
 
     def _message(self, item: dict[str, Any], where: str) -> None:
         role = item.get("role")
-        if role not in ROLES or role == "tool":
+        if not isinstance(role, str) or role not in ROLES or role == "tool":
             names = ", ".join(name for name in ROLES if name != "tool")
             raise BadParameter(f"{where}.role", f"{role}"[:80], phrase("expected.one_of", names=names))
         text, images = content(item.get("content"), f"{where}.content")
