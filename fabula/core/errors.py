@@ -34,7 +34,7 @@
     ├── EngineFailure (502)     ModelLoadFailed, ModelBroken, EngineDied, EngineTimeout,
     │                           EngineRefused, BuildMissing, BuildUnavailable, BuildBroken,
     │                           DirectUnavailable, NoRoomBeside, VocabulariesDiffer,
-    │                           ExtraMissing,
+    │                           ExtraMissing, RowsInARow,
     │                           RemoteUnreachable, RemoteUntrusted, RemoteKeyRefused, RemoteModelMissing,
     │                           RemoteBusy, RemoteBroke, RemoteSlow, RemoteFiltered
     ├── NoRoom (507, 503)       DoesNotFit, QueueFull, NoDiskSpace; RateLimited (429)
@@ -956,6 +956,14 @@ class ExtraMissing(EngineFailure):
     name: str
     extra: str
     modules: str
+
+
+@dataclass(eq=False)
+class RowsInARow(EngineFailure):
+    """So many rows of a batch failed one after the other that there is no use in going on."""
+
+    count: int
+    reason: str
 
 
 @dataclass(eq=False)
