@@ -30,6 +30,9 @@ from fabula.chats.exchange.desk import Exchange
 from fabula.chats.lorebooks.library import Lorebooks
 from fabula.chats.memory.book import Memories
 from fabula.chats.memory.embedding import ModelEmbeds
+from fabula.chats.novels.book import Novels
+from fabula.chats.novels.writing import NovelWriting
+from fabula.chats.packs import Packs
 from fabula.chats.personas import Personas
 from fabula.chats.replies import Replies
 from fabula.chats.scripts import Scripts
@@ -163,8 +166,13 @@ class Studio:
         self.personas = Personas(self.database)
         self.scripts = Scripts(self.database)
         self.templates = Templates(self.database)
+        self.packs = Packs(self.database, self.templates)
         self.replies = Replies(
             self.chats, self.turns, self.live, self.journal, self.find_model, self.presets, self.stories
+        )
+        self.novels = Novels(self.database, self.events)
+        self.novel_writing = NovelWriting(
+            self.database, self.novels, self.turns, self.live, self.journal, self.find_model, self.presets
         )
         embeds = ModelEmbeds(self.measures, self.beside, self.find_model, STARTER.name)
         self.memories = Memories(self.database, self.chats, self.turns, self.replies, embeds)
@@ -187,6 +195,7 @@ class Studio:
         await asyncio.to_thread(self.database.open)
         await self.keys.open()
         await self.replies.recover()
+        await self.novel_writing.recover()
         await self.job_runner.recover()
         await self.fetching.queue.open()
         await self.batches.open()

@@ -175,6 +175,8 @@ class Replies:
         unfinished = self._journal.unfinished()
         for turn_id in unfinished:
             header, events = self._journal.read(turn_id)
+            if header.get("room"):  # not a chat's
+                continue
             try:
                 if header:  # without one, nothing had been shown yet
                     place = Place(**header)

@@ -20,6 +20,7 @@ from typing import Any, Protocol
 from fabula.core.errors import FabulaError, StoreUnwritable, TurnNotFound, Unexpected
 from fabula.core.seams import Event, Journal, Record
 from fabula.core.stream import (
+    Choice,
     Delta,
     Finished,
     FinishReason,
@@ -32,6 +33,7 @@ from fabula.core.stream import (
 )
 
 GRACE_S = 600.0
+LEAST_LOGPROB = -1e4
 log = logging.getLogger(__name__)
 
 
@@ -58,12 +60,14 @@ class Outcome:
     finished: Finished | None = None
     error: FabulaError | None = None
     facts: dict[str, Any] | None = None  # as they were journaled, of a reply that ended before a crash
+    tokens: list[Token] = field(default_factory=list)  # where probabilities were asked for
 
     def take(self, delta: Delta) -> None:
         if isinstance(delta, Token):
             self.text += delta.text
             self.token_ids += delta.ids
             self.has_ids &= bool(delta.ids) or not delta.text
+            self.tokens += [delta] if delta.chosen else []
         elif isinstance(delta, Thought):
             self.reasoning += delta.text
             self.reasoning_ids += delta.ids
@@ -93,8 +97,11 @@ class Keeper(Protocol):
 def as_event(delta: Delta) -> tuple[str, dict[str, Any]] | None:
     """Kind and data of the event for a delta, or None for what readers are not shown."""
     match delta:
-        case Token(text=text, ids=ids):
+        case Token(text=text, ids=ids, chosen=None):
             return "text", {"text": text, "ids": list(ids)}
+        case Token(text=text, ids=ids, chosen=Choice() as chosen, likeliest=likeliest):
+            token = [*_row(chosen), [_row(one) for one in likeliest]]
+            return "text", {"text": text, "ids": list(ids), "token": token}
         case Thought(text=text, ids=ids):
             return "reasoning", {"text": text, "ids": list(ids)}
         case Prefill(processed=processed, total=total, reused=reused):
@@ -116,7 +123,7 @@ def replay(events: Sequence[Event], count: int = 1) -> list[Outcome]:
     for event in events:
         outcome, data = outcomes[event.data.get("index", 0)], event.data
         if event.kind == "text":
-            outcome.take(Token(data["text"], tuple(data["ids"])))
+            outcome.take(_token(data))
         elif event.kind == "reasoning":
             outcome.take(Thought(data["text"], tuple(data["ids"])))
         elif event.kind == "prefill":
@@ -127,6 +134,18 @@ def replay(events: Sequence[Event], count: int = 1) -> list[Outcome]:
             outcome.reason, outcome.facts = data["reason"], data["facts"]
             outcome.has_ids &= data["has_ids"]
     return outcomes
+
+
+def _row(choice: Choice) -> list[Any]:
+    """A candidate as events carry it; JSON has no −∞."""
+    return [choice.id, choice.text, max(choice.logprob, LEAST_LOGPROB)]
+
+
+def _token(data: dict[str, Any]) -> Token:
+    if "token" not in data:
+        return Token(data["text"], tuple(data["ids"]))
+    *chosen, likeliest = data["token"]
+    return Token(data["text"], tuple(data["ids"]), Choice(*chosen), tuple(Choice(*one) for one in likeliest))
 
 
 class Live:

@@ -26,7 +26,7 @@ class Looked:
     Where the server has a template of its own, `text` holds the messages one below the other.
     """
 
-    layout: Literal["steady", "text", "messages", "chat"]
+    layout: Literal["steady", "text", "messages", "chat", "novel", "raw"]
     plan: PromptPlan
     text: str
     context: int
@@ -101,8 +101,13 @@ def _told(messages: Sequence[Message], plan: PromptPlan) -> list[Message]:
 
 
 def _text(messages: Sequence[Message], request: TurnRequest, worker: Worker, manner: Manner) -> str:
+    return spelled(messages, worker, manner, continues=request.continues)
+
+
+def spelled(messages: Sequence[Message], worker: Worker, manner: Manner, *, continues: bool) -> str:
+    """The prompt of a conversation, as text."""
     if converses(worker):
         return "\n\n".join(f"{message.role}: {message.text}" for message in messages)
-    spelled = [replace(message, token_ids=(), before=()) for message in messages]
-    pieces = render(spelled, manner.template, continues=request.continues)
+    bare = [replace(message, token_ids=(), before=()) for message in messages]
+    pieces = render(bare, manner.template, continues=continues)
     return "".join(piece for piece in pieces if isinstance(piece, str))

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from typing import Any
 
 from fabula.core.errors import SeesNoImages, WritesNoText
 from fabula.core.load import Wish
@@ -23,7 +24,7 @@ from fabula.models.derived import Derived
 from fabula.prompt.assemble import render
 from fabula.prompt.infill import gap
 from fabula.prompt.openings import openings
-from fabula.turn import bounds, conversing, cutting, structure, telling
+from fabula.turn import bounds, conversing, cutting, structure, telling, writing
 from fabula.turn.answers import read, sampled
 from fabula.turn.deriving import resolved
 from fabula.turn.endings import ended
@@ -32,6 +33,7 @@ from fabula.turn.manner import Manner, manner_of
 from fabula.turn.request import TurnRequest
 from fabula.turn.telling import CountCache, Laid, Telling
 from fabula.turn.whole import size, whole, without_bos
+from fabula.turn.writing import LaidPassage, PassageRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,8 @@ class _Made:
 
     prompt: Prompt
     cut: int = 0
-    laid: Laid | None = None
+    laid: Laid | LaidPassage | None = None
+    manner: Manner | None = None  # where only the finished prompt tells it
     cut_tokens: int = 0  # of a raw prompt
 
 
@@ -75,7 +78,7 @@ class Turns:
                 bounds.check_against(said, worker.plan.context)
             manner = _manner(request, worker)
             made = await self._prompt(request, worker, manner)
-            request = _ending(request, made)
+            request, manner = _ending(request, made), made.manner or manner
             watch = self._guard.watch(made.laid.prompt.messages if made.laid else said, request.context)
             known = _known(request, worker, manner, made, _exactness(place))
             if request.tells_ids:
@@ -108,6 +111,8 @@ class Turns:
             async for _ in place.steps():
                 pass
             worker = place.worker
+            if isinstance(request, PassageRequest):
+                return await writing.look(request, worker, _manner(request, worker), self._counts)
             return await look(request, worker, _manner(request, worker), self._counts)
 
     async def count(self, request: TurnRequest) -> int:
@@ -137,6 +142,8 @@ class Turns:
             self._guard.judge(said, context)
 
     async def _prompt(self, request: TurnRequest, worker: Worker, manner: Manner) -> _Made:
+        if isinstance(request, PassageRequest):
+            return await self._passage(request, worker, manner)
         if request.story:
             return await self._told(request.story, request, worker, manner)
         if conversing.converses(worker) and not request.prompt:
@@ -170,6 +177,14 @@ class Turns:
         await story.keep(laid)
         return _Made(prompt, laid.prompt.plan.cut_messages, laid)
 
+    async def _passage(self, request: PassageRequest, worker: Worker, manner: Manner) -> _Made:
+        """A passage of a novel; whether it lengthens the model's own turn is known when it is laid out."""
+        made = await writing.lay(request.writing, worker, request, manner.template, self._counts)
+        await self._judge(made.prompt.messages, request.context)
+        prompt = await writing.sent(made, worker, manner.template)
+        await request.writing.keep(made)
+        return _Made(prompt, 0, made, _passage_manner(request, worker, continues=made.prompt.continues))
+
 
 def _visible(images: tuple[bytes, ...], worker: Worker) -> tuple[bytes, ...]:
     """The same, for a worker that sees them. Raises SeesNoImages."""
@@ -188,9 +203,18 @@ async def _ids(prompt: Prompt, worker: Worker) -> tuple[int, ...]:
 def _manner(request: TurnRequest, worker: Worker) -> Manner:
     if conversing.converses(worker):
         return conversing.manner(request, worker.model)
+    if isinstance(request, PassageRequest):
+        return _passage_manner(request, worker, continues=False)
     if request.story:
         return telling.manner(request, _model(request, worker), datetime.datetime.now().astimezone())
     return manner_of(request, _model(request, worker), datetime.datetime.now().astimezone())
+
+
+def _passage_manner(request: PassageRequest, worker: Worker, *, continues: bool) -> Manner:
+    if conversing.converses(worker):
+        return conversing.manner(request, worker.model)
+    now = datetime.datetime.now().astimezone()
+    return writing.manner(request, worker, _model(request, worker), now, continues=continues)
 
 
 def _model(request: TurnRequest, worker: Worker) -> LocalModel:
@@ -201,7 +225,7 @@ def _model(request: TurnRequest, worker: Worker) -> LocalModel:
 
 def _ending(request: TurnRequest, made: _Made) -> TurnRequest:
     """With the texts at which a reply to this prompt ends too."""
-    if not (made.laid and made.laid.stops):
+    if not (made.laid and not isinstance(made.laid, LaidPassage) and made.laid.stops):
         return request
     stops = tuple(dict.fromkeys((*request.sampling.stop, *made.laid.stops)))
     return replace(request, sampling=replace(request.sampling, stop=stops))
@@ -228,9 +252,13 @@ def _known(
         ignored=(*ignored, *manner.ignored, *request.ignored),
         cut_messages=made.cut,
         cut_tokens=made.cut_tokens,
-        story=telling.facts(made.laid) if made.laid else None,
+        story=_laid_facts(made.laid) if made.laid else None,
         exact=exactness.facts() if exactness else None,
     )
+
+
+def _laid_facts(laid: Laid | LaidPassage) -> dict[str, Any]:
+    return laid.facts() if isinstance(laid, LaidPassage) else telling.facts(laid)
 
 
 class _Facts:

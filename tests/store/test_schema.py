@@ -135,8 +135,20 @@ def fill_0011(connection: Connection) -> None:
     """And a file of requests, with the batch that is made of it."""
     fill_0010(connection)
     connection.execute(text("INSERT INTO uploads VALUES ('file-1', 'ann', 'in.jsonl', 'batch', 9, 1.0)"))
-    values = "('b', 'ann', '', 'en', '/v1/completions', 'file-1', '', '', 'in_progress', '{}', '[]', '{}', '{}'"
+    values = (
+        "('b', 'ann', '', 'en', '/v1/completions', 'file-1', '', '', 'in_progress', '{}', '[]', '{}', '{}'"
+    )
     connection.execute(text(f"INSERT INTO batches VALUES {values}, 1.0, 2.0)"))
+
+
+def fill_0012(connection: Connection) -> None:
+    """And a novel of one chapter, with its text."""
+    fill_0011(connection)
+    novel = "('n', 'ann', 'novel', 'Coast', '', '{}', '{}', '[\"h\"]', '{}', 2, 1.0, 2.0, NULL)"
+    connection.execute(text(f"INSERT INTO novels VALUES {novel}"))
+    connection.execute(text("INSERT INTO novel_chapters VALUES ('h', 'ann', 'n', '', '', '', '', 'x', 1.0)"))
+    version = "('x', 'ann', 'n', 'h', '', 1, 0, 0, 'written', '', 4, 1, 1.0, '[{\"text\": \"Fog.\"}]', NULL)"
+    connection.execute(text(f"INSERT INTO novel_versions VALUES {version}"))
 
 
 FILLED: dict[str, Callable[[Connection], None]] = {
@@ -151,6 +163,7 @@ FILLED: dict[str, Callable[[Connection], None]] = {
     "0009": fill_0009,
     "0010": fill_0010,
     "0011": fill_0011,
+    "0012": fill_0012,
 }
 """For each step a database of that time with data in it. A new step adds its own."""
 

@@ -113,7 +113,7 @@ async def _told(events: AsyncIterator[Event], language: str) -> AsyncGenerator[b
 
 def _piece(data: dict[str, Any]) -> dict[str, Any]:
     """Without the token ids, which are the journal's."""
-    piece = {"text": data["text"]}
+    piece = {"text": data["text"]} | ({"token": data["token"]} if "token" in data else {})
     return piece | {"index": data["index"]} if "index" in data else piece
 
 

@@ -1,0 +1,91 @@
+"""Text as runs: pieces that know who wrote them, and with which tokens. PURE: knows no table.
+
+A run is `{text}`, with `ids` and `tokenizer` where a model wrote it, and with `tokens` where the
+probabilities were kept: `[id, text, logprob, [[id, text, logprob], …]]` for each, likeliest first.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from fabula.prompt.novel.model import Run
+
+Row = dict[str, Any]
+_HAN = r"\u2e80-\u9fff\uf900-\ufaff\u3040-\u30ff\uac00-\ud7af"
+_WORD = re.compile(rf"[{_HAN}]|[^\W{_HAN}]+(?:['’-][^\W{_HAN}]+)*")
+
+
+def written(text: str) -> list[Row]:
+    """What a person wrote."""
+    return [{"text": text}] if text else []
+
+
+def text_of(runs: Sequence[Row]) -> str:
+    return "".join(run["text"] for run in runs)
+
+
+def words(text: str) -> int:
+    """Words; a Chinese, Japanese or Korean character counts as one."""
+    return sum(1 for _ in _WORD.finditer(text))
+
+
+def cut(runs: Sequence[Row], start: int, end: int | None = None) -> list[Row]:
+    """The runs between two places."""
+    found: list[Row] = []
+    at = 0
+    for run in runs:
+        size = len(run["text"])
+        first, last = max(start - at, 0), size if end is None else min(end - at, size)
+        if first < last:
+            found.append(run if last - first == size else _part(run, first, last))
+        at += size
+    return found
+
+
+def splice(runs: Sequence[Row], start: int, removed: int, inserted: Sequence[Row]) -> list[Row]:
+    """Other runs in the place of `removed` characters. What a person wrote becomes one run where it meets."""
+    joined: list[Row] = []
+    for run in (*cut(runs, 0, start), *inserted, *cut(runs, start + removed)):
+        if joined and not run.get("ids") and not joined[-1].get("ids"):
+            joined[-1] = {"text": joined[-1]["text"] + run["text"]}
+        elif run["text"]:
+            joined.append(run)
+    return joined
+
+
+def _part(run: Row, first: int, last: int) -> Row:
+    """A part of a run; its ids are known where its edges are those of tokens whose texts were kept."""
+    text = run["text"][first:last]
+    tokens, at, kept = run.get("tokens") or (), 0, []
+    edges = {0}
+    for token in tokens:
+        if first <= at and at + len(token[1]) <= last:
+            kept.append(token)
+        at += len(token[1])
+        edges.add(at)
+    if tokens and at == len(run["text"]) and {first, last} <= edges:
+        return {
+            "text": text,
+            "ids": [token[0] for token in kept],
+            "tokenizer": run["tokenizer"],
+            "tokens": kept,
+        }
+    return {"text": text}
+
+
+def difference(before: str, after: str) -> tuple[int, int, str]:
+    """(start, removed, inserted): the middle in which two texts differ."""
+    limit = min(len(before), len(after))
+    start = next((place for place in range(limit) if before[place] != after[place]), limit)
+    room = limit - start
+    same = next((n for n in range(room) if before[len(before) - 1 - n] != after[len(after) - 1 - n]), room)
+    return start, len(before) - start - same, after[start : len(after) - same]
+
+
+def for_prompt(runs: Sequence[Row], end: int | None = None) -> tuple[Run, ...]:
+    """As prompts take them, up to a place."""
+    return tuple(
+        Run(run["text"], tuple(run.get("ids") or ()), run.get("tokenizer", "")) for run in cut(runs, 0, end)
+    )
