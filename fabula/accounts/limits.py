@@ -65,3 +65,16 @@ class Bucket:
     def _fill(self, now: float) -> None:
         grown = self._left + (now - self._at) * self._rate.per_second
         self._left, self._at = min(grown, float(self._rate.count)), now
+
+
+_SPAN = re.compile(r"(\d{1,9}(?:\.\d{1,3})?) ?(s|min|m|h|d|w)")
+_IN_SECONDS = SPANS | {"m": 60, "w": 7 * 86_400}
+
+
+def seconds_in(text: str, name: str = "expires_in") -> float:
+    """A span like "30d", "12h" or "1h 30m"; "" is 0. Raises BadParameter."""
+    plain = text.strip().lower()
+    parts = _SPAN.findall(plain)
+    if plain and (not parts or _SPAN.sub("", plain).strip()):
+        raise BadParameter(name, text[:80], phrase("expected.lifetime"))
+    return sum(float(number) * _IN_SECONDS[unit] for number, unit in parts)

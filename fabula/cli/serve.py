@@ -6,6 +6,7 @@ import contextlib
 import gc
 import signal
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 import typer
 
@@ -42,14 +43,24 @@ def start(home: Home, flags: dict[str, Any]) -> None:
         wants_page = settings.load(home, flags).open_browser
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that it closes as with Ctrl-C
         with contextlib.suppress(KeyboardInterrupt):
-            run(home, flags, reachable=lambda address: show(address, wants_page), ready=announce)
+            run(
+                home,
+                flags,
+                reachable=lambda address: show(address, wants_page),
+                ready=lambda address: announce(address, home, flags),
+            )
     finally:
         gc.enable()
     screen.note(say("cli.serve.ended"))
 
 
-def announce(address: str) -> None:
+def announce(address: str, home: Home, flags: dict[str, Any]) -> None:
+    from fabula.server.addresses import for_others, is_private
+
     screen.line(say("cli.serve.ready", address=address))
+    chosen = settings.load(home, flags)
+    if not is_private(chosen.host) and (others := for_others(chosen, urlsplit(address).port or 0)):
+        screen.line(say("cli.serve.others", addresses=", ".join(others)))
     screen.note(say("cli.serve.leave"))
 
 

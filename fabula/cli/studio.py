@@ -74,7 +74,8 @@ def _serve(home: Home, stop: threading.Event, outcome: queue.SimpleQueue[BaseExc
     from fabula.server.run import serve
 
     try:
-        serve(home, {"port": 0}, ready=lambda address: outcome.put(None), stop=stop)
+        # Where `fabula serve` would let others in, a studio for one command does not.
+        serve(home, {"host": "127.0.0.1", "port": 0}, ready=lambda address: outcome.put(None), stop=stop)
     except Exception as failure:  # noqa: BLE001 it is raised again in the command's own thread
         outcome.put(failure)
     finally:

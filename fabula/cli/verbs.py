@@ -40,6 +40,7 @@ VERBS = (
     "stop",
     "engine",
     "remote",
+    "key",
     "preset",
     "character",
     "lorebook",

@@ -9,7 +9,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from fabula.core.errors import FabulaError, QueueFull
+from fabula.core.errors import FabulaError, QueueFull, RateLimited, Unauthorized
 from fabula.server.anthropic import errors as anthropic
 from fabula.server.caller import caller_of
 from fabula.server.kobold import errors as kobold
@@ -35,8 +35,10 @@ def answer(
     # What was asked is told back, also where it is half a character that UTF-8 cannot hold.
     told = shape_of(request.url.path, request.headers)(failure, language)
     body = json.dumps(told, ensure_ascii=False).encode(errors="backslashreplace")
-    if isinstance(failure, QueueFull):
+    if isinstance(failure, QueueFull | RateLimited):
         headers = {**(headers or {}), "Retry-After": f"{failure.seconds}"}
+    if isinstance(failure, Unauthorized):
+        headers = {**(headers or {}), "WWW-Authenticate": "Bearer"}
     return Response(body, status or failure.status, headers, "application/json")
 
 

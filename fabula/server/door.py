@@ -7,13 +7,21 @@ side by side. Knows no route of the API.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from fabula.server.answers import answer
-from fabula.server.security import Gate, content_policy
+from fabula.server.reception import Reception
+from fabula.server.security import Gate, Rules, content_policy
 from fabula.server.static import WebApp, index_html
 from fabula.server.turnstile import Turnstile
+from fabula.server.visit import Visit
+from fabula.store.settings import Settings
+
+if TYPE_CHECKING:
+    from fabula.app import Studio
 
 MAX_BODY = 64 << 20  # bytes of one request; the longest text that the native API takes fits several times
 
@@ -21,11 +29,28 @@ MAX_BODY = 64 << 20  # bytes of one request; the longest text that the native AP
 class Door:
     """ASGI. What asks for more than a file waits until `open` says what answers it."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        studio_key: str = "",
+        log: Callable[[Scope, Visit], None] | None = None,
+    ) -> None:
+        """`settings` hold until the studio is open, and then its own."""
         self._behind: asyncio.Future[ASGIApp] | None = None
         self._app: ASGIApp | None = None
+        self._studio: Studio | None = None
+        self._settings, self._rules = settings, Rules.of(settings) if settings else Rules()
+        self._reception = Reception(
+            self._through, rules=self.rules, opened=self._opened, tell=answer, studio_key=studio_key
+        )
         gate = Gate(
-            WebApp(self._through), policy=content_policy(index_html()), tell=answer, max_body=MAX_BODY
+            WebApp(self._reception),
+            policy=content_policy(index_html()),
+            tell=answer,
+            max_body=MAX_BODY,
+            rules=self.rules,
+            log=log,
         )
         self._way_in = Turnstile(gate)
 
@@ -33,10 +58,19 @@ class Door:
     def is_open(self) -> bool:
         return self._app is not None
 
-    def open(self, app: ASGIApp) -> None:
-        self._app = app
+    def open(self, app: ASGIApp, studio: Studio | None = None) -> None:
+        self._app, self._studio = app, studio
+        if studio:
+            self._reception.keys = studio.keys
         if self._behind is not None:
             self._behind.set_result(app)
+
+    def rules(self) -> Rules:
+        """As the settings are now."""
+        if self._studio and self._studio.settings is not self._settings:
+            self._settings = self._studio.settings
+            self._rules = Rules.of(self._settings)
+        return self._rules
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._way_in(scope, receive, send)

@@ -37,6 +37,7 @@ from fabula.server.native import (
     engines,
     jobs,
     keeping,
+    keys,
     lorebooks,
     measures,
     memory,
@@ -64,8 +65,8 @@ log = logging.getLogger(__name__)
 
 def create(studio: Studio) -> ASGIApp:
     """The application for a studio that has been opened."""
-    door = Door()
-    door.open(behind(studio))
+    door = Door(studio.settings)
+    door.open(behind(studio), studio)
     return door
 
 
@@ -96,7 +97,7 @@ def behind(studio: Studio) -> ASGIApp:
     )
     story_rooms = (stories, memory, lorebooks, personas, scripts)
     chat_rooms = (keeping, chats, turns)
-    for room in (system, *model_rooms, *chat_rooms, jobs, presets, measures, characters, *story_rooms):
+    for room in (system, keys, *model_rooms, *chat_rooms, jobs, presets, measures, characters, *story_rooms):
         app.include_router(room.router(studio), prefix=NATIVE)
     app.include_router(embeddings.router(studio))
     app.include_router(llamacpp_routes.router(studio))

@@ -7,7 +7,6 @@ import contextlib
 import gc
 import logging
 import logging.handlers
-import os
 import signal
 import socket
 import sys
@@ -19,9 +18,11 @@ from typing import TYPE_CHECKING, Any
 import uvicorn
 from starlette.responses import Response
 
-from fabula.core.errors import PortInUse, SettingInvalid
-from fabula.core.texts import phrase
+from fabula.core.errors import NeedsKey
+from fabula.server.access_log import AccessLog
+from fabula.server.addresses import is_private, listen, own_address
 from fabula.server.door import Door
+from fabula.server.patience import Patient, allow_connections, look_at_all
 from fabula.store import settings
 from fabula.store.home import Home
 from fabula.store.studio import claim
@@ -29,7 +30,6 @@ from fabula.store.studio import claim
 if TYPE_CHECKING:
     from fabula.app import MakeWorker, Studio
 
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
 LOOK_S = 1.0  # between two looks at the clock, for the date in answers
 STOP_GRACE_S = 5  # for answers that are being sent when the studio is told to stop
 SHARED_S = 0.0005  # of the interpreter, in turns, while code is read and files are served
@@ -47,9 +47,10 @@ def serve(
     """Blocks until SIGINT, SIGTERM or `stop`.
 
     `reachable` gets the address once the web app's files are, `ready` once every request is answered.
-    Raises StudioRunning, PortInUse, or what opening the home raises.
+    Raises StudioRunning, PortInUse, NeedsKey, or what opening the home raises.
     """
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        allow_connections()
         house = _House(home.create(), dict(flags or {}), make_worker)
         runner.run(_serve(house, reachable, ready, stop))
 
@@ -61,8 +62,8 @@ async def _serve(
     stop: threading.Event | None,
 ) -> None:
     with claim(house.home) as mine:
-        listener = house.listen()
-        address = _address(listener)
+        listener = house.listen(mine.key)
+        address = own_address(listener)
         with logging_to(house.home):
             async with _answering(house, listener) as server:
                 reachable(address)
@@ -91,20 +92,26 @@ async def _answering(house: _House, listener: socket.socket) -> AsyncIterator[_S
 class _House:
     """A studio and the door before it: the code behind the door is read while the door already answers."""
 
+    door: Door
+
     def __init__(self, home: Home, flags: Mapping[str, object], make_worker: MakeWorker | None) -> None:
         self.home, self._flags, self._make_worker = home, flags, make_worker
-        self.door = Door()
         self._studio: Studio | None = None
+        self._log = AccessLog(home.logs)
 
-    def listen(self) -> socket.socket:
+    def listen(self, key: str) -> socket.socket:
+        """`key` is that of studio.json. Raises NeedsKey, PortInUse or SettingInvalid."""
         chosen = settings.load(self.home, self._flags)
-        return _listen(chosen.host, chosen.port)
+        if not is_private(chosen.host) and not _has_keys(self.home):
+            raise NeedsKey(chosen.host)
+        self.door = Door(chosen, studio_key=key, log=self._log)
+        return listen(chosen.host, chosen.port)
 
     async def open(self) -> None:
         make, behind = await asyncio.to_thread(_code)
         self._studio = make(self.home, self._flags, self._make_worker)
         await self._studio.open()
-        self.door.open(await asyncio.to_thread(behind, self._studio))
+        self.door.open(await asyncio.to_thread(behind, self._studio), self._studio)
         gc.freeze()  # the program itself never becomes garbage: collections need not walk through it
         gc.enable()
 
@@ -118,6 +125,20 @@ class _House:
     async def close(self) -> None:
         if self._studio:
             await self._studio.close()
+        self._log.close()
+
+
+def _has_keys(home: Home) -> bool:
+    """Looked up before anybody can reach the studio, and so before it is open."""
+    from fabula.accounts.keys import count
+    from fabula.store.database import Database
+
+    database = Database(home.database, home.backups)
+    try:
+        database.open()
+        return bool(database.read_sync(count))
+    finally:
+        database.close()
 
 
 def _code() -> tuple[type[Studio], Callable[[Studio], Any]]:
@@ -135,7 +156,7 @@ def _code() -> tuple[type[Studio], Callable[[Studio], Any]]:
 def _config(door: Door) -> uvicorn.Config:
     return uvicorn.Config(
         door,
-        http="httptools",
+        http=Patient,
         loop="none",
         lifespan="off",
         access_log=False,
@@ -177,6 +198,10 @@ class _Server(uvicorn.Server):
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._told.wait(), LOOK_S)
 
+    async def on_tick(self, counter: int) -> bool:
+        look_at_all(self.server_state.connections)
+        return await super().on_tick(counter)
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         await self._before_shutdown()
         await super().shutdown(sockets)
@@ -202,28 +227,6 @@ def _on_signals(server: _Server) -> Callable[[], None]:
             signal.signal(number, handler)
 
     return restore
-
-
-def _address(listener: socket.socket) -> str:
-    host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    """A bound socket on loopback. Raises PortInUse, or SettingInvalid for an address that others reach."""
-    if host not in LOOPBACK:
-        raise SettingInvalid("host", host, phrase("expected.one_of", names=", ".join(LOOPBACK)))
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    if os.name == "posix":  # on Windows the option would let two programs share a port
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-        listener.listen(2048)
-    except OSError as reason:
-        listener.close()
-        raise PortInUse(host, port) from reason
-    return listener
 
 
 @contextlib.contextmanager

@@ -1,7 +1,8 @@
-"""Who may talk to a studio on loopback: no other web page, no other host name. Knows no route.
+"""Who may talk to a studio at all: no other host name, no web page that was not allowed. Knows no key.
 
 A page on the internet can make a browser send requests to 127.0.0.1. Two checks stop it: the Host header must
-name this machine (DNS rebinding), and a browser's Origin must be the studio's own (cross-site requests).
+name this machine (DNS rebinding), and a browser's Origin must be the studio's own (cross-site requests), or
+one that its person has listed.
 """
 
 from __future__ import annotations
@@ -9,17 +10,61 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Self
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fabula.core.errors import BodyTooLarge, FabulaError, ForeignHost, ForeignOrigin
 from fabula.server.sse import STRAIGHT
+from fabula.server.visit import VISIT, Visit
+from fabula.store.settings import Settings
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
+ANY_ADDRESS = ("0.0.0.0", "::")
+PREFLIGHT_S = 600  # that a browser remembers what it was allowed
+TOLD = "X-Fabula-Ignored, Retry-After"
+"""Headers that pages of other origins may read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the settings say of who may come. `origins` are exact; `any_origin` lets in every page that shows
+    a key, also on this machine."""
+
+    hosts: frozenset[str] = LOOPBACK_NAMES
+    origins: frozenset[str] = frozenset()
+    any_origin: bool = False
+    key_on_loopback: bool = False
+    access_log: bool = False
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        bound = {settings.host} - {*ANY_ADDRESS}
+        origins = {origin.rstrip("/").lower() for origin in listed(settings.server_cors_origins)}
+        names = {name_of(bracketed(name)) for name in (*bound, *listed(settings.server_names))}
+        return cls(
+            LOOPBACK_NAMES | names,
+            frozenset(origins - {"*"}),
+            "*" in origins,
+            settings.server_key_on_loopback,
+            settings.server_access_log,
+        )
+
+
+def listed(text: str) -> list[str]:
+    """The parts of a setting that holds several, separated by commas."""
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def bracketed(name: str) -> str:
+    """An IPv6 address as it stands in a Host header."""
+    return f"[{name}]" if name.count(":") > 1 and not name.startswith("[") else name
 
 
 def content_policy(index_html: str) -> str:
@@ -43,6 +88,7 @@ class Gate:
     """ASGI middleware: refuses foreign hosts and origins, and adds the security headers to every answer.
 
     `tell` makes the answer for an error. A body that says it is too long is refused before it is read.
+    `log` is given each request when it is over, if the rules want that.
     """
 
     def __init__(
@@ -52,12 +98,11 @@ class Gate:
         policy: str,
         tell: Callable[[Request, FabulaError], ASGIApp],
         max_body: int,
-        hosts: Iterable[str] = LOOPBACK_NAMES,
+        rules: Callable[[], Rules] = Rules,
+        log: Callable[[Scope, Visit], None] | None = None,
     ):
-        self._app = app
-        self._tell = tell
-        self._max_body = max_body
-        self._hosts = frozenset(hosts)
+        self._app, self._tell, self._max_body = app, tell, max_body
+        self._rules, self._log = rules, log
         self._headers = {
             "content-security-policy": policy,
             "x-content-type-options": "nosniff",
@@ -70,40 +115,96 @@ class Gate:
             await self._app(scope, receive, send)
             return
 
-        scope[STRAIGHT] = send
+        scope[STRAIGHT], rules = send, self._rules()
+        visit = scope[VISIT] = Visit()
+        headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
+        shared = _shared(headers, rules)
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
+                visit.status = message["status"]
+                answered = MutableHeaders(scope=message)
                 for name, value in self._headers.items():
-                    headers.setdefault(name, value)
+                    answered.setdefault(name, value)
+                for name, value in shared.items():
+                    answered[name] = value
             await send(message)
 
-        refusal = self._refusal(Headers(scope=scope))
-        if refusal is None:
-            await self._app(scope, receive, send_with_headers)
-        else:
-            await self._tell(Request(scope), refusal)(scope, receive, send_with_headers)
+        try:
+            answer = self._answer(scope, headers, rules, shared) or self._app
+            await answer(scope, receive, send_with_headers)
+        finally:
+            if self._log and rules.access_log:
+                self._log(scope, visit)
 
-    def _refusal(self, headers: Headers) -> FabulaError | None:
-        host = headers.get("host", "")
-        if _name(host) not in self._hosts:
+    def _answer(
+        self, scope: Scope, headers: dict[bytes, str], rules: Rules, shared: dict[str, str]
+    ) -> ASGIApp | None:
+        """What is answered here, without a look at the route."""
+        refusal = self._refusal(scope, headers, rules, bool(shared))
+        if refusal:
+            return self._tell(Request(scope), refusal)
+        if shared and scope["method"] == "OPTIONS" and b"access-control-request-method" in headers:
+            return Response(status_code=204, headers=_preflight(headers))
+        return None
+
+    def _refusal(
+        self, scope: Scope, headers: dict[bytes, str], rules: Rules, is_shared: bool
+    ) -> FabulaError | None:
+        host = headers.get(b"host", "")
+        if name_of(host) not in rules.hosts and name_of(host) != _own_address(scope):
             return ForeignHost(host)
-        origin = headers.get("origin")
-        if origin is not None and _netloc(origin) != host:
+        origin = headers.get(b"origin")
+        if origin is not None and not is_shared and netloc_of(origin) != host:
             return ForeignOrigin(origin)
-        length = headers.get("content-length", "")
+        length = headers.get(b"content-length", "")
         if length.isdecimal() and (len(length) > 18 or int(length) > self._max_body):
             return BodyTooLarge(self._max_body)
         return None
 
 
-def _name(host: str) -> str:
+def _own_address(scope: Scope) -> str:
+    """The address of this machine that the request came to, as a Host header names it."""
+    server = scope.get("server")
+    return bracketed(server[0].removeprefix("::ffff:")) if server else ""
+
+
+def _shared(headers: dict[bytes, str], rules: Rules) -> dict[str, str]:
+    """The headers that let a page of another origin read the answer; none where it may not."""
+    origin = headers.get(b"origin")
+    if origin is None or netloc_of(origin) == headers.get(b"host"):
+        return {}
+    if origin.lower() in rules.origins:
+        own = {"access-control-allow-origin": origin, "access-control-allow-credentials": "true"}
+    elif rules.any_origin:
+        own = {"access-control-allow-origin": "*"}
+    else:
+        return {}
+    return own | {
+        "access-control-expose-headers": TOLD,
+        "cross-origin-resource-policy": "cross-origin",
+        "vary": "Origin",
+    }
+
+
+def _preflight(headers: dict[bytes, str]) -> dict[str, str]:
+    """The wanted method and headers are allowed, whatever they are: keys and routes decide."""
+    wanted = headers.get(b"access-control-request-headers", "")
+    return {
+        "access-control-allow-methods": "GET, HEAD, POST, PUT, PATCH, DELETE",
+        "access-control-allow-headers": wanted
+        if re.fullmatch(r"[\w\-, ]{1,2000}", wanted)
+        else "authorization",
+        "access-control-max-age": f"{PREFLIGHT_S}",
+    }
+
+
+def name_of(host: str) -> str:
     """The host name without its port; the brackets of an IPv6 address stay."""
     return re.sub(r":\d*$", "", host.lower())
 
 
-def _netloc(origin: str) -> str:
+def netloc_of(origin: str) -> str:
     try:
         return urlsplit(origin).netloc
     except ValueError:  # a bracket without its partner

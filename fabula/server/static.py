@@ -45,7 +45,7 @@ class WebApp:
 
     def __init__(self, behind: ASGIApp) -> None:
         self._behind = behind
-        self._pages = {"/": index_html(), "/docs": page("docs.html")}
+        self._pages = {"/": index_html(), "/docs": page("docs.html"), "/login": page("login.html")}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         found = self._answer(scope["path"]) if _reads(scope) else None

@@ -127,6 +127,10 @@ SETTINGS = (
     Setting("port", 7341, 0, 65_535),  # 0 = any free port
     Setting("open_browser", True),
     Setting("language", "", choices=("", *texts.LANGUAGES)),  # "" = the browser's or the system's
+    Setting("server.names", ""),  # separated by commas, as the next but one
+    Setting("server.key_on_loopback", False),
+    Setting("server.cors_origins", ""),
+    Setting("server.access_log", True),
     Setting("engine.context", 0, 0, 100_000_000),  # tokens per slot; 0 = by the memory plan
     Setting("engine.slots", 0, 0, 256),  # 0 = by the memory plan
     Setting("engine.threads", 0, 0, 1024),  # 0 = cores − 1, at least 1
@@ -156,6 +160,10 @@ class Settings:
     port: int
     open_browser: bool
     language: str
+    server_names: str
+    server_key_on_loopback: bool
+    server_cors_origins: str
+    server_access_log: bool
     engine_context: int
     engine_slots: int
     engine_threads: int

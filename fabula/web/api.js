@@ -4,6 +4,8 @@ import { language, t } from "./texts.js";
 
 // The studio may live under a prefix: everything before /web/ in this module's own address.
 const ROOT = new URL(import.meta.url).pathname.split("/web/")[0] + "/api/fabula/v1";
+/** Where a browser shows its key, once. */
+const LOGIN = new URL(import.meta.url).pathname.split("/web/")[0] + "/login";
 const BACK_OFF_MS = [250, 500, 1000, 2000, 5000];
 
 /** What the studio refused, or that it could not be reached (`unreachable`, status 0). */
@@ -27,6 +29,7 @@ async function request(path, options = {}) {
     if (options.signal?.aborted) throw error;
     throw new ApiError({ code: "unreachable", message: t("web.error.unreachable") }, 0);
   }
+  if (response.status === 401) location.replace(LOGIN);
   if (!response.ok) throw await refusal(response);
   return response;
 }

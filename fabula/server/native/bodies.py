@@ -314,3 +314,20 @@ class CharacterMarks(Ids):
     trashed: bool | None = None
     add_tags: list[str] = []
     remove_tags: list[str] = []
+
+
+class NewKey(Body):
+    """`requests` and `tokens` are rates like "60/min"; `expires_in` is seconds, or a text like "30d"."""
+
+    name: str
+    scopes: list[str] = Field(default=["chat"], max_length=16)
+    requests: str = ""
+    tokens: str = ""
+    expires_in: float | str = 0.0
+
+
+class SignIn(Body):
+    """One of the two."""
+
+    key: str = ""
+    link: str = ""

@@ -1,0 +1,95 @@
+"""A connection that is not kept waiting for ever: heads and bodies that trickle are cut off. Knows no route.
+
+uvicorn waits without end for the rest of a request, and takes heads of any size. Here one look at
+all connections, each second, finds those that were at one request for too long; a request costs no timer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any, cast
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+HEAD_BYTES = 64 << 10
+START_S = 20.0  # for the head of a request, and as a start for its body
+SLOWEST = 4096  # bytes per second that a body has to come with, after that start
+SILENT_S = 60.0  # in the middle of a body
+log = logging.getLogger(__name__)
+
+
+class Patient(HttpToolsProtocol):
+    """`since` is when the request that is being received began; None between two."""
+
+    since: float | None = None
+    heard_at = 0.0
+    taken = 0  # bytes of it so far
+    in_head = True
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(cast(asyncio.Transport, transport))
+        self.since = self.heard_at = self.loop.time()
+
+    def data_received(self, data: bytes) -> None:
+        self.heard_at = self.loop.time()
+        if self.since is None:
+            self.since, self.taken, self.in_head = self.heard_at, 0, True
+        self.taken += len(data)
+        super().data_received(data)
+        if self.in_head and self.since is not None and self.taken > HEAD_BYTES:
+            self.refuse(b"431 Request Header Fields Too Large")
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self.in_head = True
+
+    def on_headers_complete(self) -> None:
+        self.in_head = False
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        self.since = None
+
+    def look(self, now: float) -> None:
+        """Ends the connection of a client that takes too long; while we do not read, it is not its fault."""
+        if self.since is None or self.transport is None:
+            return
+        if self.flow.read_paused:
+            self.since = self.heard_at = now
+        elif now - self.since > START_S + self.taken / SLOWEST or now - self.heard_at > SILENT_S:
+            self.refuse(b"408 Request Timeout")
+
+    def refuse(self, status: bytes) -> None:
+        self.since = None
+        if self.in_head and not self.transport.is_closing():
+            self.transport.write(
+                b"HTTP/1.1 " + status + b"\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+            )
+            self.transport.close()
+        else:
+            self.transport.abort()
+
+
+def look_at_all(connections: set[Any]) -> None:
+    """One look; called each second."""
+    now = asyncio.get_running_loop().time()
+    for connection in tuple(connections):
+        if isinstance(connection, Patient):
+            connection.look(now)
+
+
+def allow_connections() -> None:
+    """As many open files as the system lets us have: each connection is one, and 1,024 are soon used up."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = min(hard, 65_536) if hard != resource.RLIM_INFINITY else 65_536
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        except (ValueError, OSError) as reason:
+            log.warning("at most %d connections: %s", soft, reason)
