@@ -9,7 +9,7 @@ BENCH ?=
 # What is installed for the tests: dev, or dev,lab (torch and what belongs to it, for tests/lab).
 KIND ?= dev
 
-.PHONY: help run test bench screenshot format clean
+.PHONY: help run test clients bench screenshot format clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,6 +24,10 @@ test: ## Check everything: lint, format, types, layers, tests (TESTS=tests/pure 
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest -n $(WORKERS) --dist loadfile $(TESTS)
+
+clients: ## Install the programs that tests/clients drives: llm, LiteLLM, Node.js and npm packages
+	@./scripts/venv.sh $(KIND)
+	$(BIN)/python scripts/clients.py
 
 bench: ## Measure what the house promises in numbers (BENCH="--quick startup" for some of it)
 	@./scripts/venv.sh dev
