@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from story_truth import Counted
 
 from fabula.prompt.lore.activate import Activation, Occasion, activate, ordered
-from fabula.prompt.lore.buffer import Buffer
+from fabula.prompt.lore.candidates import Candidates
 from fabula.prompt.lore.entry import Entry, Position, entry_of
 from fabula.prompt.lore.placing import placed
 from fabula.prompt.lore.settings import LoreSettings
@@ -205,7 +205,7 @@ def test_the_quick_look_misses_nothing(
     ]
     quick = found(entries, turn)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Buffer, "_may_stand", lambda *_: True)
+        patch.setattr(Candidates, "within", lambda *_: range(10_000))
         slow = found(entries, turn)
     assert [(seen.fired, seen.key) for seen in quick.verdicts] == [
         (seen.fired, seen.key) for seen in slow.verdicts

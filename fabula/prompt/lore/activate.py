@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from fabula.prompt.lore.buffer import Buffer
+from fabula.prompt.lore.candidates import Candidates
 from fabula.prompt.lore.decorators import NO_RULES
 from fabula.prompt.lore.entry import Entry, Logic, Source
 from fabula.prompt.lore.groups import Contest
@@ -111,6 +112,8 @@ class _Scan:
         self._settings = occasion.settings
         self._buffer = Buffer(self._settings, occasion.messages, occasion.sources, occasion.injected)
         self._counts, self._draw = counts, draw
+        self._candidates = Candidates(entries, occasion.settings)
+        self._fresh: dict[tuple[int, int], frozenset[int]] = {}
         self._place = {id(entry): index for index, entry in enumerate(entries)}
         self._why: dict[int, Verdict] = {}
         self._failed: set[int] = set()
@@ -179,11 +182,22 @@ class _Scan:
         found: list[Entry] = []
         for place, entry in enumerate(self._entries):
             missed = self._missed.get(place)
-            if missed is None or missed[0] != now[0] or buffer.may_find(entry, missed[1]):
+            if missed is None or missed[0] != now[0] or place in self._added(missed[1]):
                 found.append(entry)
             else:
                 self._missed[place] = now
         return found
+
+    def _added(self, first: int) -> frozenset[int]:
+        """The entries of which a key may stand in what recursion has added from the text `first` on.
+
+        Each text is searched once: no key reaches over the line between two.
+        """
+        until = len(self._buffer.recursed)
+        if (first, until) not in self._fresh:
+            found = (self._candidates.within(text) for text in self._buffer.recursed[first:])
+            self._fresh[first, until] = frozenset().union(*found)
+        return self._fresh[first, until]
 
     def _judged(self, entry: Entry, state: Pass) -> tuple[Reason, str]:
         reason = self._barred(entry)
@@ -264,7 +278,8 @@ class _Scan:
 
     def _by_keys(self, entry: Entry, state: Pass) -> tuple[Reason, str]:
         text = self._buffer.text(entry, state != "further")
-        if not self._buffer.may_stand(entry, text):
+        place, own = self._place[id(entry)], self._buffer.text(entry, False)
+        if place not in self._candidates.within(own) and (text is own or place not in self._added(0)):
             return "key_missing", ""
         key = next((key for key in entry.keys if self._stands(text, key, entry)), None)
         if key is None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from fabula.prompt.lore.entry import SOURCES, Entry, Source
-from fabula.prompt.lore.keys import bare_expression, expression, kinds_of, lowered, searched, words_of
+from fabula.prompt.lore.keys import bare_expression, expression, searched
 from fabula.prompt.lore.settings import LoreSettings
 
 MAX_DEPTH = 1000  # messages that are searched at most
@@ -26,7 +26,6 @@ class Buffer:
     skew: int = 0
     slow: set[str] = field(default_factory=set)
     _texts: dict[tuple[int, frozenset[Source], int], str] = field(default_factory=dict)
-    _fresh: dict[tuple[int, int], tuple[str, frozenset[str]]] = field(default_factory=dict)
 
     @property
     def depth(self) -> int:
@@ -49,37 +48,6 @@ class Buffer:
         more = [self.sources.get(source, "") for source in SOURCES.values() if source in also_in]
         more = [*filter(None, more), *self.injected, *self.recursed[:recursed]]
         return "".join((text, *(_JOINT + part for part in more)))
-
-    def may_find(self, entry: Entry, searched: int) -> bool:
-        """Whether a key may stand in what recursion has added behind the first `searched` texts."""
-        text, words = self._added(searched)
-        return self._may_stand(entry, text, words)
-
-    def may_stand(self, entry: Entry, text: str) -> bool:
-        """Whether a key may stand in `text`; costs less than to look for each."""
-        small_text = lowered(text)
-        return self._may_stand(entry, small_text, words_of(small_text))
-
-    def _may_stand(self, entry: Entry, text: str, words: frozenset[str]) -> bool:
-        singles, texts, others = kinds_of(entry.keys)
-        if others or (entry.use_regex and self.settings.v3_regex):
-            return True
-        whole = self.settings.whole_words if entry.whole_words is None else entry.whole_words
-        if not (whole and not self.settings.unicode_words):
-            texts = (*singles, *texts)
-        elif not singles.isdisjoint(words):
-            return True
-        for key in texts:  # noqa: SIM110  # a loop costs half of what `any` does here
-            if key in text:
-                return True
-        return False
-
-    def _added(self, searched: int) -> tuple[str, frozenset[str]]:
-        until = len(self.recursed)
-        if (searched, until) not in self._fresh:
-            text = _JOINT.join(self.recursed[searched:]).lower()
-            self._fresh[searched, until] = (text, words_of(text))
-        return self._fresh[searched, until]
 
     def finds(self, text: str, key: str, entry: Entry) -> bool:
         pattern = expression(key) if key.startswith("/") else None

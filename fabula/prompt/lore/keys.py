@@ -67,6 +67,12 @@ def words_of(text: str) -> frozenset[str]:
     return frozenset(_WORD.findall(text))
 
 
+@functools.lru_cache(maxsize=65536)
+def inner_word(key: str) -> str:
+    """The longest word inside a key: a text that has the key has it as a whole word. "" for none."""
+    return max(_WORD.findall(key)[1:-1], key=len, default="")
+
+
 def _stands_alone(text: str, key: str) -> bool:
     at = text.find(key)
     while at >= 0:
