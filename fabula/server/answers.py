@@ -15,12 +15,14 @@ from fabula.server.caller import caller_of
 from fabula.server.kobold import errors as kobold
 from fabula.server.llamacpp import errors as llamacpp
 from fabula.server.native import errors as native
+from fabula.server.ollama import errors as ollama
 from fabula.server.openai import errors as openai
 
 Shape = Callable[[FabulaError, str], dict[str, Any]]
 SHAPES: tuple[tuple[str, Shape], ...] = (
     ("/api/fabula/", native.body),
     *((beginning, kobold.body) for beginning in ("/api/v1/", "/api/latest/", "/api/extra/", "/api/admin/")),
+    ("/api/", ollama.body),
     ("/v1/messages", anthropic.body),
     *((path, llamacpp.body) for path in llamacpp.PATHS),
     ("/v1/", openai.body),

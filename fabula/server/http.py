@@ -55,6 +55,7 @@ from fabula.server.native import (
     turns,
     vectors,
 )
+from fabula.server.ollama import routes as ollama_routes
 from fabula.server.openai import embeddings
 from fabula.server.openai import routes as openai_routes
 from fabula.server.textgen import routes as textgen_routes
@@ -106,6 +107,7 @@ def behind(studio: Studio) -> ASGIApp:
     app.include_router(metrics_router(studio, metrics))
     app.include_router(textgen_routes.router(studio))
     app.include_router(kobold_routes.router(studio))
+    app.include_router(ollama_routes.router(studio))
     _tell_errors(app)
     return Counted(Aliases(app), metrics)
 

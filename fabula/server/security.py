@@ -27,6 +27,8 @@ from fabula.store.settings import Settings
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 ANY_ADDRESS = ("0.0.0.0", "::")
+TO_THE_DISK = "/api/blobs/"
+"""Bodies under this path are written to the disk as they come; their route sees to their size."""
 PREFLIGHT_S = 600  # that a browser remembers what it was allowed
 TOLD = "X-Fabula-Ignored, Retry-After"
 """Headers that pages of other origins may read."""
@@ -158,7 +160,8 @@ class Gate:
         if origin is not None and not is_shared and netloc_of(origin) != host:
             return ForeignOrigin(origin)
         length = headers.get(b"content-length", "")
-        if length.isdecimal() and (len(length) > 18 or int(length) > self._max_body):
+        is_long = length.isdecimal() and (len(length) > 18 or int(length) > self._max_body)
+        if is_long and not scope["path"].startswith(TO_THE_DISK):
             return BodyTooLarge(self._max_body)
         return None
 

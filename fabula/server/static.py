@@ -37,6 +37,10 @@ def stamp() -> str:
     return f"{__version__}-{newest:x}"
 
 
+KNOCK = Response(b"Ollama is running", media_type="text/plain")
+"""What clients of Ollama look for before they ask anything; whoever wants a page says so."""
+
+
 class WebApp:
     """ASGI. The app's page and files; what else is asked for goes on to `behind`.
 
@@ -49,6 +53,8 @@ class WebApp:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         found = self._answer(scope["path"]) if _reads(scope) else None
+        if scope.get("path") == "/" and found and not _wants_page(scope):
+            found = KNOCK
         await (found or self._behind)(scope, receive, send)
 
     def _answer(self, path: str) -> Response | None:
@@ -62,6 +68,10 @@ class WebApp:
 
 def _media_type(file: Path) -> str:
     return MEDIA_TYPES.get(file.suffix) or mimetypes.guess_type(file.name)[0] or "text/plain"
+
+
+def _wants_page(scope: Scope) -> bool:
+    return any(name == b"accept" and b"text/html" in value for name, value in scope["headers"])
 
 
 def _reads(scope: Scope) -> bool:

@@ -1,0 +1,1 @@
+"""Ollama's dialect: parse a body into a core request, render core deltas. Knows no other dialect."""

@@ -1,0 +1,142 @@
+"""/api/pull: a download of Fabula's own queue, told as Ollama tells one. Knows no hub.
+
+Names are those of the catalogue, `hf.co/owner/repo:quantization`, and whatever `fabula pull` takes. A model
+that is here is not fetched again. Where a name is not what the shelf calls the model, it becomes another name
+of it, so that clients find what they have pulled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from fabula.app import Studio
+from fabula.core.errors import DoesNotFit, JobNotFound, ModelNotFound
+from fabula.models.catalog import ALIASES
+from fabula.models.derived import Derived, plain
+from fabula.server.bodies import body_of, get, unknown
+from fabula.server.ollama.models import name_of
+from fabula.server.ollama.parse import model_of
+from fabula.server.ollama.steps import SUCCESS, Step, Steps, followed, told
+from fabula.store.jobs import ENDED, Job
+
+KNOWN = frozenset({"model", "name", "stream", "insecure", "username", "password"})
+HUB = re.compile(r"^(?:https?://)?(?:hf\.co|huggingface\.co)/(?P<repo>[^/:]+/[^/:]+)(?::(?P<choice>[^:]+))?$")
+SOURCE = re.compile(r"^(hf|hub|ms|wheel|ollama|https?):")
+WHOLE = re.compile(r"^(hf|hub|ms):[^:@]+(@[^:]+)?$")
+MANIFEST = {"status": "pulling manifest"}
+
+
+def router(studio: Studio) -> APIRouter:
+    routes = APIRouter(prefix="/api", tags=["Ollama"])
+
+    @routes.post("/pull", response_model=None)
+    async def pull(request: Request) -> Response:
+        """Get a model, with its progress; a client that goes away pauses it."""
+        body = await body_of(request)
+        name, stream = model_of(body), get(body, "stream", bool, True)
+        ignored = unknown(body, KNOWN - {"insecure", "username", "password"}, {"insecure": (False,)})
+        return await told(request, pulled(studio, name), stream=stream, ignored=ignored)
+
+    return routes
+
+
+async def pulled(studio: Studio, name: str) -> Steps:
+    """Raises what finding or fetching it raises."""
+    if here(studio, name):
+        yield MANIFEST
+        yield SUCCESS
+        return
+    source = await source_of(studio, name)
+    running = any(row.source == source for row in await studio.fetching.queue.list())
+    job = await studio.fetching.pull(source)
+    yield MANIFEST
+    made = ""
+    async with aclosing(_fetched(studio, job, source, is_mine=not running)) as steps:
+        async for step in steps:
+            made = step.pop("made", made)
+            if step:
+                yield step
+    _also_called(studio, name, made)
+    for status in ("verifying sha256 digest", "writing manifest"):  # it was done on the way
+        yield {"status": status}
+    yield SUCCESS
+
+
+def here(studio: Studio, name: str) -> bool:
+    """Under this very name: a similar one may be another model."""
+    wanted = plain(name).lower()
+    names = {model.name.lower() for model in studio.shelf.all()}
+    return wanted in names or (ALIASES.get(wanted) or "").lower() in names
+
+
+async def source_of(studio: Studio, name: str) -> str:
+    """What is fetched for a name; of a whole repository what suits this machine.
+
+    Raises ModelNotFound, NotInCatalog, DoesNotFit, NotForHere or a DownloadFailure.
+    """
+    text = plain(name)
+    if found := HUB.match(text):
+        text = f"hf:{found['repo']}" + (f":{found['choice']}" if found["choice"] else "")
+    if text.lower() in ALIASES or (SOURCE.match(text) and not WHOLE.match(text)):
+        return text
+    if text.lower().endswith(".gguf"):
+        return text
+    asked = text if SOURCE.match(text) else text.replace(":", " ").replace("/", " ")
+    offers = await studio.fetching.offers(asked, studio.planning.fits)
+    if offers.best:
+        return offers.best.source
+    if not offers.offers:
+        raise ModelNotFound(name, "–")
+    least = min(offers.offers, key=lambda offer: offer.plan.total).plan
+    raise DoesNotFit(name, least.total, least.available, least.context)
+
+
+async def _fetched(studio: Studio, job: Job, source: str, *, is_mine: bool) -> AsyncGenerator[Step, None]:
+    """Progress, then `made`: what the shelf calls it. Who goes away before its end pauses what he began."""
+    id = hashlib.sha256(source.encode()).hexdigest()  # of this download: nobody knows the content's before
+    ended = False
+    try:
+        async with aclosing(followed(studio, job.id)) as jobs:
+            async for now in jobs:
+                ended = now.state in ENDED
+                yield _step(now, id)
+        yield {"made": (await studio.jobs.get(job.id)).result.get("name", "")}
+    finally:
+        if is_mine and not ended:
+            await _pause(studio, job.id)
+
+
+async def _pause(studio: Studio, id: str) -> None:
+    try:
+        await studio.fetching.queue.pause(id)
+    except JobNotFound:  # it has just ended
+        return
+
+
+def _step(job: Job, id: str) -> Step:
+    if job.state == "queued":
+        return {"status": "waiting for other downloads"}
+    row: dict[str, Any] = {"status": f"pulling {id[:12]}", "digest": f"sha256:{id}"}
+    if job.progress.total:
+        row |= {"total": int(job.progress.total), "completed": int(job.progress.done)}
+    return row
+
+
+def _also_called(studio: Studio, name: str, made: str) -> None:
+    """Another name for what was fetched, where it would not be found by it."""
+    wanted = plain(name)
+    if not made or SOURCE.match(wanted):
+        return
+    try:
+        if studio.find_model(wanted).name == made:
+            return
+    except ModelNotFound:
+        pass
+    studio.save_derived(Derived(name=name_of(wanted.removeprefix("https://"), "model"), base=made))
