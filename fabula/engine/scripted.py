@@ -103,7 +103,9 @@ class ScriptedWorker:
 
     def honours(self, sampling: Sampling) -> tuple[dict[str, Any], tuple[str, ...]]:
         seed = SEED if sampling.seed is None else sampling.seed
-        return sampling.all() | {"seed": seed}, ()
+        # JSON has no infinity; `Sampling.of` reads this back.
+        bias = [[token, "-inf" if bias == -math.inf else bias] for token, bias in sampling.logit_bias]
+        return sampling.all() | {"seed": seed} | ({"logit_bias": bias} if bias else {}), ()
 
     async def tokenize(self, prompt: Prompt) -> list[int]:
         ready = (self.ids(piece) if isinstance(piece, str) else piece for piece in prompt.pieces)
