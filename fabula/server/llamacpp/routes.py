@@ -15,6 +15,7 @@ from fabula.server.answering import Turn, answered
 from fabula.server.asking import over_preset, turns_of
 from fabula.server.bodies import body_of
 from fabula.server.caller import caller_of
+from fabula.server.current import named_or_current
 from fabula.server.llamacpp import loras, models, parse, properties, render, texts
 from fabula.server.llamacpp.limit import limited
 
@@ -28,13 +29,13 @@ def router(studio: Studio) -> APIRouter:
         """Text that goes on from a prompt, or from each of several."""
         body = await _body(studio, request)
         wish = parse.completion(body)
-        return await _answer(studio, request, wish, studio.find_model(wish.model))
+        return await _answer(studio, request, wish, named_or_current(studio, request, wish.model))
 
     @routes.post("/infill", response_model=None)
     async def infill(request: Request) -> Response:
         """The text between two others, by a model that was trained for it."""
         body = await _body(studio, request)
-        model = studio.find_model(f"{body.get('model') or ''}")
+        model = named_or_current(studio, request, f"{body.get('model') or ''}")
         if not model.infill:
             able = [other.name for other in studio.shelf.all() if other.infill]
             raise FillsNoGaps(model.name, ", ".join(able) or "–")

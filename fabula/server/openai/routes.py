@@ -15,6 +15,7 @@ from fabula.server.asking import over_preset, turns_of
 from fabula.server.bodies import body_of
 from fabula.server.caller import caller_of
 from fabula.server.counting import counted
+from fabula.server.current import named_or_current
 from fabula.server.openai import echo, parse, render
 from fabula.server.openai.control import Running
 from fabula.server.openai.responses import routes as responses
@@ -76,7 +77,7 @@ async def _complete(
     running: Running,
 ) -> Response:
     wish = await _wish(studio, request, read)
-    model, language = studio.find_model(wish.model), caller_of(request).language
+    model, language = named_or_current(studio, request, wish.model), caller_of(request).language
     answer = render.Answer(shape, model.name, len(wish.conversations or wish.prompts), language)
     wish = wish.hurried_by(running.begin(caller_of(request).owner_id, answer.id))
     lead: list[echo.Lead] = []
