@@ -14,6 +14,7 @@ from fabula.core.errors import BadParameter
 from fabula.core.model import LocalModel
 from fabula.core.texts import phrase
 from fabula.server.bodies import any_of
+from fabula.server.current import named_or_current
 from fabula.server.llamacpp import parse
 
 
@@ -21,9 +22,9 @@ def router(studio: Studio) -> APIRouter:
     routes = APIRouter(tags=["llama.cpp"])
 
     @routes.get("/lora-adapters")
-    async def adapters(model: str = "") -> list[dict[str, Any]]:
+    async def adapters(request: Request, model: str = "") -> list[dict[str, Any]]:
         """The adapters that are attached to a model, with their usual scales."""
-        found = studio.find_model(model)
+        found = named_or_current(studio, request, model)
         return [
             {"id": number, "path": name, "scale": scale, "task_name": "", "prompt_prefix": ""}
             for number, (name, scale) in enumerate(_attached(studio, found))
@@ -32,7 +33,7 @@ def router(studio: Studio) -> APIRouter:
     @routes.post("/lora-adapters")
     async def scale(request: Request, model: str = "") -> dict[str, bool]:
         """Sets the usual scale of every adapter; those that are not listed are off."""
-        found = studio.find_model(model)
+        found = named_or_current(studio, request, model)
         rows = any_of(await request.body())
         if not isinstance(rows, list):
             raise BadParameter("body", f"{rows!r}"[:80], phrase("expected.lora_rows"))

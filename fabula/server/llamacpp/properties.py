@@ -22,6 +22,7 @@ from fabula.core.worker import Running, SlotState
 from fabula.engine.parsing import families
 from fabula.prompt.template import ChatTemplate, takes_tools
 from fabula.server.caller import caller_of
+from fabula.server.current import named_or_current
 from fabula.server.llamacpp.names import settings
 from fabula.server.llamacpp.parse import MARKER
 
@@ -41,7 +42,7 @@ def router(studio: Studio) -> APIRouter:
     @routes.get("/props")
     async def props(request: Request, model: str = "") -> dict[str, Any]:
         """The model's template, context and slots; `model` names another than the usual one."""
-        found = studio.shelf.described(studio.find_model(model).name)
+        found = studio.shelf.described(named_or_current(studio, request, model).name)
         running = running_of(studio, found)
         plan = running.plan if running else await asyncio.to_thread(studio.planning.plan, found)
         return _props(found, plan, is_loaded=running is not None, is_near=is_near(request))
@@ -53,7 +54,7 @@ def router(studio: Studio) -> APIRouter:
     @routes.get("/slots", response_model=None)
     async def slots(request: Request, model: str = "", fail_on_no_slot: bool = False) -> Response:
         """The caller's own slots and the free ones of a loaded model; never what is in them."""
-        running = running_of(studio, studio.find_model(model))
+        running = running_of(studio, named_or_current(studio, request, model))
         if running is None:
             return JSONResponse([])
         if fail_on_no_slot and running.busy >= running.plan.slots:

@@ -20,6 +20,7 @@ from fabula.engine.measures import Text
 from fabula.prompt.assemble import render
 from fabula.server.asking import is_open
 from fabula.server.bodies import body_of, get, ignored_header, plain, unknown
+from fabula.server.current import named_or_current
 from fabula.server.llamacpp import conversation
 from fabula.server.llamacpp.parse import pieces_of
 from fabula.turn.manner import manner_of
@@ -36,7 +37,7 @@ def router(studio: Studio) -> APIRouter:
     async def tokenize(request: Request) -> Response:
         """The tokens of a text, or of texts between tokens; with `with_pieces` each with its text."""
         body = await body_of(request)
-        model, pieces = _model(studio, body), _pieces(body.get("content", ""))
+        model, pieces = _model(studio, request, body), _pieces(body.get("content", ""))
         add_special = get(body, "add_special", bool, False)
         parse_special, shown = get(body, "parse_special", bool, True), get(body, "with_pieces", bool, False)
         if parse_special and not shown:
@@ -55,14 +56,14 @@ def router(studio: Studio) -> APIRouter:
         tokens = get(body, "tokens", list, [])
         if not all(type(id) is int for id in tokens):
             raise BadParameter("tokens", f"{tokens!r}"[:80], phrase("expected.ids"))
-        text = await measures.detokenize(_model(studio, body), tokens) if tokens else ""
+        text = await measures.detokenize(_model(studio, request, body), tokens) if tokens else ""
         return JSONResponse({"content": text}, headers=ignored_header(unknown(body, {"tokens", "model"})))
 
     @routes.post("/apply-template", response_model=None)
     async def apply_template(request: Request) -> Response:
         """The prompt that a chat would be sent as; nothing is loaded for it."""
         body = await body_of(request)
-        model = studio.shelf.described(_model(studio, body).name)
+        model = studio.shelf.described(_model(studio, request, body).name)
         said = conversation.messages(body)
         variables = get(body, "chat_template_kwargs", dict, {})
         asked = TurnRequest(
@@ -102,8 +103,8 @@ def router(studio: Studio) -> APIRouter:
     return routes
 
 
-def _model(studio: Studio, body: dict[str, Any]) -> LocalModel:
-    return studio.find_model(get(body, "model", str, ""))
+def _model(studio: Studio, request: Request, body: dict[str, Any]) -> LocalModel:
+    return named_or_current(studio, request, get(body, "model", str, ""))
 
 
 def _pieces(content: Any) -> Pieces:
