@@ -86,6 +86,13 @@ def test_a_prompt_of_any_length_is_counted_and_one_that_is_too_long_refused(base
         assert refusal.json()["error"]["fields"]["prompt_tokens"] > 4000
 
 
+def test_a_context_that_is_full_is_told_apart_from_a_limit(base: str, stage: Stage) -> None:
+    stage.script = ["word " * 100]
+    long = [{"role": "user", "content": "word " * 1000}]
+    assert ask(base, messages=long, max_tokens=100).json()["stop_reason"] == "model_context_window_exceeded"
+    assert ask(base, max_tokens=100).json()["stop_reason"] == "max_tokens"
+
+
 def test_what_was_ignored_is_told_in_the_header_and_at_the_end(base: str) -> None:
     for stream in (False, True):
         answer = ask(base, metadata={"user_id": "ann"}, stream=stream)
