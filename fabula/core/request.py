@@ -30,12 +30,14 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """`siblings` requests with this prompt come together: an engine may read it once for all of them."""
+    """`siblings` requests with this prompt come together: an engine may read it once for all of them. `front`
+    tells programs that use the API apart, as far as they can be; "" = the studio itself."""
 
     caller: Caller = Caller()
     chat_id: str = ""
     purpose: Purpose = "generate"
     siblings: int = 1
+    front: str = ""
 
 
 ANYONE = Context()

@@ -17,11 +17,12 @@ was reached · loop: it only repeated itself · stopped: the person pressed Stop
 CacheSource = Literal["slot", "disk", "none"]
 """Where the reused part of a prompt came from: the engine's memory, a saved state, or nowhere."""
 
-CacheReason = Literal["", "first", "changed", "rescaled", "no_way_back", "damaged"]
+CacheReason = Literal["", "first", "changed", "rescaled", "no_way_back", "damaged", "crowded"]
 """Why the rest was read. first: nothing of this chat was kept · changed: the conversation was changed before
 its end · no_way_back: the model's memory cannot be taken back to that place (recurrent and sliding-window
 models between two checkpoints) · rescaled: the scale of an adapter is another one, for which all is read
-anew · damaged: the saved state was damaged, and thrown away."""
+anew · damaged: the saved state was damaged, and thrown away · crowded: another program's conversation has
+taken the slot in between, as there are fewer slots than conversations."""
 
 LEAST_TOKENS, LEAST_MS = 2, 1.0
 """A rate is told from these on: of a single token engines time hardly anything."""

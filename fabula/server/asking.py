@@ -60,7 +60,7 @@ def requests_of(request: Request, ask: Ask, model: str) -> list[TurnRequest]:
     common: dict[str, Any] = {
         "model": model,
         "sampling": ask.sampling,
-        "context": Context(caller_of(request), siblings=ask.choices),
+        "context": Context(caller_of(request), siblings=ask.choices, front=front_of(request)),
         "ignored": ask.ignored,
         **ask.turn,
     }
@@ -68,6 +68,12 @@ def requests_of(request: Request, ask: Ask, model: str) -> list[TurnRequest]:
         TurnRequest(**{"messages": messages, "continues": is_open(messages[-1]), **common})
         for messages in ask.conversations
     ] + [TurnRequest(prompt=prompt, **common) for prompt in ask.prompts]
+
+
+def front_of(request: Request) -> str:
+    """Which program asks, and in which dialect: conversations of one are not taken for those of another."""
+    host = request.client.host if request.client else ""
+    return f"{host} {request.headers.get('user-agent', '')[:200]} {request.url.path}"
 
 
 def is_open(last: Message) -> bool:

@@ -49,7 +49,7 @@ export interface Facts {
   model: string; finish_reason: "stop" | "length" | "loop" | "tool_calls" | "stopped" | "interrupted" | "error"; completion_tokens: number;
   engine?: string; effective?: Record<string, any>; ignored?: string[]; prompt_tokens?: number; reused_tokens?: number;
   processed_tokens?: number; first_token_ms?: number; tokens_per_second?: number; cut_messages?: number; cache?: "slot" | "disk" | "none" | "";
-  cache_reason?: "" | "first" | "changed" | "rescaled" | "no_way_back" | "damaged";
+  cache_reason?: "" | "first" | "changed" | "rescaled" | "no_way_back" | "damaged" | "crowded";
   reasoning_tokens?: number; answer_read_again?: boolean; form_problem?: string; cost?: number | null; bans?: Bans | null;
   guessed_tokens?: number; guessed_right?: number; story?: StoryFacts | null;
   exact?: { needed: string[]; used: boolean; why: string } | null;

@@ -19,7 +19,7 @@ from fabula.core.stream import CacheReason, CacheSource, Finished, Prefill, Toke
 from fabula.core.worker import KeepsSlots
 from fabula.engine.cache.family import Families, Family
 from fabula.engine.cache.shelf import Shelf, State
-from fabula.engine.cache.table import PLAIN, Slot, Table, Trace, Variant, chat_of, common
+from fabula.engine.cache.table import PLAIN, Slot, Table, Trace, Variant, chat_of, common, goes_on
 
 log = logging.getLogger(__name__)
 WORTH_KEEPING = 128  # tokens that a state must hold, or that would be lost, before it is saved
@@ -65,7 +65,7 @@ class Seat:
     def verdict(self, finished: Finished) -> tuple[CacheSource, CacheReason]:
         """Where the reused part came from, and why the rest had to be read."""
         if isinstance(self.asked, str):
-            return ("slot" if finished.reused_tokens else "none"), ""
+            return ("slot" if finished.reused_tokens else "none"), self.reason
         source: CacheSource = self.source if finished.reused_tokens else "none"
         if finished.reused_tokens and source == "none":
             source = "slot"  # the engine remembered more than was known here
@@ -89,7 +89,7 @@ class Seats:
 
     def __init__(self, engine: Engine, count: int, shelf: Shelf | None, fingerprint: str) -> None:
         self._engine, self._shelf, self._fingerprint = engine, shelf, fingerprint
-        self.table = Table(count)
+        self.table = Table(count, saves=shelf is not None)
         self._free = asyncio.Semaphore(count)
         self._families = Families(self._discard)
         self._token_bytes = 0.0  # as measured at the last save
@@ -98,7 +98,7 @@ class Seats:
     async def seat(self, context: Context, asked: Trace, variant: Variant = PLAIN) -> AsyncIterator[Seat]:
         """Waits for a free slot, in the order of asking, and makes it as ready as it can be."""
         async with self._free:
-            slot = self.table.take(chat_of(context), asked, variant)
+            slot = self.table.take(chat_of(context), asked, variant, context.front)
             try:
                 seat = await self._prepared(slot, context, asked, variant)
                 try:
@@ -153,6 +153,8 @@ class Seats:
         there = common(slot.trace, asked) if slot.variant == variant else 0
         why: CacheReason = "rescaled" if own and slot.variant != variant else ""
         why = why or _why(own, slot.trace, there, asked)
+        if not chat and (isinstance(asked, str) or why == "changed"):
+            why = self._why_without_chat(slot.trace, asked)
         seat = Seat(slot, asked, there, "slot" if there else "none", why)
         if len(slot.trace) - there >= WORTH_KEEPING:
             await self._keep(slot)
@@ -162,7 +164,13 @@ class Seats:
         if slot.chat != chat:
             slot.saved = ()
         slot.chat, slot.owner, slot.trace, slot.variant = chat, owner, (), variant
+        slot.front = context.front
         return seat
+
+    def _why_without_chat(self, held: Trace, asked: Trace) -> CacheReason:
+        """A program's conversation that is known to have lost its slot to another; else nothing is known."""
+        lost = not goes_on(held, asked) and self.table.was_overwritten(asked)
+        return "crowded" if lost else "" if isinstance(asked, str) else "changed"
 
     async def _restore(self, seat: Seat, owner: str, variant: Variant) -> None:
         """Puts a saved state into the slot, if one holds clearly more; a damaged one is thrown away."""

@@ -2,10 +2,16 @@
 
 A chat keeps its slot from turn to turn. Where there are two slots or more, the last one is kept for everyone
 else (titles, summaries, callers without a chat), so that those never push a chat out while it is free.
+
+Programs that use the API name no chat; their conversations are known by how they begin. One that goes on gets
+the slot that holds most of it, a new one an empty slot, and no small agreement (the same system prompt) makes
+it overwrite another. What was overwritten is remembered: when it comes back, programs take turns with each
+other, and it may take the slot of a chat that has been idle longest, if that chat can be saved.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
 
 from fabula.core.request import Context
@@ -13,6 +19,9 @@ from fabula.core.worker import SlotState
 
 Trace = str | tuple[int, ...]
 """What a slot has read and written: token ids, or the text of a prompt whose ids nobody asked for."""
+
+KIN = 64  # tokens or letters at its beginning by which a program's cut conversation is known again
+OVERWRITTEN = 16  # conversations that are remembered
 
 PINNED = ("chat", "summary", "warm_up")
 """Purposes that read a chat as the chat itself does; a summary is asked for behind its last reply."""
@@ -62,31 +71,56 @@ class Slot:
     trace: Trace = ()
     saved: tuple[int, ...] = ()
     variant: Variant = PLAIN
+    front: str = ""
     used: int = 0  # turn of the table's clock
     busy: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """One request that wants a slot. `returns`: it was overwritten a while ago, and goes on."""
+
+    chat: str
+    trace: Trace
+    variant: Variant
+    front: str
+    returns: bool
+    displaces: bool  # also a chat
+
+    def there(self, slot: Slot) -> int:
+        return common(slot.trace, self.trace) if slot.variant == self.variant else 0
+
+
 @dataclass(slots=True)
 class Table:
-    """All slots of one loaded model."""
+    """All slots of one loaded model. `saves`: chats that lose their slot can be saved."""
 
     count: int
+    saves: bool = False
     slots: list[Slot] = field(init=False)
+    _overwritten: deque[Trace] = field(init=False, default_factory=lambda: deque(maxlen=OVERWRITTEN))
     _clock: int = 0
 
     def __post_init__(self) -> None:
         last = self.count - 1
         self.slots = [Slot(number, reserved=0 < number == last) for number in range(self.count)]
 
-    def take(self, chat: str, trace: Trace, variant: Variant = PLAIN) -> Slot:
+    def take(self, chat: str, trace: Trace, variant: Variant = PLAIN, front: str = "") -> Slot:
         """The best idle slot, busy from now on. Raises LookupError when none is idle."""
         idle = [slot for slot in self.slots if not slot.busy]
         if not idle:
             raise LookupError("no slot is idle")
-        rank = _for_chat if chat else _for_others
-        slot = min(idle, key=lambda slot: rank(slot, chat, trace if slot.variant == variant else ()))
+        returns = bool(front) and self.was_overwritten(trace)
+        asked = _Asked(chat, trace, variant, front, returns, returns and self.saves)
+        slot = min(idle, key=lambda slot: _for_chat(slot, asked) if chat else _for_others(slot, asked))
+        if slot.front and slot.trace and not (slot.chat or goes_on(slot.trace, trace)):
+            self._overwritten.append(slot.trace)
         slot.busy = True
         return slot
+
+    def was_overwritten(self, trace: Trace) -> bool:
+        """Whether a program's conversation lost its slot to another a while ago, and goes on now."""
+        return any(goes_on(old, trace) for old in self._overwritten)
 
     def give_back(self, slot: Slot) -> None:
         self._clock += 1
@@ -116,13 +150,26 @@ class Table:
                 slot.chat = ""
 
 
-def _for_chat(slot: Slot, chat: str, trace: Trace) -> tuple[bool, int, bool, bool, int]:
+def goes_on(held: Trace, asked: Trace) -> bool:
+    """Whether more of what is held stays than is given up."""
+    return bool(held) and 2 * common(held, asked) >= len(held)
+
+
+def _for_chat(slot: Slot, asked: _Asked) -> tuple[bool, int, bool, bool, int]:
     """Its own, of several the one that holds most of it (alternatives were written side by side); else one
     that others may not need; else an empty one, else the one used longest ago."""
-    own = slot.chat == chat
-    return not own, -common(slot.trace, trace) if own else 0, slot.reserved, bool(slot.trace), slot.used
+    own = slot.chat == asked.chat
+    return not own, -asked.there(slot) if own else 0, slot.reserved, bool(slot.trace), slot.used
 
 
-def _for_others(slot: Slot, chat: str, trace: Trace) -> tuple[bool, int, bool, bool, int]:
-    """No chat's slot if that can be; then the one that already holds most of it; then the reserved one."""
-    return bool(slot.chat), -common(slot.trace, trace), not slot.reserved, bool(slot.trace), slot.used
+def _for_others(slot: Slot, asked: _Asked) -> tuple[bool, int, int, bool, int]:
+    """No chat's slot if that can be; then the one whose conversation it continues; then an empty one, the
+    reserved one first; then one in which a conversation of the same program began alike; else the one used
+    longest ago. One that returns looks at chats last, but does look at them."""
+    there = asked.there(slot)
+    same = slot.variant == asked.variant and goes_on(slot.trace, asked.trace)
+    kin = bool(asked.front) and slot.front == asked.front and there >= KIN and not asked.returns
+    kind = 0 if same else 1 if not slot.trace else 2 if kin else 3
+    protected = bool(slot.chat) and not asked.displaces
+    last_resort = kind == 3 and bool(asked.front)  # then the reserved one is no better than others
+    return protected, kind, -there if kind in (0, 2) else 0, not (slot.reserved or last_resort), slot.used
