@@ -22,8 +22,8 @@ from fabula.chats import items, packs, places, story_settings
 from fabula.chats.lorebooks.entries import Parsed
 from fabula.chats.novels import pieces
 from fabula.chats.novels.book import Novels, require_places
+from fabula.chats.novels.records import Change, NovelSettings, PassageKind
 from fabula.chats.novels.records import Novel as Kept
-from fabula.chats.novels.records import NovelSettings, PassageKind
 from fabula.chats.story_settings import StoryDefaults
 from fabula.chats.templates import template_of
 from fabula.core.errors import (
@@ -368,7 +368,7 @@ class NovelWriting:
             "reason": outcomes[shown].reason,
             "facts": places.facts(spot.place(), outcomes[shown]),
             "passages": list(ids),
-            "novel": dataclasses.asdict(change) if change else None,
+            "novel": _told_change(change) if change else None,
         }
 
     # ── summaries ───────────────────────────────────────────────────────────────────────────────────
@@ -412,6 +412,12 @@ class _Keeper:
 
     async def settle(self, outcomes: Sequence[Outcome]) -> dict[str, Any]:
         return await self.writing.settle(self.spot, outcomes)
+
+
+def _told_change(change: Change) -> dict[str, Any]:
+    """What the last event says of a novel: where its text is another one now."""
+    place = {name: getattr(change, name) for name in ("chapter_id", "start", "removed", "inserted")}
+    return {"id": change.novel.id, "revision": change.novel.revision} | place
 
 
 def _span(ask: Ask, size: int) -> tuple[int, int]:

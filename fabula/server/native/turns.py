@@ -34,7 +34,7 @@ def router(studio: Studio) -> APIRouter:
         caller = caller_of(request)
         started = await studio.replies.start(caller, Ask(chat_id=chat_id, **body.model_dump()))
         if "text/event-stream" in request.headers.get("accept", ""):
-            return EventStream(_told(studio.live.follow(started.turn_id), caller.language), status=202)
+            return EventStream(told_events(studio.live.follow(started.turn_id), caller.language), status=202)
         answer = {
             "turn_id": started.turn_id,
             "message_id": started.message_id,
@@ -49,7 +49,7 @@ def router(studio: Studio) -> APIRouter:
         """All events of a turn, from any number on, to its end."""
         studio.live.require(turn_id)
         events = studio.live.follow(turn_id, resume_point(request.headers, after))
-        return EventStream(_told(events, caller_of(request).language))
+        return EventStream(told_events(events, caller_of(request).language))
 
     @routes.post("/turns/{turn_id}/stop", status_code=202)
     async def stop(turn_id: str) -> dict[str, Any]:
@@ -93,7 +93,7 @@ def _message(row: bodies.GenerateMessage) -> Message:
     return Message(**row.model_dump(exclude={"tool_calls"}), tool_calls=calls)
 
 
-async def _told(events: AsyncIterator[Event], language: str) -> AsyncGenerator[bytes, None]:
+async def told_events(events: AsyncIterator[Event], language: str) -> AsyncGenerator[bytes, None]:
     """Events as the reader's language has them: an error's sentence is told anew from its fields."""
     async for item in events:
         data = item.data
