@@ -42,6 +42,7 @@ from fabula.server.native import (
     measures,
     memory,
     models,
+    novels,
     personas,
     presets,
     quantizing,
@@ -96,7 +97,7 @@ def behind(studio: Studio) -> ASGIApp:
         remotes,
         scoring,
     )
-    story_rooms = (stories, memory, lorebooks, personas, scripts)
+    story_rooms = (stories, novels, memory, lorebooks, personas, scripts)
     chat_rooms = (keeping, chats, turns)
     for room in (system, keys, *model_rooms, *chat_rooms, jobs, presets, measures, characters, *story_rooms):
         app.include_router(room.router(studio), prefix=NATIVE)
