@@ -51,24 +51,24 @@ ROWS = (
     # ── text, and what belongs to stories
     *_native(ALL, CHAT, "/generate", "/tokenize", "/detokenize", "/embed", "/rerank", "/turns/", "/presets"),
     *_native(ALL, CHAT, "/chats", "/characters", "/lorebooks", "/personas", "/scripts", "/templates"),
-    *_native(ALL, CHAT, "/stories"),
+    *_native(ALL, CHAT, "/stories", "/batches", "/novels", "/notebooks", "/packs", "/replies"),
     Row(ALL, NATIVE, ADMIN),
     # ── dialects: all that only asks is chat, what changes models is listed
     Row(READ, "/health", FREE),
+    Row(READ, "/v1/health", FREE),
     Row(WRITE, "/api/pull", MODELS),
     Row(WRITE, "/api/push", MODELS),
     Row(WRITE, "/api/create", MODELS),
     Row(WRITE, "/api/copy", MODELS),
     Row(WRITE, "/api/delete", MODELS),
     Row(ALL, "/api/blobs/", MODELS),
-    Row(ALL, "/api/admin/", ADMIN),
+    Row(ALL, "/api/admin/", MODELS),
     Row(WRITE, "/v1/internal/model/", MODELS),
     Row(WRITE, "/v1/internal/lora/", MODELS),
     Row(WRITE, "/models/", MODELS),
     Row(WRITE, "/lora-adapters", MODELS),
     Row(WRITE, "/slots/", MODELS),
     Row(WRITE, "/props", MODELS),
-    Row(ALL, "/metrics", ADMIN),
     Row(ALL, "/", CHAT),
 )
 
