@@ -19,7 +19,8 @@ ELSEWHERE = frozenset({"enable_thinking", "reasoning_effort", "thinking_token_bu
 """What dialects read themselves, or `asking.named` does."""
 
 FOREIGN = {name: way for name, way in FIELDS.items() if name not in OWN and name not in ELSEWHERE} | {
-    "max_length": FIELDS["max_tokens"]
+    "max_length": FIELDS["max_tokens"],
+    "n_probs": ("logprobs", lambda count: count or None),
 }
 LOOSE = frozenset({"top_k", "top_n_sigma", "adaptive_target", "dry_sequence_breakers", "banned_strings"})
 """Names of ours that come with other programs' values: −1 for "off", lists as text."""
@@ -39,6 +40,7 @@ ASKS_NOTHING: Mapping[str, tuple[Any, ...] | None] = {
     "api_server": ANYTHING,
     "legacy_api": ANYTHING,
     "can_abort": ANYTHING,
+    "streaming": ANYTHING,
     "include_reasoning": ANYTHING,
     # what KoboldAI's own interface would add to a prompt
     "use_story": (False,),
@@ -77,11 +79,14 @@ def translated(body: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]
     kept = {name: value for name, value in body.items() if not asks_nothing(name, value)}
     said: dict[str, Any] = {}
     unheeded: list[str] = []
+    if kept.get("num_ctx") == kept.get("truncation_length"):  # SillyTavern says it to all servers alike
+        kept.pop("num_ctx", None)
     _bans(kept, said, unheeded)
     for name in [name for name in kept if name in LOOSE]:
         kept[name] = FIELDS[name][1](kept[name])
+    heard: dict[str, list[Any]] = {}
     for name in [name for name in kept if name in FOREIGN]:
-        _one(name, kept, said, unheeded)
+        _one(name, kept, said, heard, unheeded)
     _heat(kept, said)
     order = _order(kept, unheeded)
     values = kept | {name: value for name, value in said.items() if name not in kept}
@@ -106,11 +111,15 @@ def limit_of(body: Mapping[str, Any]) -> int:
     return min((n for n in found if isinstance(n, int) and not isinstance(n, bool) and n > 0), default=0)
 
 
-def _one(name: str, kept: dict[str, Any], said: dict[str, Any], unheeded: list[str]) -> None:
+def _one(
+    name: str, kept: dict[str, Any], said: dict[str, Any], heard: dict[str, list[Any]], unheeded: list[str]
+) -> None:
+    """`heard` are values as they came: the same one under several names is said once, whatever each means."""
     field, convert = FOREIGN[name]
     value = kept.pop(name)
-    if value is None:
+    if value is None or value in heard.setdefault(field, []):
         return
+    heard[field].append(value)
     try:
         value = convert(value)
     except Unusable:
