@@ -98,6 +98,11 @@ class ModelShelf:
         told = self.derived.find(name)
         return dataclasses.replace(wish, options=wish.options.over(told.wishes())) if told else wish
 
+    def derivation(self, name: str) -> Derived | None:
+        """What a derived model adds to its base; None for any other, and for one whose base has gone."""
+        told = self.derived.find(name)
+        return told if told and not self._of(told).problem else None
+
     def _made(self, known: Iterable[LocalModel]) -> list[LocalModel]:
         by_name = {model.name: model for model in known}
         return [_derived(told, by_name.get(told.base)) for told in self.derived.all()]

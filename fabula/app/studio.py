@@ -155,7 +155,7 @@ class Studio:
         self.characters = Characters(self.database, media)
         self.guard = FloorGuard(OpenPolicy())
         self.turns = Turns(self.beside, self.guard, RememberedCounts(self.chats))
-        self.turns.derived = self.shelf.derived.find
+        self.turns.derived = self.shelf.derivation
         self._batches()
         self.live = Live(self.journal)
         self.stories = Stories(self.database, self.chats, self.characters)

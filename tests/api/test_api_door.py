@@ -23,9 +23,15 @@ def reader(door: Door) -> httpx.AsyncClient:
 async def test_the_page_and_its_files_need_no_open_studio(door: Door) -> None:
     async with reader(door) as client:
         for path, type in (("/", "text/html"), ("/docs", "text/html"), ("/web/1/app.js", "text/javascript")):
-            answer = await client.get(path)
+            answer = await client.get(path, headers={"accept": "text/html"})
             assert (answer.status_code, answer.headers["content-type"].partition(";")[0]) == (200, type)
             assert "default-src 'self'" in answer.headers["content-security-policy"]
+
+
+async def test_whoever_wants_no_page_hears_what_clients_of_ollama_look_for(door: Door) -> None:
+    async with reader(door) as client:
+        assert (await client.get("/")).text == "Ollama is running"
+        assert (await client.head("/")).headers["content-length"] == "17"
 
 
 async def test_everything_else_waits_until_the_studio_is_open(door: Door) -> None:
