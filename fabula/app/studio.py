@@ -208,6 +208,7 @@ class Studio:
 
     async def quiet(self) -> None:
         """End turns and event streams while readers can still be told."""
+        self.answers.close()
         await self.live.close()
         self.events.close()
 

@@ -62,6 +62,7 @@ class Answer:
     effective: dict[str, Any] = field(default_factory=dict)
     ignored: tuple[str, ...] = ()
     milliseconds: int = 0
+    engine_failed: bool = False  # the row is not to blame, and may be asked again another day
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +77,29 @@ class _Try:
 class Answers:
     def __init__(self, turns: Turns, gate: Gate) -> None:
         self._turns, self._gate = turns, gate
+        self._asked_now: set[asyncio.Task[Answer]] = set()
+        self._closing = False
+
+    def close(self) -> None:
+        """The studio ends: nobody waits for the rows that are being written."""
+        self._closing = True
+        for task in self._asked_now:
+            task.cancel()
 
     async def answer(self, request: TurnRequest, retries: int = RETRIES) -> Answer:
         """Waits behind people. Raises one of HOPELESS, or EngineDied when the studio is closing."""
+        task = asyncio.create_task(self._answer(request, retries))
+        self._asked_now.add(task)
+        task.add_done_callback(self._asked_now.discard)
+        try:
+            return await task
+        except asyncio.CancelledError:
+            task.cancel()
+            if self._closing:
+                raise EngineDied(request.model, phrase("reasons.studio_closing")) from None
+            raise
+
+    async def _answer(self, request: TurnRequest, retries: int) -> Answer:
         started = time.perf_counter()
         tried, attempt = await self._once(request), 1
         while tried.again and attempt <= retries:
@@ -107,8 +128,8 @@ class Answers:
                 if _closing(failure):
                     raise
                 engine = failure if isinstance(failure, EngineFailure) else None
-                answer = Answer(status="error", reason=failure.as_phrase())
                 again = engine is not None and not isinstance(engine, errors.EngineRefused)
+                answer = Answer(status="error", reason=failure.as_phrase(), engine_failed=again)
                 return _Try(answer, again=again, failure=engine)
 
     async def _asked(self, request: TurnRequest) -> _Try:

@@ -1,8 +1,9 @@
 """What became of each row of a batch, on the disk before anything else is done. Knows no row's meaning.
 
 One JSON object per line: first what the batch is (a hash of each of its parts), then one line for each row
-that is over. A line is on the disk when `add` returns, so a row that is over is never asked again; a line
-that was cut in the middle counts as none. The last line of a row is the one that holds.
+that was asked. A line is on the disk when `add` returns, so a row that is over is never asked again; a line
+that was cut in the middle counts as none. Of a row the last line holds; with `again` it says that the row
+is not over.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import json
 import os
 import threading
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -34,14 +36,28 @@ def digest(*parts: str | bytes) -> str:
     return found.hexdigest()
 
 
+@dataclass(slots=True)
+class _File:
+    """What stands in the file, and where."""
+
+    header: Told | None = None
+    places: dict[int, tuple[int, int]] = field(default_factory=dict)  # row → start, length in bytes
+    over: set[int] = field(default_factory=set)
+    end: int = 0
+    torn: bool = False
+
+    def note(self, told: Told, start: int, length: int) -> None:
+        row = told["row"]
+        self.places[row] = (start, length)
+        (self.over.discard if told.get("again") else self.over.add)(row)
+
+
 class Journal:
     """Of one batch. `open` it, and `close` it at the end."""
 
-    def __init__(
-        self, path: Path, handle: int, places: dict[int, tuple[int, int]], end: int, torn: bool
-    ) -> None:
+    def __init__(self, path: Path, handle: int, file: _File) -> None:
         self.path = path
-        self._handle, self._places, self._end, self._torn = handle, places, end, torn
+        self._handle, self._file = handle, file
         self._one = threading.Lock()
 
     @classmethod
@@ -50,11 +66,11 @@ class Journal:
         with writing(path):
             handle = os.open(path, _FLAGS, 0o600)
         try:
-            header, places, end, torn = _read(path)
-            if header is not None:
-                _same(path, header, batch)
-            journal = cls(path, handle, places, end, torn)
-            if header is None:
+            file = _read(path)
+            if file.header is not None:
+                _same(path, file.header, batch)
+            journal = cls(path, handle, file)
+            if file.header is None:
                 journal._write({"fabula_batch": FORMAT, **batch})
                 sync_folder(path.parent)
             return journal
@@ -64,17 +80,18 @@ class Journal:
 
     @property
     def rows(self) -> frozenset[int]:
-        """Those that have a line."""
-        return frozenset(self._places)
+        """Those that are over."""
+        return frozenset(self._file.over)
 
     def add(self, row: int, told: Told) -> None:
         """On the disk when this returns. Raises StoreUnwritable."""
+        line = {"row": row, **told}
         with self._one:
-            self._places[row] = self._write({"row": row, **told})
+            self._file.note(line, *self._write(line))
 
     def told(self, row: int) -> Told:
         """What was written of a row last. Raises KeyError."""
-        start, length = self._places[row]
+        start, length = self._file.places[row]
         with self.path.open("rb") as file:
             file.seek(start)
             return dict(json.loads(file.read(length)))
@@ -89,40 +106,39 @@ class Journal:
     def _write(self, line: Told) -> tuple[int, int]:
         """Where the line stands. A cut line before it is ended first."""
         data = json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
-        whole = (b"\n" if self._torn else b"") + data + b"\n"
-        start = self._end + int(self._torn)
+        whole = (b"\n" if self._file.torn else b"") + data + b"\n"
+        start = self._file.end + int(self._file.torn)
         try:
             written = os.write(self._handle, whole)
             os.fsync(self._handle)
         except OSError as error:
             raise StoreUnwritable(str(self.path), error.strerror or str(error)) from error
-        self._end += written
-        self._torn = written < len(whole)
-        if self._torn:
+        self._file.end += written
+        self._file.torn = written < len(whole)
+        if self._file.torn:
             reason = phrase("reasons.cut_short", taken=written, size=len(whole))
             raise StoreUnwritable(str(self.path), reason)
         return start, len(data)
 
 
-def _read(path: Path) -> tuple[Told | None, dict[int, tuple[int, int]], int, bool]:
-    """(header, where the line of each row stands, size, whether the end is cut)."""
-    header: Told | None = None
-    places: dict[int, tuple[int, int]] = {}
-    at, line = 0, b"\n"
-    with path.open("rb") as file:
-        for line in file:
-            told = _decoded(line)
-            if told is not None and header is None:
-                header = told
+def _read(path: Path) -> _File:
+    file, raw = _File(), b"\n"
+    with path.open("rb") as lines:
+        for raw in lines:
+            told = _decoded(raw)
+            if told is not None and file.header is None:
+                file.header = told
             elif told is not None and "row" in told:
-                places[told["row"]] = (at, len(line.rstrip(b"\n")))
-            at += len(line)
-    return header, places, at, not line.endswith(b"\n")
+                file.note(told, file.end, len(raw.rstrip(b"\n")))
+            file.end += len(raw)
+    file.torn = not raw.endswith(b"\n")
+    return file
 
 
 def _decoded(line: bytes) -> Told | None:
+    """None for a line that was cut: no beginning of an object is one."""
     try:
-        value = json.loads(line.decode("utf-8", "surrogatepass")) if line.endswith(b"\n") else None
+        value = json.loads(line.decode("utf-8", "surrogatepass"))
     except ValueError:
         return None
     return value if isinstance(value, dict) else None

@@ -23,14 +23,15 @@ from fabula.core.texts import phrase
 from fabula.server.answers import answer
 from fabula.server.anthropic import routes as anthropic_routes
 from fabula.server.door import MAX_BODY, Door
+from fabula.server.kobold import routes as kobold_routes
 from fabula.server.llamacpp import routes as llamacpp_routes
 from fabula.server.llamacpp.aliases import Aliases
 from fabula.server.metrics import Counted, Metrics
 from fabula.server.metrics import router as metrics_router
-from fabula.server.kobold import routes as kobold_routes
 from fabula.server.mistakes import refusal
 from fabula.server.native import (
     adapters,
+    batches,
     characters,
     chats,
     downloads,
@@ -57,7 +58,8 @@ from fabula.server.native import (
     vectors,
 )
 from fabula.server.ollama import routes as ollama_routes
-from fabula.server.openai import embeddings
+from fabula.server.openai import batches as openai_batches
+from fabula.server.openai import embeddings, files
 from fabula.server.openai import routes as openai_routes
 from fabula.server.textgen import routes as textgen_routes
 
@@ -98,10 +100,12 @@ def behind(studio: Studio) -> ASGIApp:
         scoring,
     )
     story_rooms = (stories, novels, memory, lorebooks, personas, scripts)
-    chat_rooms = (keeping, chats, turns)
+    chat_rooms = (keeping, chats, turns, batches)
     for room in (system, keys, *model_rooms, *chat_rooms, jobs, presets, measures, characters, *story_rooms):
         app.include_router(room.router(studio), prefix=NATIVE)
-    app.include_router(embeddings.router(studio))
+    for dialect in (embeddings, files, openai_batches):
+        app.include_router(dialect.router(studio))
+    studio.batches.answer_by(openai_batches.way_through(app, studio))
     app.include_router(llamacpp_routes.router(studio))
     metrics = Metrics()
     studio.turns.on_finished = metrics.finished
