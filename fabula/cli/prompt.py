@@ -31,7 +31,7 @@ def prompt(
     if looked["broke"]:
         screen.note(reply.broken(looked["broke"]))
     if looked["fixed"]:
-        screen.note(say("cli.prompt.fixed", parts=", ".join(looked["fixed"])))
+        screen.note(say("story.prompt.fixed", parts=", ".join(looked["fixed"])))
     if trace:
         _lore(looked["lore"])
         screen.line("")
@@ -62,13 +62,13 @@ def _part(one: dict[str, Any]) -> tuple[str, str, str]:
     """A part that is out says so instead of its reason."""
     name = f"{one['source']}: {one['label']}" if one["label"] else one["source"]
     reason = one["reason"] or "message"
-    return name, f"{one['tokens']}", say(f"cli.prompt.reasons.{reason if one['included'] else 'cut'}")
+    return name, f"{one['tokens']}", say(f"story.reasons.{reason if one['included'] else 'cut'}")
 
 
 def _sum(looked: dict[str, Any]) -> str:
     names = ("tokens", "context", "reply_room", "model")
-    told = say("cli.prompt.sum", **{name: looked[name] for name in names})
-    return f"{told} {say('cli.prompt.estimated')}" if looked["estimated"] else told
+    told = say("story.prompt.sum", **{name: looked[name] for name in names})
+    return f"{told} {say('story.prompt.estimated')}" if looked["estimated"] else told
 
 
 def _lore(entries: list[dict[str, Any]]) -> None:
@@ -77,7 +77,7 @@ def _lore(entries: list[dict[str, Any]]) -> None:
         return
     titles = [(say(f"cli.columns.{title}"), "left") for title in ("entry", "told", "reason")]
     rows = [
-        (one["label"], say(f"cli.prompt.{'told' if one['told'] else 'left_out'}"), _why(one))
+        (one["label"], say(f"story.prompt.{'told' if one['told'] else 'left_out'}"), _why(one))
         for one in entries
     ]
     screen.line("")
@@ -85,5 +85,5 @@ def _lore(entries: list[dict[str, Any]]) -> None:
 
 
 def _why(one: dict[str, Any]) -> str:
-    told = say(f"cli.prompt.lore.{one['reason']}")
+    told = say(f"story.lore_reasons.{one['reason']}")
     return f"{told}: {one['key']}" if one["key"] else told

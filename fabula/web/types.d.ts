@@ -112,3 +112,9 @@ export interface Remote {
 }
 export interface RemoteKind { kind: string; label: string }
 export interface Setting { name: string; value: any; default: any; where: "default" | "file" | "environment" | "flag"; about: string; choices: string[]; is_time: boolean }
+export interface Segment { source: string; message_id: string; tokens: number; included: boolean; label: string; reason: string }
+export interface LookedPrompt {
+  model: string; layout: string; tokens: number; context: number; reply_room: number; estimated: boolean; cut_messages: number;
+  broke: null | { part: string; reason: string; tokens: number }; fixed: string[]; segments: Segment[]; text: string;
+  lore: { entry: string; label: string; told: boolean; reason: string; key: string; tokens: number }[];
+}

@@ -1,5 +1,6 @@
 // Above a chat: title, model (beside it, on phones under it), panel, menu. Knows the open chat.
 // @ts-check
+import { signal } from "@preact/signals";
 import { useState } from "preact/hooks";
 import { changeChat, chat, redo, toEnd, toStart, undo } from "../state/chat.js";
 import { chats, deleteChat, titleOf } from "../state/chats.js";
@@ -15,6 +16,11 @@ import { modelNote } from "./words.js";
 
 /** @import { Chat } from "../types.d.ts" */
 
+/** The view of the prompt while it is open; its code comes then. */
+const inspector = signal(/** @type {any} */ (null));
+const inspect = () => import("./PromptInspector.js").then(({ PromptInspector }) => (inspector.value = PromptInspector), () => null);
+const closeInspector = () => (inspector.value = null);
+
 export function ChatHeader() {
   const now = chat.value;
   if (!now) return html`<header class="chat-head"></header>`;
@@ -24,6 +30,7 @@ export function ChatHeader() {
     <div class="chat-names"><${Title} now=${now} /><${ModelPicker} now=${now} /></div>
     <${IconButton} icon="sliders" label=${t("web.panel.toggle")} aria-expanded=${panelOpen.value === "yes"} onClick=${togglePanel} />
     <${Menu} label=${t("web.more")} items=${menuOf(now)}><${Icon} name="more" /><//>
+    ${inspector.value && html`<${inspector.value} id=${now.id} close=${closeInspector} />`}
   </header>`;
 }
 
@@ -36,6 +43,7 @@ function menuOf(now) {
   return [
     { icon: "undo", label: t("web.undo"), keys: "Ctrl Z", disabled: off || !now.can_undo, run: undo },
     { icon: "redo", label: t("web.redo"), keys: "Ctrl Y", disabled: off || !now.can_redo, run: redo },
+    { icon: "ruler", label: t("web.prompt.open"), disabled: off || !now.message_count, run: inspect },
     { label: t("web.chat.to_start"), keys: "Ctrl Home", run: toStart },
     { label: t("web.chat.to_end"), keys: "Ctrl End", run: toEnd },
     { icon: "trash", label: t("web.chats.delete"), disabled: off, run: () => deleteChat(now) },
