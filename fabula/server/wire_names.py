@@ -61,6 +61,20 @@ ASKS_NOTHING: Mapping[str, tuple[Any, ...] | None] = {
 LENGTHS = ("truncation_length", "max_context_length")
 """Tokens of prompt and reply together: by these fields a prompt may be cut at its beginning."""
 
+DETAILS: Mapping[str, tuple[str, ...]] = {
+    "dry_multiplier": ("dry_base", "dry_allowed_length", "dry_window", "dry_sequence_breakers"),
+    "xtc_probability": ("xtc_threshold",),
+    "dynatemp_range": ("dynatemp_exponent",),
+    "smoothing_factor": ("smoothing_curve",),
+    "adaptive_target": ("adaptive_decay",),
+    "mirostat": ("mirostat_tau", "mirostat_eta"),
+    "guidance_scale": ("negative_prompt",),
+    "repetition_penalty": ("repetition_slope",),
+}
+"""Front-ends send these always, also of a sampler that they switch off in the same body. Without the switch
+they stay: whoever forgot it is told that they did nothing."""
+PENALTIES = ("repetition_penalty", "presence_penalty", "frequency_penalty")
+
 BETWEEN: Mapping[str, tuple[str, ...]] = {
     "top_p": ("top_p", "min_p"),
     "temperature": ("smoothing", "temperature", "dynatemp"),
@@ -92,6 +106,7 @@ def translated(body: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]
     values = kept | {name: value for name, value in said.items() if name not in kept}
     if order and (needed := _needed(order, values)):
         values["sampler_order"] = list(needed)
+    _leave_idle(values)
     if values.pop("auto_max_new_tokens", None) is True:
         values.pop("max_tokens", None)
     return values, tuple(unheeded)
@@ -151,12 +166,24 @@ def _bans(kept: dict[str, Any], said: dict[str, Any], unheeded: list[str]) -> No
 def _heat(kept: dict[str, Any], said: dict[str, Any]) -> None:
     """A range of temperatures as a middle and what it is to both sides; and "do not sample" as none."""
     low, high = kept.pop("dynatemp_low", None), kept.pop("dynatemp_high", None)
-    is_dynamic = kept.pop("dynamic_temperature", None) is True
-    if is_dynamic and _is_number(low) and _is_number(high) and high >= low:
+    switch = kept.pop("dynamic_temperature", None)
+    if switch is False:
+        said.setdefault("dynatemp_range", 0)
+    if switch is True and _is_number(low) and _is_number(high) and high >= low:
         kept["temperature"] = round((low + high) / 2, 6)
         kept["dynatemp_range"] = round((high - low) / 2, 6)
     if kept.pop("do_sample", None) is False:
         kept["temperature"] = 0
+
+
+def _leave_idle(values: dict[str, Any]) -> None:
+    for switch, details in DETAILS.items():
+        if values.get(switch) is not None and values[switch] == NEUTRAL[switch]:
+            for name in details:
+                values.pop(name, None)
+    given = [name for name in PENALTIES if values.get(name) is not None]
+    if "repetition_penalty" in given and all(values[name] == NEUTRAL[name] for name in given):
+        values.pop("repetition_window", None)
 
 
 def _is_number(value: Any) -> bool:

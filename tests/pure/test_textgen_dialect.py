@@ -212,6 +212,26 @@ def test_neutral_values_ask_for_nothing() -> None:
     assert not asks_nothing("temperature", None)
 
 
+@pytest.mark.parametrize(
+    ("switch", "detail"),
+    [
+        (
+            {"dry_multiplier": 0},
+            {"dry_base": 1.8, "dry_sequence_breakers": '["\\n"]', "dry_penalty_last_n": 5},
+        ),
+        ({"xtc_probability": 0}, {"xtc_threshold": 0.2}),
+        ({"mirostat_mode": 0}, {"mirostat_tau": 4}),
+        ({"rep_pen": 1}, {"rep_pen_range": 9, "rep_pen_slope": 0.7}),
+        ({"dynamic_temperature": False}, {"dynatemp_exponent": 2}),
+    ],
+)
+def test_details_of_what_is_switched_off_ask_for_nothing(
+    switch: dict[str, Any], detail: dict[str, Any]
+) -> None:
+    assert sampling(**switch, **detail) == sampling()
+    assert sampling(**detail) != sampling(), "who forgot the switch is told by the engine"
+
+
 def test_the_shortest_length_is_the_limit_and_nonsense_is_none() -> None:
     assert limit_of({"truncation_length": 512, "max_context_length": 300}) == 300
     assert [limit_of({"truncation_length": value}) for value in (0, -1, None, "9", True)] == [0] * 5

@@ -53,7 +53,7 @@ def generate(body: dict[str, Any], tags: Tags | None = None, *, stream: bool = F
     wants_logprobs = get(body, "logprobs", bool, False)
     notes = [*unheeded]
     sampling = named(values, {})
-    sampling |= _stops(body, tags, notes) | _penalty(body) | _ends(body, notes) | _bias(body, notes)
+    sampling |= _stops(body, tags, notes) | _ends(body, notes) | _bias(body, notes)
     sampling |= _seed(body) | ({"logprobs": LIKELIEST} if wants_logprobs else {})
     choices = _choices(body, stream, notes)
     return Wish(
@@ -93,7 +93,7 @@ def _without(body: dict[str, Any]) -> dict[str, Any]:
     rest = {name: value for name, value in body.items() if name not in HANDLED}
     if rest.get("rep_pen_range") == 0:
         rest["rep_pen_range"] = 1
-    return rest
+    return rest | _penalty(body)
 
 
 def _images(body: dict[str, Any]) -> list[bytes]:
