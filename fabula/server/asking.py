@@ -13,6 +13,7 @@ from typing import Any, Self
 from fastapi import Request
 
 from fabula.app import Studio
+from fabula.core.errors import BadParameter
 from fabula.core.messages import Message
 from fabula.core.request import Context
 from fabula.core.sampling import NAMES, Sampling
@@ -112,6 +113,16 @@ def named(
             continue
         values[field_] = ways[field_](value) if field_ in ways else value
     return values
+
+
+def sampling_of(values: Mapping[str, Any], body: Mapping[str, Any], aliases: Mapping[str, str]) -> Sampling:
+    """Raises BadParameter by the name that the body has for the field."""
+    try:
+        return Sampling.of(dict(values))
+    except BadParameter as wrong:
+        names = (name for name, field_ in aliases.items() if field_ == wrong.name)
+        said = next((name for name in names if body.get(name) is not None), wrong.name)
+        raise dataclasses.replace(wrong, name=said) from wrong
 
 
 def _stop(value: Any) -> Any:

@@ -209,7 +209,7 @@ def test_values_that_ask_for_nothing_are_not_listed():
         ({"temperature": "hot"}, "temperature"),
         ({"max_tokens": 0}, "max_tokens"),
         ({"stream": "yes"}, "stream"),
-        ({"stop_sequences": 5}, "stop"),
+        ({"stop_sequences": 5}, "stop_sequences"),
         ({"thinking": {"type": "deep"}}, "thinking.type"),
         ({"tools": [{"description": "x"}]}, "tools[0]"),
         ({"tool_choice": {"type": "any"}}, "tool_choice.type"),

@@ -69,6 +69,25 @@ def test_prompts_may_be_text_ids_or_lists(prompt: object, prompts: object):
     assert parse.completion({"prompt": prompt}).prompts == prompts
 
 
+@pytest.mark.parametrize("name", ["reasoning_content", "reasoning"])
+def test_reasoning_of_the_history_has_two_names(name: str):
+    rows = [*HELLO["messages"], {"role": "assistant", "content": "Hi.", name: "A greeting."}]
+    assert parse.chat({"messages": rows}).conversations[0][-1].reasoning == "A greeting."
+
+
+def test_names_of_other_front_ends_are_understood():
+    asked = HELLO | {"rep_pen": 1.2, "max_new_tokens": 7, "n_probs": 2, "mode": "instruct"}
+    wish = parse.chat(asked)
+    assert (wish.sampling.repetition_penalty, wish.sampling.max_tokens) == (1.2, 7)
+    assert (wish.sampling.logprobs, wish.wants_logprobs, wish.ignored) == (2, True, ())
+
+
+def test_a_wrong_parameter_has_the_name_that_it_was_sent_by():
+    with pytest.raises(BadParameter) as refusal:
+        parse.chat(HELLO | {"max_completion_tokens": 0})
+    assert refusal.value.name == "max_completion_tokens"
+
+
 def test_a_random_seed_may_be_asked_for_as_minus_one():
     assert parse.chat(HELLO | {"seed": -1}).sampling.seed is None
     assert parse.chat(HELLO | {"seed": 2**40}).sampling.seed is not None

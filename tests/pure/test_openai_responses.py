@@ -173,6 +173,7 @@ def test_what_refers_to_something_kept_elsewhere_is_refused(name: str):
         ({"input": "x", "text": {"format": {"type": "xml"}}}, "text.format"),
         ({"input": "x", "truncation": "some"}, "truncation"),
         ({"input": "x", "stream": "yes"}, "stream"),
+        ({"input": "x", "max_output_tokens": 0}, "max_output_tokens"),
         ({"input": "x", "tools": "y"}, "tools"),
         ({"input": "x", "tool_choice": "required"}, "tool_choice"),
     ],

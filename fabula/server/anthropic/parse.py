@@ -12,11 +12,10 @@ from typing import Any
 
 from fabula.core.errors import BadParameter
 from fabula.core.load import wish_of
-from fabula.core.sampling import Sampling
 from fabula.core.texts import phrase
 from fabula.server.anthropic import tools
 from fabula.server.anthropic.blocks import history
-from fabula.server.asking import SAMPLING_FIELDS, Ask, named
+from fabula.server.asking import SAMPLING_FIELDS, Ask, named, sampling_of
 from fabula.server.bodies import get, unknown
 
 ALIASES = {"stop_sequences": "stop"}
@@ -53,7 +52,7 @@ def messages(body: dict[str, Any]) -> Wish:
     values = {**thinking, **_form(config), **named(body, ALIASES, not_ours=HANDLED | NO_WORD_FOR)}
     wish = Wish(
         model=get(body, "model", str, ""),
-        sampling=Sampling.of(values),
+        sampling=sampling_of(values, body, ALIASES),
         conversations=(tuple(said.messages),),
         stream=get(body, "stream", bool, False),
         ignored=(

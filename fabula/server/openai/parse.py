@@ -18,7 +18,7 @@ from fabula.core.messages import Message, Role
 from fabula.core.sampling import Sampling
 from fabula.core.texts import phrase
 from fabula.core.worker import Pieces
-from fabula.server.asking import SAMPLING_FIELDS, Ask, named
+from fabula.server.asking import SAMPLING_FIELDS, Ask, named, sampling_of
 from fabula.server.bodies import get, image_in, joined, plain, unknown
 from fabula.server.openai import tools
 from fabula.server.wire_names import LENGTHS, limit_of, translated
@@ -150,7 +150,7 @@ def wish(body: dict[str, Any], *, ignored: tuple[str, ...] = (), **parts: Any) -
 
 def _sampling(body: dict[str, Any]) -> Sampling:
     values = named(body, ALIASES, not_ours=HANDLED)
-    return Sampling.of(values | _form(get(body, "response_format", dict, {})))
+    return sampling_of(values | _form(get(body, "response_format", dict, {})), body, ALIASES)
 
 
 def _form(wanted: dict[str, Any]) -> dict[str, Any]:
