@@ -891,6 +891,7 @@ class EngineTimeout(EngineFailure):
 class BuildMissing(EngineFailure):
     """The build of the engine that is set is not on this machine."""
 
+    status = 404
     name: str
 
 
