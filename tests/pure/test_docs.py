@@ -67,6 +67,23 @@ async def test_every_route_of_the_native_api_has_a_heading_and_no_heading_is_wit
     assert routes == found
 
 
+@pytest.mark.parametrize(
+    ("dialect", "page"), [("OpenAI", "api-openai.md"), ("Anthropic", "api-anthropic.md")]
+)
+async def test_every_route_of_a_dialect_has_a_heading(tmp_path: Path, dialect: str, page: str) -> None:
+    transport = httpx.ASGITransport(http.create(Studio(Home(tmp_path))))
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
+        paths = (await client.get("/openapi.json")).json()["paths"]
+    routes = {
+        f"{method.upper()} {nameless(path)}"
+        for path, methods in paths.items()
+        for method, facts in methods.items()
+        if dialect in facts["tags"]
+    }
+    assert routes
+    assert routes - {nameless(line) for line in headings(DOCS / page)} == set()
+
+
 def nameless(path: str) -> str:
     """What a placeholder is called does not matter: /chats/{id} and /chats/{chat_id} are one route."""
     return re.sub(r"\{[^}]*\}", "{}", path)
