@@ -13,8 +13,13 @@ def now() -> str:
     return told(datetime.datetime.now(datetime.UTC))
 
 
+LAST = 253_402_300_799  # the last second that a date can have
+
+
 def at(seconds: float) -> str:
     """Of Unix seconds."""
+    if seconds >= LAST:
+        return NEVER
     return told(datetime.datetime.fromtimestamp(seconds, datetime.UTC))
 
 
