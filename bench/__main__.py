@@ -20,6 +20,7 @@ NAMES = (
     "replay",
     "faults",
     "killing",
+    "batch",
     "keeping",
     "soak",
     "web_long_chat",
@@ -30,6 +31,7 @@ NAMES = (
     "scoring",
     "quantize",
     "guard",
+    "abuse",
 )
 
 
