@@ -120,6 +120,7 @@ def configuration(home: Home) -> Iterator[Finding]:
     changed = sum(values.origin(setting.name) != "default" for setting in settings.SETTINGS)
     yield Finding("settings", "ok", say("cli.doctor.changed_settings", count=changed))
     yield studio(home, values.host, values.port)
+    yield from seconds(home)
 
 
 def studio(home: Home, host: str, port: int) -> Finding:
@@ -131,6 +132,13 @@ def studio(home: Home, host: str, port: int) -> Finding:
             return Finding("studio", "ok", say("cli.doctor.port_free", port=port))
     except OSError:
         return Finding("studio", "warn", say("cli.doctor.port_used", port=port), say("cli.doctor.other_port"))
+
+
+def seconds(home: Home) -> Iterator[Finding]:
+    """The well-known ports of other programs at which a running studio listens too."""
+    if (info := running(home)) and info.also:
+        addresses = ", ".join(f"{name}: {address}" for name, address in info.also.items())
+        yield Finding("also", "ok", addresses)
 
 
 def engine(home: Home) -> Iterator[Finding]:

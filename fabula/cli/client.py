@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import hashlib
 import http.client
 import json
 from collections.abc import Iterator
@@ -39,12 +40,14 @@ class Told(FabulaError):
 class Client:
     """One studio. Every call opens its own connection: a studio may be stopped between two of them.
 
-    `stays` tells whether it will still be there after this command.
+    `stays` tells whether it will still be there after this command. `certificate` is the SHA-256 of the one
+    that it shows, whoever has signed it.
     """
 
     address: str
     key: str
     stays: bool = True
+    certificate: str = ""
 
     def get(self, path: str, **query: Any) -> dict[str, Any]:
         return self._call("GET", path + ("?" + urlencode(query, doseq=True) if query else ""))
@@ -79,6 +82,13 @@ class Client:
         finally:
             connection.close()
 
+    def _recognise(self, connection: http.client.HTTPConnection) -> None:
+        """Nothing is sent to anybody but the studio of studio.json. Raises ConnectionError."""
+        if isinstance(connection, http.client.HTTPSConnection):
+            shown = connection.sock.getpeercert(binary_form=True) or b""
+            if hashlib.sha256(shown).hexdigest() != self.certificate:
+                raise ConnectionRefusedError("another certificate")
+
     def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         content = self._answer(method, path, body)
         return dict(json.loads(content)) if content else {}
@@ -102,7 +112,7 @@ class Client:
         timeout: float | None,
     ) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
         place = urlsplit(self.address)
-        connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=CONNECT_S)
+        connection = _connection(place.scheme, place.hostname or "", place.port)
         headers = {
             "Accept": accept,
             "Accept-Language": language(),
@@ -112,6 +122,7 @@ class Client:
         data = json.dumps(body).encode() if isinstance(body, dict) else body
         try:
             connection.connect()
+            self._recognise(connection)
             connection.sock.settimeout(timeout)
             connection.request(method, PREFIX + path, data, headers)
             response = connection.getresponse()
@@ -123,6 +134,16 @@ class Client:
             connection.close()
             raise failure
         return connection, response
+
+
+def _connection(scheme: str, host: str, port: int | None) -> http.client.HTTPConnection:
+    if scheme != "https":
+        return http.client.HTTPConnection(host, port, timeout=CONNECT_S)
+    import ssl
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE  # it is known by its fingerprint
+    return http.client.HTTPSConnection(host, port, timeout=CONNECT_S, context=context)
 
 
 def segment(name: str) -> str:

@@ -16,6 +16,7 @@ from fabula.cli.studio import locate
 from fabula.cli.words import say
 from fabula.store import settings
 from fabula.store.home import Home
+from fabula.store.studio import announced
 
 HostOption = Annotated[
     str | None, typer.Option("--host", metavar="ADDRESS", help=say("cli.serve.host"), show_default=False)
@@ -26,12 +27,28 @@ PortOption = Annotated[
 OpenOption = Annotated[
     bool | None, typer.Option("--open/--no-open", help=say("cli.serve.open"), show_default=False)
 ]
+AlsoOption = Annotated[
+    str | None, typer.Option("--also", metavar="NAMES", help=say("cli.serve.also"), show_default=False)
+]
+CertOption = Annotated[
+    str | None, typer.Option("--tls-cert", metavar="FILE", help=say("cli.serve.tls_cert"), show_default=False)
+]
+KeyOption = Annotated[
+    str | None, typer.Option("--tls-key", metavar="FILE", help=say("cli.serve.tls_key"), show_default=False)
+]
 
 
 def serve(
-    host: HostOption = None, port: PortOption = None, open: OpenOption = None, home: HomeOption = None
+    host: HostOption = None,
+    port: PortOption = None,
+    open: OpenOption = None,
+    also: AlsoOption = None,
+    tls_cert: CertOption = None,
+    tls_key: KeyOption = None,
+    home: HomeOption = None,
 ) -> None:
-    start(locate(home), {"host": host, "port": port, "open_browser": open})
+    flags = {"host": host, "port": port, "open_browser": open, "server.also": also}
+    start(locate(home), flags | {"server.tls_cert": tls_cert, "server.tls_key": tls_key})
 
 
 def start(home: Home, flags: dict[str, Any]) -> None:
@@ -48,6 +65,9 @@ def start(home: Home, flags: dict[str, Any]) -> None:
                 flags,
                 reachable=lambda address: show(address, wants_page),
                 ready=lambda address: announce(address, home, flags),
+                taken=lambda second: screen.note(
+                    say("cli.serve.taken", name=second.name, port=f"{second.port}")
+                ),
             )
     finally:
         gc.enable()
@@ -59,8 +79,12 @@ def announce(address: str, home: Home, flags: dict[str, Any]) -> None:
 
     screen.line(say("cli.serve.ready", address=address))
     chosen = settings.load(home, flags)
+    info = announced(home)
+    for name, other in (info.also if info else {}).items():
+        screen.line(say("cli.serve.ready_too", name=name, address=other))
     if not is_private(chosen.host) and (others := for_others(chosen, urlsplit(address).port or 0)):
-        screen.line(say("cli.serve.others", addresses=", ".join(others)))
+        key = "cli.serve.others_encrypted" if chosen.server_tls_cert else "cli.serve.others"
+        screen.line(say(key, addresses=", ".join(others)))
     screen.note(say("cli.serve.leave"))
 
 

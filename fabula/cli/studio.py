@@ -48,7 +48,7 @@ def connect_running(home: Path | None) -> Iterator[Client | None]:
 
 def _find(home: Home) -> Client | None:
     info = running(home)
-    return Client(info.address, info.key) if info else None
+    return Client(info.address, info.key, certificate=info.certificate) if info else None
 
 
 @contextmanager

@@ -46,11 +46,11 @@ def is_private(host: str) -> bool:
     return is_loopback(host) and host not in ANY_ADDRESS
 
 
-def own_address(listener: socket.socket) -> str:
+def own_address(listener: socket.socket, scheme: str = "http") -> str:
     """Where programs of this machine reach it."""
     host, port = listener.getsockname()[:2]
     own = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-    return f"http://{bracketed(own)}:{port}"
+    return f"{scheme}://{bracketed(own)}:{port}"
 
 
 def for_others(settings: Settings, port: int) -> list[str]:
@@ -63,7 +63,12 @@ def for_others(settings: Settings, port: int) -> list[str]:
     if is_private(settings.host):
         return [f"https://{name}" for name in names]
     hosts = _addresses() if settings.host in ANY_ADDRESS else [settings.host]
-    return [f"http://{name}:{port}" for name in (*names, *map(bracketed, hosts))]
+    scheme = scheme_of(settings)
+    return [f"{scheme}://{name}:{port}" for name in (*names, *map(bracketed, hosts))]
+
+
+def scheme_of(settings: Settings) -> str:
+    return "https" if settings.server_tls_cert else "http"
 
 
 def _addresses() -> list[str]:

@@ -1,4 +1,4 @@
-"""Run a studio until it is told to stop: one per home, one port, in this process. Knows no route."""
+"""Run a studio until it is told to stop: one per home, in this process. Knows no route."""
 
 from __future__ import annotations
 
@@ -19,12 +19,15 @@ import uvicorn
 from starlette.responses import Response
 
 from fabula.core.errors import NeedsKey
+from fabula.server import tls
 from fabula.server.access_log import AccessLog
-from fabula.server.addresses import is_private, listen, own_address
+from fabula.server.addresses import is_private, listen, own_address, scheme_of
+from fabula.server.also import Second, listen_too, seconds
 from fabula.server.door import Door
 from fabula.server.patience import Patient, allow_connections, look_at_all
 from fabula.store import settings
 from fabula.store.home import Home
+from fabula.store.settings import Settings
 from fabula.store.studio import claim
 
 if TYPE_CHECKING:
@@ -43,41 +46,46 @@ def serve(
     ready: Callable[[str], None] = lambda address: None,
     stop: threading.Event | None = None,
     make_worker: MakeWorker | None = None,
+    taken: Callable[[Second], None] = lambda second: None,
 ) -> None:
     """Blocks until SIGINT, SIGTERM or `stop`.
 
-    `reachable` gets the address once the web app's files are, `ready` once every request is answered.
-    Raises StudioRunning, PortInUse, NeedsKey, or what opening the home raises.
+    `reachable` gets the address once the web app's files are, `ready` once every request is answered; `taken`
+    gets each second port that another program has. Raises StudioRunning, PortInUse, NeedsKey, SettingInvalid,
+    or what opening the home raises.
     """
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         allow_connections()
         house = _House(home.create(), dict(flags or {}), make_worker)
-        runner.run(_serve(house, reachable, ready, stop))
+        runner.run(_serve(house, reachable, ready, taken, stop))
 
 
 async def _serve(
     house: _House,
     reachable: Callable[[str], None],
     ready: Callable[[str], None],
+    taken: Callable[[Second], None],
     stop: threading.Event | None,
 ) -> None:
     with claim(house.home) as mine:
         listener = house.listen(mine.key)
-        address = own_address(listener)
         with logging_to(house.home):
-            async with _answering(house, listener) as server:
+            others = dict(house.listen_too(taken))
+            address = house.address(listener)
+            also = {second.name: house.address(other) for second, other in others.items()}
+            async with _answering(house, [listener, *others.values()]) as server:
                 reachable(address)
                 await house.open()
-                mine.announce(address)
+                mine.announce(address, also, house.certificate())
                 ready(address)
                 await server.ended(stop)
 
 
 @contextlib.asynccontextmanager
-async def _answering(house: _House, listener: socket.socket) -> AsyncIterator[_Server]:
+async def _answering(house: _House, listeners: list[socket.socket]) -> AsyncIterator[_Server]:
     """The door answers inside the block; behind it, in the end, everything is closed in good order."""
-    server = _Server(_config(house.door), house.quiet)
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    server = _Server(_config(house.door, house.settings), house.quiet)
+    serving = asyncio.create_task(server.serve(sockets=listeners))
     restore = _on_signals(server)
     try:
         await server.has_started()
@@ -93,6 +101,7 @@ class _House:
     """A studio and the door before it: the code behind the door is read while the door already answers."""
 
     door: Door
+    settings: Settings
 
     def __init__(self, home: Home, flags: Mapping[str, object], make_worker: MakeWorker | None) -> None:
         self.home, self._flags, self._make_worker = home, flags, make_worker
@@ -101,11 +110,23 @@ class _House:
 
     def listen(self, key: str) -> socket.socket:
         """`key` is that of studio.json. Raises NeedsKey, PortInUse or SettingInvalid."""
-        chosen = settings.load(self.home, self._flags)
+        self.settings = chosen = settings.load(self.home, self._flags)
+        tls.check(chosen)
+        seconds(chosen.server_also)
         if not is_private(chosen.host) and not _has_keys(self.home):
             raise NeedsKey(chosen.host)
         self.door = Door(chosen, studio_key=key, log=self._log)
         return listen(chosen.host, chosen.port)
+
+    def listen_too(self, taken: Callable[[Second], None]) -> Iterator[tuple[Second, socket.socket]]:
+        return listen_too(self.settings.host, self.settings.server_also, taken)
+
+    def address(self, listener: socket.socket) -> str:
+        return own_address(listener, scheme_of(self.settings))
+
+    def certificate(self) -> str:
+        """What our own programs know the studio's certificate by; "" without one."""
+        return tls.fingerprint(self.settings.server_tls_cert) if self.settings.server_tls_cert else ""
 
     async def open(self) -> None:
         make, behind = await asyncio.to_thread(_code)
@@ -153,9 +174,11 @@ def _code() -> tuple[type[Studio], Callable[[Studio], Any]]:
     return Studio, behind
 
 
-def _config(door: Door) -> uvicorn.Config:
+def _config(door: Door, chosen: Settings) -> uvicorn.Config:
     return uvicorn.Config(
         door,
+        ssl_certfile=chosen.server_tls_cert or None,
+        ssl_keyfile=chosen.server_tls_key or None,
         http=Patient,
         loop="none",
         lifespan="off",

@@ -131,6 +131,9 @@ SETTINGS = (
     Setting("server.key_on_loopback", False),
     Setting("server.cors_origins", ""),
     Setting("server.access_log", True),
+    Setting("server.also", ""),  # names of programs, separated by commas
+    Setting("server.tls_cert", ""),  # paths; "" = no TLS
+    Setting("server.tls_key", ""),
     Setting("engine.context", 0, 0, 100_000_000),  # tokens per slot; 0 = by the memory plan
     Setting("engine.slots", 0, 0, 256),  # 0 = by the memory plan
     Setting("engine.threads", 0, 0, 1024),  # 0 = cores − 1, at least 1
@@ -164,6 +167,9 @@ class Settings:
     server_key_on_loopback: bool
     server_cors_origins: str
     server_access_log: bool
+    server_also: str
+    server_tls_cert: str
+    server_tls_key: str
     engine_context: int
     engine_slots: int
     engine_threads: int

@@ -10,9 +10,9 @@ import dataclasses
 import json
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fabula import __version__
 from fabula.core.errors import StudioRunning
@@ -25,12 +25,18 @@ CLAIM_TIMEOUT = 0.5  # seconds; long enough for a `running` elsewhere to let go 
 
 @dataclass(frozen=True, slots=True)
 class StudioInfo:
-    """How to reach a running studio. Whoever can read `key` may do everything the studio can do."""
+    """How to reach a running studio. Whoever can read `key` may do everything the studio can do.
+
+    `also` are further addresses by the program whose clients look there; `certificate` is the SHA-256 of the
+    studio's own, "" without TLS.
+    """
 
     address: str
     pid: int
     key: str
     version: str
+    also: Mapping[str, str] = field(default_factory=dict)
+    certificate: str = ""
 
 
 class Claim:
@@ -40,9 +46,11 @@ class Claim:
         self.home = home
         self.key = secrets.token_urlsafe(32)
 
-    def announce(self, address: str) -> StudioInfo:
+    def announce(
+        self, address: str, also: Mapping[str, str] | None = None, certificate: str = ""
+    ) -> StudioInfo:
         """Writes `studio.json`; called when the address is known, that is when the port is bound."""
-        info = StudioInfo(address, os.getpid(), self.key, __version__)
+        info = StudioInfo(address, os.getpid(), self.key, __version__, dict(also or {}), certificate)
         data = json.dumps(dataclasses.asdict(info), indent=1)
         write_atomic(self.home.studio, data.encode(), mode=0o600)
         return info
@@ -75,6 +83,11 @@ def running(home: Home) -> StudioInfo | None:
             return None
     except BlockingIOError:
         return info
+
+
+def announced(home: Home) -> StudioInfo | None:
+    """What the studio of a home has written; for the studio itself, which knows that it runs."""
+    return _read(home)
 
 
 def _read(home: Home) -> StudioInfo | None:

@@ -27,6 +27,7 @@ from fabula.models.suggestions import Suggestion
 from fabula.prompt.template import takes_tools
 from fabula.server.native.errors import retold
 from fabula.store.jobs import Job, as_data
+from fabula.store.studio import announced
 from fabula.turn import telling
 from fabula.turn.looking import Looked
 
@@ -214,6 +215,12 @@ def suggestion(row: Suggestion, language: str) -> Json:
     return plain(row) | {"why": row.why.say(language)}
 
 
+def _addresses(studio: Studio) -> Json:
+    """Where the studio is reached from this machine, and at which well-known ports of other programs too."""
+    info = announced(studio.home)
+    return {"studio": info.address, "also": dict(info.also)} if info else {"studio": "", "also": {}}
+
+
 def system(studio: Studio, language: str) -> Json:
     names = {model.name: model for model in studio.shelf.catalog.list()}
     starter = names.get(STARTER.name)
@@ -224,5 +231,6 @@ def system(studio: Studio, language: str) -> Json:
         "starter": {"present": starter is not None, "name": STARTER.name, "size": STARTER.size},
         "machine": plain(studio.planning.machine()),
         "running": [running(row, language) for row in studio.supervisor.running()],
+        "addresses": _addresses(studio),
         "suggestions": [suggestion(row, language) for row in studio.suggestions(language)],
     }
