@@ -101,9 +101,9 @@ class Measures:
     async def detokenize(self, model: LocalModel, ids: Sequence[int]) -> str:
         """Raises BadParameter for an id that the model does not have, CannotTokenize."""
         for id in ids:
-            if not 0 <= id < model.vocabulary:
+            if not isinstance(id, int) or not 0 <= id < model.vocabulary:
                 expected = phrase("expected.whole_range", low=0, high=model.vocabulary - 1)
-                raise BadParameter("tokens", f"{id}", expected)
+                raise BadParameter("tokens", f"{id!r}"[:80], expected)
         async with self._worker(model) as worker:
             if not isinstance(worker, Spells):
                 raise CannotTokenize(model.name)

@@ -19,7 +19,8 @@ from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError
 
-from fabula.core.errors import DatabaseTooNew, StoreUnwritable
+from fabula.core.errors import BadParameter, DatabaseTooNew, StoreUnwritable
+from fabula.core.texts import phrase
 from fabula.store.files import writing
 from fabula.store.migrations import HEAD
 
@@ -86,6 +87,9 @@ class Database:
                 return work(connection)
         except DBAPIError as error:
             raise self._for_people(error) from error
+        except OverflowError as error:  # a number of a request that no column can hold
+            expected = phrase("expected.whole_range", low=f"{-(2**63)}", high=f"{2**63 - 1}")
+            raise BadParameter("number", "…", expected) from error
 
     def _for_people(self, error: DBAPIError) -> Exception:
         """A broken rule of the schema is a bug and stays as it is; a full or damaged disk is told."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePath
@@ -26,6 +27,7 @@ from fabula.core.texts import phrase
 
 FILE_LIMIT = 256 << 20  # bytes
 JSON_LIMIT = 32 << 20  # bytes of one document
+YAML_DEPTH = 200  # open brackets
 YAML_LIMIT = 2 << 20
 ASSET = "chara-ext-asset_"
 EMBEDDED = ("embeded://", "embedded://", "__asset:")  # the first is how the specification spells it
@@ -173,10 +175,20 @@ class _Plain(yaml.SafeLoader):
         return super().compose_node(parent, index)
 
 
+def _check_depth(content: bytes) -> None:
+    """The parser looks at every open bracket for each word: half a minute for 100,000 of them."""
+    depth = 0
+    for bracket in re.finditer(rb"[\[\]{}]", content):
+        depth += 1 if bracket[0] in b"[{" else -1
+        if depth > YAML_DEPTH:
+            raise ValueError("too deep")
+
+
 def _yaml(content: bytes) -> Any:
     if len(content) > YAML_LIMIT:
         raise _NoCard("too_large")
     try:
+        _check_depth(content)
         read = yaml.load(content.decode("utf-8-sig"), _Plain)
         return json.loads(json.dumps(read, default=str))  # dates and other YAML types as text
     except (yaml.YAMLError, ValueError, TypeError, RecursionError) as broken:

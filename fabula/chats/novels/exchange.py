@@ -64,7 +64,7 @@ def _without_title(text: str) -> str:
 def _chapters(text: str, found: Sequence[re.Match[str]]) -> tuple[tuple[str, str], ...]:
     before = text[: found[0].start()] if found else text
     made = [("", before.strip("\n"))] if before.strip() or not found else []
-    ends = [*(one.start() for one in found[1:]), len(text)]
+    ends = [*(one.start() for one in found[1:]), len(text)][: len(found)]
     for one, end in zip(found, ends, strict=True):
         made.append((one.group(2), text[one.end() : end].strip("\n")))
     return tuple(made)

@@ -17,6 +17,7 @@ from time import time
 from typing import TYPE_CHECKING, Any
 
 from fabula.core.errors import (
+    BadParameter,
     EngineRefused,
     FabulaError,
     RemoteBroke,
@@ -28,6 +29,7 @@ from fabula.core.errors import (
     RemoteUntrusted,
 )
 from fabula.core.model import Reach
+from fabula.core.texts import phrase
 from fabula.engine.remote.address import Address
 
 if TYPE_CHECKING:
@@ -138,9 +140,11 @@ class Server:
         data = None if body is None else json.dumps(body, ensure_ascii=False).encode()
         if data is not None:
             headers["content-type"] = "application/json"
-        request = self._http.build_request(method, url, content=data, headers=headers)
         try:
+            request = self._http.build_request(method, url, content=data, headers=headers)
             answer = await self._http.send(request, stream=True)
+        except httpx.InvalidURL as wrong:
+            raise BadParameter("url", url[:80], phrase("expected.server_url")) from wrong
         except httpx.HTTPError as failure:
             raise self._failure(failure) from failure
         try:

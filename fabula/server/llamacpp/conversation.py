@@ -42,7 +42,7 @@ def _message(row: Any, where: str) -> Message:
     if not isinstance(row, dict):
         raise BadParameter(where, f"{row!r}"[:80], phrase("expected.message"))
     role = row.get("role")
-    if role not in ROLES:
+    if not isinstance(role, str) or role not in ROLES:
         raise BadParameter(f"{where}.role", f"{role}", phrase("expected.one_of", names=", ".join(ROLES)))
     return Message(
         role=ROLES[role],
