@@ -238,7 +238,8 @@ def _folder(folder: Path) -> Inspection:
     if missing and model.problem in ("", "models.problem.no_weights"):
         model = replace(model, problem="models.problem.parts_missing")
     model = replace(model, parameters=parameters or model.parameters)
-    text = config.get("text_config") or config
+    inner = config.get("text_config")
+    text = inner if isinstance(inner, dict) else config
     card = _model_card(folder)
     return Inspection(
         model=replace(model, licence=card.get("license", "")),
@@ -322,7 +323,8 @@ def _packing(config: Mapping[str, Any], folder: Path, tensors: Sequence[Stored])
     """
     told = config.get("quantization_config")
     if not isinstance(told, dict):
-        told = _json(folder / "quantize_config.json") or config.get("quantization") or {}
+        plain = config.get("quantization")
+        told = _json(folder / "quantize_config.json") or (plain if isinstance(plain, dict) else {})
         named = "gptq" if (folder / "quantize_config.json").is_file() else "mlx" if told else ""
         told = {"quant_method": named, **told} if named else {}
     method = f"{told.get('quant_method') or ''}".lower()
