@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import time
 from typing import Any
@@ -14,9 +15,11 @@ from talking import Client
 
 from fabula.core.errors import EngineDied, ModelLoadFailed
 from fabula.engine.scripted import Reply
+from fabula.store.home import Home
 
 HELLO: dict[str, Any] = {"max_tokens": 50, "messages": [{"role": "user", "content": "Hello"}]}
 MESSAGES = "/v1/messages"
+GIF = b"GIF89a\x05\0\x05\0"
 VERSION = {"anthropic-version": "2026-10-21"}
 
 
@@ -105,6 +108,20 @@ def test_a_preset_is_heeded(base: str) -> None:
     assert ask(base, preset="precise").json()["fabula"]["effective"]["temperature"] < 0.8
 
 
+async def test_images_reach_a_model_that_sees_and_are_told_where_they_are_not_counted(
+    home: Home, api: httpx.AsyncClient, stage: Stage
+) -> None:
+    tiny_model.write(home.models / "seer-Q4_0.gguf")
+    tiny_model.write(home.models / "mmproj-seer-F16.gguf", **{"general.type": "mmproj"})
+    source = {"type": "base64", "media_type": "image/gif", "data": base64.b64encode(GIF).decode()}
+    content = [{"type": "text", "text": "Look: "}, {"type": "image", "source": source}]
+    body = {"model": "seer-Q4_0", "messages": [{"role": "user", "content": content}]}
+    assert (await api.post(f"http://127.0.0.1{MESSAGES}", json=body)).status_code == 200
+    assert stage.worker.prompts[-1].images == (GIF,)
+    counted = await api.post(f"http://127.0.0.1{MESSAGES}/count_tokens", json=body)
+    assert counted.json()["fabula"]["ignored"] == ["images in the count"]
+
+
 # ── models, in two shapes ───────────────────────────────────────────────────────────────────────────────
 
 
@@ -118,7 +135,7 @@ def test_models_have_the_shape_of_who_asks(base: str) -> None:
     assert httpx.get(f"{base}/v1/models/tiny").json()["object"] == "model"
 
 
-def test_several_models_come_in_pages(base: str, client: Client, home: Any) -> None:
+def test_several_models_come_in_pages(base: str, client: Client, home: Home) -> None:
     for name in ("aaa", "zzz"):
         tiny_model.write(home.models / f"{name}.gguf")
     client.get("/models")

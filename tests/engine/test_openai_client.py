@@ -13,12 +13,25 @@ import httpx
 import openai
 import pytest
 from openai import AsyncOpenAI, OpenAI
+from pydantic import BaseModel, ConfigDict
 from studio_process import StudioProcess, home_with, until
 
 from fabula.engine.llamacpp.worker import LlamaCppWorker
 
 HELLO = [{"role": "user", "content": "Tell me a short story about a fox."}]
 MODEL = "smollm2"
+NOTHING_ELSE = {"additionalProperties": False}
+WITH_TOOLS = (
+    "{% if tools %}{% for tool in tools %}{{ tool | tojson }}{% endfor %}{% endif %}{# <tool_call> #}"
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+
+
+class Fox(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    is_red: bool
+    legs: int
 
 
 @pytest.fixture(scope="module")
@@ -359,6 +372,40 @@ def test_what_has_no_effect_is_said(client: OpenAI) -> None:
 def test_what_has_no_effect_is_said_in_a_stream_too(client: OpenAI) -> None:
     chunks = list(chat(client, stream=True, user="ann", max_tokens=2))
     assert [chunk.model_extra["fabula"]["ignored"] for chunk in chunks if chunk.model_extra] == [["user"]]
+
+
+# ── tools and forms ─────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_tool_is_called_with_arguments_of_its_schema(client: OpenAI, stream: bool) -> None:
+    schema = {"type": "object", "properties": {"city": {"enum": ["Paris", "Rome"]}}, "required": ["city"]}
+    tool = {"type": "function", "function": {"name": "f", "parameters": schema | NOTHING_ELSE}}
+    asked = {"tools": [tool], "tool_choice": "required", "parallel_tool_calls": False, "max_tokens": 150}
+    answer = chat(client, stream=stream, extra_body={"load": {"chat_template": WITH_TOOLS}}, **asked)
+    if stream:
+        parts = [part for chunk in answer for part in chunk.choices[0].delta.tool_calls or []]
+        assert (parts[0].type, parts[0].function.name, parts[0].index) == ("function", "f", 0)
+        arguments = "".join(part.function.arguments or "" for part in parts)
+    else:
+        (call,) = answer.choices[0].message.tool_calls or []
+        assert answer.choices[0].finish_reason == "tool_calls"
+        arguments = call.function.arguments
+    assert json.loads(arguments)["city"] in ("Paris", "Rome")
+
+
+def test_a_form_is_parsed_by_the_client(client: OpenAI) -> None:
+    answer = client.chat.completions.parse(
+        model=MODEL, messages=HELLO, max_tokens=120, temperature=0, response_format=Fox
+    )
+    assert isinstance(answer.choices[0].message.parsed, Fox)
+
+
+def test_the_clients_own_stream_puts_the_answer_together(client: OpenAI) -> None:
+    asked = {"messages": [{"role": "user", "content": "Say only: OK."}], "max_tokens": 200}
+    with client.chat.completions.stream(model=MODEL, temperature=0, **asked) as stream:  # type: ignore[call-overload]
+        final = stream.get_final_completion()
+    assert final.choices[0].message.content == text_of(chat(client, **asked))
 
 
 # ── many at once, and those that go away ────────────────────────────────────────────────────────────────
