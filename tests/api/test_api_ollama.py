@@ -526,3 +526,56 @@ async def test_texts_become_vectors(there: httpx.AsyncClient, embedder: str) -> 
 async def test_a_model_that_writes_makes_no_vectors(there: httpx.AsyncClient) -> None:
     answer = await there.post("/embed", json={"model": "tiny", "input": "a"})
     assert (answer.status_code, isinstance(answer.json()["error"], str)) == (400, True)
+
+
+# ── reasoning and tools ─────────────────────────────────────────────────────────────────────────────────
+
+THINKS = (
+    "{% if tools %}{% for tool in tools %}{{ tool | tojson }}{% endfor %}<tool_call>{% endif %}"
+    "{% for m in messages %}[{{ m.role }}]{{ m.content }}"
+    "{% for call in m.tool_calls or [] %}<tool_call>{{ call.function | tojson }}</tool_call>{% endfor %}"
+    "{% endfor %}{% if add_generation_prompt %}[assistant]"
+    "{% if enable_thinking is defined and not enable_thinking %}<think></think>{% endif %}{% endif %}"
+)
+CALL = '<tool_call>\n{"name": "weather", "arguments": {"city": "台北"}}\n</tool_call>'
+WEATHER = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}
+
+
+@pytest.fixture
+def thinker(home: Home) -> str:
+    tiny_model.write(home.models / "thinker.gguf", **{"tokenizer.chat_template": THINKS})
+    return "thinker"
+
+
+async def test_thoughts_come_in_their_own_field(there: httpx.AsyncClient, stage: Stage, thinker: str) -> None:
+    stage.script = ["<think>\nA greeting.\n</think>\n\nHello!"]
+    told = (await chat(there, model=thinker, think=True))["message"]
+    assert (told["thinking"].strip(), told["content"]) == ("A greeting.", "Hello!")
+    rows = lines(await there.post("/generate", json={"model": thinker, "prompt": "Hi"}))
+    assert "".join(row.get("thinking", "") for row in rows).strip() == "A greeting."
+    assert "".join(row["response"] for row in rows) == "Hello!"
+    shown = (await there.post("/show", json={"model": thinker})).json()["capabilities"]
+    assert shown == ["completion", "tools", "thinking"]
+
+
+async def test_no_thoughts_where_none_are_wanted(
+    there: httpx.AsyncClient, stage: Stage, thinker: str
+) -> None:
+    await chat(there, model=thinker, think=False)
+    assert stage.worker.prompts[-1].pieces[-1].endswith("<think></think>")  # type: ignore[union-attr]
+    told = await chat(there, think="high")
+    assert {"think", "think_effort"} <= set(told["fabula"]["ignored"])
+
+
+async def test_a_call_of_a_tool_has_an_object(there: httpx.AsyncClient, stage: Stage, thinker: str) -> None:
+    stage.script = [CALL]
+    whole = (await chat(there, model=thinker, tools=[WEATHER]))["message"]["tool_calls"]
+    rows = lines(await there.post("/chat", json={"model": thinker, "messages": HI, "tools": [WEATHER]}))
+    streamed = [call for row in rows for call in row["message"].get("tool_calls", [])]
+    for (call,) in (whole, streamed):
+        assert call["function"] == {"index": 0, "name": "weather", "arguments": {"city": "台北"}}
+    assert rows[-1]["done_reason"] == "stop"
+    answer = {"role": "tool", "tool_name": "weather", "content": "rain"}
+    said = [*HI, {"role": "assistant", "tool_calls": whole}, answer]
+    await chat(there, model=thinker, messages=said)
+    assert "[tool]rain" in str(stage.worker.prompts[-1].pieces)

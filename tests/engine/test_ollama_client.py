@@ -15,6 +15,7 @@ import pytest
 import pytest_asyncio
 import tiny_bert
 import tiny_model
+from adapter_making import changes_of, write_gguf
 from ollama import AsyncClient, Client, ResponseError
 from studio_process import StudioProcess, home_with, until
 
@@ -201,6 +202,20 @@ def test_a_model_is_made_used_copied_and_deleted(client: Client) -> None:
     for name in ("pirate", "captain"):
         assert client.delete(name).status == "success"
     assert len(client.list().models) == 2
+
+
+def test_a_model_with_an_adapter_has_an_engine_of_its_own(
+    client: Client, starter_model: Path, tmp_path: Path
+) -> None:
+    changes = changes_of(starter_model, ("attn_output", "ffn_down"), 1, "one")
+    digest = client.create_blob(write_gguf(tmp_path / "one.gguf", changes))
+    plain = chat(client).message.content
+    assert client.create("odd", from_=MODEL, adapters={"one.gguf": digest}).status == "success"
+    assert chat(client, model="odd").message.content != plain
+    assert chat(client).message.content == plain, "its base stays what it is"
+    assert {row.model for row in client.ps().models} >= {"odd:latest"}
+    client.delete("odd")
+    assert "odd:latest" not in {row.model for row in client.ps().models}
 
 
 def test_a_file_is_sent_and_becomes_a_smaller_model(
