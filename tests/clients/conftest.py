@@ -12,6 +12,7 @@ from studio_process import StudioProcess, home_with
 
 from fabula.store.home import Home
 
+CONTEXT = 1024  # tokens; long prompts are short here, so that they are read soon
 TEMPLATE = (
     "{% if messages[0].role != 'system' %}<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n"
     "{% endif %}{% if tools %}<|im_start|>system\n{% for tool in tools %}{{ tool | tojson }}{% endfor %}"
@@ -25,7 +26,8 @@ TEMPLATE = (
 @pytest.fixture(scope="module")
 def studio(starter_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StudioProcess]:
     """The real engine with the starter model, loaded."""
-    studio = StudioProcess(home_with(tmp_path_factory.mktemp("home") / "home", starter_model))
+    home = home_with(tmp_path_factory.mktemp("home") / "home", starter_model)
+    studio = StudioProcess(home, FABULA_ENGINE_CONTEXT=f"{CONTEXT}")
     options = {"options": {"chat_template": TEMPLATE}}
     studio.client.call("PUT", "/models/smollm2/options", json=options)
     studio.client.post("/models/smollm2/load")

@@ -25,7 +25,7 @@ const body = ({ base, timeout, schema, tools, ...asked }) => {
 const said = (answer, message) => ({
   text: message.content ?? "",
   thought: message.thinking ?? "",
-  calls: (message.tool_calls ?? []).map((call) => call.function),
+  calls: (message.tool_calls ?? []).map(({ function: { name, arguments: said } }) => ({ name, arguments: said })),
   reason: answer.done_reason,
   prompt_tokens: answer.prompt_eval_count,
   completion_tokens: answer.eval_count,
