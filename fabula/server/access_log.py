@@ -6,7 +6,6 @@ No prompt, no reply, no query, no key: who came, what for, how it ended, how lon
 from __future__ import annotations
 
 import json
-import logging
 import logging.handlers
 import time
 from pathlib import Path
@@ -21,20 +20,20 @@ LONGEST_PATH = 200  # characters
 FILES = "/web/"
 
 
-class AccessLog:
-    """Opens its file with the first line."""
+class AccessLog(logging.handlers.RotatingFileHandler):
+    """Opens its file with the first line. Lines are written past `logging`, whose records and looks at the
+    disk cost more than all else that a request costs on its way in."""
 
     def __init__(self, folder: Path) -> None:
-        self._handler = logging.handlers.RotatingFileHandler(
-            folder / "access.log", maxBytes=LARGEST, backupCount=KEPT, encoding="utf-8", delay=True
-        )
+        super().__init__(folder / "access.log", backupCount=KEPT, encoding="utf-8", delay=True)
+        self._size = 0  # bytes in the file; lines are ASCII
 
     def __call__(self, scope: Scope, visit: Visit) -> None:
         path = scope["path"]
         if path.startswith(FILES):
             return
         client = scope.get("client")
-        line = {
+        told = {
             "time": round(visit.came_at, 3),
             "caller": visit.who,
             "from": client[0] if client else "",
@@ -44,9 +43,17 @@ class AccessLog:
             "ms": round((time.perf_counter() - visit.started) * 1000, 1),
         }
         if visit.model:
-            line |= {"model": visit.model, "tokens": visit.tokens}
-        record = logging.LogRecord("access", logging.INFO, "", 0, json.dumps(line), None, None)
-        self._handler.handle(record)
+            told |= {"model": visit.model, "tokens": visit.tokens}
+        self._write(json.dumps(told) + "\n")
 
-    def close(self) -> None:
-        self._handler.close()
+    def _write(self, line: str) -> None:
+        if self.stream is None:
+            self.stream = self._open()
+            self._size = self.stream.tell()
+        elif self._size > LARGEST:
+            self.doRollover()
+            return self._write(line)
+        self._size += len(line)
+        self.stream.write(line)
+        self.stream.flush()
+        return None

@@ -59,35 +59,33 @@ class Reception:
         """Raises Unauthorized, ScopeMissing or RateLimited."""
         headers, rules = dict(scope["headers"]), self._rules()
         shown, visit.keys = shown_key(headers), self.keys
-        trusted = not rules.key_on_loopback and is_local(scope, headers, rules)
-        if trusted and (not shown or self.keys is None):
-            visit.who = LOCAL
+        if not rules.key_on_loopback and is_local(scope, headers, rules):
+            # Any text will do as a key on this machine, as clients insist on sending one; a known one counts.
+            key = self.keys.known(shown) if shown and self.keys else None
+        elif shown and self._studio and secret.digest(shown) == self._studio:
+            key = None
+        elif needed(scope["method"], scope["path"]) == FREE:
             return
-        if shown and self._studio and secret.digest(shown) == self._studio:
-            visit.who = LOCAL
-            return
-        scope_needed = needed(scope["method"], scope["path"])
-        if scope_needed == FREE:
-            return
-        key = await self._key(shown, "" if trusted else session_of(headers))
-        if key:
-            self._enter(visit, key, scope_needed)
-        elif trusted:  # any text will do as a key on this machine, as clients insist on sending one
-            visit.who = LOCAL
         else:
-            raise KeyUnknown() if shown else KeyMissing()
+            key = await self._shown(shown, session_of(headers))
+        visit.who = LOCAL
+        if key:
+            self._enter(visit, key, needed(scope["method"], scope["path"]))
 
-    async def _key(self, shown: str, session: str) -> Key | None:
-        """Raises KeyExpired."""
+    async def _shown(self, shown: str, session: str) -> Key:
+        """Raises Unauthorized."""
         if self.keys is None:
             await self._opened()
-        if self.keys is None:  # it ends before it was open
-            return None
-        return self.keys.known(shown) if shown else self.keys.of_session(session) if session else None
+        key = None
+        if self.keys:  # else the studio ends before it was open
+            key = self.keys.known(shown) if shown else self.keys.of_session(session) if session else None
+        if key is None:
+            raise KeyUnknown if shown else KeyMissing
+        return key
 
     def _enter(self, visit: Visit, key: Key, scope_needed: str) -> None:
         visit.who, visit.key, visit.keys = key.name, key, self.keys
-        if scope_needed not in key.scopes:
+        if scope_needed and scope_needed not in key.scopes:
             raise ScopeMissing(key.name, scope_needed)
         if self.keys:
             self.keys.enter(key)

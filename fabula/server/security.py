@@ -8,14 +8,14 @@ one that its person has listed.
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Self
 from urllib.parse import urlsplit
 
-from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -30,7 +30,7 @@ ANY_ADDRESS = ("0.0.0.0", "::")
 TO_THE_DISK = "/api/blobs/"
 """Bodies under this path are written to the disk as they come; their route sees to their size."""
 PREFLIGHT_S = 600  # that a browser remembers what it was allowed
-TOLD = "X-Fabula-Ignored, Retry-After"
+TOLD = b"X-Fabula-Ignored, Retry-After"
 """Headers that pages of other origins may read."""
 
 
@@ -106,10 +106,10 @@ class Gate:
         self._app, self._tell, self._max_body = app, tell, max_body
         self._rules, self._log = rules, log
         self._headers = {
-            "content-security-policy": policy,
-            "x-content-type-options": "nosniff",
-            "referrer-policy": "no-referrer",
-            "cross-origin-resource-policy": "same-origin",
+            b"content-security-policy": policy.encode(),
+            b"x-content-type-options": b"nosniff",
+            b"referrer-policy": b"no-referrer",
+            b"cross-origin-resource-policy": b"same-origin",
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -125,11 +125,7 @@ class Gate:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 visit.status = message["status"]
-                answered = MutableHeaders(scope=message)
-                for name, value in self._headers.items():
-                    answered.setdefault(name, value)
-                for name, value in shared.items():
-                    answered[name] = value
+                message["headers"] = self._with_ours(message.get("headers", ()), shared)
             await send(message)
 
         try:
@@ -139,8 +135,17 @@ class Gate:
             if self._log and rules.access_log:
                 self._log(scope, visit)
 
+    def _with_ours(
+        self, headers: Iterable[tuple[bytes, bytes]], shared: dict[bytes, bytes]
+    ) -> list[tuple[bytes, bytes]]:
+        """With the security headers where a route set no others, and what pages of other origins need."""
+        kept = [(name, value) for name, value in headers if name not in shared]
+        there = {name for name, _ in kept}
+        own = self._headers | shared if shared else self._headers
+        return kept + [(name, value) for name, value in own.items() if name not in there]
+
     def _answer(
-        self, scope: Scope, headers: dict[bytes, str], rules: Rules, shared: dict[str, str]
+        self, scope: Scope, headers: dict[bytes, str], rules: Rules, shared: dict[bytes, bytes]
     ) -> ASGIApp | None:
         """What is answered here, without a look at the route."""
         refusal = self._refusal(scope, headers, rules, bool(shared))
@@ -172,21 +177,24 @@ def _own_address(scope: Scope) -> str:
     return bracketed(server[0].removeprefix("::ffff:")) if server else ""
 
 
-def _shared(headers: dict[bytes, str], rules: Rules) -> dict[str, str]:
+def _shared(headers: dict[bytes, str], rules: Rules) -> dict[bytes, bytes]:
     """The headers that let a page of another origin read the answer; none where it may not."""
     origin = headers.get(b"origin")
     if origin is None or netloc_of(origin) == headers.get(b"host"):
         return {}
     if origin.lower() in rules.origins:
-        own = {"access-control-allow-origin": origin, "access-control-allow-credentials": "true"}
+        own = {
+            b"access-control-allow-origin": origin.encode("latin-1"),
+            b"access-control-allow-credentials": b"true",
+        }
     elif rules.any_origin:
-        own = {"access-control-allow-origin": "*"}
+        own = {b"access-control-allow-origin": b"*"}
     else:
         return {}
     return own | {
-        "access-control-expose-headers": TOLD,
-        "cross-origin-resource-policy": "cross-origin",
-        "vary": "Origin",
+        b"access-control-expose-headers": TOLD,
+        b"cross-origin-resource-policy": b"cross-origin",
+        b"vary": b"Origin",
     }
 
 
@@ -202,11 +210,13 @@ def _preflight(headers: dict[bytes, str]) -> dict[str, str]:
     }
 
 
+@functools.lru_cache(256)  # nearly always the same few
 def name_of(host: str) -> str:
     """The host name without its port; the brackets of an IPv6 address stay."""
     return re.sub(r":\d*$", "", host.lower())
 
 
+@functools.lru_cache(256)
 def netloc_of(origin: str) -> str:
     try:
         return urlsplit(origin).netloc
