@@ -1,10 +1,11 @@
 """A studio for benches: the product's own server, with an engine that can also be reached past it.
 
-    python -m bench.host HOME --port N --engine llama.cpp|scripted|instant
+    python -m bench.host HOME --port N --engine llama.cpp|scripted|short|instant
 
 llama.cpp   the real engine
 instant     the real worker, connection and parser, before a server that sends tokens without computing any
 scripted    a worker in the studio's own process: what the studio costs without any engine connection
+short       such a worker that says one sentence, however much it was asked for
 
 With FABULA_BENCH_PROFILE=FILE the process profiles itself with cProfile and writes the statistics there.
 """
@@ -52,6 +53,8 @@ def make_worker(engine: str) -> MakeWorker | None:
     """None is the product's own choice."""
     if engine == "instant":
         EngineProcess.program = Path(instant.__file__)
+    if engine == "short":
+        return lambda model: ScriptedWorker()
     return (lambda model: ScriptedWorker(_story)) if engine == "scripted" else None
 
 
@@ -77,7 +80,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("home", type=Path)
     parser.add_argument("--port", type=int, required=True)
-    parser.add_argument("--engine", choices=("llama.cpp", "scripted", "instant"), default="llama.cpp")
+    parser.add_argument(
+        "--engine", choices=("llama.cpp", "scripted", "short", "instant"), default="llama.cpp"
+    )
     given = parser.parse_args()
     home = Home(given.home)
     tell_address(home)
