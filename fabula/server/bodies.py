@@ -75,6 +75,14 @@ def get(row: Mapping[str, Any], name: str, kind: type, default: Any) -> Any:
     return value
 
 
+def ids_in(row: Mapping[str, Any], name: str) -> list[int]:
+    """A list of token ids; null and absence are none. Raises BadParameter."""
+    ids: list[Any] = get(row, name, list, [])
+    if not all(type(id) is int for id in ids):
+        raise BadParameter(name, f"{ids!r}"[:80], phrase("expected.ids"))
+    return ids
+
+
 def unknown(
     body: Mapping[str, Any],
     known: Container[str],
