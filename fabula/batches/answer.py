@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import aclosing
+from collections.abc import Iterator
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -74,6 +75,21 @@ class _Try:
     failure: EngineFailure | None = None
 
 
+class _Clock:
+    """The time of a row's own work, without what it waited for others."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds += time.perf_counter() - started
+
+
 class Answers:
     def __init__(self, turns: Turns, gate: Gate) -> None:
         self._turns, self._gate = turns, gate
@@ -100,24 +116,24 @@ class Answers:
             raise
 
     async def _answer(self, request: TurnRequest, retries: int) -> Answer:
-        started = time.perf_counter()
-        tried, attempt = await self._once(request), 1
+        clock = _Clock()
+        tried, attempt = await self._once(request, clock), 1
         while tried.again and attempt <= retries:
             if tried.failure:
                 await asyncio.sleep(PAUSE_S * 2 ** (attempt - 1))
             elif request.sampling.temperature == 0:
                 tried = _useless(tried)
                 break
-            tried = await self._once(_reseeded(request, attempt))
+            tried = await self._once(_reseeded(request, attempt), clock)
             attempt += 1
-        spent = round((time.perf_counter() - started) * 1000)
-        return replace(tried.answer, attempts=attempt, milliseconds=spent)
+        return replace(tried.answer, attempts=attempt, milliseconds=round(clock.seconds * 1000))
 
-    async def _once(self, request: TurnRequest) -> _Try:
+    async def _once(self, request: TurnRequest, clock: _Clock) -> _Try:
         while True:
             try:
                 async with self._gate.place(request.model):
-                    return await self._asked(request)
+                    with clock.running():
+                        return await self._asked(request)
             except QueueFull as full:
                 await asyncio.sleep(full.seconds)
             except Blocked as blocked:

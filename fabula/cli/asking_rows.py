@@ -26,12 +26,15 @@ from fabula.cli.client import Client
 from fabula.cli.mistakes import WrongUsage
 from fabula.cli.words import say
 from fabula.core.errors import FabulaError, OutputExists, RowsInARow
+from fabula.core.sampling import NEUTRAL
 
 if TYPE_CHECKING:
     from rich.status import Status
 
 WAITING = 32  # rows that wait for their turn where nobody said how many; the studio lets in what has room
 GIVE_UP = 5  # failures of the engine in a row
+SHOWN = ("temperature", "top_k", "top_p", "min_p")
+FORMS = ("grammar", "json_schema", "regex")
 STATUSES = ("ok", "refused", "schema_failed", "cut", "error")
 Told = dict[str, Any]
 
@@ -208,10 +211,25 @@ class _Loop:
 
 def kept(answer: Told) -> Told:
     """What is written down of an answer. A row at which the engine failed is asked again by the next run."""
-    told = {name: answer[name] for name in output.ANSWER if name in answer} | {
-        "sampling": answer["effective"]
-    }
+    told = {name: answer[name] for name in output.ANSWER if name in answer}
+    told["sampling"] = shortened(answer["effective"])
     return told | ({"again": True} if answer["engine_failed"] else {})
+
+
+def shortened(effective: Told) -> Told:
+    """What differs from the defaults, and the four that people look for. The form, which can be long and is
+    the same in every row, is left out."""
+    return {
+        name: value
+        for name, value in effective.items()
+        if name in SHOWN or (name not in FORMS and value != _usual(name))
+    }
+
+
+def _usual(name: str) -> Any:
+    """A default as JSON has it."""
+    value = NEUTRAL.get(name)
+    return list(value) if isinstance(value, tuple) else value
 
 
 def counted(counts: Counter[str] | Told) -> list[str]:
