@@ -33,12 +33,18 @@ def typed(name: str, value: Any, annotation: str) -> Any:
     return kind.make(value)
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+LARGEST = 1e300  # JSON's whole numbers have no end; those beyond cannot become a float
+
+
+def is_number(value: Any) -> bool:
+    """A number that a float can hold; infinities too."""
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    return isinstance(value, float) or -LARGEST <= value <= LARGEST
 
 
 def _is_whole(value: Any) -> bool:
-    return _is_number(value) and float(value).is_integer()
+    return is_number(value) and float(value).is_integer()
 
 
 def _list_of(kind: type) -> Callable[[Any], bool]:
@@ -46,13 +52,13 @@ def _list_of(kind: type) -> Callable[[Any], bool]:
 
 
 def _is_shares(value: Any) -> bool:
-    return isinstance(value, list | tuple) and all(_is_number(item) and item >= 0 for item in value)
+    return isinstance(value, list | tuple) and all(is_number(item) and item >= 0 for item in value)
 
 
 def _is_bias(value: Any) -> bool:
     try:
         return not any(math.isnan(amount) for _, amount in _bias(value))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return False
 
 
@@ -69,7 +75,7 @@ SCALE_LIMIT = 100.0
 def _is_scales(value: Any) -> bool:
     try:
         return all(
-            isinstance(name, str) and name and _is_number(scale) and abs(scale) <= SCALE_LIMIT
+            isinstance(name, str) and name and is_number(scale) and abs(scale) <= SCALE_LIMIT
             for name, scale in _pairs(value)
         )
     except (TypeError, ValueError):
@@ -105,7 +111,7 @@ def _vector(row: Any) -> tuple[str, float, int, int]:
         first, last = row.get("layers") or (0, 0)
         row = (row["name"], row.get("scale", 1.0), first, last)
     name, scale, first, last = (*row, 0, 0)[:4] if len(row) in (2, 4) else ()
-    if not (_is_number(scale) and _is_whole(first) and _is_whole(last)):
+    if not (is_number(scale) and _is_whole(first) and _is_whole(last)):
         raise TypeError(f"{row!r}")
     return name, float(scale), int(first), int(last)
 
@@ -122,7 +128,7 @@ def _schema(value: Any) -> str:
 _BY_ANNOTATION = {
     "bool": _Kind(lambda value: isinstance(value, bool), bool, phrase("expected.bool")),
     "int": _Kind(_is_whole, int, phrase("expected.whole")),
-    "float": _Kind(_is_number, float, phrase("expected.number")),
+    "float": _Kind(is_number, float, phrase("expected.number")),
     "str": _Kind(lambda value: isinstance(value, str), str, phrase("expected.text")),
     "tuple[str, ...]": _Kind(_list_of(str), tuple, phrase("expected.texts")),
     "tuple[int, ...]": _Kind(_list_of(int), tuple, phrase("expected.ids")),

@@ -15,6 +15,7 @@ from fastapi import Request
 
 from fabula.core import images
 from fabula.core.errors import BadParameter
+from fabula.core.loose import is_number
 from fabula.core.messages import IMAGE
 from fabula.core.texts import Phrase, phrase
 
@@ -68,7 +69,7 @@ def get(row: Mapping[str, Any], name: str, kind: type, default: Any) -> Any:
     value = row.get(name)
     if value is None:
         return default
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+    if kind is float and isinstance(value, int) and is_number(value):
         return float(value)
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         raise BadParameter(name, f"{value!r}"[:80], _KINDS[kind])

@@ -10,14 +10,18 @@ from typing import Any
 import httpx
 import pytest
 import tiny_model
+from adapter_making import noise, write_gguf
 from stage import SLOWLY, Stage
 from talking import Client
 
 from fabula.core.errors import EngineDied
+from fabula.core.messages import IMAGE
 from fabula.engine.scripted import Reply
 from fabula.store.home import Home
 
 Json = dict[str, Any]
+GIF = b"GIF89a\x05\0\x05\0"
+WORDS = (noise(4, 2, "a", 1), noise(32, 2, "b", 1))  # an adapter of the tiny model: 4 tokens, 32 wide
 
 
 @pytest.fixture
@@ -142,6 +146,39 @@ def test_a_preset_is_laid_under_the_body(root: httpx.Client, stage: Stage) -> No
     assert stage.worker.samplings[-1].top_k == 3
 
 
+def test_an_image_reaches_a_model_that_sees(
+    home: Home, started: Callable[[], Client], stage: Stage
+) -> None:
+    tiny_model.write(home.models / "seer-Q4_0.gguf")
+    tiny_model.write(home.models / "mmproj-seer-F16.gguf", **{"general.type": "mmproj"})
+    with httpx.Client(base_url=started().address, timeout=30) as root:
+        marker = root.get("/props", params={"model": "seer-Q4_0"}).json()["media_marker"]
+        prompt = {"prompt_string": f"See {marker}!", "multimodal_data": [base64.b64encode(GIF).decode()]}
+        complete(root, model="seer-Q4_0", prompt=prompt)
+        assert stage.worker.prompts[-1].pieces == (f"See {IMAGE}!",)
+        assert stage.worker.prompts[-1].images == (GIF,)
+        blind = root.post("/completion", json={"model": "tiny", "prompt": prompt})
+    assert (blind.status_code, blind.json()["error"]["reason"]) == (400, "sees_no_images")
+
+
+def test_adapters_go_by_their_number(home: Home, started: Callable[[], Client], stage: Stage) -> None:
+    for name in ("words", "more"):
+        write_gguf(home.adapters / f"{name}.gguf", {"token_embd.weight": WORDS})
+    client = started()
+    for name in ("words", "more"):
+        client.post("/models/tiny/adapters/attach", {"adapter": name, "scale": 0.5})
+    with httpx.Client(base_url=client.address, timeout=30) as root:
+        found = root.get("/lora-adapters").json()
+        assert [(row["id"], row["path"], row["scale"]) for row in found] == [
+            (0, "words", 0.5),
+            (1, "more", 0.5),
+        ]
+        complete(root, lora=[{"id": 1, "scale": 2}])
+        assert dict(stage.worker.samplings[-1].adapters) == {"words": 0.0, "more": 2.0}
+        root.post("/lora-adapters", json=[{"id": 0, "scale": 1.5}])
+        assert [row["scale"] for row in root.get("/lora-adapters").json()] == [1.5, 0.0]
+
+
 # ── failures ────────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -158,6 +195,11 @@ def test_a_prompt_that_is_too_long_is_refused_with_the_numbers(root: httpx.Clien
     [
         ("/completion", {}, 400, "invalid_request_error"),
         ("/completion", {"prompt": "x", "model": "gpt-9"}, 404, "not_found_error"),
+        ("/completion", {"prompt": "x", "temperature": 10**400}, 400, "invalid_request_error"),
+        ("/completion", {"prompt": "x", "n_predict": 10**400}, 400, "invalid_request_error"),
+        ("/completion", {"prompt": "x", "t_max_predict_ms": 10**400}, 400, "invalid_request_error"),
+        ("/completion", {"prompt": "x", "logit_bias": [[1, 10**400]]}, 400, "invalid_request_error"),
+        ("/completion", {"prompt": "x", "lora": [{"id": 0, "scale": 10**400}]}, 400, "invalid_request_error"),
         ("/infill", {"input_prefix": "x"}, 501, "not_supported_error"),
         ("/props", {}, 501, "not_supported_error"),
         ("/slots/0?action=save", {"filename": "x"}, 501, "not_supported_error"),

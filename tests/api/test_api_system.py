@@ -25,7 +25,8 @@ async def test_health_answers(api: httpx.AsyncClient) -> None:
 def test_system_tells_the_machine_and_what_runs(client: Client, home: Home) -> None:
     client.post("/models/tiny/load")
     system = client.get("/system")
-    assert set(system) == {"version", "home", "languages", "starter", "machine", "running", "suggestions"}
+    shown = {"version", "home", "languages", "starter", "machine", "running", "suggestions", "addresses"}
+    assert set(system) == shown
     assert (system["home"], system["languages"]) == (str(home.path), ["en", "zh-Hant", "zh-Hans"])
     assert system["starter"]["present"] is False
     assert {"system", "processor", "cores", "memory", "memory_available", "gpus"} <= set(system["machine"])

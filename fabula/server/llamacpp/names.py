@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fabula.core.errors import BadParameter
+from fabula.core.loose import is_number
 from fabula.core.sampling import NEUTRAL, SEED_LIMIT
 from fabula.core.texts import phrase
 from fabula.engine.presets.names import FIELDS, LETTERS, STEPS, texts
@@ -32,7 +33,7 @@ ALIASES = {
 
 
 def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number(value) and math.isfinite(value)
 
 
 def _at_least_zero(value: Any) -> Any:
@@ -156,7 +157,7 @@ def _is_pair(pair: Any) -> bool:
         return False
     token, amount = pair
     is_token = isinstance(token, str) or (type(token) is int and token >= 0)
-    return is_token and (amount is False or (_number(amount) and not math.isnan(amount)))
+    return is_token and (amount is False or _number(amount))
 
 
 # ── what was used ───────────────────────────────────────────────────────────────────────────────────

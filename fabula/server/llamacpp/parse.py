@@ -15,6 +15,7 @@ from typing import Any
 
 from fabula.core.errors import BadParameter
 from fabula.core.load import wish_of
+from fabula.core.loose import is_number
 from fabula.core.model import LocalModel
 from fabula.core.sampling import Sampling
 from fabula.core.texts import phrase
@@ -178,7 +179,7 @@ def _is_lora(row: Any) -> bool:
     if not isinstance(row, dict):
         return False
     id, scale = row.get("id"), row.get("scale")
-    return type(id) is int and id >= 0 and type(scale) in (int, float)
+    return type(id) is int and id >= 0 and is_number(scale)
 
 
 def scaled(lora: tuple[tuple[int, float], ...], names: tuple[str, ...], where: str) -> dict[str, float]:
