@@ -87,11 +87,12 @@ class Unsaved:
     async def mark(self, slot: int, held: tuple[int, ...], variant: Variant) -> None: ...
 
 
-async def ask(seats: Seats, text: str) -> tuple[str, str]:
-    """Where the cache came from and why the rest was read, of a prompt of a letter per token."""
+async def ask(seats: Seats, text: str, remembered: int = 0) -> tuple[str, str]:
+    """Where the cache came from and why the rest was read, of a prompt of a letter per token; `remembered` is
+    what the engine had beside its slots."""
     async with seats.seat(Context(Caller(), front=TAVERN), text) as seat:
         seat.follow(Prefill(len(text), len(text), seat.expected))
-        reused = seat.expected
+        reused = max(seat.expected, remembered)
     return seat.verdict(_finished(seat, reused))
 
 
@@ -114,3 +115,10 @@ async def test_it_is_told_when_there_are_fewer_slots_than_conversations(tmp_path
     two = Seats(Unsaved(), 2, Shelf(tmp_path, 1_000_000), "model")
     assert [(await ask(two, story(name, turn)))[1] for turn in (5, 6) for name in "AB"] == [""] * 4
     assert not list(tmp_path.iterdir())
+
+
+async def test_what_the_engine_remembered_by_itself_is_no_crowd(tmp_path: Path) -> None:
+    one = Seats(Unsaved(), 1, None, "model")
+    for name in "AB":
+        await ask(one, story(name, 5))
+    assert await ask(one, story("A", 6), remembered=len(story("A", 5))) == ("slot", "")

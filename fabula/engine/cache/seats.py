@@ -64,6 +64,8 @@ class Seat:
 
     def verdict(self, finished: Finished) -> tuple[CacheSource, CacheReason]:
         """Where the reused part came from, and why the rest had to be read."""
+        if self.reason == "crowded" and 2 * finished.reused_tokens >= finished.prompt_tokens:
+            self.reason = ""  # the engine remembered the overwritten prompt by itself
         if isinstance(self.asked, str):
             return ("slot" if finished.reused_tokens else "none"), self.reason
         source: CacheSource = self.source if finished.reused_tokens else "none"
