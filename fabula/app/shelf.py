@@ -180,7 +180,9 @@ def _derived(told: Derived, base: LocalModel | None) -> LocalModel:
     """As the shelf shows it; without its base it can only be removed."""
     if base is None:
         gone = "models.problem.base_gone"
-        return LocalModel(name=told.name, path=Path(), size=0, problem=gone, base=told.base)
+        return LocalModel(
+            name=told.name, path=Path(f"{told.base} (gone)"), size=0, problem=gone, base=told.base
+        )
     template = told.template or base.chat_template
     return dataclasses.replace(base, name=told.name, base=base.name, chat_template=template, place="")
 

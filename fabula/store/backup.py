@@ -1,4 +1,4 @@
-"""Backups of a home and the way back: database, settings and media in one checked zip.
+"""Backups of a home and the way back: database, settings, media and derived models in one checked zip.
 
 Secrets, models and saved engine slots stay out. Knows no tables.
 """
@@ -32,6 +32,9 @@ FORMAT = 1
 DATABASE = "fabula.db"
 CONFIG = "config.toml"
 MEDIA = "media"
+DERIVED = "derived"
+KEPT = (MEDIA, DERIVED)
+"""Folders of the home whose files belong into a backup."""
 MANIFEST = "manifest.json"
 MANIFEST_LIMIT = 64 * 2**20  # bytes
 CHUNK = 2**20  # bytes
@@ -112,9 +115,10 @@ def _sources(home: Home) -> Iterator[tuple[str, Path]]:
         yield DATABASE, home.database
     if home.config.exists():
         yield CONFIG, home.config
-    for path in sorted(home.media.rglob("*")):
-        if path.is_file() and not path.is_symlink():
-            yield f"{MEDIA}/{path.relative_to(home.media).as_posix()}", path
+    for name in KEPT:
+        for path in sorted((home.path / name).rglob("*")):
+            if path.is_file() and not path.is_symlink():
+                yield path.relative_to(home.path).as_posix(), path
 
 
 def _pack(archive: zipfile.ZipFile, name: str, source: Path) -> Entry:
@@ -184,7 +188,7 @@ def is_expected(name: str) -> bool:
     """Whether a name in a zip stays inside the home, on every system."""
     path = PurePosixPath(name)
     plain = not any(part in ("..", ".", "") or set(part) & set('\\:*?"<>|\0') for part in name.split("/"))
-    return plain and (name in (DATABASE, CONFIG) or (path.parts[0] == MEDIA and len(path.parts) > 1))
+    return plain and (name in (DATABASE, CONFIG) or (path.parts[0] in KEPT and len(path.parts) > 1))
 
 
 def _unpack(file: Path, archive: zipfile.ZipFile, name: str, entry: Entry, folder: Path) -> None:
@@ -231,14 +235,15 @@ def _keep(home: Home) -> Path:
     for path in (home.database, _wal(home), home.config):
         if path.exists():
             shutil.copy2(path, kept / path.name)
-    if home.media.exists():
-        shutil.copytree(home.media, kept / MEDIA, copy_function=_link_or_copy)
+    for name in KEPT:
+        if (home.path / name).exists():
+            shutil.copytree(home.path / name, kept / name, copy_function=_link_or_copy)
     sync_folder(kept)
     return kept
 
 
 def _link_or_copy(source: str, target: str) -> None:
-    """Media files are never changed in place, so that a second name is as good as a copy."""
+    """These files are never changed in place, so that a second name is as good as a copy."""
     try:
         os.link(source, target)
     except OSError:
@@ -253,11 +258,11 @@ def _swap(home: Home, unpacked: Path) -> None:
     home.config.unlink(missing_ok=True)
     if (unpacked / CONFIG).exists():
         os.replace(unpacked / CONFIG, home.config)
-    old_media = unpacked / "old-media"
-    if home.media.exists():
-        os.replace(home.media, old_media)
-    (unpacked / MEDIA).mkdir(exist_ok=True)
-    os.replace(unpacked / MEDIA, home.media)
+    for name in KEPT:
+        if (home.path / name).exists():
+            os.replace(home.path / name, unpacked / f"old-{name}")
+        (unpacked / name).mkdir(exist_ok=True)
+        os.replace(unpacked / name, home.path / name)
     sync_folder(home.path)
 
 

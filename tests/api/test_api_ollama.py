@@ -7,6 +7,7 @@ import base64
 import hashlib
 import http.client
 import json
+import zipfile
 from collections.abc import Generator
 from typing import Any
 
@@ -322,6 +323,41 @@ async def test_a_modelfile_makes_one_too(there: httpx.AsyncClient, stage: Stage)
     await chat(there, model="luigi")
     expected = "<system>You are Luigi.</><user>Who?</><assistant>Me!</><user>Hi</><assistant>"
     assert stage.worker.prompts[-1].pieces == (expected,)
+
+
+async def test_the_native_api_lists_and_removes_it(there: httpx.AsyncClient, home: Home) -> None:
+    await make(there, system="You are Mario.")
+    native = "http://127.0.0.1/api/fabula/v1/models"
+    rows = {row["name"]: row["base"] for row in (await there.get(native)).json()["models"]}
+    assert rows == {"tiny": "", "mario": "tiny"}
+    assert "mario" in str((await there.get(f"{native}/tiny")).json()["uses"])
+    assert (await there.delete(f"{native}/tiny")).json()["error"]["code"] == "model_needed"
+    assert (await there.post(f"{native}/mario/load")).json()["model"] == "tiny"
+    assert (await there.delete(f"{native}/mario")).status_code == 204
+    assert (home.models / "tiny.gguf").exists()
+
+
+async def test_it_is_part_of_a_backup(there: httpx.AsyncClient, studio: Studio) -> None:
+    await make(there, system="You are Mario.")
+    with zipfile.ZipFile(await studio.backup()) as archive:
+        assert json.loads(archive.read("derived/mario.json"))["system"] == "You are Mario."
+
+
+async def test_an_upload_that_breaks_off_leaves_nothing(client: Client, home: Home) -> None:
+    _, writer = await asyncio.open_connection("127.0.0.1", httpx.URL(client.address).port)
+    head = f"POST /api/blobs/sha256:{'a' * 64} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: 100000\r\n\r\n"
+    writer.write(head.encode() + b"half of it")
+    await writer.drain()
+    for _ in range(100):
+        if home.blobs.exists():
+            break
+        await asyncio.sleep(0.02)
+    writer.close()
+    for _ in range(100):
+        if not list(home.blobs.glob(".*.part")):
+            break
+        await asyncio.sleep(0.02)
+    assert list(home.blobs.iterdir()) == []
 
 
 async def test_one_made_of_a_made_one_keeps_what_that_has(there: httpx.AsyncClient, stage: Stage) -> None:

@@ -13,12 +13,14 @@ from pathlib import Path
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
+from starlette.requests import ClientDisconnect
 
 from fabula.app import Studio
 from fabula.core.errors import BadParameter, BlobNotFound, DigestDiffers, NoDiskSpace
 from fabula.core.model import LocalModel
 from fabula.core.texts import phrase
 from fabula.models.verifying import files_of, known_hash
+from fabula.server.answering import CLIENT_GONE
 from fabula.store.files import free_space, writing
 from fabula.store.home import Home
 from fabula.store.ids import new_id
@@ -44,7 +46,10 @@ def router(studio: Studio) -> APIRouter:
     @routes.post("/blobs/{digest}", response_model=None, max_body_size=NO_LIMIT)
     async def send(digest: str, request: Request) -> Response:
         """A file, which has to have the checksum of its address."""
-        await _received(studio.home, hex_of(digest), request)
+        try:
+            await _received(studio.home, hex_of(digest), request)
+        except ClientDisconnect:
+            return Response(status_code=CLIENT_GONE)
         return Response(status_code=201)
 
     return routes

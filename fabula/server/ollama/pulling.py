@@ -72,7 +72,7 @@ async def pulled(studio: Studio, name: str) -> Steps:
 def here(studio: Studio, name: str) -> bool:
     """Under this very name: a similar one may be another model."""
     wanted = plain(name).lower()
-    names = {model.name.lower() for model in studio.shelf.all()}
+    names = {model.name.lower() for model in studio.shelf.all() if not model.problem}
     return wanted in names or (ALIASES.get(wanted) or "").lower() in names
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
@@ -27,6 +28,7 @@ from fabula.server.sse import EventStream
 from fabula.store.jobs import ENDED, Job
 
 LOOK_S = 0.2  # between two looks at a job
+log = logging.getLogger(__name__)
 SUCCESS = {"status": "success"}
 Step = dict[str, Any]
 Steps = AsyncGenerator[Step, None]
@@ -55,6 +57,9 @@ async def _lines(first: Step, steps: Steps, language: str) -> AsyncGenerator[byt
                 yield line(step)
     except FabulaError as failure:
         yield line(errors.body(failure, language))
+    except Exception as failure:  # a stream that just ends would look like a success
+        log.exception("work that was told line by line failed")
+        yield line(errors.body(Unexpected(f"{type(failure).__name__}: {failure}"), language))
 
 
 async def _last(first: Step, steps: Steps) -> Step:
