@@ -132,6 +132,19 @@ def test_reasoning_is_an_item_of_its_own(client: OpenAI) -> None:
     assert response.usage.output_tokens_details.reasoning_tokens >= 12
 
 
+def test_reasoning_is_ended_while_it_runs(client: OpenAI) -> None:
+    events = iter(respond(client, stream=True, extra_body=THINKS | {"think": True}, max_output_tokens=400))
+    id = next(events).response.id
+    next(event for event in events if event.type == "response.reasoning_text.delta")
+    asked = {"id": id, "action": "reasoning_end"}
+    told = client.post("/chat/completions/control", body=asked, cast_to=dict[str, Any])
+    *_, last = events
+    thought, answer = last.response.output
+    assert told["success"]
+    assert thought.content[0].text.endswith("will answer now.")
+    assert answer.content[0].text
+
+
 def test_logprobs_are_aligned_with_the_text(client: OpenAI) -> None:
     response = respond(client, top_logprobs=2, include=["message.output_text.logprobs"])
     rows = response.output[0].content[0].logprobs
