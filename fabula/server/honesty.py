@@ -23,6 +23,8 @@ def honesty(ends: Iterable[Finished], language: str = "en") -> dict[str, Any]:
         "form_problems": [end.form_problem.say(language) if end.form_problem else "" for end in ends],
         "bans": [end.bans.facts() if end.bans else None for end in ends],
         "exact": _exact(ends[0].exact, language) if ends else None,
+        "cache": ends[0].cache if ends else "",
+        "cache_reason": ends[0].cache_reason if ends else "",
         "cut_messages": max((end.cut_messages for end in ends), default=0),
         "cut_tokens": max((end.cut_tokens for end in ends), default=0),
     }

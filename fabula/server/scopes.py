@@ -56,6 +56,7 @@ ROWS = (
     # ── dialects: all that only asks is chat, what changes models is listed
     Row(READ, "/health", FREE),
     Row(READ, "/v1/health", FREE),
+    Row(READ, "/v1/health", FREE),
     Row(WRITE, "/api/pull", MODELS),
     Row(WRITE, "/api/push", MODELS),
     Row(WRITE, "/api/create", MODELS),

@@ -299,6 +299,7 @@ def test_a_whole_answer_has_llama_cpps_fields() -> None:
     assert (settings["temperature"], settings["seed"], settings["n_predict"]) == (0.5, 7, 3)
     assert (body["prompt"], body["truncated"], body["tokens"]) == ("Hi", False, [])
     assert body["fabula"]["ignored"] == ["foo"]
+    assert (body["fabula"]["cache"], body["fabula"]["cache_reason"]) == ("", "")
 
 
 def test_several_prompts_are_answered_by_a_list() -> None:

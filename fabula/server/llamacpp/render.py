@@ -132,7 +132,7 @@ class Said:
             "stopping_word": end.stop_string,
             "tokens_cached": max(end.prompt_tokens + written - 1, 0),
             "timings": timings(end),
-            "fabula": honesty([end], self._language) | {"cache": end.cache, "cache_reason": end.cache_reason},
+            "fabula": honesty([end], self._language),
         }
         if wish.sampling.logprobs is not None and tokens:
             body["completion_probabilities"] = probabilities(tokens)
