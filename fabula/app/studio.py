@@ -34,6 +34,7 @@ from fabula.chats.novels.book import Novels
 from fabula.chats.novels.writing import NovelWriting
 from fabula.chats.packs import Packs
 from fabula.chats.personas import Personas
+from fabula.chats.quick_replies import QuickReplies
 from fabula.chats.replies import Replies
 from fabula.chats.scripts import Scripts
 from fabula.chats.stories import Stories
@@ -167,6 +168,7 @@ class Studio:
         self.scripts = Scripts(self.database)
         self.templates = Templates(self.database)
         self.packs = Packs(self.database, self.templates)
+        self.quick_replies = QuickReplies(self.database)
         self.replies = Replies(
             self.chats, self.turns, self.live, self.journal, self.find_model, self.presets, self.stories
         )

@@ -17,7 +17,7 @@ from fabula.core.errors import ItemChanged
 from fabula.store.ids import new_id
 from fabula.store.schema.stories import story_items
 
-Kind = Literal["lorebook", "persona", "script", "note", "template"]
+Kind = Literal["lorebook", "persona", "script", "note", "template", "replies"]
 MAX_NAME = 200  # characters
 
 

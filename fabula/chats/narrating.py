@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal, cast
 
-from fabula.chats import scripts, templates
+from fabula.chats import packs, scripts, templates
 from fabula.chats.characters import book
 from fabula.chats.characters.card import Card, DepthNote
 from fabula.chats.characters.shelf import Character
@@ -37,12 +37,16 @@ SOMEBODY = "User"
 ROLES = {"system": Role.SYSTEM, "user": Role.USER, "assistant": Role.ASSISTANT}
 
 
-def story(told: Gathered, speaker: Character, path: Sequence[PathMessage], parsed: Parsed) -> model.Story:
+def story(
+    told: Gathered, speaker: Character, path: Sequence[PathMessage], parsed: Parsed, running: str = ""
+) -> model.Story:
+    """`running` is the name of the model that tells it."""
     settings, defaults, layout = told.settings, told.defaults, told.settings.layout
     v3 = defaults.has_v3(layout)
     persona = persona_of(told)
     settings_of_lore, lore = _lore(told, speaker, layout, parsed)
     names = {character.id: called(character.card, v3) for character in told.cast}
+    own, general = _packs(told, speaker, running)
     return model.Story(
         character=_member(told, speaker, v3),
         persona=persona,
@@ -50,11 +54,13 @@ def story(told: Gathered, speaker: Character, path: Sequence[PathMessage], parse
         messages=[_said(one, persona.name, names.get(speaker.id, ""), layout) for one in path],
         note=_note(told, speaker),
         system_prompt=model.SystemPrompt(
-            text=defaults.system_prompt or SYSTEM,
+            text=(general.text if general else "") or defaults.system_prompt or SYSTEM,
             post_history=settings.post_history or defaults.post_history,
         ),
         overrides=model.Overrides(
-            scenario=settings.scenario, examples=settings.examples, system_prompt=told.chat.system
+            scenario=settings.scenario,
+            examples=settings.examples,
+            system_prompt=told.chat.system or (own.text if own else ""),
         ),
         lore=lore,
         lore_settings=settings_of_lore,
@@ -67,9 +73,29 @@ def story(told: Gathered, speaker: Character, path: Sequence[PathMessage], parse
         strip_examples=settings.strip_examples,
         collapse_newlines=defaults.collapse_newlines,
         starts_reply_with=settings.starts_reply_with,
+        prompt_name=_prompt_name(told, speaker, own, general),
         greeting=told.greeting,
         user_icon=settings.user_icon or None,
     )
+
+
+def _packs(told: Gathered, speaker: Character, running: str) -> tuple[packs.Pack | None, packs.Pack | None]:
+    """The system prompt that the chat or the character wishes, which goes before the card's own; and the one
+    for the model or for all, which holds where the card has none."""
+    kept, chosen = list(told.templates), told.defaults.packs
+    nowhere_else = {packs.KEY: {**chosen, packs.EVERYWHERE: ""}}
+    own = packs.chosen(nowhere_else, kept, told.settings.pack, [speaker.id], "")
+    return own, packs.chosen({packs.KEY: chosen}, kept, "", [], running)
+
+
+def _prompt_name(
+    told: Gathered, speaker: Character, own: packs.Pack | None, general: packs.Pack | None
+) -> str:
+    """Of the one that is told, where it is of the library."""
+    if told.chat.system or own:
+        return own.name if own and not told.chat.system else ""
+    alone = told.settings.group is None and told.defaults.card_prompts
+    return "" if general is None or (alone and speaker.card.text("system_prompt")) else general.name
 
 
 def form(told: Gathered) -> Form | None:

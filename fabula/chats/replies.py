@@ -21,7 +21,8 @@ from fabula.chats import places
 from fabula.chats.book import Chats
 from fabula.chats.characters.shelf import Character
 from fabula.chats.gathering import Gathered
-from fabula.chats.narrating import persona_of
+from fabula.chats.narrating import SOMEBODY, persona_of
+from fabula.chats.packs import Pack
 from fabula.chats.places import Kind, Place
 from fabula.chats.records import Change, Chat, PathMessage
 from fabula.chats.stories import Stories, Tidy, is_story
@@ -35,6 +36,8 @@ from fabula.core.seams import Journal
 from fabula.core.texts import phrase
 from fabula.engine.presets.shelf import Presets
 from fabula.prompt.lore.entry import Entry
+from fabula.prompt.macros.evaluate import resolved
+from fabula.prompt.macros.scene import Scene
 from fabula.turn.live import Live, Outcome, replay
 from fabula.turn.looking import Looked
 from fabula.turn.request import TurnRequest
@@ -243,7 +246,16 @@ class Replies:
             overflow="cut",
             story=telling,
         )
-        return model.name, await self._turns.look(request)
+        return model.name, await self._labelled(caller, chat, await self._turns.look(request))
+
+    async def _labelled(self, caller: Caller, chat: Chat, looked: Looked) -> Looked:
+        """With the name of the system prompt, where it is one of the library."""
+        pack = None if chat.system or is_story(chat) else await self._pack(caller, chat)
+        segments = looked.plan.segments
+        if pack is None or not segments or segments[0].source != "system":
+            return looked
+        named = (dataclasses.replace(segments[0], label=pack.name), *segments[1:])
+        return dataclasses.replace(looked, plan=dataclasses.replace(looked.plan, segments=named))
 
     async def aside(self, caller: Caller, aside: Aside) -> tuple[TurnRequest, Tidy]:
         """What has to be streamed for it, and what puts its text in order. Nothing is kept of it."""
@@ -293,7 +305,8 @@ class Replies:
         if told is None:
             return None, ()
         who, then = self._stories.speaker(told, path, kind, speaker, asked=asked)
-        telling = self._stories.telling(told, who, path, kind, quiet)
+        running = self.model_of(chat).name
+        telling = self._stories.telling(told, who, path, kind, quiet, running)
         if kind != "quiet":
             recalled = await self.companion.recalled(caller.owner_id, chat.id, path)
             story = dataclasses.replace(telling.story, lore=[*telling.story.lore, *recalled])
@@ -305,9 +318,18 @@ class Replies:
     ) -> tuple[Message, ...]:
         """What the model sees where no story is told: a reply that is told anew is not part of it."""
         kept = "" if is_story(chat) else await self.companion.in_mind(caller.owner_id, chat.id, path)
-        text = "\n\n".join(part for part in (chat.system, kept) if part)
+        own = chat.system or await self._pack_text(caller, chat)
+        text = "\n\n".join(part for part in (own, kept) if part)
         system = [Message(role="system", text=text)] if text else []
         return (*system, *(path[:-1] if kind == "swipe" else path))
+
+    async def _pack(self, caller: Caller, chat: Chat) -> Pack | None:
+        return await self._stories.pack(caller.owner_id, chat, self.model_of(chat).name)
+
+    async def _pack_text(self, caller: Caller, chat: Chat) -> str:
+        """The system prompt that was chosen for a chat without a story; "" for none."""
+        pack = None if is_story(chat) else await self._pack(caller, chat)
+        return resolved(pack.text, Scene(user=SOMEBODY)) if pack else ""
 
     def model_of(self, chat: Chat) -> LocalModel:
         """The one that answers in it. Raises ModelNotFound."""

@@ -14,7 +14,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from fabula.chats import gathering, greetings, narrating, personas, shelf, story_settings, tidying
+from fabula.chats import (
+    gathering,
+    greetings,
+    items,
+    narrating,
+    packs,
+    personas,
+    shelf,
+    story_settings,
+    tidying,
+)
 from fabula.chats.book import Chats
 from fabula.chats.characters.card import Card
 from fabula.chats.characters.library import Characters
@@ -24,8 +34,10 @@ from fabula.chats.lorebooks.entries import Parsed
 from fabula.chats.memory import told as memories
 from fabula.chats.narrating import SOMEBODY
 from fabula.chats.places import Kind
+from fabula.chats.quick_replies import Step
 from fabula.chats.records import Chat, ChatMessage, PathMessage, TurnOutcome
 from fabula.chats.story_settings import StoryDefaults, StorySettings
+from fabula.chats.templates import template_of
 from fabula.core.errors import CharacterNotFound, ChatNotFound, NobodyAnswers
 from fabula.prompt.faithful import model
 from fabula.prompt.faithful.speakers import Order, speakers
@@ -146,6 +158,7 @@ class Stories:
         path: Sequence[PathMessage],
         kind: Kind | str,
         quiet: str = "",
+        running: str = "",
     ) -> Telling:
         """What a turn is told with. `path` ends with the message that is answered, swiped or lengthened."""
         cut = bool(told.memory.get("cut"))
@@ -155,7 +168,7 @@ class Stories:
         if kind == "impersonate" and form is None:
             quiet = quiet or IMPERSONATION
         return Telling(
-            story=narrating.story(told, speaker, path, self._parsed),
+            story=narrating.story(told, speaker, path, self._parsed, running),
             kind=KINDS[kind],
             memory=laid,
             now=datetime.datetime.now().astimezone(),
@@ -167,6 +180,43 @@ class Stories:
             quiet=quiet,
             full=cut,
         )
+
+    async def steps(self, owner: str, chat_id: str, steps: Sequence[Step], written: str) -> list[Step]:
+        """Those of a quick reply with their macros resolved (`{{input}}` is what the person has written);
+        variables are set, and are no steps any more."""
+        chat = await self._chats.get(owner, chat_id)
+        told = await self.gathered(owner, chat, books=False)
+        memory, kept = await self._database.read(lambda c: shelf.remembered(c, owner, chat_id))
+        variables = Variables(dict(kept))
+        scene = Scene(
+            user=narrating.persona_of(told).name if told else str(chat.persona.get("name") or SOMEBODY),
+            char=told.cast[0].card.called if told else "",
+            plain={"input": written},
+            local=variables,
+            now=datetime.datetime.now().astimezone(),
+            draw=random.random,
+        )
+        found: list[Step] = []
+        for one in steps:
+            text = resolved(one.text, scene)
+            if one.act == "set_variable":
+                variables.set(one.name, text)
+            else:
+                found.append(replace(one, text=text))
+        if variables.values != kept:
+            await self._database.write(lambda c: shelf.remember(c, owner, chat_id, memory, variables.values))
+        return found
+
+    async def pack(self, owner: str, chat: Chat, running: str) -> packs.Pack | None:
+        """The system prompt of the library for a chat in which the model speaks as itself."""
+        pack = str(chat.story.get("pack") or "")
+
+        def work(connection: Any) -> packs.Pack | None:
+            settings, _ = story_settings.read(connection, owner)
+            kept = [template_of(one) for one in items.listed(connection, owner, "template", whole=True)]
+            return packs.chosen(settings, kept, pack, [], running)
+
+        return await self._database.read(work)
 
     def keeping(self, owner: str, telling: Telling) -> Telling:
         """The same, whose prompt is remembered when it is sent."""

@@ -54,8 +54,10 @@ class StorySettings:
     context: str = ""
     instruct: str = ""
     prompts: str = ""
+    pack: str = ""  # the system prompt of the library
     persona_id: str = ""
     lorebooks: tuple[str, ...] = ()
+    replies: tuple[str, ...] = ()  # sets of quick replies
     note: Note = field(default_factory=Note)
     group: Cast | None = None
     scenario: str = ""
@@ -71,8 +73,8 @@ class StorySettings:
         given = _known(StorySettings, row)
         if "layout" in given and given["layout"] not in LAYOUTS:
             del given["layout"]
-        if "lorebooks" in given:
-            given["lorebooks"] = tuple(given["lorebooks"])
+        for name in ("lorebooks", "replies"):
+            given |= {name: tuple(given[name])} if name in given else {}
         if "note" in given:
             given["note"] = Note(
                 **{name: given["note"][name] for name in NOTE_FIELDS if name in given["note"]}
@@ -105,6 +107,7 @@ class StoryDefaults:
     collapse_newlines: bool = False
     v3: bool | None = None
     lore: Mapping[str, Any] = field(default_factory=dict)
+    packs: Mapping[str, Any] = field(default_factory=dict)  # which system prompt holds where: `packs`
 
     @staticmethod
     def of(row: Mapping[str, Any]) -> StoryDefaults:

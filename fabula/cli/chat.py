@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from fabula.cli import character as characters
 from fabula.cli import marking, screen, verbs
 from fabula.cli.client import Client, segment
 from fabula.cli.marking import (
@@ -54,11 +55,25 @@ OutOption = Annotated[
 FormatOption = Annotated[
     Literal["jsonl", "text", "markdown", "html"], typer.Option("--format", help=say("cli.chat.format"))
 ]
+CharactersArgument = Annotated[
+    list[str], typer.Argument(metavar="CHARACTER…", help=say("cli.chat.characters"), show_default=False)
+]
+ORDERS = ("natural", "list", "manual", "pooled")
+OrderOption = Annotated[
+    Literal["natural", "list", "manual", "pooled"], typer.Option("--order", help=say("cli.chat.order"))
+]
+ChatTitleOption = Annotated[
+    str, typer.Option("--title", metavar="TEXT", help=say("cli.chat.title_option"), show_default=False)
+]
+ChatModelOption = Annotated[
+    str, typer.Option("--model", "-m", metavar="NAME", help=say("cli.chat.model_option"), show_default=False)
+]
 ForeverOption = Annotated[bool, typer.Option("--forever", help=say("cli.chat.forever"))]
 
 
 def group() -> Any:
     functions = (
+        ("new", new),
         ("list", list_),
         ("show", show),
         ("search", search),
@@ -74,6 +89,29 @@ def group() -> Any:
         ("rm", rm),
     )
     return verbs.group("chat", functions)
+
+
+def new(
+    names: CharactersArgument,
+    order: OrderOption = "natural",
+    title: ChatTitleOption = "",
+    model: ChatModelOption = "",
+    home: HomeOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Begins a chat with a character, or a group chat with several."""
+    with connect(home) as studio:
+        ids = [characters.found(studio, name)["id"] for name in names]
+        body: dict[str, Any] = {"title": title, "model": model}
+        if len(ids) == 1:
+            body["character_id"] = ids[0]
+        else:
+            members = [{"character_id": id} for id in ids]
+            body["story"] = {"group": {"members": members, "order": ORDERS.index(order)}}
+        made = studio.post("/chats", body)
+    screen.json_lines([made]) if json else screen.line(
+        say("cli.chat.begun", title=made["title"], id=made["id"])
+    )
 
 
 def list_(

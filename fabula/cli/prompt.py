@@ -26,6 +26,11 @@ def prompt(
     if json:
         screen.json_lines([looked])
         return
+    tell(looked, trace=trace)
+
+
+def tell(looked: dict[str, Any], *, trace: bool) -> None:
+    """The parts of a prompt, their sum, and what broke it; with `trace` its lore and its text."""
     _parts(looked)
     screen.note(_sum(looked))
     if looked["broke"]:

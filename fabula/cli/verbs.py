@@ -47,6 +47,8 @@ VERBS = (
     "persona",
     "script",
     "template",
+    "pack",
+    "replies",
     "story",
     "memory",
     "chat",

@@ -28,7 +28,7 @@
     ├── Conflict (409)          StaleRevision, ChatBusy, NothingToUndo, StudioRunning, PortInUse, ModelBusy,
     │                           PresetExists, PresetBuiltIn, CharacterChanged, RemoteExists, ModelExists,
     │                           ItemChanged, BelongsElsewhere, BatchChanged, BatchRunning, OutputExists,
-    │                           NovelChanged, PassageMoved,
+    │                           NovelChanged, NovelBusy, PassageMoved,
     │                           UploadInUse, KeyExists
     │                           ModelNeeded, JobStopped
     ├── EngineFailure (502)     ModelLoadFailed, ModelBroken, EngineDied, EngineTimeout,
@@ -713,6 +713,12 @@ class NovelChanged(Conflict):
     given: int
     current: int
     text: str = field(default="", kw_only=True)
+
+
+@dataclass(eq=False)
+class NovelBusy(Conflict):
+    novel: str
+    turn_id: str
 
 
 @dataclass(eq=False)

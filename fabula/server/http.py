@@ -44,6 +44,7 @@ from fabula.server.native import (
     memory,
     models,
     novels,
+    packs,
     personas,
     presets,
     quantizing,
@@ -99,7 +100,7 @@ def behind(studio: Studio) -> ASGIApp:
         remotes,
         scoring,
     )
-    story_rooms = (stories, novels, memory, lorebooks, personas, scripts)
+    story_rooms = (stories, novels, packs, memory, lorebooks, personas, scripts)
     chat_rooms = (keeping, chats, turns, batches)
     for room in (system, keys, *model_rooms, *chat_rooms, jobs, presets, measures, characters, *story_rooms):
         app.include_router(room.router(studio), prefix=NATIVE)

@@ -91,8 +91,7 @@ class Turns:
             facts, screen = _Facts(known, started), _Screen(watch)
             try:
                 async with aclosing(read(ask, worker, made.prompt, request, manner)) as deltas:
-                    async for delta in deltas:
-                        delta = facts.on(delta)
+                    async for delta in facts.on_all(deltas, _begins(made)):
                         if isinstance(delta, Finished):
                             self.on_finished(request, delta)
                         for shown in screen.through(delta):
@@ -257,6 +256,11 @@ def _known(
     )
 
 
+def _begins(made: _Made) -> str:
+    """How the reply begins without the model: it is shown and kept as a part of it."""
+    return made.laid.begins if isinstance(made.laid, Laid) else ""
+
+
 def _laid_facts(laid: Laid | LaidPassage) -> dict[str, Any]:
     return laid.facts() if isinstance(laid, LaidPassage) else telling.facts(laid)
 
@@ -268,6 +272,13 @@ class _Facts:
         self._known, self._started = known, started
         self._first_ms = 0.0
         self.tokens = 0  # of prompt and reply; of a reply that was broken off, what came of it
+
+    async def on_all(self, deltas: AsyncGenerator[Delta, None], begins: str) -> AsyncGenerator[Delta, None]:
+        """`begins` stands in the reply before the model writes."""
+        if begins:
+            yield Token(begins)
+        async for delta in deltas:
+            yield self.on(delta)
 
     def on(self, delta: Delta) -> Delta:
         if not self._first_ms and isinstance(delta, Token | Thought) and delta.text:

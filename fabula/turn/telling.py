@@ -53,6 +53,11 @@ class Laid:
     estimated: bool  # nobody could count: sizes are taken from lengths
 
     @property
+    def begins(self) -> str:
+        """How the reply begins; the model is not asked for it."""
+        return self.prompt.begins if isinstance(self.prompt, SteadyPrompt) else ""
+
+    @property
     def stops(self) -> tuple[str, ...]:
         """Texts at which a reply to this prompt ends."""
         return self.prompt.stops if isinstance(self.prompt, FaithfulPrompt) else ()
@@ -124,7 +129,7 @@ async def lay(
         found = await asyncio.to_thread(_laid_out, telling, story, turn, manner, table, world, worker.model)
         if not isinstance(found, NeedCounts):
             return Laid(
-                prompt=found,
+                prompt=named(found, story),
                 variables=local.values,
                 shared=shared.values,
                 layout=telling.form.layout if telling.form else "steady",
@@ -136,6 +141,18 @@ async def lay(
         if counter:
             await counts.remember(tokenizer, request.messages, fresh)
         table |= fresh
+
+
+def named(prompt: SteadyPrompt | FaithfulPrompt, story: Story) -> SteadyPrompt | FaithfulPrompt:
+    """With the name of the system prompt that was chosen."""
+    label = story.prompt_name
+    if not label:
+        return prompt
+    segments = tuple(
+        replace(one, label=label) if one.source == "system_prompt" and not one.label else one
+        for one in prompt.plan.segments
+    )
+    return replace(prompt, plan=replace(prompt.plan, segments=segments))
 
 
 def _laid_out(
@@ -159,7 +176,10 @@ async def sent(laid: Laid, request: TurnRequest, worker: Worker, manner: Manner)
     plan = laid.prompt.plan
     if converses(worker) and laid.layout != "text":
         return Prompt(
-            (), conversation=Conversation(messages=laid.prompt.messages, continues=request.continues)
+            (),
+            conversation=Conversation(
+                messages=laid.prompt.messages, continues=request.continues or bool(laid.begins)
+            ),
         )
     if isinstance(worker, Counts):
         return await whole(plan.pieces, worker, worker, manner.template)

@@ -75,7 +75,7 @@ def test_while_one_turn_writes_a_second_is_refused_and_stop_keeps_the_text(
     novel = client.post("/novels", NEW, 201)
     begun = client.post(f"/novels/{novel['id']}/turns", {"revision": 1}, 202)
     refused = client.post(f"/novels/{novel['id']}/turns", {"revision": 1}, 409)
-    assert refused["error"]["code"] == "chat_busy"
+    assert refused["error"]["code"] == "novel_busy"
     with client.events("GET", f"/turns/{begun['turn_id']}/events") as events:
         next(event for event in events if event.kind == "text")
         client.post(f"/turns/{begun['turn_id']}/stop", status=202)

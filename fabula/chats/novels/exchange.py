@@ -42,9 +42,9 @@ def read(name: str, content: bytes) -> Read:
     try:
         text = content.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as wrong:
-        raise ChatUnreadable(name, phrase("chats.reason.unknown")) from wrong
+        raise ChatUnreadable(name, phrase("chats.reason.no_text")) from wrong
     if "\0" in text:
-        raise ChatUnreadable(name, phrase("chats.reason.unknown"))
+        raise ChatUnreadable(name, phrase("chats.reason.no_text"))
     found = list(_HEADING.finditer(text))
     title = PurePath(name).stem
     levels = {len(one.group(1)) for one in found}

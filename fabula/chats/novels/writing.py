@@ -29,9 +29,9 @@ from fabula.chats.templates import template_of
 from fabula.core.errors import (
     BadParameter,
     ChapterNotFound,
-    ChatBusy,
     FabulaError,
     NothingToSum,
+    NovelBusy,
     NovelChanged,
     NovelNotFound,
 )
@@ -157,9 +157,9 @@ class NovelWriting:
         return self._active.get(novel_id, "")
 
     async def start(self, caller: Caller, ask: Ask) -> Begun:
-        """Begin to write. Raises ChatBusy, NovelChanged, BadParameter, or that something does not exist."""
+        """Begin to write. Raises NovelBusy, NovelChanged, BadParameter, or that something does not exist."""
         if running := self.turn_of(ask.novel_id):
-            raise ChatBusy(ask.novel_id, running)
+            raise NovelBusy(ask.novel_id, running)
         turn_id = self._active[ask.novel_id] = uuid.uuid4().hex
         try:
             return await self._begin(caller, ask, turn_id)

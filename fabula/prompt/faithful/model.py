@@ -121,6 +121,7 @@ class SystemPrompt:
     enabled: bool = True
     text: str = ""
     post_history: str = ""
+    name: str = ""  # of the library's, "" = it has none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,6 +165,7 @@ class Story:
     strip_examples: bool = False
     collapse_newlines: bool = False
     starts_reply_with: str = ""
+    prompt_name: str = ""  # of the system prompt that is told, where it has one
     greeting: int | None = None  # index of the one that the chat began with
     user_icon: str | None = None  # the person's picture among those of the card
 

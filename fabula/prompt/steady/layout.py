@@ -37,6 +37,7 @@ class SteadyPrompt:
     lore: Activation
     fixed: tuple[str, ...] = ()  # names of head sections whose macros were kept as they were
     messages: tuple[Message, ...] = ()  # what the template was given
+    begins: str = ""  # how the reply begins: the prompt ends with it, and the model goes on
 
 
 def steady_prompt(
@@ -91,6 +92,7 @@ class _Layout:
         self._p, self._template, self._counts = prepared, template, counts
         self._tokenizer, self._announced = tokenizer, announced
         self._sent: tuple[Message, ...] = ()
+        self._begins = "" if prepared.turn.kind == "quiet" else prepared.bias()
 
     def laid_out(self, memory: Memory, before: Memory | None = None) -> SteadyPrompt | NeedCounts:
         """`before` is what the last prompt left, where it is not to be gone on from."""
@@ -114,6 +116,7 @@ class _Layout:
             lore=p.activation,
             fixed=tuple(section.name for section in top.sections if section.fixed),
             messages=self._sent,
+            begins=self._begins,
         )
 
     def _window(self, top: Head, memory: Memory) -> _Window | NeedCounts:
@@ -145,15 +148,16 @@ class _Layout:
         """Where a template insists that the person speaks first, somebody asks for the beginning."""
         p = self._p
         system = [Message(role="system", text=top.text)] if top.text else []
-        self._sent = (*system, *messages)
+        begun = [Message(role="assistant", text=self._begins)] if self._begins else []
+        self._sent = (*system, *messages, *begun)
         room = {"context": p.turn.context, "reply_room": p.turn.reply_room}
         try:
             return assemble(
-                [*system, *messages],
+                self._sent,
                 self._template,
                 self._counts,
                 tokenizer=self._tokenizer,
-                continues=p.continues,
+                continues=p.continues or bool(begun),
                 **room,
             )
         except TemplateRefused:
@@ -225,6 +229,8 @@ class _Layout:
         return Segment(name, "", self._counts[text], reason="fixed" if fixed else "head")
 
     def _message_segments(self, segment: Segment, found: _Window) -> list[Segment]:
+        if self._begins and segment.source == "assistant" and not segment.message_id:
+            return [replace(segment, source="starts_reply_with", reason="begins")]
         one = next((turn for turn in found.turns if turn.message.id == segment.message_id), None)
         lore = [self._told_segment("lore", it, segment, "triggered") for it in _beside(one, found.told)]
         notes = [self._told_segment("note", it, segment, "stays") for it in _beside(one, found.noted)]

@@ -147,14 +147,6 @@ class PackChoice(Body):
     character_id: str = ""
 
 
-class ChatPack(Revision):
-    pack: Name = ""
-
-
-class ChatReplies(Body):
-    sets: list[str] = Field(default_factory=list, max_length=100)
-
-
 class RunReply(Body):
     set: str
     label: str

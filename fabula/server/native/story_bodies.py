@@ -64,8 +64,10 @@ class Story(Body):
     context: Name = ""
     instruct: Name = ""
     prompts: Name = ""
+    pack: Name = ""
     persona_id: str = ""
     lorebooks: list[str] = Field(default_factory=list)
+    replies: list[str] = Field(default_factory=list)
     note: Note = Field(default_factory=lambda: Note.model_validate({}))
     group: Group | None = None
     scenario: Text = ""
