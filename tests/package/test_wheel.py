@@ -83,7 +83,8 @@ def address(bin_folder: Path, environment: dict[str, str]) -> Iterator[str]:
 
 
 def fetch(url: str) -> str:
-    with urllib.request.urlopen(url) as answer:
+    asked = urllib.request.Request(url, headers={"accept": "text/html"})
+    with urllib.request.urlopen(asked) as answer:
         return str(answer.read().decode())
 
 
