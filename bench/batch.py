@@ -236,7 +236,7 @@ def _person(report: Report, studio: Running, rounds: int) -> None:
     report.measure("a person's one word, nothing else running", median(idle), "ms")
     report.measure("the same beside a batch of hundreds", median(busy), "ms")
     report.measure("the longest of these", exactly(max(busy)), "ms")
-    report.measure("one row of that batch, with its waiting", median(rows), "ms")
+    report.measure("one row of that batch", median(rows), "ms")
 
 
 @contextmanager

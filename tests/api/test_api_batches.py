@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import Iterator
@@ -13,10 +14,13 @@ from stage import Stage
 from talking import Client
 
 from fabula.app import Studio
+from fabula.batches.book import Batch
 from fabula.core.errors import EngineDied
+from fabula.core.request import Caller
 from fabula.core.sampling import Sampling
 from fabula.core.worker import Prompt
 from fabula.engine.scripted import Reply
+from fabula.server import http
 
 CHAT = "/v1/chat/completions"
 SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
@@ -167,7 +171,7 @@ def test_a_batch_of_what_is_not_there_is_refused(api: OpenAi) -> None:
     assert api.http.get("/batches/batch_none").status_code == 404
 
 
-def test_completions_and_embeddings_are_endpoints_too(api: OpenAi) -> None:
+def test_completions_embeddings_and_responses_are_endpoints_too(api: OpenAi) -> None:
     asked = {"custom_id": "t", "method": "POST", "url": "/v1/completions"}
     batch = api.ended(
         api.start({**asked, "body": {"model": "tiny", "prompt": "Hi"}}, endpoint="/v1/completions")
@@ -180,6 +184,12 @@ def test_completions_and_embeddings_are_endpoints_too(api: OpenAi) -> None:
     )
     (row,) = api.rows(batch["error_file_id"])
     assert row["response"]["body"]["error"]["code"] == "cannot_embed"
+    asked["url"] = "/v1/responses"
+    batch = api.ended(
+        api.start({**asked, "body": {"model": "tiny", "input": "Hi"}}, endpoint="/v1/responses")
+    )
+    (row,) = api.rows(batch["output_file_id"])
+    assert row["response"]["body"]["output"][0]["content"][0]["text"] == "Hello there, traveller."
 
 
 def test_a_cancelled_batch_keeps_what_it_has(api: OpenAi, stage: Stage) -> None:
@@ -221,34 +231,68 @@ def test_a_person_waits_for_the_rows_being_written_and_no_longer(api: OpenAi, st
     assert api.ended(batch)["request_counts"]["completed"] == 40
 
 
+# ── behind the API ──────────────────────────────────────────────────────────────────────────────────────
+
+
+async def begun(studio: Studio, count: int, caller: Caller = Caller()) -> Batch:  # noqa: B008  # frozen
+    """A batch of so many lines, in the test's own loop."""
+    http.create(studio)
+    rows = [json.dumps(line(f"{number}", "Hi")).encode() + b"\n" for number in range(count)]
+    id, size = studio.uploads.keep(rows, sum(map(len, rows)))
+    await studio.uploads.add("local", id, "in.jsonl", "batch", size)
+    return await studio.batches.create(caller, CHAT, id, {})
+
+
+async def over(studio: Studio, batch: Batch) -> Batch:
+    while not (batch := await studio.batches.get("local", batch.id)).is_over:
+        await asyncio.sleep(0.01)
+    return batch
+
+
+def kept(studio: Studio, file_id: str) -> list[Json]:
+    return [json.loads(row) for row in studio.uploads.path(file_id).read_text().splitlines()]
+
+
 async def test_what_a_closed_studio_had_begun_the_next_one_ends(studio: Studio, stage: Stage) -> None:
     """Every line once, those of the first studio not again."""
-    from fabula.core.request import Caller
-    from fabula.server import http
-
     stage.script = [Reply("One two.", delay_s=0.02)]
-    http.create(studio)
-    rows = "\n".join(json.dumps(line(f"{number}", "Hi")) for number in range(30)).encode()
-    id, size = studio.uploads.keep([rows], len(rows))
-    await studio.uploads.add("local", id, "in.jsonl", "batch", size)
-    batch = await studio.batches.create(Caller(), CHAT, id, {})
+    batch = await begun(studio, 30)
     while not (await studio.batches.get("local", batch.id)).counts["completed"]:
-        await _moment()
+        await asyncio.sleep(0.01)
     await studio.batches.close()
     asked = len(stage.worker.prompts)
     assert (await studio.batches.get("local", batch.id)).state == "in_progress"
     await studio.batches.open()
-    while not (batch := await studio.batches.get("local", batch.id)).is_over:
-        await _moment()
-    found = [json.loads(row) for row in studio.uploads.path(batch.output_id).read_text().splitlines()]
-    assert [row["custom_id"] for row in found] == [f"{number}" for number in range(30)]
+    batch = await over(studio, batch)
+    rows = kept(studio, batch.output_id)
+    assert [row["custom_id"] for row in rows] == [f"{number}" for number in range(30)]
     assert len(stage.worker.prompts) - asked < 30
 
 
-async def _moment() -> None:
-    import asyncio
+async def test_a_batch_whose_time_is_over_keeps_what_it_has_and_tells_the_rest(
+    studio: Studio, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fabula.batches.desk.DAY_S", 0.5)
+    stage.script = [Reply("One two.", delay_s=0.02)]
+    batch = await over(studio, await begun(studio, 200))
+    done = kept(studio, batch.output_id) if batch.output_id else []
+    late = kept(studio, batch.error_id)
+    assert (batch.state, len(done) + len(late)) == ("expired", 200)
+    assert {row["error"]["code"] for row in late} == {"batch_expired"}
+    assert batch.counts == {"total": 200, "completed": len(done), "failed": len(late)}
 
-    await asyncio.sleep(0.01)
+
+async def test_a_key_that_was_taken_away_lets_no_further_line_in(studio: Studio, stage: Stage) -> None:
+    batch = await over(studio, await begun(studio, 3, Caller(key="gone")))
+    assert {row["response"]["status_code"] for row in kept(studio, batch.error_id)} == {401}
+    assert not stage.workers
+
+
+async def test_an_input_that_is_gone_fails_the_batch(studio: Studio) -> None:
+    batch = await begun(studio, 3)
+    studio.uploads.path(batch.input_id).unlink()
+    batch = await over(studio, batch)
+    assert (batch.state, batch.problems[0]["error"]["code"]) == ("failed", "upload_not_found")
 
 
 # ── single rows ─────────────────────────────────────────────────────────────────────────────────────────
