@@ -74,7 +74,7 @@ def requests_of(request: Request, ask: Ask, model: str) -> list[TurnRequest]:
 def front_of(request: Request) -> str:
     """Which program asks, and in which dialect: conversations of one are not taken for those of another."""
     host = request.client.host if request.client else ""
-    return f"{host} {request.headers.get('user-agent', '')[:200]} {request.url.path}"
+    return f"{caller_of(request).key} {host} {request.headers.get('user-agent', '')[:200]} {request.url.path}"
 
 
 def is_open(last: Message) -> bool:

@@ -21,6 +21,7 @@ import tiny_model
 import trustme
 from stage import Stage
 
+from fabula.cli import checks
 from fabula.cli.client import Client
 from fabula.core.errors import SettingInvalid, StudioGone
 from fabula.server import tls
@@ -149,6 +150,13 @@ def test_the_system_route_tells_all_addresses(start: Start) -> None:
     info = start(server_also="textgen:0")
     told = httpx.get(f"{info.address}/api/fabula/v1/system", timeout=60).json()["addresses"]
     assert told == {"studio": info.address, "also": dict(info.also)}
+
+
+def test_the_doctor_tells_all_addresses(start: Start, home: Home) -> None:
+    info = start(server_also="textgen:0,kobold:0")
+    (finding,) = checks.seconds(home)
+    assert (finding.check, finding.level) == ("also", "ok")
+    assert all(address in finding.value for address in info.also.values())
 
 
 def test_all_ports_are_free_again_when_it_has_ended(home: Home, occupied: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import json
 import math
 from collections.abc import AsyncGenerator
@@ -270,6 +271,21 @@ def test_a_wrong_field_is_named(body: dict[str, object], name: str) -> None:
     with pytest.raises(BadParameter) as refusal:
         parse.completion(HI | body)
     assert refusal.value.name == name
+
+
+JSON = some.recursive(
+    some.none() | some.booleans() | some.integers() | some.floats(allow_nan=False) | some.text(max_size=5),
+    lambda inner: some.lists(inner, max_size=3) | some.dictionaries(some.text(max_size=5), inner, max_size=3),
+    max_leaves=6,
+)
+FIELDS = sorted(parse.KNOWN | parse.NEUTRAL.keys() | {"rep_pen", "prompt_string", "input_extra"})
+
+
+@given(some.dictionaries(some.sampled_from(FIELDS), JSON, max_size=4), JSON)
+def test_any_json_is_understood_or_refused(body: dict[str, object], prompt: object) -> None:
+    for asked in (body | {"prompt": "x"}, body | {"prompt": prompt}):
+        with contextlib.suppress(BadParameter):
+            assert parse.completion(asked).given
 
 
 # ── answers ─────────────────────────────────────────────────────────────────────────────────────────────
