@@ -17,7 +17,7 @@ from fabula.core.errors import BadParameter, FabulaError
 from fabula.core.texts import phrase
 
 CARDS = (".png", ".apng", ".charx", ".byaf", ".yaml", ".yml", ".jpg", ".jpeg")
-WAYS = ("/chats/import", "/characters/import", "/lorebooks/import")
+WAYS = ("/chats/import", "/characters/import", "/lorebooks/import", "/replies/import")
 """Where a JSON file may go, in the order in which it is tried; each of them tells its own files."""
 
 FilesArgument = Annotated[
@@ -48,10 +48,15 @@ def _folder(studio: Client, folder: Path, json: bool) -> int:
 
 
 def _tell(report: dict[str, Any]) -> None:
-    titles = [(say(f"cli.columns.{title}"), side) for title, side in (("kind", "left"), ("taken", "right"))]
-    titles.append((say("cli.columns.refused"), "right"))
+    titles = [(say("cli.columns.kind"), "left")]
+    titles += [(say(f"cli.columns.{title}"), "right") for title in ("taken", "already", "refused")]
     rows = [
-        (say(f"cli.import.kinds.{kind['kind']}"), f"{kind['taken']}", f"{len(kind['refused'])}")
+        (
+            say(f"cli.import.kinds.{kind['kind']}"),
+            f"{kind['taken']}",
+            f"{kind['already']}",
+            f"{len(kind['refused'])}",
+        )
         for kind in report["kinds"]
     ]
     screen.table(titles, rows)  # type: ignore[arg-type]
@@ -59,7 +64,9 @@ def _tell(report: dict[str, Any]) -> None:
         for one in kind["refused"]:
             screen.note(say("cli.import.refused", file=one["file"], reason=one["reason"]))
     for name, count in report["left"].items():
-        screen.note(say("cli.import.left", name=name, count=count))
+        screen.note(f"{say('cli.import.left', name=name, count=count)} {report['left_reasons'][name]}")
+    for one in report["not_run"]:
+        screen.note(say("cli.import.not_run", file=one["file"], replies=one["replies"]))
 
 
 def _file(studio: Client, file: Path, json: bool) -> int:

@@ -164,7 +164,16 @@ async def test_what_is_no_chat_is_refused_in_words(api: httpx.AsyncClient) -> No
 def tavern_folder(place: Path) -> Path:
     """A small data folder as SillyTavern keeps it."""
     user = place / "data" / "default-user"
-    for name in ("characters", "chats/Mira", "groups", "group chats", "worlds", "themes", "TextGen Settings"):
+    for name in (
+        "characters",
+        "chats/Mira",
+        "groups",
+        "group chats",
+        "worlds",
+        "themes",
+        "TextGen Settings",
+        "QuickReplies",
+    ):
         (user / name).mkdir(parents=True)
     (user / "characters" / "Mira.png").write_bytes((ROLEPLAY / "mira_v2.png").read_bytes())
     (user / "characters" / "broken.png").write_bytes(b"no picture")
@@ -177,6 +186,8 @@ def tavern_folder(place: Path) -> Path:
     )
     (user / "TextGen Settings" / "Calm.json").write_text(json.dumps({"temp": 0.5, "min_p": 0.1}))
     (user / "themes" / "Dark.json").write_text("{}")
+    rows = [{"label": "wave", "message": "Hi."}, {"label": "dice", "message": "/roll 1d6"}]
+    (user / "QuickReplies" / "Quick.json").write_text(json.dumps({"name": "Quick", "qrList": rows}))
     power = {"personas": {"me.png": "Alex"}, "persona_descriptions": {"me.png": {"description": "A sailor."}}}
     tags = {"tags": [{"id": "t", "name": "sea"}], "tag_map": {"Mira.png": ["t"]}}
     chosen = {"world_info_settings": {"world_info": {"globalSelect": ["Coast"]}}}
@@ -196,16 +207,34 @@ async def test_a_whole_folder_of_sillytavern_comes_over_and_a_report_tells_of_it
         "personas": 1,
         "templates": 0,
         "presets": 1,
+        "replies": 1,
         "chats": len(list(TAVERN.glob("*.jsonl"))),
     }
     [refused] = report["kinds"][0]["refused"]
     assert refused["file"].endswith("broken.png")
-    assert report["left"] == {"themes": 1}
+    assert (report["left"], list(report["left_reasons"])) == ({"themes": 1}, ["themes"])
+    assert [one["replies"] for one in report["not_run"]] == ["dice"]
     [mira] = (await api.get("/characters", params={"tag": "sea"})).json()["characters"]
     hers = (await api.get("/chats", params={"character_id": mira["id"]})).json()["chats"]
     assert len(hers) == 2  # one of them is three files
     [group] = (await api.get("/chats", params={"folder": "GT2"})).json()["chats"]
     assert [one["character_id"] for one in group["story"]["group"]["members"]] == [mira["id"]]
+
+
+async def test_a_folder_that_comes_twice_is_there_once_and_what_was_deleted_comes_again(
+    api: httpx.AsyncClient, tmp_path: Path
+) -> None:
+    folder = {"folder": str(tavern_folder(tmp_path))}
+    first = (await api.post("/import", json=folder)).json()["kinds"]
+    chats = (await api.get("/chats")).json()["total"]
+    again = (await api.post("/import", json=folder)).json()["kinds"]
+    assert {one["kind"]: one["already"] for one in again} == {one["kind"]: one["taken"] for one in first}
+    assert {one["taken"] for one in again} == {0}
+    assert (await api.get("/chats")).json()["total"] == chats
+    [book] = (await api.get("/lorebooks")).json()["lorebooks"]
+    await api.delete(f"/lorebooks/{book['id']}")
+    third = (await api.post("/import", json=folder)).json()["kinds"]
+    assert [one["kind"] for one in third if one["taken"]] == ["lorebooks"]
 
 
 async def test_a_folder_of_something_else_is_refused(api: httpx.AsyncClient, tmp_path: Path) -> None:

@@ -151,6 +151,12 @@ def fill_0012(connection: Connection) -> None:
     connection.execute(text(f"INSERT INTO novel_versions VALUES {version}"))
 
 
+def fill_0013(connection: Connection) -> None:
+    """And what is known of a file that came in."""
+    fill_0012(connection)
+    connection.execute(text("INSERT INTO imports VALUES ('ann', 'd', 'chats', 'c', 1.0)"))
+
+
 FILLED: dict[str, Callable[[Connection], None]] = {
     "0001": fill_0001,
     "0002": fill_0002,
@@ -164,6 +170,7 @@ FILLED: dict[str, Callable[[Connection], None]] = {
     "0010": fill_0010,
     "0011": fill_0011,
     "0012": fill_0012,
+    "0013": fill_0013,
 }
 """For each step a database of that time with data in it. A new step adds its own."""
 

@@ -39,6 +39,7 @@ class Taken:
     messages: int
     files: int = 1
     bad: int = 0
+    names: tuple[str, ...] = ()  # of SillyTavern's files, without their ending
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,10 @@ class Exchange:
             mine.append(await self._plant_tavern(owner, family, told | story))
         return mine + [await self._plant(owner, found, told) for found in others]
 
+    async def has(self, owner: str, id: str) -> None:
+        """Raises ChatNotFound."""
+        await self._chats.get(owner, id)
+
     def require_readable(self, name: str, content: bytes) -> None:
         """Raises ChatUnreadable."""
         _sorted_out([(name, content)])
@@ -102,7 +107,8 @@ class Exchange:
         )
         self._chats.announce(chat)
         count = sum(len(rows) for rows in bad.values())
-        return Taken(chat, "SillyTavern", len(whole.growth.all), len(family), count)
+        names = tuple(file.name for file in family)
+        return Taken(chat, "SillyTavern", len(whole.growth.all), len(family), count, names)
 
     async def _plant(self, owner: str, found: Found, fields: dict[str, Any]) -> Taken:
         persona = {"persona": {"name": found.user, "description": ""}} if found.user else {}

@@ -21,7 +21,9 @@ from fabula.chats.characters.archive import BadArchive
 from fabula.chats.characters.shelf import Filter, Marks
 from fabula.chats.exchange.desk import Format, Taken
 from fabula.chats.exchange.folders import Move, Report, Rooms
+from fabula.chats.exchange.ledger import Ledger
 from fabula.chats.records import ChatFilter
+from fabula.core import texts
 from fabula.core.errors import ChatUnreadable
 from fabula.core.texts import phrase
 from fabula.server.caller import caller_of
@@ -157,6 +159,8 @@ def _files(routes: APIRouter, studio: Studio) -> None:
             scripts=studio.scripts,
             templates=studio.templates,
             presets=studio.presets,
+            quick_replies=studio.quick_replies,
+            ledger=Ledger(studio.database),
         )
         caller = caller_of(request)
         report = await Move(rooms, caller.owner_id, Path(body.folder).expanduser()).run()
@@ -273,7 +277,10 @@ def _report(report: Report, language: str) -> dict[str, Any]:
     for tally in report.tallies.values():
         refused = [{"file": file, "reason": wrong.sentence(language)} for file, wrong in tally.refused]
         kinds.append(dataclasses.asdict(dataclasses.replace(tally, refused=[])) | {"refused": refused})
-    return {"folder": report.folder, "kinds": kinds, "left": report.left}
+    why = {name: texts.say(f"chats.left.{name.replace(' ', '_').lower()}", language) for name in report.left}
+    notes = [{"file": file, "replies": labels} for file, labels in report.notes]
+    told = {"folder": report.folder, "kinds": kinds, "left": report.left}
+    return told | {"left_reasons": why, "not_run": notes}
 
 
 def _download(name: str) -> dict[str, str]:
