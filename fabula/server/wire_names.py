@@ -158,9 +158,18 @@ def _bans(kept: dict[str, Any], said: dict[str, Any], unheeded: list[str]) -> No
     if not given:
         return
     try:
-        kept["banned_tokens"] = [*(kept.get("banned_tokens") or ()), *ids(given)]
-    except (Unusable, TypeError):
+        found = ids(given)
+    except Unusable:
+        found = None
+    known = kept.get("banned_tokens") or []
+    if _are_ids(found) and isinstance(known, list | tuple):
+        kept["banned_tokens"] = [*known, *found]
+    else:
         unheeded.append("custom_token_bans")
+
+
+def _are_ids(found: Any) -> bool:
+    return isinstance(found, list | tuple) and all(type(id) is int for id in found)
 
 
 def _heat(kept: dict[str, Any], said: dict[str, Any]) -> None:
@@ -222,17 +231,20 @@ def _numbered(numbers: Sequence[Any], unheeded: list[str]) -> list[str]:
 
 
 def _listed(kept: dict[str, Any], unheeded: list[str]) -> list[str]:
-    """A list of names, or one name a line."""
+    """A list of names, or one name a line. Of several lists the first counts; the others are told."""
+    order: list[str] = []
     for key in ("sampler_priority", "samplers", "samplers_priorities"):
-        value = kept.get(key)
+        value = kept.pop(key, None)
         names = value.replace(",", "\n").split("\n") if isinstance(value, str) else value
-        if not isinstance(names, list) or not names:
+        if not names:
             continue
-        del kept[key]
+        if order or not isinstance(names, list):
+            unheeded.append(key)
+            continue
         words = [name.strip() if isinstance(name, str) else f"{name}" for name in names]
         unheeded += [f"{key}[{word}]" for word in words if word and word not in STEPS]
-        return list(dict.fromkeys(step for word in words for step in STEPS.get(word, ())))
-    return []
+        order = list(dict.fromkeys(step for word in words for step in STEPS.get(word, ())))
+    return order
 
 
 def _needed(order: Iterable[str], values: Mapping[str, Any]) -> tuple[str, ...]:

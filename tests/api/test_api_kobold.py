@@ -16,7 +16,7 @@ from talking import Client
 
 from fabula.core.errors import EngineDied, ModelLoadFailed
 from fabula.engine.scripted import Reply
-from fabula.server.kobold.saves import MOST, SLOTS
+from fabula.server.kobold.saves import MOST, SLOTS, Saved, Saves
 from fabula.store.home import Home
 
 Json = dict[str, Any]
@@ -330,6 +330,17 @@ def test_a_story_that_cannot_be_kept_is_refused(kobold: httpx.Client, wrong: Jso
     assert set(kobold.post("/extra/data/list").json()) == {""}
 
 
+def test_each_owner_has_slots_of_their_own(home: Home) -> None:
+    saves = Saves(home.saves)
+    saves.save("ann", 1, Saved("Hers", "", "abc"))
+    assert saves.titles("bob") == [""] * SLOTS
+    assert saves.load("bob", 1) is None
+    for owner in ("../ann", "ann/..", "con"):
+        saves.save(owner, 0, Saved("x", "", owner))
+    assert {path.parent.parent for path in home.saves.rglob("*.story")} == {home.saves}
+    assert (saves.titles("ann")[1], saves.load("../ann", 0)) == ("Hers", Saved("x", "", "../ann"))
+
+
 def test_an_empty_slot_or_none_has_no_story(kobold: httpx.Client) -> None:
     for slot in (5, 99, -1):
         assert kobold.post("/extra/data/load", json={"slot": slot}).json()["success"] is False
@@ -424,6 +435,29 @@ def test_a_body_that_is_no_object_is_refused_in_their_shape(kobold: httpx.Client
     for body in ("[1]", "{", '{"genkey": 1, "prompt": 1}'):
         answer = kobold.post(path, content=body)
         assert (answer.status_code, answer.json()["detail"]["type"]) == (400, "bad_input")
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/extra/detokenize", {"ids": ["a"]}),
+        ("/extra/detokenize", {"ids": [-1]}),
+        ("/extra/embeddings", {"input": [1]}),
+        ("/admin/reload_config", {"filename": 1}),
+    ],
+)
+def test_values_of_a_wrong_kind_are_refused(kobold: httpx.Client, path: str, body: Json) -> None:
+    assert kobold.post(path, json=body).json()["detail"]["type"] == "bad_input"
+
+
+def test_who_needs_a_key_and_has_none_is_told_in_their_shape(
+    home: Home, started: Callable[[], Client]
+) -> None:
+    home.config.write_text("server.key_on_loopback = true\n")
+    base = f"{started().address}/api"
+    for path in ("/v1/model", "/extra/perf", "/admin/list_options"):
+        answer = httpx.get(base + path)
+        assert (answer.status_code, answer.json()["detail"]["type"]) == (401, "unauthorized")
 
 
 def test_a_route_that_there_is_not_says_so_in_their_shape(kobold: httpx.Client) -> None:

@@ -10,10 +10,11 @@ TYPES = {
     401: "unauthorized",
     403: "forbidden",
     404: "not_found",
+    429: "service_unavailable",
     501: "not_implemented",
     503: "service_unavailable",
 }
-"""By status; the first and the last are KoboldCpp's own words."""
+"""By status. KoboldCpp's own words are those of 401 and 503, and `bad_input`."""
 
 
 def body(failure: FabulaError, language: str = "en") -> dict[str, Any]:

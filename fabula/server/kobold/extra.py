@@ -10,11 +10,11 @@ from fastapi import APIRouter, Request
 
 from fabula import __version__
 from fabula.app import Studio
-from fabula.core.errors import ModelNotFound, NotOffered
+from fabula.core.errors import BadParameter, ModelNotFound, NotOffered
 from fabula.core.model import LocalModel
 from fabula.core.stream import Finished
 from fabula.core.texts import phrase
-from fabula.server.bodies import body_of, get
+from fabula.server.bodies import body_of, get, ids_in
 from fabula.server.caller import caller_of
 from fabula.server.current import current
 from fabula.server.kobold.render import NOT_KNOWN, stop_reason
@@ -155,7 +155,7 @@ def _tokens(studio: Studio) -> APIRouter:
 
     @routes.post("/detokenize")
     async def detokenize(request: Request) -> Json:
-        ids = get(await body_of(request), "ids", list, [])
+        ids = ids_in(await body_of(request), "ids")
         text = await studio.measures.detokenize(current(studio, request), ids)
         return {"result": text, "success": True}
 
@@ -165,6 +165,8 @@ def _tokens(studio: Studio) -> APIRouter:
         body = await body_of(request)
         given = body.get("input", "")
         texts = [given] if isinstance(given, str) else get(body, "input", list, [])
+        if not all(isinstance(text, str) for text in texts):
+            raise BadParameter("input", f"{given!r}"[:80], phrase("expected.texts"))
         model = studio.find_model(get(body, "model", str, "") or studio.measures.embedder())
         made = await studio.measures.embed(model, texts)
         rows = [

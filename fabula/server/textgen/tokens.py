@@ -19,7 +19,7 @@ from fabula.core.stream import Finished, Token
 from fabula.core.texts import phrase
 from fabula.server.answering import CLIENT_GONE, ClientGone, until_gone
 from fabula.server.asking import SAMPLING_FIELDS, named
-from fabula.server.bodies import body_of, get, ignored_header, joined, plain, unknown
+from fabula.server.bodies import body_of, get, ids_in, ignored_header, joined, plain, unknown
 from fabula.server.caller import caller_of
 from fabula.server.current import current, named_or_current
 from fabula.server.wire_names import translated
@@ -53,7 +53,7 @@ def router(studio: Studio) -> APIRouter:
 
     @routes.post("/decode")
     async def decode(request: Request) -> Json:
-        ids = get(await body_of(request), "tokens", list, [])
+        ids = ids_in(await body_of(request), "tokens")
         return {"text": await studio.measures.detokenize(current(studio, request), ids)}
 
     @routes.post("/logits", response_model=None)
