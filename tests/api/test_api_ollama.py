@@ -38,9 +38,10 @@ def there(api: httpx.AsyncClient) -> httpx.AsyncClient:
 
 
 @pytest.fixture
-def client_of(client: Client) -> ollama.Client:
+def client_of(client: Client) -> Generator[ollama.Client]:
     """The Python client, at a server in a thread."""
-    return ollama.Client(client.address)
+    with ollama.Client(client.address) as other:
+        yield other
 
 
 def lines(answer: httpx.Response) -> list[Json]:
@@ -505,6 +506,14 @@ def test_a_model_is_pulled_with_its_progress_and_found_by_what_it_was_called(
     )
     assert client_of.chat(name, HI).message.content == "Hello there, traveller."
     assert [step.status for step in client_of.pull(name, stream=True)] == ["pulling manifest", "success"]
+
+
+def test_a_well_known_name_is_found_and_what_is_fetched_is_said(hub: Hub, client_of: ollama.Client) -> None:
+    repository = "hugging-quants/Llama-3.2-3B-Instruct-Q4_K_M-GGUF"  # which the catalogue names
+    hub.add(repository, {"llama-3.2-3b-instruct-q4_k_m.gguf": tiny_gguf(rows=256)})
+    steps = [step.status for step in client_of.pull("llama3.2:3b", stream=True)]
+    assert (steps[1] or "").startswith(f"resolved to hf:{repository}")
+    assert client_of.chat("llama3.2:3b", HI).message.content == "Hello there, traveller."
 
 
 def test_a_pull_can_answer_at_its_end(hub: Hub, client_of: ollama.Client) -> None:

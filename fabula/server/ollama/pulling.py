@@ -7,6 +7,7 @@ of it, so that clients find what they have pulled.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import re
 from collections.abc import AsyncGenerator
@@ -20,6 +21,9 @@ from fabula.app import Studio
 from fabula.core.errors import DoesNotFit, JobNotFound, ModelNotFound
 from fabula.models.catalog import ALIASES
 from fabula.models.derived import Derived, plain
+from fabula.models.known.entries import find
+from fabula.models.known.entries import plain as letters
+from fabula.models.known.own import known
 from fabula.server.bodies import body_of, get, unknown
 from fabula.server.ollama.models import name_of
 from fabula.server.ollama.parse import model_of
@@ -30,6 +34,7 @@ KNOWN = frozenset({"model", "name", "stream", "insecure", "username", "password"
 HUB = re.compile(r"^(?:https?://)?(?:hf\.co|huggingface\.co)/(?P<repo>[^/:]+/[^/:]+)(?::(?P<choice>[^:]+))?$")
 SOURCE = re.compile(r"^(hf|hub|ms|wheel|ollama|https?):")
 WHOLE = re.compile(r"^(hf|hub|ms):[^:@]+(@[^:]+)?$")
+TALKERS = ("instruct", "it", "chat")
 MANIFEST = {"status": "pulling manifest"}
 
 
@@ -57,6 +62,7 @@ async def pulled(studio: Studio, name: str) -> Steps:
     running = any(row.source == source for row in await studio.fetching.queue.list())
     job = await studio.fetching.pull(source)
     yield MANIFEST
+    yield {"status": f"resolved to {source}"}  # a name can mean several things: what is fetched is said
     made = ""
     async with aclosing(_fetched(studio, job, source, is_mine=not running)) as steps:
         async for step in steps:
@@ -88,7 +94,7 @@ async def source_of(studio: Studio, name: str) -> str:
         return text
     if text.lower().endswith(".gguf"):
         return text
-    asked = text if SOURCE.match(text) else text.replace(":", " ").replace("/", " ")
+    asked = text if SOURCE.match(text) else await asyncio.to_thread(_in_catalog, studio, text)
     offers = await studio.fetching.offers(asked, studio.planning.fits)
     if offers.best:
         return offers.best.source
@@ -96,6 +102,16 @@ async def source_of(studio: Studio, name: str) -> str:
         raise ModelNotFound(name, "–")
     least = min(offers.offers, key=lambda offer: offer.plan.total).plan
     raise DoesNotFit(name, least.total, least.available, least.context)
+
+
+def _in_catalog(studio: Studio, name: str) -> str:
+    """`llama3.2:3b` is the instruct model there, where there is one: that is tried before the bare name."""
+    rows, words = known(studio.home.catalog), name.replace(":", " ").replace("/", " ")
+    for kind in TALKERS:
+        wanted = f"{words} {kind}"
+        if (entry := find(rows, wanted)) and letters(wanted) in map(letters, (entry.name, *entry.aliases)):
+            return entry.name
+    return words
 
 
 async def _fetched(studio: Studio, job: Job, source: str, *, is_mine: bool) -> AsyncGenerator[Step, None]:
