@@ -1,8 +1,8 @@
-"""Install the programs that tests/clients drives: scripts/clients.py [llm] [litellm] [npm], by default all.
+"""Install what tests/clients drives: scripts/clients.py [llm] [litellm] [npm], by default all three.
 With `--check` it only says, by its exit status, whether they are there.
 
-Each gets a folder of its own under .cache/clients, with the versions of clients/NAME.txt (and, for npm, of
-clients/package-lock.json), because their pins clash with each other's and with ours. Knows no test.
+`sillytavern` and `open_webui` are for bench/clients. Each gets a folder of its own under .cache/clients, with
+the versions that clients/ pins, because they clash with each other's and with ours. Knows no test.
 """
 
 from __future__ import annotations
@@ -18,6 +18,14 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PINS = ROOT / "clients"
 PLACE = ROOT / ".cache" / "clients"
+PIPS = {
+    "llm": "llm.txt",
+    "litellm": "litellm.txt",
+    "npm": "npm.txt",
+    "sillytavern": "npm.txt",
+    "open_webui": "open_webui.txt",
+}
+PACKAGES = {"npm": PINS, "sillytavern": PINS / "sillytavern"}  # where package.json and its lock are
 NAMES = ("llm", "litellm", "npm")
 STAMP = "installed"  # holds what was installed, and where: a venv that is moved does not work
 
@@ -33,9 +41,7 @@ def is_there(name: str) -> bool:
 
 
 def wanted(name: str) -> str:
-    files = [PINS / f"{name}.txt"]
-    if name == "npm":
-        files += [PINS / "package.json", PINS / "package-lock.json"]
+    files = [PINS / PIPS[name], *_packages_of(name)]
     pins = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
     return f"{folder(name)} {sys.version_info[:2]} {pins}"
 
@@ -46,15 +52,20 @@ def install(name: str) -> None:
     shutil.rmtree(place, ignore_errors=True)
     venv.create(place, with_pip=True)
     pip = [place / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*pip, "--no-deps", "--requirement", PINS / f"{name}.txt"], check=True)
-    if name == "npm":
-        _packages(place)
+    subprocess.run([*pip, "--no-deps", "--requirement", PINS / PIPS[name]], check=True)
+    if packages := _packages_of(name):
+        _packages(place, packages)
     (place / STAMP).write_text(wanted(name))
 
 
-def _packages(place: Path) -> None:
-    for file in ("package.json", "package-lock.json"):
-        shutil.copy(PINS / file, place)
+def _packages_of(name: str) -> list[Path]:
+    folder_ = PACKAGES.get(name)
+    return [folder_ / "package.json", folder_ / "package-lock.json"] if folder_ else []
+
+
+def _packages(place: Path, packages: list[Path]) -> None:
+    for file in packages:
+        shutil.copy(file, place)
     environment = os.environ | {"PATH": f"{place / 'bin'}{os.pathsep}{os.environ['PATH']}"}
     quietly = ("--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
     subprocess.run([place / "bin" / "npm", "ci", *quietly], cwd=place, env=environment, check=True)
@@ -63,8 +74,8 @@ def _packages(place: Path) -> None:
 def main(names: list[str]) -> None:
     if names[:1] == ["--check"]:
         sys.exit(not all(map(is_there, names[1:] or NAMES)))
-    if unknown := set(names) - set(NAMES):
-        sys.exit(f"no client is called {', '.join(sorted(unknown))}; there are {', '.join(NAMES)}")
+    if unknown := set(names) - set(PIPS):
+        sys.exit(f"no client is called {', '.join(sorted(unknown))}; there are {', '.join(PIPS)}")
     for name in names or NAMES:
         if is_there(name):
             continue

@@ -1,0 +1,1 @@
+"""Real programs in front of a studio. Knows no measurement."""
