@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from fabula.core.errors import BadParameter
-from fabula.core.loose import typed
+from fabula.core.loose import is_number, typed
 from fabula.core.sampling import Sampling
 from fabula.core.texts import phrase
 
@@ -155,10 +155,8 @@ def seconds_of(keep_alive: str | float) -> float:
 
 
 def _seconds(value: str | float) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        return None
     if not isinstance(value, str):
-        return float(value)
+        return float(value) if is_number(value) else None
     text = value.strip().lower()
     if re.fullmatch(r"-?\d+(?:\.\d+)?", text):
         return float(text)

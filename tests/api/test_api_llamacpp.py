@@ -198,6 +198,7 @@ def test_a_prompt_that_is_too_long_is_refused_with_the_numbers(root: httpx.Clien
         ("/completion", {"prompt": "x", "temperature": 10**400}, 400, "invalid_request_error"),
         ("/completion", {"prompt": "x", "n_predict": 10**400}, 400, "invalid_request_error"),
         ("/completion", {"prompt": "x", "t_max_predict_ms": 10**400}, 400, "invalid_request_error"),
+        ("/completion", {"prompt": "x", "keep_alive": 10**400}, 400, "invalid_request_error"),
         ("/completion", {"prompt": "x", "logit_bias": [[1, 10**400]]}, 400, "invalid_request_error"),
         ("/completion", {"prompt": "x", "lora": [{"id": 0, "scale": 10**400}]}, 400, "invalid_request_error"),
         ("/infill", {"input_prefix": "x"}, 501, "not_supported_error"),
