@@ -30,7 +30,6 @@ RETRIES = 2
 
 HOPELESS: tuple[type[FabulaError], ...] = (
     errors.NotFound,
-    errors.BadParameter,
     errors.WritesNoText,
     errors.OnlyConverses,
     errors.StoreFailure,
@@ -116,11 +115,13 @@ class Answers:
             raise
 
     async def _answer(self, request: TurnRequest, retries: int) -> Answer:
+        if not (request.prompt or any(message.text.strip() for message in request.messages[-1:])):
+            return Answer(status="error", reason=phrase("batch.reason.no_question"), attempts=0)
         clock = _Clock()
         tried, attempt = await self._once(request, clock), 1
         while tried.again and attempt <= retries:
             if tried.failure:
-                await asyncio.sleep(PAUSE_S * 2 ** (attempt - 1))
+                await asyncio.sleep(_pause(tried.failure, attempt))
             elif request.sampling.temperature == 0:
                 tried = _useless(tried)
                 break
@@ -188,6 +189,12 @@ def _status(text: str, end: Finished) -> tuple[Status, Phrase | None]:
     if not text.strip():
         return "error", phrase("batch.reason.blank")
     return "ok", None
+
+
+def _pause(failure: EngineFailure, attempt: int) -> float:
+    """Seconds. A server that says when to come again is listened to."""
+    pause: float = PAUSE_S * 2 ** (attempt - 1)
+    return max(pause, failure.seconds) if isinstance(failure, errors.RemoteBusy) else pause
 
 
 def _useless(tried: _Try) -> _Try:

@@ -129,6 +129,8 @@ def _filled(text: str) -> Iterator[str]:
 def _object(name: str, number: int, line: str) -> Row:
     try:
         value = json.loads(line, parse_constant=_refused)
+        if "\\ud" in line.lower():  # half a character can neither be asked nor written
+            json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise RowsUnreadable(name, number, phrase("batch.rows.json", reason=f"{error}")) from error
     if not isinstance(value, dict):

@@ -333,6 +333,8 @@ def test_what_is_cut_blank_blocked_or_broken_is_told_and_never_silent(client: Cl
     stage.script[:] = [""]
     blank = answer(client, retries=0)
     assert (blank["status"], blank["reason"]) == ("error", "The model wrote nothing.")
+    empty = answer(client, "  ")
+    assert (empty["status"], empty["attempts"], empty["reason"]) == ("error", 0, "There is nothing to ask.")
     stage.script[:] = [Reply("", error=EngineDied("tiny", "it was killed"))]
     broken = answer(client, retries=0)
     assert (broken["status"], "killed" in broken["reason"]) == ("error", True)
@@ -342,6 +344,12 @@ def test_a_reply_that_looks_like_a_refusal_is_flagged_with_the_phrase(client: Cl
     stage.script = ["I’m sorry, but I can’t help with that."]
     found = answer(client)
     assert (found["status"], found["looks_refused"]) == ("ok", "i can't help with")
+
+
+def test_a_row_that_is_too_long_is_flagged_with_the_numbers(client: Client) -> None:
+    long = answer(client, "word " * 5000)
+    assert (long["status"], long["engine_failed"], long["attempts"]) == ("error", False, 1)
+    assert "tokens" in long["reason"]
 
 
 def test_a_model_or_sampling_that_is_none_is_refused_before_any_row(client: Client) -> None:

@@ -81,6 +81,7 @@ def test_jsonl_keeps_types_and_the_order_in_which_columns_come() -> None:
         ("t.jsonl", '{"a": 1}\nno\n', 2, "JSON"),
         ("t.jsonl", "[1]\n", 1, "list"),
         ("t.jsonl", '{"a": NaN}\n', 1, "NaN"),
+        ("t.jsonl", '{"a": 1}\n{"a": "\\ud83d"}\n', 2, "surrogates"),
         ("t.txt", "a\n1\n", 0, ".csv"),
     ],
 )

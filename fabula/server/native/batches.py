@@ -18,7 +18,7 @@ from fabula.core.messages import Message
 from fabula.core.request import Context
 from fabula.server.answering import CLIENT_GONE, ClientGone, until_gone
 from fabula.server.caller import caller_of
-from fabula.server.native.bodies import MAX_TEXT, Body, Values
+from fabula.server.native.bodies import Body, Values
 from fabula.turn import structure
 from fabula.turn.request import TurnRequest
 
@@ -33,8 +33,8 @@ class Check(Body):
 class Row(Body):
     """`retries` are for a schema that failed, an empty reply and a failing engine, each with another seed."""
 
-    text: str = Field(min_length=1, max_length=MAX_TEXT)
-    system: str = Field("", max_length=MAX_TEXT)
+    text: str
+    system: str = ""
     model: str = ""
     sampling: Values = Field(default_factory=dict)
     retries: int = Field(RETRIES, ge=0, le=MOST_RETRIES)
