@@ -95,6 +95,7 @@ def translated(body: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]
     unheeded: list[str] = []
     if kept.get("num_ctx") == kept.get("truncation_length"):  # SillyTavern says it to all servers alike
         kept.pop("num_ctx", None)
+    _template(kept)
     _bans(kept, said, unheeded)
     for name in [name for name in kept if name in LOOSE]:
         kept[name] = FIELDS[name][1](kept[name])
@@ -145,6 +146,14 @@ def _one(
         said[field] = value
     elif value not in (known, NEUTRAL[field], ()):
         unheeded.append(name)
+
+
+def _template(kept: dict[str, Any]) -> None:
+    """A chat template for one request, where there are messages to put into it."""
+    template, load = kept.get("instruction_template_str"), kept.get("load") or {}
+    if isinstance(template, str) and template and isinstance(load, dict) and kept.get("messages"):
+        kept["load"] = {"chat_template": template, **load}
+        del kept["instruction_template_str"]
 
 
 def _bans(kept: dict[str, Any], said: dict[str, Any], unheeded: list[str]) -> None:

@@ -159,6 +159,15 @@ def test_its_fields_reach_the_engine_through_openais_routes(v1: httpx.Client, st
 CHAT: Json = {"messages": [{"role": "user", "content": "Hello"}]}
 
 
+def test_a_template_of_the_request_wraps_its_messages(v1: httpx.Client, stage: Stage) -> None:
+    template = "{% for message in messages %}[{{ message.content }}]{% endfor %}"
+    answer = v1.post("/chat/completions", json=CHAT | {"instruction_template_str": template})
+    assert "x-fabula-ignored" not in answer.headers
+    assert stage.worker.prompts[0].pieces == ("[Hello]",)
+    other = v1.post("/completions", json={"prompt": "x", "instruction_template_str": template})
+    assert other.headers["x-fabula-ignored"] == "instruction_template_str"
+
+
 def test_a_prompt_is_cut_where_a_truncation_length_says_so(v1: httpx.Client) -> None:
     words = " ".join(f"w{number}" for number in range(100))
     body = {"prompt": words, "max_tokens": 20, "truncation_length": 60}

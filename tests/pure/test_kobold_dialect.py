@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import io
 import json
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from fabula.core.errors import (
     BadParameter,
@@ -18,6 +21,7 @@ from fabula.core.errors import (
     ModelNotFound,
     QueueFull,
 )
+from fabula.core.messages import IMAGE
 from fabula.core.model import LocalModel
 from fabula.core.sampling import Sampling
 from fabula.core.stream import Choice, Finished, Queued, Token
@@ -222,6 +226,16 @@ def test_memory_stands_before_the_prompt_and_lengths_are_limits() -> None:
     wish = parse.generate({"prompt": "p", "memory": "m", "max_context_length": 100, "genkey": "K"})
     assert (wish.prompts, wish.turn["head"], wish.turn["limit"], wish.key) == ((("p",),), "m", 100, "K")
     assert wish.turn["overflow"] == "cut"
+
+
+@pytest.mark.parametrize("beginning", ["", "data:image/png;base64,"])
+def test_images_stand_between_memory_and_prompt(beginning: str) -> None:
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(file, "PNG")
+    coded = beginning + base64.b64encode(file.getvalue()).decode()
+    wish = parse.generate({"prompt": "What is it?", "memory": "m", "images": [coded]})
+    assert (wish.prompts, wish.turn["head"]) == (((f"{IMAGE}What is it?",),), "m")
+    assert len(wish.turn["images"]) == 1
 
 
 CHATML = LocalModel(
