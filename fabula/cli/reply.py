@@ -78,7 +78,10 @@ def _honesty(known: dict[str, Any]) -> Iterator[str]:
         yield say("cli.facts.form_problem", problem=problem)
     if cut := known.get("cut_messages"):
         yield say("cli.facts.cut", messages=cut)
-    if broke := (known.get("story") or {}).get("broke"):
+    story = known.get("story") or {}
+    if cut := story.get("cut_characters"):
+        yield say("cli.facts.cut_text", characters=cut)
+    if broke := story.get("broke"):
         yield broken(broke)
     if ignored := known.get("ignored"):
         yield say("cli.facts.ignored", names=", ".join(ignored))

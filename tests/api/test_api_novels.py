@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from stage import SLOWLY, Stage
 from talking import Client, text_of
+
+from fabula.app import Studio
+from fabula.chats.novels.writing import Spot
+from fabula.core.seams import Event
+from fabula.prompt.novel.model import anchor
 
 NEW = {"title": "Coast", "chapters": [{"title": "One", "text": "The fog came."}]}
 Json = dict[str, Any]
@@ -82,6 +88,39 @@ def test_while_one_turn_writes_a_second_is_refused_and_stop_keeps_the_text(
         last = list(events)[-1]
     assert last.data["reason"] == "stopped"
     assert text(client, novel).startswith("The fog came.One")
+
+
+async def test_what_a_killed_studio_wrote_is_stored_at_the_next_start_and_only_once(studio: Studio) -> None:
+    novel = await studio.novels.create("local", {}, [("", "It rained.")])
+    chapter = novel.chapters[0]
+    spot = Spot(
+        turn_id="t1",
+        owner_id="local",
+        novel_id=novel.id,
+        chapter_id=chapter.id,
+        kind="continue",
+        start=10,
+        replaced="",
+        before=anchor("It rained.", 10),
+        base=chapter.version_id,
+        take=True,
+        instruction="",
+        model="tiny",
+        tokenizer="hash",
+        passage_ids=("p1",),
+    )
+    record = studio.journal.begin("t1", asdict(spot))
+    record.append(Event(1, "start", spot.start_event()))
+    record.append(Event(2, "text", {"text": " All", "ids": [7]}))
+    record.append(Event(3, "text", {"text": " day", "ids": [8]}))
+    record.close()
+    assert await studio.replies.recover() >= 0  # a chat's recovery leaves it alone
+    assert [await studio.novel_writing.recover(), await studio.novel_writing.recover()] == [1, 0]
+    _, runs = await studio.novels.text("local", novel.id, chapter.id)
+    assert runs == [
+        {"text": "It rained."},
+        {"text": " All day", "ids": [7, 8], "tokenizer": "hash"},
+    ]
 
 
 def test_the_prompt_names_its_parts_and_why_they_are_there(client: Client) -> None:

@@ -1,7 +1,7 @@
 """Novels in and out as files: plain text, Markdown, HTML. PURE: knows no table.
 
-Markdown's and plain text's chapters begin with a line `# Title` or `## Title`; a single leading `# Title`
-before others is the novel's own. HTML is only written.
+Chapters begin with a line `# Title` or `## Title`; where the first line is the only `# Title`, it is the
+novel's own. HTML is only written.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ def read(name: str, content: bytes) -> Read:
         raise ChatUnreadable(name, phrase("chats.reason.no_text"))
     found = list(_HEADING.finditer(text))
     title = PurePath(name).stem
-    levels = {len(one.group(1)) for one in found}
-    if len(levels) == 2 and len(found[0].group(1)) == 1 and not text[: found[0].start()].strip():
+    highest = [one for one in found if len(one.group(1)) == 1]
+    if len(highest) == 1 and highest[0] is found[0] and not text[: found[0].start()].strip():
         title = found.pop(0).group(2)
         text = _without_title(text)
         found = list(_HEADING.finditer(text))

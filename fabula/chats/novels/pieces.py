@@ -13,7 +13,7 @@ from typing import Any
 from fabula.prompt.novel.model import Run
 
 Row = dict[str, Any]
-_HAN = r"\u2e80-\u9fff\uf900-\ufaff\u3040-\u30ff\uac00-\ud7af"
+_HAN = r"\u2e80-\u2fdf\u3005-\u3007\u3021-\u3029\u3041-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff"
 _WORD = re.compile(rf"[{_HAN}]|[^\W{_HAN}]+(?:['’-][^\W{_HAN}]+)*")
 
 

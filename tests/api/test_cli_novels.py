@@ -1,0 +1,112 @@
+"""Novels, notebooks, packs, quick replies and group chats in the terminal."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from stage import Stage
+from talking import Client, Json
+
+from fabula.cli.main import main
+from fabula.store.home import Home
+
+Fabula = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def fabula(
+    client: Client, home: Home, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Fabula:
+    """Runs a command line against the running studio: status, stdout, stderr."""
+    monkeypatch.setenv("FABULA_LANGUAGE", "en")
+    monkeypatch.setenv("FABULA_HOME", str(home.path))
+
+    def run(*words: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as left:
+            main(words)
+        printed = capsys.readouterr()
+        return int(left.value.code or 0), printed.out, printed.err
+
+    return run
+
+
+def test_a_novel_is_begun_written_rewritten_and_handed_out(
+    fabula: Fabula, stage: Stage, tmp_path: Path
+) -> None:
+    stage.script = ["The fog came.", "mist"]
+    fabula("novel", "new", "Coast")
+    assert fabula("novel", "write", "Coast", "Fog.")[1] == "The fog came.\n"
+    assert fabula("novel", "rewrite", "coast", "fog")[0] == 0
+    assert "The mist came." in fabula("novel", "show", "Coast")[1]
+    assert fabula("novel", "rewrite", "Coast", "snow")[0] != 0
+    fabula("novel", "undo", "Coast")
+    out = tmp_path / "coast.md"
+    fabula("novel", "export", "Coast", "--out", str(out))
+    assert out.read_text() == "# Coast\n\nThe fog came.\n"
+    fabula("novel", "import", str(out))
+    assert fabula("novel", "list")[1].count("Coast") == 2
+
+
+def test_one_of_several_continuations_is_chosen(fabula: Fabula, stage: Stage) -> None:
+    stage.script = ["Ann ran.", "Ann stayed."]
+    fabula("novel", "new", "Coast")
+    status, out, _ = fabula("novel", "write", "Coast", "--count", "2")
+    assert (status, "Ann ran." in out, "Ann stayed." in out) == (0, True, True)
+    fabula("novel", "choose", "Coast", "2")
+    assert "*2." in fabula("novel", "passages", "Coast")[1]
+
+
+def test_a_novels_settings_chapters_and_prompt_are_shown(fabula: Fabula) -> None:
+    fabula("novel", "new", "Coast", "--language", "zh-Hant")
+    out = fabula("novel", "set", "Coast", "outline=Ann seeks.", "facts=Ann is tall.\nIt is night.")[1]
+    assert "facts: Ann is tall. | It is night." in out
+    assert fabula("novel", "set", "Coast", "colour=red")[0] != 0
+    fabula("novel", "chapter", "Coast", "Two", "--outline", "She finds it.")
+    trace = fabula("novel", "show", "Coast", "--trace")[1]
+    assert "共同作者" in trace
+    assert "Ann seeks." in trace
+
+
+def test_a_notebook_goes_on_and_lists_its_tokens(fabula: Fabula, stage: Stage) -> None:
+    stage.script = [" a time"]
+    fabula("notebook", "new", "Trial", "Once")
+    fabula("notebook", "write", "Trial", "--add", " upon")
+    assert fabula("notebook", "show", "Trial")[1] == "Once upon a time\n"
+    assert fabula("notebook", "show", "Trial", "--tokens")[0] == 0
+
+
+def test_packs_are_listed_added_chosen_and_removed(fabula: Fabula, client: Client) -> None:
+    chat = client.post("/chats", {"title": "Deck"}, 201)
+    fabula("pack", "add", "Sailor", "Talk like a sailor.")
+    assert "narrator.zh-Hans" in fabula("pack", "list")[1]
+    fabula("pack", "use", "Sailor", "--chat", "Deck")
+    assert client.get(f"/chats/{chat['id']}/story")["pack"]
+    assert json.loads(fabula("pack", "export", "Sailor")[1])["content"] == "Talk like a sailor."
+    assert fabula("pack", "rm", "narrator.en")[0] != 0
+    assert fabula("pack", "rm", "Sailor")[0] == 0
+
+
+def test_quick_replies_come_in_and_are_carried_out(
+    fabula: Fabula, client: Client, stage: Stage, tmp_path: Path
+) -> None:
+    stage.script = ["Hello."]
+    rows = [{"label": "hi", "message": "Hi!"}, {"label": "dice", "message": "/roll 1d6"}]
+    file = tmp_path / "Quick.json"
+    file.write_text(json.dumps({"name": "Quick", "qrList": rows}))
+    client.post("/chats", {"title": "Deck"}, 201)
+    assert "/roll" in fabula("replies", "import", str(file))[2]
+    assert fabula("replies", "run", "Deck", "hi")[1] == "Hello.\n"
+    assert fabula("replies", "run", "Deck", "dice")[0] != 0
+
+
+def test_a_group_chat_is_begun(fabula: Fabula, client: Client) -> None:
+    for name in ("Mira", "Bo"):
+        card: Json = {"data": {"name": name, "first_mes": "Ahoy."}}
+        client.post("/characters", {"card": card}, 201)
+    fabula("chat", "new", "Mira", "Bo", "--order", "list")
+    [chat] = client.get("/chats")["chats"]
+    assert (chat["title"], len(chat["story"]["group"]["members"])) == ("Mira, Bo", 2)
+    assert chat["story"]["group"]["order"] == 1
