@@ -22,7 +22,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import cycle
 from pathlib import Path
@@ -30,6 +30,7 @@ from typing import Any
 
 import requests
 from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis.errors import Unsatisfiable
 
 from bench import health
 from bench.abuse_bodies import as_sent, examples, near
@@ -64,6 +65,11 @@ class Seen:
     @property
     def count(self) -> int:
         return sum(self.statuses.values())
+
+    @property
+    def faults(self) -> list[dict[str, Any]]:
+        """What is nobody's fault but ours; 501, 502, 503 and 507 are reasons that are told."""
+        return [row for row in self.failed if row["status"] in (500, HUNG_UP, NO_ANSWER)]
 
     def take(self, method: str, address: str, sent: Any, status: int, answer: bytes, seconds: float) -> None:
         self.statuses[status] += 1
@@ -111,47 +117,61 @@ class Asker:
             return answer.status_code, b"" if endless else answer.raw.read(READ)
 
 
-def by_schema(ask: Asker, document: dict[str, Any], count: int) -> None:
-    """`count` requests, evenly over all operations, half of each meant to be refused."""
+def by_schema(
+    ask: Asker,
+    document: dict[str, Any],
+    count: int,
+    how: settings = GENERATED,
+    *,
+    only: str = "",
+    every: int = 1,
+    wrong: bool = True,
+) -> None:
+    """`count` requests, evenly over all operations; also such as are meant to be refused if `wrong`: looking
+    for some takes a second where nothing can be wrong.
+
+    `only` is a part of their paths; with `every` = 5 a fifth of the operations is asked.
+    """
     import schemathesis
     from schemathesis import GenerationMode
 
     schema = schemathesis.openapi.from_dict(document)
     operations = [found.ok() for found in schema.get_all_operations()]
-    operations = [row for row in operations if not row.path.endswith(LEFT_OUT)]
-    modes = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)
-    each = -(-count // (len(operations) * len(modes)))
-    for operation, mode in ((row, mode) for mode in modes for row in operations):
-        if ask.seen.count >= count:
-            return
-        _asked(ask, operation, mode, each)
+    operations = [row for row in operations if only in row.path and not row.path.endswith(LEFT_OUT)]
+    modes = (GenerationMode.POSITIVE, GenerationMode.NEGATIVE)[: 1 + wrong]
+    kinds = [(row, mode) for mode in modes for row in operations[::every]]
+    while kinds and (left := count - ask.seen.count) > 0:  # some have little that can be varied
+        each = settings(how, max_examples=-(-left // len(kinds)))
+        kinds = [kind for kind in kinds if ask.seen.count < count and _asked(ask, *kind, each)]
 
 
-def _asked(ask: Asker, operation: Any, mode: Any, count: int) -> None:
+def _asked(ask: Asker, operation: Any, mode: Any, how: settings) -> bool:
+    """Whether there was anything to ask."""
     from schemathesis.core.errors import SchemathesisError
 
-    @settings(GENERATED, max_examples=count)
+    @how
     @given(operation.as_strategy(generation_mode=mode))
     def run(case: Any) -> None:
         sent = dict(case.as_transport_kwargs(base_url=ask.address))
         ask(sent.pop("method"), sent.pop("url"), **sent)
 
-    with contextlib.suppress(
-        SchemathesisError, __import__("hypothesis").errors.Unsatisfiable
-    ):  # nothing to make wrong
+    try:
         run()
+    except (SchemathesisError, Unsatisfiable):
+        return False
+    return True
 
 
-def near_shapes(ask: Asker, model: str, count: int) -> None:
+def near_shapes(ask: Asker, model: str, count: int, how: settings = GENERATED) -> None:
     """`count` bodies, evenly over the routes of the dialects."""
     good = examples(model)
     each = -(-count // len(good))
     for (method, path), body in good.items():
-        _near(ask, method, path, body, each)
+        _near(ask, method, path, body, settings(how, max_examples=each))
 
 
-def _near(ask: Asker, method: str, path: str, good: Any, count: int) -> None:
-    @settings(GENERATED, max_examples=count)
+def _near(ask: Asker, method: str, path: str, good: Any, how: settings) -> None:
+    @how
     @given(near(good))
     def run(sent: Any) -> None:
         ask(method, ask.address + path, data=as_sent(sent), headers={"content-type": "application/json"})
@@ -178,10 +198,10 @@ BROKEN = (
 )
 
 
-def broken(ask: Asker, document: dict[str, Any]) -> None:
+def broken(ask: Asker, document: dict[str, Any], bodies: Sequence[bytes] = BROKEN) -> None:
     for path, methods in document["paths"].items():
         for method in {"post", "put", "patch"} & set(methods):
-            for body in BROKEN:
+            for body in bodies:
                 if not path.endswith(LEFT_OUT):
                     headers = {"content-type": "application/json"}
                     ask(
@@ -196,9 +216,9 @@ def broken(ask: Asker, document: dict[str, Any]) -> None:
 
 
 def huge(studio: Studio, path: str, *, told: bool, piece: bytes, size: int) -> bytes:
-    """Sends a body of that size as fast as it goes; the status line of the answer."""
+    """Sends a body of that size, a bracket first, as fast as it goes; the status line of the answer."""
     head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1:{studio.port}\r\nContent-Type: application/json\r\n"
-    head += f"Content-Length: {size}\r\n\r\n" if told else "Transfer-Encoding: chunked\r\n\r\n"
+    head += f"Content-Length: {size + 1}\r\n\r\n[" if told else "Transfer-Encoding: chunked\r\n\r\n1\r\n[\r\n"
     chunk = piece if told else b"%x\r\n%b\r\n" % (len(piece), piece)
     with socket.create_connection(("127.0.0.1", studio.port), PATIENCE_S) as connection:
         connection.sendall(head.encode())
@@ -278,6 +298,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--only", choices=PARTS, action="append")
     parser.add_argument("--requests", type=int, default=0)
+    parser.add_argument("--paths", default="", help="of schema: only routes with this in their path")
     given = parser.parse_args(arguments)
     random.seed(0)
     with (
@@ -286,7 +307,7 @@ def main(arguments: list[str]) -> None:
         hosted(home, engine="short") as studio,
     ):
         for name in given.only or PARTS:
-            PARTS[name](report, studio, given.quick, given.requests)
+            PARTS[name](report, studio, given)
 
 
 def _document(studio: Studio) -> dict[str, Any]:
@@ -301,7 +322,7 @@ def _generated(report: Report, studio: Studio, name: str, run: Callable[[Asker],
     report.heading(name)
     report.measure("requests", ask.seen.count)
     report.measure("time", time.perf_counter() - started, "s")
-    own = [row for row in ask.seen.failed if row["status"] in (500, HUNG_UP, NO_ANSWER)]
+    own = ask.seen.faults
     report.measure("faults: 500, or no answer", len(own), "", at_most(0))
     others = Counter((row["status"], _code(row["told"])) for row in ask.seen.failed if row not in own)
     report.measure("other 5xx, with a reason", sum(others.values()))
@@ -333,21 +354,22 @@ def _waits(report: Report, waits: list[float]) -> None:
     report.measure("health meanwhile, worst", waits[-1], "ms")
 
 
-def _schema(report: Report, studio: Studio, quick: bool, count: int) -> None:
-    wanted = count or (600 if quick else 20_000)
-    _generated(report, studio, "schemathesis", lambda ask: by_schema(ask, _document(studio), wanted))
+def _schema(report: Report, studio: Studio, asked: argparse.Namespace) -> None:
+    document = _document(studio)
+    wanted = asked.requests or (600 if asked.quick else 20_000)
+    _generated(report, studio, "schemathesis", lambda ask: by_schema(ask, document, wanted, only=asked.paths))
 
 
-def _dialects(report: Report, studio: Studio, quick: bool, count: int) -> None:
-    wanted = count or (300 if quick else 5_000)
+def _dialects(report: Report, studio: Studio, asked: argparse.Namespace) -> None:
+    wanted = asked.requests or (300 if asked.quick else 5_000)
     _generated(report, studio, "dialects", lambda ask: near_shapes(ask, STARTER.name, wanted))
 
 
-def _broken(report: Report, studio: Studio, quick: bool, count: int) -> None:
+def _broken(report: Report, studio: Studio, asked: argparse.Namespace) -> None:
     _generated(report, studio, "malformed JSON", lambda ask: broken(ask, _document(studio)))
 
 
-def _huge(report: Report, studio: Studio, quick: bool, count: int) -> None:
+def _huge(report: Report, studio: Studio, asked: argparse.Namespace) -> None:
     report.heading("huge bodies")
     kinds = {"100 MB, told": (True, b"x" * MB, 100 * MB), "100 MB, untold": (False, b"x" * MB, 100 * MB)}
     kinds["60 MB of brackets"] = (True, b"[]," * 320_000, 60 * 960_000)
@@ -366,26 +388,26 @@ def _huge(report: Report, studio: Studio, quick: bool, count: int) -> None:
         _waits(report, waits)
 
 
-def _slow(report: Report, studio: Studio, quick: bool, count: int) -> None:
+def _slow(report: Report, studio: Studio, asked: argparse.Namespace) -> None:
     report.heading("clients that trickle")
     before = studio.resident()
     with asked_for_health(studio) as waits:
-        found = trickling(studio, 20 if quick else 200, 60.0)
+        found = trickling(studio, 20 if asked.quick else 200, 60.0)
     for name, value in found.items():
         report.measure(name, value)
     _memory(report, studio, before)
     _waits(report, waits)
 
 
-def _idle(report: Report, studio: Studio, quick: bool, count: int) -> None:
-    number = 100 if quick else 1000
+def _idle(report: Report, studio: Studio, asked: argparse.Namespace) -> None:
+    number = 100 if asked.quick else 1000
     report.heading(f"{number} idle event streams")
     before = studio.resident()
     started = time.perf_counter()
     opened = streams(studio, number)
     report.measure("opened in", time.perf_counter() - started, "s")
     with asked_for_health(studio) as waits:
-        time.sleep(5 if quick else 35)  # two rounds of pings
+        time.sleep(5 if asked.quick else 35)  # two rounds of pings
     _memory(report, studio, before)
     report.measure("memory of each", (studio.resident() - before) / number / 1024, "KiB")
     _waits(report, waits)
