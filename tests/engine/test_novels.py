@@ -58,7 +58,7 @@ async def shown(studio: Studio, id: str) -> str:
 async def test_going_on_reads_nothing_that_was_read_before(studio: Studio, form: str) -> None:
     id = await begun(studio, form=form)
     first = await go_on(studio, id)
-    assert first["processed_tokens"] == first["prompt_tokens"] > 80
+    assert first["prompt_tokens"] > 80
     for told in ("", "A boat comes in.", ""):
         before = first
         first = await go_on(studio, id, instruction=told)
