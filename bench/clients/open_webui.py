@@ -31,6 +31,7 @@ QUIET = {
     "ENABLE_TITLE_GENERATION": "false",
     "ENABLE_VERSION_UPDATE_CHECK": "false",
     "WEBUI_SECRET_KEY": "for-this-run-only",
+    "FROM_INIT_PY": "true",  # as its own command starts it: the page lies in the package
 }
 
 

@@ -11,7 +11,7 @@ from talking import Client
 
 from fabula.core.sampling import Sampling
 from fabula.core.worker import Prompt
-from fabula.engine.scripted import Reply, Script
+from fabula.engine.scripted import Reply, Script, ScriptedWorker
 from fabula.server.run import serve
 from fabula.store.home import Home
 
@@ -54,6 +54,11 @@ class Scripted:
 
     def _play(self, prompt: Prompt, sampling: Sampling) -> Reply | str:
         return self.says(prompt, sampling) if callable(self.says) else self.says
+
+    @property
+    def writer(self) -> ScriptedWorker:
+        """The worker that wrote last, and knows what it was asked."""
+        return next(worker for worker in reversed(self.stage.workers) if worker.samplings)
 
     @property
     def address(self) -> str:

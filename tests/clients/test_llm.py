@@ -90,7 +90,7 @@ def test_a_conversation_goes_on(llm: Run, model: str, scripted: Scripted) -> Non
 @pytest.mark.parametrize(("model", "limit"), [("fabula", "max_tokens"), ("ollama/tiny", "num_predict")])
 def test_options_reach_the_model(llm: Run, model: str, limit: str, scripted: Scripted) -> None:
     answer = llm("-m", model, "-o", "temperature", "0.3", "-o", "seed", "7", "-o", limit, "3", "Hello")
-    asked = scripted.stage.worker.samplings[-1]
+    asked = scripted.writer.samplings[-1]
     assert (asked.temperature, asked.seed, asked.max_tokens) == (0.3, 7, 3)
     assert answer.stdout.strip() == "Hello there"
 
@@ -100,7 +100,7 @@ def test_a_schema_reaches_the_model(llm: Run, model: str, scripted: Scripted) ->
     scripted.says = '{"animal": "fox"}'
     answer = llm("-m", model, "--schema", "animal, legs int", "An animal")
     assert json.loads(answer.stdout) == {"animal": "fox"}
-    assert "animal" in scripted.stage.worker.samplings[-1].json_schema
+    assert "animal" in scripted.writer.samplings[-1].json_schema
 
 
 @BOTH
