@@ -11,11 +11,12 @@ from typing import Any
 
 import pytest
 
+import fabula
 from fabula.core import errors, texts
 from fabula.core.errors import FabulaError
 from fabula.store.settings import SETTINGS
 
-ROOT = Path(errors.__file__).parent.parent
+ROOT = Path(fabula.__file__).parent
 PLACEHOLDER = re.compile(r"\{(\w+)(?::(\w+))?\}")
 CHINESE = [language for language in texts.LANGUAGES if language != "en"]
 
