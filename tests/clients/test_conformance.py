@@ -233,6 +233,15 @@ def test_a_client_that_leaves_frees_the_engine(
     until(lambda: scripted.stage.stopped > stopped, 10)
 
 
+@ways()
+def test_signs_of_life_in_a_silent_stream_are_no_text(
+    way: Way, play: Ask, scripted: Scripted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fabula.server.sse.PING_S", 0.05)
+    scripted.says = Reply("Late", delay_s=0.4)
+    assert play("stream")["text"].strip() == "Late"
+
+
 # ── several at once ─────────────────────────────────────────────────────────────────────────────────────
 
 
