@@ -102,6 +102,7 @@ class Remotes:
             raise BadParameter(
                 "at_a_time", f"{at_a_time}", phrase("expected.whole_range", low=1, high=MOST_AT_A_TIME)
             )
+        _check_key(key)
         place = address(url)
         far = await reach(place)
         kind = kinds.check(kind) if kind else await self._recognized(name, place, key, far)
@@ -125,6 +126,7 @@ class Remotes:
     def set_key(self, name: str, key: str) -> None:
         """ "" = none. Raises RemoteNotFound."""
         self.get(name)
+        _check_key(key)
         secrets.keep(self._home, TABLE, name, {"key": key} if key else {})
 
     def remove(self, name: str) -> None:
@@ -322,3 +324,9 @@ def _answered(row: Mapping[str, Any]) -> Answered:
         for offered in row["offers"]
     )
     return Answered(reach=row["reach"], offers=offers, at=float(row["at"]))
+
+
+def _check_key(key: str) -> None:
+    """It has to fit into a header. Raises BadParameter, which does not tell it."""
+    if not (key.isascii() and key.isprintable()):
+        raise BadParameter("key", "…", phrase("expected.text"))
