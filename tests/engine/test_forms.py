@@ -53,3 +53,11 @@ async def test_a_refusal_does_not_touch_a_good_form_beside_it(worker: LlamaCppWo
     *answers, one, two, three = await asyncio.gather(*good, *bad, return_exceptions=True)
     assert [json.loads(str(answer)) for answer in answers] == [0, 1, 2, 3]
     assert all(isinstance(refusal, BadParameter) for refusal in (one, two, three))
+
+
+async def test_an_object_is_written_on_one_line(worker: LlamaCppWorker) -> None:
+    """Free to break lines, this model breaks them until its limit."""
+    fields = {"name": {"type": "string", "maxLength": 20}, "age": {"type": "integer", "maximum": 99}}
+    schema = {"type": "object", "properties": fields, "required": [*fields], "additionalProperties": False}
+    text = await ask(worker, {"json_schema": schema}, max_tokens=60)
+    assert json.dumps(json.loads(text), ensure_ascii=False) == text

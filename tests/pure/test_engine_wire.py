@@ -105,11 +105,8 @@ def test_adaptive_p_comes_last_and_only_when_asked_for() -> None:
 
 
 def test_a_form_is_sent_in_the_engines_words() -> None:
-    assert wire.body(Prompt(("x",)), Sampling(json_schema='{"type":"integer"}'), effective())[
-        "json_schema"
-    ] == {"type": "integer"}
-    grammar = wire.body(Prompt(("x",)), Sampling(regex=r"a/b\/c"), effective())["grammar"]
-    assert grammar == "%llguidance {}\nstart: /a\\/b\\/c/"
+    asked = wire.body(Prompt(("x",)), Sampling(json_schema='{"type":"integer"}'), effective())
+    assert asked["json_schema"] == {"type": "integer", "x-guidance": wire.ON_ONE_LINE}
 
 
 def effective() -> dict[str, object]:
