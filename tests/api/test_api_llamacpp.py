@@ -146,9 +146,7 @@ def test_a_preset_is_laid_under_the_body(root: httpx.Client, stage: Stage) -> No
     assert stage.worker.samplings[-1].top_k == 3
 
 
-def test_an_image_reaches_a_model_that_sees(
-    home: Home, started: Callable[[], Client], stage: Stage
-) -> None:
+def test_an_image_reaches_a_model_that_sees(home: Home, started: Callable[[], Client], stage: Stage) -> None:
     tiny_model.write(home.models / "seer-Q4_0.gguf")
     tiny_model.write(home.models / "mmproj-seer-F16.gguf", **{"general.type": "mmproj"})
     with httpx.Client(base_url=started().address, timeout=30) as root:

@@ -117,7 +117,7 @@ class Letters:
 @pytest.fixture
 async def told(studio: Studio, api: httpx.AsyncClient) -> tuple[httpx.AsyncClient, str]:
     """A chat whose passages are found by letters."""
-    studio.memories._embeds = Letters()
+    studio.memories.recall.embeds = Letters()
     made = (await api.post("/characters", json={"card": MIRA})).json()
     chat = (await api.post("/chats", json={"character_id": made["id"], "model": "tiny"})).json()
     return api, f"/chats/{chat['id']}"
@@ -142,11 +142,11 @@ async def test_what_is_written_in_the_background_gives_way_to_a_turn(studio: Stu
     async def for_ever() -> None:
         await asyncio.sleep(60)
 
-    task: asyncio.Task[Any] = asyncio.create_task(for_ever())
-    studio.memories._writing["c"] = task
+    studio.memories.afterwards.begin("c", for_ever())
+    await asyncio.sleep(0)
     studio.memories.begun("c")
-    with pytest.raises(asyncio.CancelledError):
-        await task
+    await asyncio.sleep(0.01)
+    assert "c" not in studio.memories.afterwards
 
 
 def test_a_summary_is_written_before_the_window_is_cut_and_told_from_the_cut_on(

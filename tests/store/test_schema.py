@@ -157,6 +157,13 @@ def fill_0013(connection: Connection) -> None:
     connection.execute(text("INSERT INTO imports VALUES ('ann', 'd', 'chats', 'c', 1.0)"))
 
 
+def fill_0014(connection: Connection) -> None:
+    """And a document that the novel knows."""
+    fill_0013(connection)
+    values = "('o', 'ann', 'n', 'document', 'a.txt', '', '', 0, 1.0, 1.0, 'The sea.')"
+    connection.execute(text(f"INSERT INTO novel_memories VALUES {values}"))
+
+
 FILLED: dict[str, Callable[[Connection], None]] = {
     "0001": fill_0001,
     "0002": fill_0002,
@@ -171,6 +178,7 @@ FILLED: dict[str, Callable[[Connection], None]] = {
     "0011": fill_0011,
     "0012": fill_0012,
     "0013": fill_0013,
+    "0014": fill_0014,
 }
 """For each step a database of that time with data in it. A new step adds its own."""
 

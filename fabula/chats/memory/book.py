@@ -6,18 +6,18 @@ goes wrong then is no error of a turn: it is kept and told with the chat's memor
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from fabula.chats import shelf as chats_shelf
 from fabula.chats.book import Chats
-from fabula.chats.memory import passages, shelf, told, writing
-from fabula.chats.memory.embedding import Embedder, Embeds
+from fabula.chats.memory import shelf, told, writing
+from fabula.chats.memory.afterwards import Afterwards
+from fabula.chats.memory.embedding import Embeds
+from fabula.chats.memory.recall import Recall
 from fabula.chats.memory.records import Kind, Memory, MemorySettings, Passage, Remembered
 from fabula.chats.records import Chat, PathMessage
 from fabula.chats.replies import Aside, Companion, Replies
@@ -43,8 +43,9 @@ class Memories(Companion):
 
     def __init__(self, database: Database, chats: Chats, turns: Turns, replies: Replies, embeds: Embeds):
         self._database, self._chats, self._turns = database, chats, turns
-        self._replies, self._embeds = replies, embeds
-        self._writing: dict[str, asyncio.Task[None]] = {}
+        self._replies = replies
+        self.recall = Recall(database, embeds)
+        self.afterwards = Afterwards()
         self._problems: dict[tuple[str, str], FabulaError] = {}  # by chat, and what was tried
 
     # ── what is kept ────────────────────────────────────────────────────────────────────────────────
@@ -66,7 +67,7 @@ class Memories(Companion):
             "facts": [_row(one) for one in remembered.facts],
             "summaries": summaries,
             "documents": [_row(one) | {"text": "", "size": len(one.text)} for one in remembered.documents],
-            "writing": chat_id in self._writing,
+            "writing": chat_id in self.afterwards,
             "problem": problem.kept() if problem else None,
         }
 
@@ -78,7 +79,7 @@ class Memories(Companion):
             if changes.get(name, "off") not in ("off", 0) and not is_story(chat):
                 raise BadParameter(name, f"{changes[name]}", phrase("expected.of_a_story"))
         if changes.get("embedder"):
-            self._embeds.chosen(changes["embedder"])
+            self.recall.embeds.chosen(changes["embedder"])
         return await self._database.write(lambda c: shelf.set_settings(c, owner, chat_id, changes))
 
     async def add(self, owner: str, chat_id: str, kind: Kind, text: str, name: str = "") -> Memory:
@@ -102,7 +103,7 @@ class Memories(Companion):
 
     def _embedder_row(self, settings: MemorySettings) -> dict[str, Any] | None:
         with contextlib.suppress(FabulaError):
-            chosen = self._embeds.chosen(settings.embedder)
+            chosen = self.recall.embeds.chosen(settings.embedder)
             return {"model": chosen.model, "weak": chosen.weak}
         return None
 
@@ -110,23 +111,14 @@ class Memories(Companion):
 
     def begun(self, chat_id: str) -> None:
         """A turn begins: what is written for the chat in the background gives way."""
-        if task := self._writing.get(chat_id):
-            task.cancel()
+        self.afterwards.interrupt(chat_id)
 
     def settled(self, owner: str, chat_id: str) -> None:
         """A turn has ended."""
-        self._writing[chat_id] = task = asyncio.create_task(self._after(Caller(owner), chat_id))
-        task.add_done_callback(lambda done: self._ended(chat_id, done))
+        self.afterwards.begin(chat_id, self._after(Caller(owner), chat_id))
 
     async def close(self) -> None:
-        tasks = list(self._writing.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-    def _ended(self, chat_id: str, task: asyncio.Task[None]) -> None:
-        if self._writing.get(chat_id) is task:
-            del self._writing[chat_id]
+        await self.afterwards.close()
 
     async def _after(self, caller: Caller, chat_id: str) -> None:
         try:
@@ -241,34 +233,8 @@ class Memories(Companion):
         _, first, _ = await self._window(owner, chat_id)
         sources = {document.id: document.text for document in remembered.documents}
         sources |= {message.version_id: message.text for message in path[:first]}
-        if not sources:
-            return []
-        embedder = self._embeds.chosen(remembered.settings.embedder)
-        await self._embed(owner, chat_id, embedder, sources)
-        [vector] = await self._embeds.vectors(embedder, [text[-passages.LONGEST :]])
-        kept = await self._database.read(lambda c: shelf.passages(c, chat_id, embedder.key, sources))
-        count = remembered.settings.recall
-        return await asyncio.to_thread(
-            passages.nearest, passages.packed(vector), kept, count, centred=embedder.weak
-        )
-
-    async def _embed(self, owner: str, chat_id: str, embedder: Embedder, sources: Mapping[str, str]) -> None:
-        """Vectors for what has none of this model yet."""
-        known = await self._database.read(lambda c: shelf.known(c, chat_id, embedder.key))
-        for id, text in sources.items():
-            fresh = passages.passages(id, text) if id not in known else []
-            if fresh:
-                vectors = await self._embeds.vectors(embedder, [passage.text for passage in fresh])
-                blobs = [passages.packed(vector) for vector in vectors]
-                keeping = partial(
-                    shelf.keep,
-                    owner=owner,
-                    chat_id=chat_id,
-                    embedder=embedder.key,
-                    passages=fresh,
-                    vectors=blobs,
-                )
-                await self._database.write(keeping)
+        settings = remembered.settings
+        return await self.recall.found(owner, chat_id, settings.embedder, sources, text, settings.recall)
 
 
 def _row(memory: Memory) -> dict[str, Any]:

@@ -1,12 +1,16 @@
-"""What chats remember, in the database. Knows no prompt and no engine."""
+"""What chats and novels remember, in the database. Knows no prompt and no engine.
+
+Both keep it alike, each in tables of its own: `of` names them.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, Row, Table, delete, insert, select, update
 
 from fabula.chats import rows
 from fabula.chats.memory.records import Kind, Memory, MemorySettings, Passage, Remembered
@@ -14,24 +18,36 @@ from fabula.core.errors import MemoryNotFound
 from fabula.store.ids import new_id
 from fabula.store.schema.memory import memories, memory_passages, memory_settings
 
+
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """Where it is kept. `whose` is the column of the id; `find` raises where that is not the owner's."""
+
+    memories: Table
+    passages: Table
+    whose: str
+    find: Callable[[Connection, str, str], Row[Any]]
+
+
+CHATS = Tables(memories, memory_passages, "chat_id", rows.find_chat)
 _FIELDS = ("id", "kind", "text", "name", "upto_id", "covered", "edited", "created_at", "updated_at")
 
 
 def read(connection: Connection, owner: str, chat_id: str) -> Remembered:
     """Raises ChatNotFound."""
-    rows.find_chat(connection, owner, chat_id)
-    columns = memories.c
-    query = select(*(columns[name] for name in _FIELDS)).where(columns.chat_id == chat_id)
+    return replace(kept(connection, owner, chat_id), settings=settings(connection, chat_id))
+
+
+def kept(connection: Connection, owner: str, id: str, of: Tables = CHATS) -> Remembered:
+    """But for the settings. Raises ChatNotFound or NovelNotFound."""
+    of.find(connection, owner, id)
+    columns = of.memories.c
+    query = select(*(columns[name] for name in _FIELDS)).where(columns[of.whose] == id)
     found = [Memory(**row) for row in connection.execute(query.order_by(columns.created_at)).mappings()]
     by_kind = {
         kind: tuple(one for one in found if one.kind == kind) for kind in ("fact", "summary", "document")
     }
-    return Remembered(
-        settings=settings(connection, chat_id),
-        facts=by_kind["fact"],
-        summaries=by_kind["summary"],
-        documents=by_kind["document"],
-    )
+    return Remembered(facts=by_kind["fact"], summaries=by_kind["summary"], documents=by_kind["document"])
 
 
 def settings(connection: Connection, chat_id: str) -> MemorySettings:
@@ -53,15 +69,16 @@ def set_settings(
 def add(
     connection: Connection,
     owner: str,
-    chat_id: str,
+    id: str,
     kind: Kind,
     text: str,
     *,
     name: str = "",
     upto_id: str = "",
     covered: str = "",
+    of: Tables = CHATS,
 ) -> Memory:
-    rows.find_chat(connection, owner, chat_id)
+    of.find(connection, owner, id)
     now = time.time()
     made = Memory(
         id=new_id(),
@@ -73,8 +90,8 @@ def add(
         created_at=now,
         updated_at=now,
     )
-    values = {field: getattr(made, field) for field in _FIELDS}
-    connection.execute(insert(memories).values(owner_id=owner, chat_id=chat_id, **values))
+    values = {field: getattr(made, field) for field in _FIELDS} | {of.whose: id}
+    connection.execute(insert(of.memories).values(owner_id=owner, **values))
     return made
 
 
@@ -88,17 +105,18 @@ def edit(connection: Connection, owner: str, chat_id: str, id: str, text: str) -
     return _one(connection, owner, chat_id, id)
 
 
-def remove(connection: Connection, owner: str, chat_id: str, id: str) -> None:
+def remove(connection: Connection, owner: str, whose: str, id: str, of: Tables = CHATS) -> None:
     """With the passages of a document. Raises MemoryNotFound."""
-    mine = _one(connection, owner, chat_id, id)
-    connection.execute(delete(memory_passages).where(memory_passages.c.source_id == mine.id))
-    connection.execute(delete(memories).where(memories.c.id == mine.id))
+    mine = _one(connection, owner, whose, id, of)
+    connection.execute(delete(of.passages).where(of.passages.c.source_id == mine.id))
+    connection.execute(delete(of.memories).where(of.memories.c.id == mine.id))
 
 
-def _one(connection: Connection, owner: str, chat_id: str, id: str) -> Memory:
-    rows.find_chat(connection, owner, chat_id)
-    columns = memories.c
-    query = select(*(columns[name] for name in _FIELDS)).where(columns.id == id, columns.chat_id == chat_id)
+def _one(connection: Connection, owner: str, whose: str, id: str, of: Tables = CHATS) -> Memory:
+    of.find(connection, owner, whose)
+    columns = of.memories.c
+    query = select(*(columns[name] for name in _FIELDS))
+    query = query.where(columns.id == id, columns[of.whose] == whose)
     row = connection.execute(query).mappings().one_or_none()
     if row is None:
         raise MemoryNotFound(id)
@@ -108,26 +126,27 @@ def _one(connection: Connection, owner: str, chat_id: str, id: str) -> Memory:
 # ── passages ────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def known(connection: Connection, chat_id: str, embedder: str) -> set[str]:
-    """The sources of a chat whose passages have vectors of this model."""
-    columns = memory_passages.c
-    query = select(columns.source_id).where(columns.chat_id == chat_id, columns.embedder == embedder)
+def known(connection: Connection, id: str, embedder: str, of: Tables = CHATS) -> set[str]:
+    """The sources of a chat or novel whose passages have vectors of this model."""
+    columns = of.passages.c
+    query = select(columns.source_id).where(columns[of.whose] == id, columns.embedder == embedder)
     return set(connection.scalars(query.distinct()))
 
 
 def keep(
     connection: Connection,
     owner: str,
-    chat_id: str,
+    id: str,
     embedder: str,
     passages: Sequence[Passage],
     vectors: Sequence[bytes],
+    of: Tables = CHATS,
 ) -> None:
     """Vectors are float32, little-endian. Passages that are there already stay."""
-    there = known(connection, chat_id, embedder)
+    there = known(connection, id, embedder, of)
     fresh = [
         {
-            "chat_id": chat_id,
+            of.whose: id,
             "source_id": passage.source_id,
             "number": passage.number,
             "embedder": embedder,
@@ -139,16 +158,26 @@ def keep(
         if passage.source_id not in there
     ]
     if fresh:
-        connection.execute(insert(memory_passages), fresh)
+        connection.execute(insert(of.passages), fresh)
+
+
+def forget(
+    connection: Connection, id: str, embedder: str, sources: Collection[str], of: Tables = CHATS
+) -> None:
+    """The passages of these sources."""
+    columns = of.passages.c
+    for source in sources:
+        mine = (columns[of.whose] == id, columns.embedder == embedder, columns.source_id == source)
+        connection.execute(delete(of.passages).where(*mine))
 
 
 def passages(
-    connection: Connection, chat_id: str, embedder: str, sources: Collection[str]
+    connection: Connection, id: str, embedder: str, sources: Collection[str], of: Tables = CHATS
 ) -> list[tuple[Passage, bytes]]:
     """Those of these sources, with their vectors."""
-    columns = memory_passages.c
+    columns = of.passages.c
     query = select(columns.source_id, columns.number, columns.text, columns.vector)
-    query = query.where(columns.chat_id == chat_id, columns.embedder == embedder)
+    query = query.where(columns[of.whose] == id, columns.embedder == embedder)
     query = query.order_by(columns.source_id, columns.number)
     return [
         (Passage(row.source_id, row.number, row.text), row.vector)

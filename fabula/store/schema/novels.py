@@ -7,7 +7,20 @@ called and told with, the order of its chapters, and of a chapter the version th
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, Column, Double, ForeignKey, Index, Integer, String, Table, Text, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
 
 from fabula.store.schema.base import metadata
 
@@ -47,6 +60,7 @@ novel_chapters = Table(
     Column("summary", Text, nullable=False),
     Column("version_id", String(64), nullable=False),  # the version that is shown, "" = no text
     Column("created_at", Double, nullable=False),
+    Column("summed", JSON),  # what of the text the summary covers: {upto, digest, edited}; null = none of it
     Index(None, "novel_id"),
 )
 
@@ -105,4 +119,33 @@ novel_changes = Table(
     Column("state", String(16), nullable=False),  # done, undone, or dropped
     Column("created_at", Double, nullable=False),
     Index(None, "novel_id", "state", "revision"),
+)
+
+novel_memories = Table(
+    "novel_memories",  # as `memories` of chats; a novel has documents
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("owner_id", String(64), nullable=False),
+    _of_a_novel(),
+    Column("kind", String(16), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("upto_id", String(64), nullable=False),
+    Column("covered", String(64), nullable=False),
+    Column("edited", Boolean, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("updated_at", Double, nullable=False),
+    Column("text", Text, nullable=False),
+    Index(None, "novel_id", "kind", "created_at"),
+)
+
+novel_memory_passages = Table(
+    "novel_memory_passages",
+    metadata,
+    Column("novel_id", String(64), ForeignKey("novels.id", ondelete="CASCADE"), primary_key=True),
+    Column("source_id", String(64), primary_key=True),  # a document, or a digest of a stretch of text
+    Column("number", Integer, primary_key=True),  # within its source
+    Column("embedder", String(200), primary_key=True),
+    Column("owner_id", String(64), nullable=False),
+    Column("text", Text, nullable=False),
+    Column("vector", LargeBinary, nullable=False),  # float32, little-endian, of length 1
 )
