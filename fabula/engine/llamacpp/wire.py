@@ -136,8 +136,11 @@ def _form(sampling: Sampling) -> dict[str, Any]:
 
 
 ON_ONE_LINE = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
-"""How llguidance, the engine's grammar library, is told to allow no other white space. With any of it, which is
-its default, a small model writes line breaks until its limit (measured: the starter, two replies of three)."""
+"""How llguidance, the engine's grammar library, is told to allow no other white space.
+
+By default it allows any, and a small model then writes line breaks until its limit (measured: the starter, two
+replies of three).
+"""
 
 
 def _on_one_line(schema: Any) -> Any:
