@@ -146,7 +146,9 @@ def fill_0012(connection: Connection) -> None:
     fill_0011(connection)
     novel = "('n', 'ann', 'novel', 'Coast', '', '{}', '{}', '[\"h\"]', '{}', 2, 1.0, 2.0, NULL)"
     connection.execute(text(f"INSERT INTO novels VALUES {novel}"))
-    connection.execute(text("INSERT INTO novel_chapters VALUES ('h', 'ann', 'n', '', '', '', '', 'x', 1.0)"))
+    columns = "(id, owner_id, novel_id, title, outline, notes, summary, version_id, created_at)"
+    chapter = "('h', 'ann', 'n', '', '', '', '', 'x', 1.0)"
+    connection.execute(text(f"INSERT INTO novel_chapters {columns} VALUES {chapter}"))
     version = "('x', 'ann', 'n', 'h', '', 1, 0, 0, 'written', '', 4, 1, 1.0, '[{\"text\": \"Fog.\"}]', NULL)"
     connection.execute(text(f"INSERT INTO novel_versions VALUES {version}"))
 

@@ -162,8 +162,10 @@ class Memories(Companion):
         if not text:
             raise NothingToSum(chat_id)
         self._problems.pop((chat_id, SUMMARY), None)
-        mark = {"upto_id": path[-1].id, "covered": told.covered(path)}
-        return await self._database.write(lambda c: shelf.add(c, owner, chat_id, "summary", text, **mark))
+        last, covers = path[-1].id, told.covered(path)
+        return await self._database.write(
+            lambda c: shelf.add(c, owner, chat_id, "summary", text, upto_id=last, covered=covers)
+        )
 
     async def _behind(self, caller: Caller, chat_id: str, words: int) -> str:
         """Behind the last reply: only the question is read."""
