@@ -138,8 +138,8 @@ def _form(sampling: Sampling) -> dict[str, Any]:
 ON_ONE_LINE = {"whitespace_flexible": False, "item_separator": ", ", "key_separator": ": "}
 """How llguidance, the engine's grammar library, is told to allow no other white space.
 
-By default it allows any, and a small model then writes line breaks until its limit (measured: the starter, two
-replies of three).
+By default it allows any, and a small model then writes line breaks until its limit (measured: the
+starter, two replies of three).
 """
 
 
