@@ -81,7 +81,7 @@ def test_an_image_stands_where_its_marker_is() -> None:
     assert len(given.images) == 1
 
 
-@pytest.mark.parametrize("text", ["no marker", f"{parse.MARKER}{parse.MARKER}"])
+@pytest.mark.parametrize("text", ["no marker", f"{parse.MARKER}{parse.MARKER}"], ids=["none", "two"])
 def test_markers_and_images_are_as_many(text: str) -> None:
     with pytest.raises(BadParameter) as refusal:
         parse.completion({"prompt": {"prompt_string": text, "multimodal_data": [PIXEL]}})
