@@ -31,6 +31,8 @@ from fabula.chats.lorebooks.library import Lorebooks
 from fabula.chats.memory.book import Memories
 from fabula.chats.memory.embedding import ModelEmbeds
 from fabula.chats.novels.book import Novels
+from fabula.chats.novels.memory import NovelMemories
+from fabula.chats.novels.summing import Summaries
 from fabula.chats.novels.writing import NovelWriting
 from fabula.chats.packs import Packs
 from fabula.chats.personas import Personas
@@ -173,10 +175,20 @@ class Studio:
             self.chats, self.turns, self.live, self.journal, self.find_model, self.presets, self.stories
         )
         self.novels = Novels(self.database, self.events)
-        self.novel_writing = NovelWriting(
-            self.database, self.novels, self.turns, self.live, self.journal, self.find_model, self.presets
-        )
         embeds = ModelEmbeds(self.measures, self.beside, self.find_model, STARTER.name)
+        self.novel_summaries = Summaries(self.novels, self.turns, self.find_model)
+        self.novel_memories = NovelMemories(self.database, self.novels, embeds, self.novel_summaries)
+        self.novel_writing = NovelWriting(
+            self.database,
+            self.novels,
+            self.turns,
+            self.live,
+            self.journal,
+            self.find_model,
+            self.presets,
+            self.novel_memories,
+            self.novel_summaries,
+        )
         self.memories = Memories(self.database, self.chats, self.turns, self.replies, embeds)
         self.replies.companion = self.memories
 
@@ -219,6 +231,7 @@ class Studio:
         await self.batches.close()
         await self.live.close()
         await self.memories.close()
+        await self.novel_summaries.close()
         if self._in_background:
             self._in_background.cancel()
             await asyncio.gather(self._in_background, return_exceptions=True)

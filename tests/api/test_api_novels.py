@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
+import httpx
 from stage import SLOWLY, Stage
 from talking import Client, text_of
 
 from fabula.app import Studio
+from fabula.chats.memory.embedding import Embedder
+from fabula.chats.memory.writing import ROOM
 from fabula.chats.novels.writing import Spot
+from fabula.core.sampling import Sampling
 from fabula.core.seams import Event
+from fabula.core.worker import Prompt
 from fabula.prompt.novel.model import anchor
 
 NEW = {"title": "Coast", "chapters": [{"title": "One", "text": "The fog came."}]}
@@ -152,6 +159,97 @@ def test_chapters_are_added_moved_summed_up_and_removed(client: Client, stage: S
     left = client.post(f"{path}/{first['id']}/remove", {"revision": summed["revision"]})
     refused = client.post(f"{path}/{second['id']}/remove", {"revision": left["revision"]}, 400)
     assert (len(left["chapters"]), refused["error"]["code"]) == (1, "bad_parameter")
+
+
+LONG = {"title": "Coast", "chapters": [{"title": "One", "text": "She counted the lamps.\n\n" * 400}]}
+
+
+def wait_for(done: Callable[[], bool]) -> None:
+    for _ in range(500):
+        if done():
+            return
+        time.sleep(0.02)
+    raise AssertionError("it never came")
+
+
+def test_a_chapter_is_summed_up_by_itself_when_the_window_has_lost_some_of_it(
+    client: Client, stage: Stage
+) -> None:
+    def says(prompt: Prompt, sampling: Sampling) -> str:
+        return "Ann counted." if sampling.max_tokens == 20 * ROOM else " She went on."
+
+    stage.script = says
+    settings = {"summary": "auto", "words": 20}
+    novel = client.post("/novels", LONG | {"settings": settings, "sampling": {"max_tokens": 50}}, 201)
+    path = f"/novels/{novel['id']}"
+    write(client, "novels", novel["id"], load={"context": 700})
+    wait_for(lambda: client.get(f"{path}/memory")["summaries"] != [])
+    [summary] = client.get(f"{path}/memory")["summaries"]
+    assert (summary["text"], summary["edited"], summary["stale"]) == ("Ann counted.", False, False)
+    write(client, "novels", novel["id"])  # whoever saw the novel before can still write
+    assert "Ann counted." in client.post(f"{path}/prompt", {})["text"]
+    chapter = novel["chapters"][0]["id"]
+    changed = {"revision": client.get(path)["revision"], "text": "A", "start": 0, "end": 3}
+    client.call("PUT", f"{path}/chapters/{chapter}/text", json=changed)
+    assert client.get(f"{path}/memory")["summaries"][0]["stale"] is True
+    write(client, "novels", novel["id"])
+    wait_for(lambda: not client.get(f"{path}/memory")["summaries"][0]["stale"])
+
+
+def test_a_summary_that_a_person_wrote_is_not_written_anew_by_itself(client: Client, stage: Stage) -> None:
+    stage.script = [" She went on."]
+    novel = client.post("/novels", LONG | {"settings": {"summary": "auto"}}, 201)
+    path = f"/novels/{novel['id']}"
+    chapter = novel["chapters"][0]["id"]
+    client.call("PATCH", f"{path}/chapters/{chapter}", json={"revision": 1, "summary": "Mine."})
+    write(client, "novels", novel["id"], load={"context": 700}, sampling={"max_tokens": 50})
+    wait_for(lambda: not client.get(f"{path}/memory")["writing"])
+    [summary] = client.get(f"{path}/memory")["summaries"]
+    assert (summary["text"], summary["edited"]) == ("Mine.", True)
+
+
+class Letters:
+    """Vectors that count letters: alike where the words are."""
+
+    def chosen(self, named: str) -> Embedder:
+        return Embedder("letters", weak=False)
+
+    async def vectors(self, embedder: Embedder, texts: Sequence[str]) -> list[Sequence[float]]:
+        return [[float(text.lower().count(one)) for one in "abcdefghijklmnopqrstuvwxyz"] for text in texts]
+
+
+async def test_documents_and_lost_text_are_found_told_and_forgotten(
+    studio: Studio, api: httpx.AsyncClient
+) -> None:
+    studio.novel_memories.recall.embeds = Letters()
+    text = "Whales jump.\n\n" + "Bread and rye.\n\n" * 9
+    body = {"model": "tiny", "settings": {"recall": 1}, "chapters": [{"title": "One", "text": text}]}
+    novel = (await api.post("/novels", json=body)).json()
+    path = f"/novels/{novel['id']}"
+    file = {"name": "map.txt", "text": "Zzz zzz. " * 80 + "\nThe quay lies north."}
+    made = (await api.post(f"{path}/memory/documents", json=file)).json()
+    looked = (await api.post(f"{path}/prompt", json={"instruction": "The quay lies north."})).json()
+    assert ("recalled", "map.txt", "stays") in [
+        (one["source"], one["label"], one["reason"]) for one in looked["segments"]
+    ]
+    start = {"start": [novel["chapters"][0]["id"], text.index("Bread")]}
+    await studio.novels.remember("local", novel["id"], start)
+    found = (await api.get(f"{path}/memory/passages", params={"q": "jumping whales"})).json()["passages"]
+    assert found[0]["text"] == "Whales jump."
+    assert (await api.delete(f"{path}/memory/documents/{made['id']}")).status_code == 204
+    assert (await api.get(f"{path}/memory")).json()["documents"] == []
+    assert (await api.delete(f"{path}/memory/documents/{made['id']}")).status_code == 404
+    refused = await api.patch(path, json={"revision": 1, "settings": {"words": 1}})
+    assert refused.status_code == 400
+
+
+def test_what_cannot_be_recalled_disturbs_no_passage_and_is_told(client: Client, stage: Stage) -> None:
+    stage.script = [" It stayed."]
+    novel = client.post("/novels", NEW | {"settings": {"recall": 2}}, 201)
+    path = f"/novels/{novel['id']}/memory"
+    client.post(f"{path}/documents", {"name": "notes.txt", "text": "The lamp burns oil."}, 201)
+    write(client, "novels", novel["id"])
+    assert client.get(path)["problem"]["code"]
 
 
 def test_a_novel_goes_out_and_comes_in_as_markdown(client: Client) -> None:

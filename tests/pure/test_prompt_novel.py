@@ -13,9 +13,11 @@ from story_truth import Counted
 from fabula.chats.novels import exchange, pieces
 from fabula.core.errors import ContextExceeded
 from fabula.prompt.lore.entry import Entry
-from fabula.prompt.novel.layout import Given, NovelPrompt, novel_prompt
+from fabula.prompt.lore.timed import Timers
+from fabula.prompt.novel.layout import Given, NovelPrompt, facts, novel_prompt
 from fabula.prompt.novel.model import Chapter, Form, Memory, Novel, Run, Task
 from fabula.prompt.plan import NeedCounts
+from fabula.prompt.steady.memory import Told
 from fabula.prompt.template import ChatTemplate
 
 CHATML = ChatTemplate("")
@@ -122,6 +124,74 @@ def test_a_chapter_that_is_cut_is_told_by_its_summary() -> None:
     prompt = desk.prompt()
     assert ("summary", "head") in labels(prompt)
     assert "Ann came." in prompt.messages[0].text
+
+
+def test_a_summary_that_came_after_the_cut_is_told_once_at_the_cursor_until_the_head_has_it() -> None:
+    old = Chapter(id="a", title="One", runs=(Run("Long ago she came.\n\n" * 60),))
+    desk = Desk(context=300, chapters=(old,))
+    desk.write("On it went.", desk.prompt().joint)
+    desk.novel = replace(desk.novel, chapters=(replace(old, summary="Ann came."),))
+    second = desk.prompt()
+    assert (labels(second)[-1], second.plan.broke) == (("summary", "stays"), None)
+    desk.write("And on. " * 60, second.joint)
+    third = desk.prompt()
+    assert [one for one in labels(third) if one[0] == "summary"] == [("summary", "head")]
+
+
+def test_what_is_recalled_is_told_where_the_passage_begins_and_stays_there() -> None:
+    desk = Desk(recalled=(Told("d1 0", "map.txt", "The quay lies north."),))
+    first = desk.prompt()
+    assert labels(first)[-1] == ("recalled", "stays")
+    assert "From “map.txt”:\nThe quay lies north." in first.messages[-1].text
+    assert facts(first, "continue")["recalled"] == ["map.txt"]
+    desk.write("It smoked.", first.joint)
+    second = desk.prompt()
+    assert second.plan.broke is None
+    assert flat(second)[: len(flat(first))] == flat(first)
+    assert labels(second).count(("recalled", "stays")) == 1
+
+
+def lamp(**timers: int) -> Entry:
+    return replace(LAMP, mark=7, **timers)
+
+
+def test_lore_that_is_delayed_comes_with_the_passage_of_its_number() -> None:
+    desk = Desk(lore=[lamp(delay=3)])
+    desk.runs.append(Run("She lit the lamp."))
+    told = []
+    for passages in range(4):
+        desk.novel = replace(desk.novel, passages=passages)
+        told.append("lamp" in facts(prompt := desk.prompt(), "continue")["lore"])
+        desk.write("It smoked.", prompt.joint)
+    assert told == [False, False, True, True]
+
+
+def test_a_cooldown_keeps_lore_away_for_so_many_passages_and_an_undo_takes_it_back() -> None:
+    desk = Desk(lore=[lamp(cooldown=2)])
+    desk.runs.append(Run("She lit the lamp."))
+    found = []
+    for passages in (0, 1, 2, 3, 2):
+        desk.novel = replace(desk.novel, passages=passages)
+        [verdict] = desk.prompt().lore.verdicts
+        found.append(verdict.reason)
+    assert found == ["key", "cooldown", "key", "cooldown", "key"]
+
+
+def test_sticky_lore_stays_active_without_its_key() -> None:
+    desk = Desk(lore=[lamp(sticky=2)])
+    found = []
+    for passages, text in enumerate(("She lit the lamp.", *("The sea. " * 400,) * 3)):
+        desk.runs = [Run(text)]
+        desk.novel = replace(desk.novel, passages=passages)
+        found.append(len(desk.prompt().lore.entries))
+    assert found == [1, 1, 0, 0]
+
+
+def test_by_a_rewriting_no_time_goes_by() -> None:
+    desk = Desk(lore=[lamp(cooldown=2)])
+    desk.runs.append(Run("She lit the lamp."))
+    desk.prompt(kind="rewrite", passage="The dog slept.")
+    assert desk.memory.timers == Timers()
 
 
 def test_a_passage_is_asked_for_at_the_end_and_leaves_no_mark() -> None:

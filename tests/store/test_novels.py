@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as some
 
 from fabula.chats.novels import pieces
 from fabula.chats.novels.book import Novels
+from fabula.chats.novels.records import Summed
 from fabula.core.errors import NothingToUndo, NovelChanged, NovelNotFound, PassageMoved
 from fabula.prompt.novel.model import anchor
 from fabula.store.database import Database
@@ -154,3 +156,30 @@ async def test_after_any_edits_the_text_is_what_was_written_and_undo_leads_back(
     for before in reversed(history[:-1]):
         revision = (await novels.undo("ann", novel.id, revision)).novel.revision
         assert await shown(novels, novel.id) == before
+
+
+async def test_passages_are_counted_as_they_stand_and_an_undo_takes_one_back(novels: Novels) -> None:
+    novel = await novels.create("ann", {}, [("", "It rained.")])
+    chapter = novel.chapters[0]
+    written = [passage(novel, number, text, 10, anchor("It rained.", 10)) for number, text in enumerate("ab")]
+    change, _ = await novels.finish_turn("ann", novel.id, written, chapter.version_id)
+    assert change
+    chosen = await novels.choose("ann", novel.id, change.novel.revision, "p1")
+    version = chosen.novel.chapters[0].version_id
+    assert await novels.written("ann", novel.id, [version]) == 1
+    assert await novels.written("ann", novel.id, [chapter.version_id]) == 0
+
+
+async def test_a_summary_that_comes_by_itself_makes_nobodys_revision_old_and_spares_a_persons(
+    novels: Novels,
+) -> None:
+    novel = await novels.create("ann", {}, [("", "It rained.")])
+    chapter = novel.chapters[0].id
+    summed = Summed.of_text("It rained.", edited=False)
+    await novels.sum_up("ann", novel.id, chapter, "Rain.", summed)
+    now = await novels.get("ann", novel.id)
+    assert (now.revision, now.chapters[0].summary) == (novel.revision, "Rain.")
+    edited = await novels.change_chapter("ann", novel.id, now.revision, chapter, {"summary": "Much rain."})
+    assert edited.chapters[0].summed == replace(summed, edited=True)
+    await novels.sum_up("ann", novel.id, chapter, "Rain.", summed)
+    assert (await novels.get("ann", novel.id)).chapters[0].summary == "Much rain."

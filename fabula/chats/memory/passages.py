@@ -31,6 +31,20 @@ def parts(text: str, longest: int = LONGEST) -> list[str]:
     return found
 
 
+def stretches(text: str, longest: int) -> list[str]:
+    """A long text at ends of lines, so that what stands in front of a change stays as it was cut. All of them
+    together are the text."""
+    found: list[str] = []
+    for line in text.splitlines(keepends=True):
+        for start in range(0, len(line), longest):
+            piece = line[start : start + longest]
+            if found and len(found[-1]) + len(piece) <= longest:
+                found[-1] += piece
+            else:
+                found.append(piece)
+    return found
+
+
 def passages(source_id: str, text: str) -> list[Passage]:
     return [Passage(source_id, number, part) for number, part in enumerate(parts(text))]
 

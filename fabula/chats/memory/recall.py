@@ -38,6 +38,13 @@ class Recall:
         asked = passages.packed(vector)
         return await asyncio.to_thread(passages.nearest, asked, kept, count, centred=chosen.weak)
 
+    async def tidy(self, id: str, embedder: str, sources: Mapping[str, str], most: int) -> None:
+        """Forgets vectors of texts that are no sources any more, where there are more than `most`."""
+        key = self.embeds.chosen(embedder).key
+        known = await self.database.read(lambda c: shelf.known(c, id, key, self.of))
+        if len(gone := known - set(sources)) > most:
+            await self.database.write(lambda c: shelf.forget(c, id, key, gone, self.of))
+
     async def _embed(self, owner: str, id: str, embedder: Embedder, sources: Mapping[str, str]) -> None:
         """Vectors for what has none of this model yet."""
         known = await self.database.read(lambda c: shelf.known(c, id, embedder.key, self.of))

@@ -6,13 +6,22 @@ Whoever changes one gives the revision that was seen: who saw an older one is to
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from sqlalchemy import Connection, Row
 
 from fabula.chats.novels import pieces, rows
-from fabula.chats.novels.records import Change, Listed, Novel, NovelSettings, Passage, Pointer, Version
+from fabula.chats.novels.records import (
+    Change,
+    Listed,
+    Novel,
+    NovelSettings,
+    Passage,
+    Pointer,
+    Summed,
+    Version,
+)
 from fabula.core.errors import BadParameter, NovelChanged, PassageMoved, PassageNotFound
 from fabula.core.texts import phrase
 from fabula.prompt.novel.model import anchor
@@ -177,15 +186,18 @@ class Novels:
     async def change_chapter(
         self, owner: str, id: str, revision: int, chapter_id: str, changes: Mapping[str, Any]
     ) -> Novel:
-        """Other values of title, outline, notes, summary; or another place in the order (`at`, from 0)."""
+        """Other values of title, outline, notes, summary; or another place in the order (`at`, from 0).
+        `by_model` says that a model wrote the summary."""
 
         def work(connection: Connection) -> Novel:
             novel = rows.expect(connection, owner, id, revision)
             chapter = rows.chapter(connection, novel, chapter_id)
+            given = {name: changes[name] for name in CHAPTER_FIELDS if name in changes}
+            if "summary" in given:
+                given["summed"] = _summed(connection, chapter, bool(changes.get("by_model")))
             pointers = [
-                Pointer("novel_chapters", chapter_id, name, getattr(chapter, name), changes[name])
-                for name in CHAPTER_FIELDS
-                if name in changes
+                Pointer("novel_chapters", chapter_id, name, getattr(chapter, name), value)
+                for name, value in given.items()
             ]
             if (at := changes.get("at")) is not None:
                 order = [one for one in novel.chapters if one != chapter_id]
@@ -303,7 +315,16 @@ class Novels:
             there = _standing(wanted, text, beside)
             written = pieces.text_of(wanted.runs)
             if there != written:
-                self._put(connection, novel, chapter, wanted.start, len(there), wanted.runs, "chosen")
+                self._put(
+                    connection,
+                    novel,
+                    chapter,
+                    wanted.start,
+                    len(there),
+                    wanted.runs,
+                    "chosen",
+                    wanted.turn_id,
+                )
             return Change(
                 rows.novel(connection, owner, id), wanted.chapter_id, wanted.start, len(there), written
             )
@@ -353,6 +374,33 @@ class Novels:
             self._announced(change.novel)
         return change, ids
 
+    async def sum_up(self, owner: str, id: str, chapter_id: str, text: str, summed: Summed) -> None:
+        """A summary that came by itself: no change of a person's, so that nobody's revision grows old by it.
+        One that a person wrote meanwhile stays. Raises ChapterNotFound."""
+
+        def work(connection: Connection) -> Novel:
+            novel = rows.find(connection, owner, id)
+            chapter = rows.chapter(connection, novel, chapter_id)
+            if not (chapter.summed or {}).get("edited", bool(chapter.summary)):
+                news = {"summary": text, "summed": asdict(summed)}
+                rows.apply(
+                    connection,
+                    novel,
+                    [Pointer("novel_chapters", chapter_id, name, None, news[name]) for name in news],
+                )
+            return rows.novel(connection, owner, id)
+
+        self._announced(await self._database.write(work))
+
+    async def written(self, owner: str, id: str, version_ids: Sequence[str]) -> int:
+        """How many passages stand in the texts of these versions."""
+
+        def work(connection: Connection) -> int:
+            rows.find(connection, owner, id)
+            return rows.written(connection, version_ids)
+
+        return await self._database.read(work)
+
     async def memory(self, owner: str, id: str) -> dict[str, Any]:
         return await self._database.read(lambda c: dict(rows.find(c, owner, id, trashed=True).memory))
 
@@ -399,6 +447,15 @@ def require_places(start: int, end: int, size: int) -> None:
     if not 0 <= start <= end <= size:
         expected = phrase("expected.whole_range", low=0, high=size)
         raise BadParameter("start" if not 0 <= start <= size else "end", f"{start}–{end}", expected)
+
+
+def _summed(connection: Connection, chapter: Row[Any], by_model: bool) -> dict[str, Any]:
+    """A summary that a person changes goes on covering what it did; another one covers all of the text."""
+    text = pieces.text_of(rows.runs(connection, chapter.version_id))
+    before = Summed(**chapter.summed) if chapter.summed else None
+    if before and not by_model and before.stands(text):
+        return asdict(replace(before, edited=True))
+    return asdict(Summed.of_text(text, edited=not by_model))
 
 
 def _check(text: str) -> None:

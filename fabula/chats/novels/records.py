@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
+from fabula.prompt.steady.memory import digest
+
 NovelKind = Literal["novel", "notebook"]
 PassageKind = Literal["continue", "rewrite", "expand"]
 Reason = Literal["written", "generated", "chosen", "picked", "imported"]
@@ -29,7 +31,9 @@ class Pointer:
 class NovelSettings:
     """`pack` names a system prompt of the library ("" = the co-writer's), `prompt` is one's own, which goes
     before it. `form`: "instruct" asks in the model's chat template, "raw" sends the bare text; "auto" takes
-    the template where there is one. `user` is the name that `{{user}}` stands for in lore."""
+    the template where there is one. `user` is the name that `{{user}}` stands for in lore. `summary` "auto"
+    sums chapters up, in at most so many `words`, before the window is cut; `recall` passages at most are told
+    with each turn, found by the model `embedder` ("": the first that embeds, else the starter model)."""
 
     language: str = "en"
     form: Literal["auto", "instruct", "raw"] = "auto"
@@ -40,6 +44,10 @@ class NovelSettings:
     facts: tuple[str, ...] = ()
     lorebooks: tuple[str, ...] = ()
     user: str = "User"
+    summary: Literal["off", "auto"] = "off"
+    words: int = 200
+    recall: int = 0
+    embedder: str = ""
     logprobs: int = 10  # of a notebook: alternatives that are kept for each token
 
     @staticmethod
@@ -49,6 +57,24 @@ class NovelSettings:
         for name in ("facts", "lorebooks"):
             given |= {name: tuple(given[name])} if name in given else {}
         return NovelSettings(**given)
+
+
+@dataclass(frozen=True, slots=True)
+class Summed:
+    """What of a chapter its summary covers: the first `upto` characters, which had this digest. `edited`: a
+    person has written or changed it, so that it is not written anew unasked."""
+
+    upto: int = 0
+    digest: str = ""
+    edited: bool = True
+
+    @staticmethod
+    def of_text(text: str, *, edited: bool) -> Summed:
+        return Summed(len(text), digest(text), edited)
+
+    def stands(self, text: str) -> bool:
+        """Whether what it covers is still the same."""
+        return len(text) >= self.upto and digest(text[: self.upto]) == self.digest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +89,7 @@ class ChapterInfo:
     version_id: str
     characters: int
     words: int
+    summed: Summed | None = None  # None: nobody wrote a summary, or it is not known of which text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

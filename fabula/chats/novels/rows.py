@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from fabula.chats.novels import pieces
-from fabula.chats.novels.records import ChapterInfo, Listed, Novel, Passage, Pointer, Version
+from fabula.chats.novels.records import ChapterInfo, Listed, Novel, Passage, Pointer, Summed, Version
 from fabula.core.errors import ChapterNotFound, NothingToUndo, NovelChanged, NovelNotFound, PassageNotFound
 from fabula.prompt.novel.model import anchor
 from fabula.store.ids import new_id
@@ -24,7 +24,7 @@ from fabula.store.schema.novels import (
 
 SNAPSHOT = 32  # so many versions apart the whole text is kept
 OF_NOVELS = frozenset({"title", "model", "sampling", "settings", "chapters"})
-OF_CHAPTERS = frozenset({"title", "outline", "notes", "summary", "version_id"})
+OF_CHAPTERS = frozenset({"title", "outline", "notes", "summary", "summed", "version_id"})
 TABLES = {"novels": (novels, OF_NOVELS), "novel_chapters": (novel_chapters, OF_CHAPTERS)}
 
 
@@ -78,7 +78,8 @@ def novel(connection: Connection, owner: str, id: str, *, trashed: bool = False)
 def _chapter_info(row: Row[Any]) -> ChapterInfo:
     names = ("id", "title", "outline", "notes", "summary", "version_id")
     texts: dict[str, Any] = {name: getattr(row, name) for name in names}
-    return ChapterInfo(**texts, characters=row.characters or 0, words=row.words or 0)
+    summed = Summed(**row.summed) if row.summed else None
+    return ChapterInfo(**texts, characters=row.characters or 0, words=row.words or 0, summed=summed)
 
 
 def listed(
@@ -210,6 +211,16 @@ def versions(connection: Connection, chapter: Row[Any], offset: int, limit: int)
         Version(**{name: getattr(row, name) for name in names}, inserted=pieces.text_of(row.runs))
         for row in connection.execute(query.offset(offset).limit(limit))
     ]
+
+
+def written(connection: Connection, version_ids: Sequence[str]) -> int:
+    """How many passages were written on into the texts of these versions, and not taken back."""
+    columns = (novel_versions.c.id, novel_versions.c.base_id, novel_versions.c.turn_id)
+    chain = select(*columns).where(columns[0].in_(version_ids)).cte(recursive=True)
+    chain = chain.union_all(select(*columns).where(columns[0] == chain.c.base_id))
+    went_on = select(novel_passages.c.turn_id).where(novel_passages.c.kind == "continue")
+    turns = select(func.count(chain.c.turn_id.distinct())).where(chain.c.turn_id.in_(went_on))
+    return connection.scalar(turns) or 0
 
 
 # ── passages ────────────────────────────────────────────────────────────────────────────────────────

@@ -22,15 +22,16 @@ from fabula.chats import items, packs, places, story_settings
 from fabula.chats.lorebooks.entries import Parsed
 from fabula.chats.novels import pieces
 from fabula.chats.novels.book import Novels, require_places
+from fabula.chats.novels.memory import NovelMemories
 from fabula.chats.novels.records import Change, NovelSettings, PassageKind
 from fabula.chats.novels.records import Novel as Kept
+from fabula.chats.novels.summing import Summaries
 from fabula.chats.story_settings import StoryDefaults
 from fabula.chats.templates import template_of
 from fabula.core.errors import (
     BadParameter,
     ChapterNotFound,
     FabulaError,
-    NothingToSum,
     NovelBusy,
     NovelChanged,
     NovelNotFound,
@@ -51,7 +52,6 @@ from fabula.prompt.novel.model import Chapter, Memory, Novel, Task, anchor
 from fabula.store.database import Database
 from fabula.turn.live import Live, Outcome, replay
 from fabula.turn.looking import Looked
-from fabula.turn.request import TurnRequest
 from fabula.turn.stream import Turns
 from fabula.turn.writing import LaidPassage, PassageRequest, Writing
 
@@ -59,8 +59,6 @@ ROOM = "novel"  # of the headers of journals
 MOST_PASSAGES = 16  # that one turn writes side by side
 USUAL: Mapping[str, Any] = {"loop_count": 12, "max_tokens": 400, "think": False}
 """What holds where nobody said otherwise: a passage is a page or so, written without thinking aloud."""
-SUMMARY_WORDS = 200
-SUMMARY_LETTERS = 24_000  # of a chapter that are summed up at a time
 log = logging.getLogger(__name__)
 FindModel = Callable[[str], LocalModel]
 
@@ -146,8 +144,11 @@ class NovelWriting:
         journal: Journal,
         find: FindModel,
         presets: Presets,
+        memories: NovelMemories,
+        summaries: Summaries,
     ) -> None:
         self._database, self._novels, self._turns = database, novels, turns
+        self._memories, self._summaries = memories, summaries
         self._live, self._journal, self._find, self._presets = live, journal, find, presets
         self._parsed = Parsed()
         self._active: dict[str, str] = {}  # novel → turn
@@ -161,6 +162,7 @@ class NovelWriting:
         if running := self.turn_of(ask.novel_id):
             raise NovelBusy(ask.novel_id, running)
         turn_id = self._active[ask.novel_id] = uuid.uuid4().hex
+        self._summaries.interrupt(ask.novel_id)
         try:
             return await self._begin(caller, ask, turn_id)
         except BaseException:
@@ -227,8 +229,11 @@ class NovelWriting:
         text = pieces.text_of(runs)
         at, end = _span(ask, len(text))
         model = self._find(ask.model or kept.model)
-        novel = await self._told(owner, kept, settings, texts, chapter_id, at, text[end:])
         memory = Memory.of(await self._novels.memory(owner, kept.id))
+        novel = await self._told(owner, kept, settings, texts, chapter_id, at, text[end:])
+        wanted = "\n".join(part for part in (text[:at], text[at:end], ask.instruction) if part)
+        recalled = await self._memories.recalled(kept, settings, novel.chapters, memory, wanted)
+        novel = replace(novel, recalled=recalled)
         writing = Writing(
             novel=novel,
             task=Task(kind=ask.kind, instruction=ask.instruction, passage=text[at:end]),
@@ -323,6 +328,7 @@ class NovelWriting:
             lore=lore,
             lore_settings=lore_settings,
             user=settings.user,
+            passages=await self._novels.written(owner, kept.id, [one.version_id for one in upto]),
         )
 
     def _world(
@@ -351,6 +357,7 @@ class NovelWriting:
             return await self._store(spot, outcomes)
         finally:
             self._active.pop(spot.novel_id, None)
+            self._summaries.settled(spot.owner_id, spot.novel_id)
 
     async def _store(self, spot: Spot, outcomes: Sequence[Outcome]) -> dict[str, Any]:
         """Keep the passages; the data of the turn's last event. Repeating it changes nothing."""
@@ -370,34 +377,6 @@ class NovelWriting:
             "passages": list(ids),
             "novel": _told_change(change) if change else None,
         }
-
-    # ── summaries ───────────────────────────────────────────────────────────────────────────────────
-
-    async def sum_up(self, caller: Caller, novel_id: str, chapter_id: str) -> str:
-        """A summary of a chapter by its novel's model, block by block; nothing is kept of it yet. Raises
-        NothingToSum, or what a turn raises."""
-        kept, runs = await self._novels.text(caller.owner_id, novel_id, chapter_id)
-        text = pieces.text_of(runs).strip()
-        summary = ""
-        for first in range(0, len(text), SUMMARY_LETTERS):
-            block = text[first : first + SUMMARY_LETTERS]
-            before = f"What happened before:\n{summary}\n\n" if summary else ""
-            asked = (
-                f"{before}{block}\n\n(Sum up all of this in at most {SUMMARY_WORDS} words, in the language "
-                "of the text: who did what, where, and what it changed. Nothing else.)"
-            )
-            request = TurnRequest(
-                model=self._find(kept.model).name,
-                context=Context(caller, novel_id, "title"),
-                messages=(Message(role="user", text=asked),),
-                sampling=Sampling(max_tokens=SUMMARY_WORDS * 2, temperature=0.3, think=False),
-                overflow="cut",
-            )
-            async with contextlib.aclosing(self._turns.stream(request)) as deltas:
-                summary = "".join([one.text async for one in deltas if isinstance(one, Token)]).strip()
-        if not summary:
-            raise NothingToSum(novel_id)
-        return summary
 
 
 @dataclass(frozen=True, slots=True)

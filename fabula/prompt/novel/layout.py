@@ -85,14 +85,15 @@ class _Window:
 
 def novel_prompt(novel: Novel, task: Task, given: Given, memory: Memory) -> NovelPrompt | NeedCounts:
     """The prompt, or the texts to count first. Raises ContextExceeded, TemplateRefused."""
-    lore = _lore(novel, task, given)
+    lore = _lore(novel, task, given, memory)
     if isinstance(lore, NeedCounts):
         return lore
     return _Layout(novel, task, given, memory, lore).laid_out()
 
 
-def _lore(novel: Novel, task: Task, given: Given) -> Activation | NeedCounts:
-    """Lore as it fits the text in front of the cursor; the instruction is searched too."""
+def _lore(novel: Novel, task: Task, given: Given, memory: Memory) -> Activation | NeedCounts:
+    """Lore as it fits the text in front of the cursor; the instruction is searched too. Its timers count
+    passages, the one that is being written too."""
     scene = Scene(user=novel.user, char=novel.title, draw=given.draw)
     text = novel.chapters[-1].text
     pieces = [text[max(0, end - SCANNED) : end] for end in range(len(text), 0, -SCANNED)]
@@ -102,10 +103,10 @@ def _lore(novel: Novel, task: Task, given: Given) -> Activation | NeedCounts:
         budget=novel.lore_settings.tokens(task.room),
         settings=novel.lore_settings,
         resolve=lambda text: resolved(text, scene),
-        length=len(said),
-        dry=True,
+        length=novel.passages + 1,
+        replies=novel.passages,
     )
-    return activate(novel.lore, occasion, Timers(), given.counts, given.draw)
+    return activate(novel.lore, occasion, memory.timers, given.counts, given.draw)
 
 
 class _Layout:
@@ -169,8 +170,8 @@ class _Layout:
         top = now if anew else telling.kept(now, self._memory.head)
         marks = [mark for mark in self._standing if self._is_in(mark, start)]
         if anew:
-            marks = without(marks, frozenset(telling.RETOLD))
-        fresh = telling.due(self._novel, self._task, self._words, self._lore, top, marks)
+            marks = without(marks, frozenset(telling.RETOLD) | {section.key for section in top})
+        fresh = telling.due(self._novel, self._task, self._words, self._lore, now, top, marks)
         return _Window(start, top, marks, *self._parts(start, marks, fresh))
 
     def _is_in(self, mark: Mark, start: int) -> bool:
@@ -333,6 +334,8 @@ class _Layout:
                 start_chapter=first.chapter if first and window.start else "",
                 start_offset=first.start if first and window.start else 0,
                 shown=marked(now),
+                timers=self._timers(),
+                filled=round(plan.tokens / max(self._task.room, 1), 3),
             ),
             lore=self._lore,
             messages=messages,
@@ -341,6 +344,10 @@ class _Layout:
             cut=cut,
             fixed=self._fixed(window),
         )
+
+    def _timers(self) -> Timers:
+        """A rewriting is no passage of its own: by it no time goes by."""
+        return self._lore.timers if self._task.kind == "continue" else self._memory.timers
 
     def _stretches(self, window: _Window) -> list[Stretch]:
         found = [
@@ -425,5 +432,9 @@ def _begun_with_text(pieces: Pieces) -> Pieces:
 def facts(prompt: NovelPrompt, kind: str) -> dict[str, Any]:
     """What is told under a passage, beside what broke the prefix."""
     told = [one for mark in prompt.memory.marks for one in mark.told]
-    lore = sorted({one.label for one in told if one.entry.startswith(telling.LORE)})
-    return {"kind": kind, "joint": prompt.joint, "cut_characters": prompt.cut, "lore": lore}
+    lore, recalled = (
+        sorted({one.label for one in told if one.entry.startswith(part)})
+        for part in (telling.LORE, telling.RECALLED)
+    )
+    own = {"kind": kind, "joint": prompt.joint, "cut_characters": prompt.cut}
+    return own | {"lore": lore, "recalled": recalled}

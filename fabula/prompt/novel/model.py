@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from fabula.prompt.lore.entry import Entry
 from fabula.prompt.lore.settings import LoreSettings
+from fabula.prompt.lore.timed import Timers
 from fabula.prompt.steady.memory import Shown, Told, digest
 
 Kind = Literal["continue", "rewrite", "expand"]
@@ -40,7 +41,9 @@ class Chapter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Novel:
-    """`chapters` are those up to the cursor; the last one ends there, and `behind` is what follows in it."""
+    """`chapters` are those up to the cursor; the last one ends there, and `behind` is what follows in it.
+    `recalled` are passages of documents and of earlier text that fit what is to be written, with their ids
+    and names; `passages` is how many were written so far, by which the timers of lore count."""
 
     title: str = ""
     language: str = "en"
@@ -54,6 +57,8 @@ class Novel:
     lore: Sequence[Entry] = ()
     lore_settings: LoreSettings = field(default_factory=LoreSettings)
     user: str = "User"
+    recalled: tuple[Told, ...] = ()
+    passages: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,13 +93,15 @@ class Mark:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
     """What a prompt leaves for the next one: texts of the head as they were first told, marks, where the
-    window begins, and what was shown, in order."""
+    window begins, what was shown, in order, the timers of lore, and the share of the room that is filled."""
 
     head: Mapping[str, str] = field(default_factory=dict)
     marks: tuple[Mark, ...] = ()
     start_chapter: str = ""
     start_offset: int = 0
     shown: tuple[tuple[Shown, int], ...] = ()  # with the characters that the digest is of
+    timers: Timers = field(default_factory=Timers)
+    filled: float = 0.0
 
     def all(self) -> dict[str, Any]:
         """As JSON keeps it."""
@@ -106,6 +113,8 @@ class Memory:
             ],
             "start": [self.start_chapter, self.start_offset],
             "shown": [[one.part, one.digest, length] for one, length in self.shown],
+            "timers": self.timers.all(),
+            "filled": self.filled,
         }
 
     @staticmethod
@@ -120,6 +129,8 @@ class Memory:
             start_chapter=chapter,
             start_offset=offset,
             shown=tuple((Shown(part, mark), length) for part, mark, length in row.get("shown") or ()),
+            timers=Timers.of(row.get("timers") or {}),
+            filled=float(row.get("filled") or 0.0),
         )
 
 

@@ -28,6 +28,7 @@ PROMPT, TITLE, OUTLINE, FACTS, LORE, SUMMARY = (
     "summary",
 )
 NOTES, NEXT, AFTER, WRITING = ("notes", "instruction", "behind", "task")
+RECALLED = "recalled"
 RETOLD = (OUTLINE, FACTS)
 """Parts of the head that are told again at the cursor when they change; others wait for a new head."""
 _ENDS = (".", "!", "?", "…", "。", "！", "？", '"', "”", "」", "』", "’", "*", ")", "）", "】")
@@ -55,7 +56,7 @@ def head(novel: Novel, words: Words, lore: Activation, cut: Sequence[Chapter]) -
             Section(
                 f"{SUMMARY} {chapter.id}",
                 chapter.title,
-                filled(words.summary.replace("{title}", chapter.title or "–"), chapter.summary),
+                _of(words.summary, chapter.title, chapter.summary),
             )
             for chapter in cut
         ),
@@ -73,19 +74,39 @@ def kept(now: Sequence[Section], before: Mapping[str, str]) -> list[Section]:
     ]
 
 
+def _of(form: str, title: str, text: str) -> str:
+    return filled(form.replace("{title}", title or "–"), text)
+
+
 def filled(form: str, text: str) -> str:
     return form.replace("{text}", text.strip()) if text.strip() else ""
 
 
 def due(
-    novel: Novel, task: Task, words: Words, lore: Activation, top: Sequence[Section], marks: Sequence[Mark]
+    novel: Novel,
+    task: Task,
+    words: Words,
+    lore: Activation,
+    now: Sequence[Section],
+    top: Sequence[Section],
+    marks: Sequence[Mark],
 ) -> tuple[Told, ...]:
-    """What is to be told at the cursor now."""
+    """What is to be told at the cursor now. `now` is the head as it would be, `top` as it is."""
     told = {one.entry: one.text for mark in marks for one in mark.told}
     known = {section.key: section.text for section in top} | told
     found = [one for one in _wanted(novel, words) if known.get(one.entry) != one.text]
     found += [one for one in _notes(novel, words) if not _is_near(one, novel, marks)]
     found += [one for one in _lore(lore, words) if not _is_told(one, known)]
+    found += [
+        Told(one.key, one.label, one.text)
+        for one in now
+        if one.key.startswith(SUMMARY) and one.key not in known
+    ]
+    found += [
+        Told(f"{RECALLED} {one.entry}", one.label, _of(words.recalled, one.label, one.text))
+        for one in novel.recalled
+        if f"{RECALLED} {one.entry}" not in known
+    ]
     after = _after(novel, words) if task.kind == "continue" else None
     found += [after] if after and known.get(AFTER) != after.text else []
     return (*found, *_task(task, words))

@@ -18,6 +18,7 @@ class Words:
     notes: str
     chapter_notes: str
     lore: str
+    recalled: str  # also with `{title}`
     behind: str
     instruction: str
     go_on: str
@@ -36,6 +37,7 @@ ENGLISH = Words(
     notes="Notes for the writing:\n{text}",
     chapter_notes="Notes for this chapter:\n{text}",
     lore="Background:\n{text}",
+    recalled="From “{title}”:\n{text}",
     behind="After the passage that you write now, the text goes on like this:\n{text}",
     instruction="What happens next: {text}",
     go_on="Go on from exactly where the text stops. Write nothing but the story.",
@@ -53,6 +55,7 @@ TRADITIONAL = Words(
     notes="寫作備註：\n{text}",
     chapter_notes="本章備註：\n{text}",
     lore="背景：\n{text}",
+    recalled="摘自「{title}」：\n{text}",
     behind="在你現在要寫的這一段之後，正文接著是：\n{text}",
     instruction="接下來發生的事：{text}",
     go_on="請從正文停下的地方接著寫，只寫故事本身。",
@@ -70,6 +73,7 @@ SIMPLIFIED = Words(
     notes="写作备注：\n{text}",
     chapter_notes="本章备注：\n{text}",
     lore="背景：\n{text}",
+    recalled="摘自“{title}”：\n{text}",
     behind="在你现在要写的这一段之后，正文接着是：\n{text}",
     instruction="接下来发生的事：{text}",
     go_on="请从正文停下的地方接着写，只写故事本身。",

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from fabula.chats.memory.records import MOST_RECALLED, MOST_WORDS
 from fabula.server.native.bodies import MAX_TEXT, Body, Revision, Values
 
 Text = Annotated[str, Field(max_length=MAX_TEXT)]
@@ -26,6 +27,10 @@ class Settings(Body):
     facts: list[Text] | None = Field(None, max_length=MOST_FACTS)
     lorebooks: list[str] | None = Field(None, max_length=MOST_FACTS)
     user: Name | None = None
+    summary: Literal["off", "auto"] | None = None
+    words: int | None = Field(None, ge=20, le=MOST_WORDS)
+    recall: int | None = Field(None, ge=0, le=MOST_RECALLED)
+    embedder: Name | None = None
     logprobs: int | None = Field(None, ge=1, le=100)
 
     def given(self) -> dict[str, Any]:

@@ -12,12 +12,14 @@ from fastapi.responses import JSONResponse, Response
 
 from fabula.app.studio import Studio
 from fabula.chats.novels import exchange, pieces
+from fabula.chats.novels.memory import document_row
 from fabula.chats.novels.records import Change, Novel, NovelSettings
 from fabula.chats.novels.writing import Ask
 from fabula.server.caller import caller_of
 from fabula.server.native import novel_bodies as bodies
 from fabula.server.native import shapes
 from fabula.server.native.bodies import Revision
+from fabula.server.native.memory import Count, Document
 from fabula.server.native.turns import told_events
 from fabula.server.sse import EventStream
 
@@ -32,6 +34,7 @@ def router(studio: Studio) -> APIRouter:
         _document(routes, studio, kind)
         _writing(routes, studio, kind)
     _chapters(routes, studio)
+    _memory(routes, studio)
     _notebook(routes, studio)
     return routes
 
@@ -93,6 +96,8 @@ def _document(routes: APIRouter, studio: Studio, kind: Kind) -> None:
     async def change(id: str, body: bodies.NovelChanges, request: Request) -> dict[str, Any]:
         """Fields that are not given stay as they are. 409 for who saw an older revision."""
         owner = caller_of(request).owner_id
+        if body.settings and body.settings.embedder:
+            studio.novel_memories.recall.embeds.chosen(body.settings.embedder)
         return _novel(studio, await novels.change(owner, id, body.revision, body.given()))
 
     @routes.delete(f"/{kind}/{{id}}", status_code=204, **more)
@@ -233,9 +238,36 @@ def _chapters(routes: APIRouter, studio: Studio) -> None:
     async def sum_up(id: str, chapter_id: str, body: Revision, request: Request) -> dict[str, Any]:
         """Write a summary of a chapter, and keep it: it is told once the window holds the chapter no more."""
         caller = caller_of(request)
-        text = await studio.novel_writing.sum_up(caller, id, chapter_id)
-        made = await novels.change_chapter(caller.owner_id, id, body.revision, chapter_id, {"summary": text})
+        text, _ = await studio.novel_summaries.sum_up(caller, id, chapter_id)
+        given = {"summary": text, "by_model": True}
+        made = await novels.change_chapter(caller.owner_id, id, body.revision, chapter_id, given)
         return _novel(studio, made)
+
+
+def _memory(routes: APIRouter, studio: Studio) -> None:
+    memories = studio.novel_memories
+    more: dict[str, Any] = {"tags": ["Novels"]}
+
+    @routes.get("/novels/{id}/memory", **more)
+    async def get(id: str, request: Request) -> dict[str, Any]:
+        """Documents and summaries, with what went wrong the last time."""
+        return await memories.of(caller_of(request).owner_id, id)
+
+    @routes.post("/novels/{id}/memory/documents", status_code=201, **more)
+    async def add(id: str, body: Document, request: Request) -> dict[str, Any]:
+        """A text of which fitting passages are told, where `recall` is set."""
+        return document_row(await memories.add(caller_of(request).owner_id, id, body.text, body.name))
+
+    @routes.delete("/novels/{id}/memory/documents/{document_id}", status_code=204, **more)
+    async def remove(id: str, document_id: str, request: Request) -> Response:
+        await memories.remove(caller_of(request).owner_id, id, document_id)
+        return Response(status_code=204)
+
+    @routes.get("/novels/{id}/memory/passages", **more)
+    async def passages(id: str, q: str, request: Request, count: Count = 5) -> dict[str, Any]:
+        """What would be recalled for a text, with how much alike it is."""
+        found = await memories.search(caller_of(request).owner_id, id, q, count)
+        return {"passages": [asdict(one) for one in found]}
 
 
 def _notebook(routes: APIRouter, studio: Studio) -> None:
