@@ -83,7 +83,7 @@ def memory(
             with screen.spinner(say("cli.memory.summing")):
                 studio.post(f"{path}/summaries")
         if find is not None:
-            _show_passages(studio.get(f"{path}/passages", q=find)["passages"], json)
+            show_passages(studio.get(f"{path}/passages", q=find)["passages"], json)
             return
         _show(studio.get(path), json)
 
@@ -104,14 +104,14 @@ def _put(
     for text in pin:
         studio.post(f"{path}/facts", {"text": text})
     for file in attach:
-        studio.post(f"{path}/documents", {"name": file.name, "text": _text(file)})
+        studio.post(f"{path}/documents", {"name": file.name, "text": text_of(file)})
     if edit:
         studio.put(f"{path}/{segment(edit[0])}", {"text": edit[1]})
     for id in forget:
         studio.delete(f"{path}/{segment(id)}")
 
 
-def _text(file: Path) -> str:
+def text_of(file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -127,9 +127,19 @@ def _show(now: dict[str, Any], json: bool) -> None:
         for kind in ("facts", "summaries", "documents")
         for row in now[kind]
     ]
+    show_rows(rows)
+    show_settings(now)
+
+
+def show_rows(rows: Sequence[tuple[str, str, str, str]]) -> None:
+    """Ids, kinds, texts, states."""
     if rows:
         names = ("cli.memory.id", "cli.memory.kind", "cli.columns.about", "cli.memory.state")
         screen.table([(say(name), "left") for name in names], rows)
+
+
+def show_settings(now: dict[str, Any]) -> None:
+    """Whether summaries come by themselves, what finds passages, and what went wrong."""
     settings = now["settings"]
     screen.note(say(f"cli.memory.summary_is.{settings['summary']}", words=settings["words"]))
     screen.note(_recalls(settings["recall"], now["embedder"]))
@@ -138,7 +148,11 @@ def _show(now: dict[str, Any], json: bool) -> None:
 
 
 def _told(row: dict[str, Any]) -> str:
-    text = row["name"] or " ".join(row["text"].split())
+    return shortened(row["name"] or row["text"])
+
+
+def shortened(text: str) -> str:
+    text = " ".join(text.split())
     return reply.printable(text if len(text) <= SHOWN else text[:SHOWN] + "…")
 
 
@@ -163,7 +177,7 @@ def _recalls(count: int, embedder: dict[str, Any] | None) -> str:
     )
 
 
-def _show_passages(found: list[dict[str, Any]], json: bool) -> None:
+def show_passages(found: list[dict[str, Any]], json: bool) -> None:
     if json:
         screen.json_lines(found)
         return

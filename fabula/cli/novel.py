@@ -21,6 +21,7 @@ from fabula.cli.documents import (
     WhichArgument,
 )
 from fabula.cli.kept import content
+from fabula.cli.novel_memory import memory
 from fabula.cli.options import HomeOption, JsonOption
 from fabula.cli.prompt import tell
 from fabula.cli.studio import connect
@@ -73,6 +74,7 @@ def group() -> Any:
         ("choose", choose),
         ("set", set_),
         ("chapter", chapter),
+        ("memory", memory),
         ("undo", undo),
         ("redo", redo),
         ("import", import_),

@@ -110,3 +110,20 @@ def test_a_group_chat_is_begun(fabula: Fabula, client: Client) -> None:
     [chat] = client.get("/chats")["chats"]
     assert (chat["title"], len(chat["story"]["group"]["members"])) == ("Mira, Bo", 2)
     assert chat["story"]["group"]["order"] == 1
+
+
+def test_a_novel_remembers_documents_and_summaries(fabula: Fabula, stage: Stage, tmp_path: Path) -> None:
+    stage.script = ["The fog came.", "Fog."]
+    fabula("novel", "new", "Coast")
+    fabula("novel", "write", "Coast")
+    file = tmp_path / "map.txt"
+    file.write_text("The quay lies north.")
+    shown = fabula("novel", "memory", "Coast", "--attach", str(file), "--sum-up", "1", "--summary", "auto")[1]
+    assert "map.txt" in shown
+    assert "13 characters covered" in shown
+    fabula("novel", "memory", "Coast", "--edit", "1", "Much fog.", "--recall", "2", "--words", "50")
+    now = json.loads(fabula("novel", "memory", "Coast", "--json")[1])
+    assert [one["text"] for one in now["summaries"]] == ["Much fog."]
+    assert now["settings"] == {"summary": "auto", "words": 50, "recall": 2, "embedder": ""}
+    fabula("novel", "memory", "Coast", "--forget", now["documents"][0]["id"])
+    assert json.loads(fabula("novel", "memory", "Coast", "--json")[1])["documents"] == []
