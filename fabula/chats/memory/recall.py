@@ -34,8 +34,14 @@ class Recall:
         chosen = self.embeds.chosen(embedder)
         await self._embed(owner, id, chosen, sources)
         [vector] = await self.embeds.vectors(chosen, [text[-passages.LONGEST :]])
-        kept = await self.database.read(lambda c: shelf.passages(c, id, chosen.key, sources, self.of))
         asked = passages.packed(vector)
+        if not chosen.weak:  # what all have in common is taken off weak ones first
+            best = await self.database.read(
+                lambda c: shelf.nearest(c, id, chosen.key, sources, asked, count, self.of)
+            )
+            if best is not None:
+                return best
+        kept = await self.database.read(lambda c: shelf.passages(c, id, chosen.key, sources, self.of))
         return await asyncio.to_thread(passages.nearest, asked, kept, count, centred=chosen.weak)
 
     async def tidy(self, id: str, embedder: str, sources: Mapping[str, str], most: int) -> None:

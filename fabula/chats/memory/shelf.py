@@ -8,15 +8,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
-from sqlalchemy import Connection, Row, Table, delete, insert, select, update
+from sqlalchemy import Connection, Row, Table, delete, func, insert, select, update
 
 from fabula.chats import rows
 from fabula.chats.memory.records import Kind, Memory, MemorySettings, Passage, Remembered
 from fabula.core.errors import MemoryNotFound
 from fabula.store.ids import new_id
 from fabula.store.schema.memory import memories, memory_passages, memory_settings
+from fabula.store.vectors import has_distances
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,4 +185,29 @@ def passages(
         (Passage(row.source_id, row.number, row.text), row.vector)
         for row in connection.execute(query)
         if row.source_id in sources
+    ]
+
+
+def nearest(
+    connection: Connection,
+    id: str,
+    embedder: str,
+    sources: Collection[str],
+    asked: bytes,
+    count: int,
+    of: Tables = CHATS,
+) -> list[Passage] | None:
+    """Those of these sources that are most like a vector, best first, found by the database itself; None
+    where it cannot. The order is that of `passages.nearest`; a vector without a length is like nothing."""
+    if not has_distances(connection):
+        return None
+    columns = of.passages.c
+    distance = func.coalesce(func.vec_distance_cosine(columns.vector, asked), 1.0)
+    query = select(columns.source_id, columns.number, columns.text, distance.label("distance"))
+    query = query.where(columns[of.whose] == id, columns.embedder == embedder)
+    rows = connection.execute(query.order_by(distance, columns.source_id, columns.number))
+    found = (row for row in rows if row.source_id in sources)
+    return [
+        Passage(row.source_id, row.number, row.text, 1.0 - row.distance)
+        for row in islice(found, max(count, 0))
     ]
