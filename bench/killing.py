@@ -73,8 +73,8 @@ def one_round(seed: int) -> tuple[int, list[str]]:
     try:
         home = Home(place / "home").create()
         tiny_model.write(home.models / "tiny.gguf")
-        told = _killed(lambda out: asyncio.run(_session(home, random.Random(seed), out)), random.Random(seed))
-        problems = _asked(lambda out: out({"problems": asyncio.run(_problems(home, told))}))
+        told = killed(lambda out: asyncio.run(_session(home, random.Random(seed), out)), random.Random(seed))
+        problems = asked(lambda out: out({"problems": asyncio.run(_problems(home, told))}))
         return len(told), problems
     finally:
         shutil.rmtree(place)
@@ -106,7 +106,7 @@ def _write(pipe: int, told: Told) -> None:
     os.write(pipe, (json.dumps(told) + "\n").encode())
 
 
-def _killed(work: Callable[[Callable[[Told], None]], None], dice: random.Random) -> list[Told]:
+def killed(work: Callable[[Callable[[Told], None]], None], dice: random.Random) -> list[Told]:
     """What it said before it was killed, at a random moment after it had begun to say something."""
     pid, pipe = _forked(work)
     data = os.read(pipe, 65536)
@@ -122,7 +122,7 @@ def _killed(work: Callable[[Callable[[Told], None]], None], dice: random.Random)
     return [json.loads(line) for line in data.decode().splitlines() if line.endswith("}")]
 
 
-def _asked(work: Callable[[Callable[[Told], None]], None]) -> list[str]:
+def asked(work: Callable[[Callable[[Told], None]], None]) -> list[str]:
     pid, pipe = _forked(work)
     data = b""
     while more := os.read(pipe, 65536):
