@@ -11,6 +11,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from fabula import __version__
 
 FOLDER = Path(__file__).parent.parent / "web"
+SHELL = "style/shell.css"
+SHEETS = ("tokens.css", "base.css", "parts.css")
+"""What every page looks like: asked for at once, so the three are one file for a browser."""
 IMMUTABLE = {"cache-control": "public, max-age=31536000, immutable"}
 FRESH = {"cache-control": "no-cache"}
 MEDIA_TYPES = {  # the system's table of types is not the same on every machine
@@ -60,10 +63,17 @@ class WebApp:
     def _answer(self, path: str) -> Response | None:
         if path in self._pages:
             return HTMLResponse(self._pages[path], headers=FRESH)
-        file = _file(path)
+        name = _named(path)
+        if name == SHELL:
+            return Response(_shell(), headers=IMMUTABLE, media_type="text/css")
+        file = _find(name) if name else None
         if file is None:
             return None
         return Response(file.read_bytes(), headers=IMMUTABLE, media_type=_media_type(file))
+
+
+def _shell() -> bytes:
+    return b"\n".join((FOLDER / "style" / name).read_bytes() for name in SHEETS)
 
 
 def _media_type(file: Path) -> str:
@@ -78,11 +88,11 @@ def _reads(scope: Scope) -> bool:
     return scope["type"] == "http" and scope["method"] in ("GET", "HEAD")
 
 
-def _file(path: str) -> Path | None:
-    """What `/web/{version}/{path}` names. The version is there so that browsers may keep it for ever."""
+def _named(path: str) -> str:
+    """What `/web/{version}/{name}` names. The version is there so that browsers may keep it for ever."""
     _, _, rest = path.partition("/web/")
     _, _, name = rest.partition("/")
-    return _find(name) if path.startswith("/web/") and name else None
+    return name if path.startswith("/web/") else ""
 
 
 def _find(path: str) -> Path | None:

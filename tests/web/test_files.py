@@ -20,6 +20,7 @@ TOKENS = (WEB / "style" / "tokens.css").read_text(encoding="utf-8")
 
 ANY_KEY = re.compile(r"""["'`](web\.[\w.]+?\w)["']""")
 STATIC_IMPORT = re.compile(r"""^(?:import|export) (?:[^"]*?from )?"(\.[^"]+)";$""", re.MULTILINE)
+BARE_IMPORT = re.compile(r"""^import (?:[^"]*?from )?"([^."][^"]*)";$""", re.MULTILINE)
 LATER_IMPORT = re.compile(r"""\bimport\("(\.[\w./-]+\.js)"\)""")
 PAGES = ("app.js", "early.js", "docs.js", "login.js")
 KEY_STEM = re.compile(r"`(web\.[\w.]*)\$\{")
@@ -73,9 +74,19 @@ def needed_by(module: Path) -> set[Path]:
 def test_the_page_preloads_what_it_needs_at_once():
     page = (WEB / "index.html").read_text(encoding="utf-8")
     loaded = set(re.findall(r'href="web/\{\{version\}\}/([\w./-]+\.js)"', page))
-    own = {path.relative_to(WEB).as_posix() for path in needed_by(WEB / "app.js")}
-    mapped = set(re.findall(r"vendor/[\w.-]+\.js", page))
-    assert loaded == own | mapped
+    at_once = needed_by(WEB / "app.js") | needed_by(WEB / "views" / "home.js")
+    own = {path.relative_to(WEB).as_posix() for path in at_once}
+    names = {name for path in at_once for name in BARE_IMPORT.findall(path.read_text(encoding="utf-8"))}
+    mapped = dict(re.findall(r'"([^"]+)": "\./web/\{\{version\}\}/([^"]+)"', page))
+    vendored = {mapped[name] for name in (*names, "@preact/signals-core")}
+    assert loaded == own | vendored
+
+
+def test_the_shell_knows_no_room():
+    """Rooms, and what only they need, come when they are entered."""
+    names = {path.relative_to(WEB).as_posix() for path in needed_by(WEB / "app.js")}
+    assert not {name for name in names if name.startswith("views/")}
+    assert not names & {"state/chat.js", "state/turn.js", "parts/renderMarkdown.js"}
 
 
 def test_every_module_is_reached():

@@ -4,15 +4,14 @@ import { signal } from "@preact/signals";
 import { useState } from "preact/hooks";
 import { chats, deleteChat, failure, found, hasMore, loadChats, loadMore, newChat, rename, search, searchFor, titleOf } from "../state/chats.js";
 import { route } from "../state/route.js";
-import { language, t } from "../texts.js";
+import { t } from "../texts.js";
 import { html } from "./html.js";
 import { Icon, IconButton } from "./Icon.js";
 import { Menu } from "./Menu.js";
 import { Trouble } from "./Trouble.js";
+import { when } from "./words.js";
 
 /** @import { ListedChat } from "../types.d.ts" */
-
-const DAY_S = 86_400;
 
 export const drawerOpen = signal(false);
 export const openDrawer = () => (drawerOpen.value = true);
@@ -83,15 +82,4 @@ function Rename({ chat, done }) {
       if (event.key === "Escape") done();
     }}
   />`;
-}
-
-/** Today as a time, this year as a day, else the year too. @param {number} seconds Unix time */
-export function when(seconds) {
-  const date = new Date(seconds * 1000);
-  const now = new Date();
-  const age = (now.getTime() - date.getTime()) / 1000;
-  const isToday = age < DAY_S && date.getDate() === now.getDate();
-  const day = /** @type {const} */ ({ day: "numeric", month: "short" });
-  const shape = isToday ? { hour: "2-digit", minute: "2-digit" } : date.getFullYear() === now.getFullYear() ? day : { ...day, year: "numeric" };
-  return new Intl.DateTimeFormat(language.value, /** @type {any} */ (shape)).format(date);
 }

@@ -8,10 +8,12 @@ import { Elsewhere } from "./Elsewhere.js";
 import { html } from "./html.js";
 import { Icon } from "./Icon.js";
 import { MemoryBar } from "./MemoryBar.js";
-import { ModelDetails } from "./ModelDetails.js";
+import { later } from "./later.js";
 import { modelNote } from "./words.js";
 
 /** @import { Model } from "../types.d.ts" */
+
+const ModelDetails = later(() => import("./ModelDetails.js"), "ModelDetails");
 
 /** @param {{model: Model}} props */
 export function ModelRow({ model }) {

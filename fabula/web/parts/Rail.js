@@ -1,5 +1,6 @@
 // The rooms, at the left edge (at the bottom on phones), and below them what is loaded and being fetched.
 // @ts-check
+import { addressOf, roomOf, ROOMS } from "../rooms.js";
 import { route } from "../state/route.js";
 import { activeJobs, running } from "../state/system.js";
 import { t } from "../texts.js";
@@ -7,27 +8,22 @@ import { html } from "./html.js";
 import { Icon } from "./Icon.js";
 import { MemoryBar } from "./MemoryBar.js";
 
-const ROOMS = /** @type {const} */ ([
-  ["home", "#/", "home"],
-  ["chat", "#/chat", "chats"],
-  ["characters", "#/characters", "characters"],
-  ["lore", "#/lore", "lore"],
-  ["models", "#/models", "models"],
-  ["settings", "#/settings", "settings"],
-]);
-
 export function Rail() {
   return html`<nav class="rail" aria-label=${t("web.nav.label")}>
-    ${ROOMS.map(
-      ([view, href, name]) => html`<a class="rail-room" href=${href} aria-current=${route.value.view === view ? "page" : undefined}>
-        <${Icon} name=${name} /><span>${t(`web.nav.${name}`)}</span>
-      </a>`,
-    )}
+    ${ROOMS.filter((room) => room.rail).map((room) => html`<${RoomLink} key=${room.name} room=${room} />`)}
     <div class="rail-foot">
       ${activeJobs.value.map((job) => html`<${JobMark} key=${job.id} job=${job} />`)}
       ${running.value.map((item) => html`<${LoadedMark} key=${item.model} item=${item} />`)}
     </div>
   </nav>`;
+}
+
+/** @param {{room: import("../rooms.js").Room}} props */
+function RoomLink({ room }) {
+  const isHere = roomOf(route.value.view) === room;
+  return html`<a class="rail-room" href=${addressOf(room)} aria-current=${isHere ? "page" : undefined}>
+    <${Icon} name=${room.icon} /><span>${t(room.words)}</span>
+  </a>`;
 }
 
 /** @param {{job: import("../types.d.ts").Job}} props */

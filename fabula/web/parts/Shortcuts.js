@@ -1,12 +1,10 @@
 // The list of keys, shown with "?". Knows no handler.
 // @ts-check
-import { signal } from "@preact/signals";
-import { enterSends } from "../state/prefs.js";
+import { enterSends, shortcutsOpen } from "../state/prefs.js";
 import { t } from "../texts.js";
 import { Dialog } from "./Dialog.js";
 import { html } from "./html.js";
 
-export const shortcutsOpen = signal(false);
 const close = () => (shortcutsOpen.value = false);
 
 /** Keys and what they do, in reading order. */
@@ -31,7 +29,6 @@ const KEYS = [
 ];
 
 export function Shortcuts() {
-  if (!shortcutsOpen.value) return null;
   const swapped = enterSends.value !== "yes";
   return html`<${Dialog} title=${t("web.keys.title")} close=${close}>
     <dl class="keys">

@@ -6,11 +6,11 @@ import { chat, editMessage } from "../state/chat.js";
 import { tellError } from "../state/toasts.js";
 import { t } from "../texts.js";
 import { versionsOf } from "./Actions.js";
-import { when } from "./ChatList.js";
 import { Dialog } from "./Dialog.js";
 import { html } from "./html.js";
 import { Markdown } from "./Markdown.js";
 import { Thinking } from "./Thinking.js";
+import { when } from "./words.js";
 
 /** @import { Version } from "../types.d.ts" */
 

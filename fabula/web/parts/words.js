@@ -16,3 +16,16 @@ export const sentences = (sentences) => sentences.filter(Boolean).join(language.
 export function modelNote({ parameters, quantization, size }) {
   return [parametersOf(parameters), quantization, size ? asBytes(size) : ""].filter(Boolean).join(" · ");
 }
+
+const DAY_S = 86_400;
+
+/** Today as a time, this year as a day, else the year too. @param {number} seconds Unix time */
+export function when(seconds) {
+  const date = new Date(seconds * 1000);
+  const now = new Date();
+  const age = (now.getTime() - date.getTime()) / 1000;
+  const isToday = age < DAY_S && date.getDate() === now.getDate();
+  const day = /** @type {const} */ ({ day: "numeric", month: "short" });
+  const shape = isToday ? { hour: "2-digit", minute: "2-digit" } : date.getFullYear() === now.getFullYear() ? day : { ...day, year: "numeric" };
+  return new Intl.DateTimeFormat(language.value, /** @type {any} */ (shape)).format(date);
+}

@@ -2,7 +2,6 @@
 // @ts-check
 import { signal } from "@preact/signals";
 import * as api from "../api.js";
-import { catchUp, chatChanged } from "./chat.js";
 import { loadChats } from "./chats.js";
 import { jobChanged, loadSystem, modelsChanged } from "./system.js";
 
@@ -10,6 +9,23 @@ const LIST_DELAY_MS = 150; // several changes in a row read the list once
 const HIDDEN_MS = 10_000; // browsers allow six connections to one address: hidden tabs give theirs back
 
 export const unreachable = signal(false);
+
+/** @type {Map<string, Set<(data: any) => void>>} */
+const listeners = new Map();
+
+/**
+ * Hear of what happens: "chat", "models", "job" … with what is told of it, and "open" whenever the studio is heard
+ * again, which it may have been long ago. Answers how to stop.
+ * @param {string} kind @param {(data: any) => void} hear
+ */
+export function listenFor(kind, hear) {
+  const those = listeners.get(kind) ?? new Set();
+  listeners.set(kind, those.add(hear));
+  return () => void those.delete(hear);
+}
+
+/** @param {string} kind @param {any} [data] */
+const announce = (kind, data) => listeners.get(kind)?.forEach((hear) => hear(data));
 
 let reader = new AbortController();
 let listTimer = 0;
@@ -20,10 +36,10 @@ function take({ kind, data }) {
   if (kind === "models") modelsChanged(data.running);
   else if (kind === "job") jobChanged(data);
   else if (kind === "chat") {
-    chatChanged(data);
     clearTimeout(listTimer);
     listTimer = setTimeout(loadChats, LIST_DELAY_MS);
   }
+  announce(kind, data);
 }
 
 /** Also at the first time: what happened between the first reading and this moment was announced to nobody. */
@@ -31,14 +47,13 @@ function opened() {
   const wasAway = unreachable.value;
   unreachable.value = false;
   if (wasAway) refresh();
-  else catchUp(true);
+  announce("open");
 }
 
 /** Whatever happened while nobody listened. */
 function refresh() {
   loadSystem();
   loadChats();
-  catchUp(true);
 }
 
 function listen() {

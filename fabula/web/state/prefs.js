@@ -12,6 +12,9 @@ function kept(name, initial) {
   return value;
 }
 
+/** Whether the list of keys is shown. */
+export const shortcutsOpen = signal(false);
+
 export const theme = kept("theme", "auto");
 export const reading = kept("reading", "serif");
 /** "yes": Enter sends and Shift-Enter breaks the line; "no": the other way round. */

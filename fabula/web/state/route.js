@@ -1,16 +1,22 @@
-// Which room is open: #/ home, #/chat[/ID], #/characters, #/lore[/ID], #/models, #/settings. Knows only the address.
+// Which room is open, and what in it: #/room/ID/rest. Knows only the address.
 // @ts-check
 import { signal } from "@preact/signals";
 
-/** @typedef {{view: "home" | "chat" | "characters" | "lore" | "models" | "settings", id: string}} Route */
+/** @typedef {{view: string, id: string, rest: string}} Route each "" where the address ends earlier */
 
-const PLAIN = /** @type {const} */ (["characters", "models", "settings"]);
+/** An address that somebody typed may be no name at all. @param {string} text */
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
 
 /** @param {string} hash @returns {Route} */
 function read(hash) {
-  const [view = "", id = ""] = hash.replace(/^#\/?/, "").split("/");
-  if (view === "chat" || view === "lore") return { view, id: decodeURIComponent(id) };
-  return { view: PLAIN.find((name) => name === view) ?? "home", id: "" };
+  const [view = "", id = "", ...rest] = hash.replace(/^#\/?/, "").split("/").map(decoded);
+  return { view, id, rest: rest.join("/") };
 }
 
 export const route = signal(read(location.hash));

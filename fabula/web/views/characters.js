@@ -32,6 +32,7 @@ export function CharactersView() {
   return html`<main class=${`page characters ${over ? "is-over" : ""}`} id="main" onDragOver=${drag} onDragLeave=${() => setOver(false)} onDrop=${drop}>
     <h1>${t("web.nav.characters")}</h1>
     <p class="lead">${t("web.characters.about")}</p>
+    <p><a href="#/lore">${t("web.nav.lore")}</a></p>
     <${Tools} />
     <${List} />
     ${over && html`<div class="drop-note" aria-hidden="true">${t("web.characters.drop")}</div>`}

@@ -1,6 +1,7 @@
 // The chat room: the list of chats, one chat in the middle, its inspector.
 // @ts-check
 import { useEffect } from "preact/hooks";
+import "../parts/chatActions.js";
 import { ChatHeader } from "../parts/ChatHeader.js";
 import { ChatList, closeDrawer, drawerOpen } from "../parts/ChatList.js";
 import { ChatPanel } from "../parts/ChatPanel.js";
@@ -12,6 +13,7 @@ import { Versions } from "../parts/Versions.js";
 import { html } from "../parts/html.js";
 import { chat, close, failure, open, page } from "../state/chat.js";
 import { newChat } from "../state/chats.js";
+import "../state/elsewhere.js";
 import { panelOpen, sidebarOpen } from "../state/prefs.js";
 import { models, usable } from "../state/system.js";
 import { announcement, busy, failure as turnFailure } from "../state/turn.js";

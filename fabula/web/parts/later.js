@@ -1,0 +1,58 @@
+// Parts whose code and style sheets come when they are first shown. Knows no part.
+// @ts-check
+import { signal } from "@preact/signals";
+import { t } from "../texts.js";
+import { html } from "./html.js";
+import { Trouble } from "./Trouble.js";
+
+/** @type {Map<string, Promise<unknown>>} */
+const sheets = new Map();
+
+/** A style sheet of style/, once; done when it holds, or cannot be had (the studio has gone). @param {string} name */
+export function loadStyle(name) {
+  if (!sheets.has(name)) sheets.set(name, fetchSheet(name));
+  return /** @type {Promise<unknown>} */ (sheets.get(name));
+}
+
+/** @param {string} name */
+function fetchSheet(name) {
+  const link = document.createElement("link");
+  link.rel = "stylesheet";
+  link.href = new URL(`../style/${name}`, import.meta.url).href;
+  document.head.append(link);
+  return new Promise((done) => {
+    link.onload = done;
+    link.onerror = () => (sheets.delete(name), link.remove(), done(null));
+  });
+}
+
+/** @param {string | string[]} [names] */
+const loadStyles = (names = []) => Promise.all([names].flat().map(loadStyle));
+
+/**
+ * A component that stands for one whose code comes when it is first shown.
+ * @param {() => Promise<any>} load the module; without a `name`, what it answers is the component
+ * @param {string} [name] under which the module exports it
+ * @param {string | string[]} [style] sheets of style/ that come with it
+ * @param {any} [Placeholder] shown until then; nothing moves when it is as large as what comes
+ */
+export function later(load, name = "", style, Placeholder = Coming) {
+  const part = signal(/** @type {any} */ (null));
+  const ask = async () => {
+    const [found] = await Promise.all([load(), loadStyles(style)]);
+    part.value = { is: name ? found[name] : found };
+  };
+  let asked = false;
+  return function Later(/** @type {any} */ props) {
+    if (part.value) return html`<${part.value.is} ...${props} />`;
+    if (!asked) ask().catch(() => (part.value = { is: () => html`<${Placeholder}><${Missing} /><//>` }));
+    asked = true;
+    return html`<${Placeholder} />`;
+  };
+}
+
+/** @param {{children?: any}} props what went wrong, if it did */
+export const Coming = ({ children }) => children ?? html`<p class="quiet">${t("web.loading")}</p>`;
+
+/** Browsers remember that a module could not be had: only the page, read again, asks again. */
+const Missing = () => html`<${Trouble} error=${{ message: t("web.error.part") }} retry=${() => location.reload()} />`;

@@ -1,0 +1,29 @@
+// The rooms of the app: one line each. A room's code and its style sheets come when it is entered. Knows no room's inside.
+// @ts-check
+
+/**
+ * @typedef {object} Room
+ * @property {string} name what stands in the address: #/name/ID/rest
+ * @property {() => Promise<any>} load its view, which is given {id, rest}: both "" where the address ends earlier
+ * @property {string | string[]} [style] style sheets of style/ that come with it
+ * @property {any} icon
+ * @property {string} words the key of what it is called
+ * @property {boolean} [rail] has a place in the rail
+ * @property {boolean} [tab] and in the tab bar of phones, which has room for four
+ */
+
+/** In the order of the rail. @type {Room[]} */
+export const ROOMS = [
+  { name: "home", load: () => import("./views/home.js").then((m) => m.Home), icon: "home", words: "web.nav.home", rail: true, tab: true },
+  { name: "chat", load: () => import("./views/chat.js").then((m) => m.ChatView), style: ["chat.css", "stories.css"], icon: "chats", words: "web.nav.chats", rail: true, tab: true },
+  { name: "characters", load: () => import("./views/characters.js").then((m) => m.CharactersView), style: "characters.css", icon: "characters", words: "web.nav.characters", rail: true, tab: true },
+  { name: "lore", load: () => import("./views/lore.js").then((m) => m.Lore), style: "stories.css", icon: "lore", words: "web.nav.lore" },
+  { name: "models", load: () => import("./views/models.js").then((m) => m.ModelsView), style: "finding.css", icon: "models", words: "web.nav.models", rail: true, tab: true },
+  { name: "settings", load: () => import("./views/settings.js").then((m) => m.Settings), icon: "settings", words: "web.nav.settings", rail: true },
+];
+
+/** An address that names no room leads home. @param {string} name */
+export const roomOf = (name) => ROOMS.find((room) => room.name === name) ?? ROOMS[0];
+
+/** @param {Room} room */
+export const addressOf = ({ name }) => (name === ROOMS[0].name ? "#/" : `#/${name}`);
