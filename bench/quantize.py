@@ -28,7 +28,7 @@ TYPES = ("Q8_0", "Q4_0", "Q6_K", "Q4_K_M", "IQ4_XS")
 WIDTH, ROWS, LAYERS = 2048, 2048, 2
 BF16 = 30
 MOST = 1.2  # times the routines' own time
-ROUNDS = {"Q8_0": 15, "Q4_0": 15, "Q4_K_M": 12, "IQ4_XS": 5}
+ROUNDS = {"Q8_0": 15, "Q4_0": 15, "Q6_K": 12, "Q4_K_M": 12, "IQ4_XS": 5}
 """What is over in a third of a second needs more rounds before its interval says something."""
 
 

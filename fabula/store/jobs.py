@@ -50,6 +50,7 @@ class Job:
     progress: Progress = Progress()
     result: dict[str, Any] = field(default_factory=dict)
     error: dict[str, Any] | None = None  # {code, message, fields}
+    cancel_requested: bool = False  # and perhaps not yet heard: see `state`
     created_at: float
     updated_at: float
 
@@ -68,6 +69,10 @@ class Jobs:
     async def get(self, id: str, owner_id: str = LOCAL_OWNER) -> Job:
         """Raises JobNotFound."""
         return await self.database.read(lambda c: _as_job(find(c, id, owner_id)))
+
+    async def arguments(self, id: str, owner_id: str = LOCAL_OWNER) -> dict[str, Any]:
+        """What was asked of it. Raises JobNotFound."""
+        return await self.database.read(lambda c: dict(find(c, id, owner_id).arguments))
 
     async def list(self, owner_id: str = LOCAL_OWNER, limit: int = 100) -> builtins.list[Job]:
         """Newest first."""
@@ -244,6 +249,7 @@ def _as_job(row: Row[Any]) -> Job:
         progress=Progress(**row.progress),
         result=row.result,
         error=row.error,
+        cancel_requested=row.cancel_requested,
         created_at=row.created_at,
         updated_at=row.updated_at,
     )

@@ -115,6 +115,6 @@ def test_a_folder_comes_over_with_a_report(fabula: Fabula, tmp_path: Path) -> No
     (tmp_path / "themes" / "Dark.json").write_text("{}")
     status, out, err = fabula("import", str(tmp_path))
     assert status == 1
-    assert [row.split()[-2:] for row in out.splitlines() if row.startswith("Chat files")] == [["1", "0"]]
+    assert [row.split()[-3:] for row in out.splitlines() if row.startswith("Chat files")] == [["1", "0", "0"]]
     assert "characters/broken.png" in err
     assert "themes: 1 files" in err

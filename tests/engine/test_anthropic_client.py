@@ -279,7 +279,7 @@ def test_a_client_that_gives_up_frees_the_engine(
     else:
         with pytest.raises(anthropic.APITimeoutError):
             say(client, timeout=0.5, **endless)
-    until(lambda: studio.client.get("/system")["running"][0]["busy"] == 0, 5)
+    until(lambda: studio.client.get("/system")["running"][0]["busy"] == 0)
     assert text_of(say(client, max_tokens=4))
     assert "Traceback" not in (studio.home / "logs" / "studio.log").read_text()
 

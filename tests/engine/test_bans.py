@@ -150,10 +150,10 @@ async def test_each_request_draws_another_random_number(
 async def seeds_of(worker: LlamaCppWorker, monkeypatch: pytest.MonkeyPatch, seed: int) -> list[int]:
     asked, ask = [], worker._ask
 
-    def noted(path, body):  # type: ignore[no-untyped-def]
+    def noted(path, body, *more):  # type: ignore[no-untyped-def]
         if path == "/completion":
             asked.append(body["seed"])
-        return ask(path, body)
+        return ask(path, body, *more)
 
     monkeypatch.setattr(worker, "_ask", noted)
     await collect(worker, PROMPT, seed=seed, max_tokens=24, banned_strings=WORDS)

@@ -443,7 +443,7 @@ def test_a_client_that_gives_up_frees_the_engine(studio: StudioProcess, client: 
     else:
         with pytest.raises(openai.APITimeoutError):
             chat(client, timeout=0.5, **endless)
-    until(lambda: studio.client.get("/system")["running"][0]["busy"] == 0, 5)
+    until(lambda: studio.client.get("/system")["running"][0]["busy"] == 0)
     assert text_of(chat(client, max_tokens=4))
     assert "Traceback" not in (studio.home / "logs" / "studio.log").read_text()
 

@@ -181,5 +181,5 @@ def test_a_client_that_gives_up_frees_the_engine(studio: StudioProcess, client: 
     events = iter(respond(client, stream=True, max_output_tokens=1900, extra_body={"ignore_eos": True}))
     next(event for event in events if event.type == "response.output_text.delta")
     events.close()
-    until(lambda: studio.client.get("/system")["running"][0]["busy"] == 0, 5)
+    until(lambda: studio.client.get("/system")["running"][0]["busy"] == 0)
     assert respond(client, max_output_tokens=4).output_text

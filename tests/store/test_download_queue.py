@@ -123,6 +123,19 @@ async def test_whatever_people_do_one_runs_at_a_time_and_all_end(queue: Queue, c
     assert children.most == 1
 
 
+async def test_who_asks_again_for_one_that_is_stopping_is_told_of_one_that_goes_on(
+    queue: Queue, children: Children
+) -> None:
+    children.length = 1000
+    job = await queue.add("a", {})
+    while not children.at_work:
+        await asyncio.sleep(0.01)
+    await queue.pause(job.id)
+    children.length = 5
+    assert (await queue.add("a", {})).state in ("queued", "running", "done")
+    await until_empty(queue)
+
+
 async def test_what_trying_again_does_not_mend_leaves_the_queue(queue: Queue, children: Children) -> None:
     hopeless = await queue.add("nowhere", {})
     children.fails[hopeless.id] = SourceMissing("nowhere")
@@ -135,6 +148,7 @@ async def test_what_came_of_a_cancelled_download_goes_when_nobody_writes_it(
 ) -> None:
     gone: list[str] = []
     queue = made(home, children, gone)
+    children.length = 1000  # it does not end by itself before it is cancelled
     await queue.open()
     job = await queue.add("a", {})
     async with asyncio.timeout(10):

@@ -26,12 +26,14 @@ from fabula.core.request import LOCAL_OWNER
 from fabula.core.seams import Events
 from fabula.store.files import write_atomic
 from fabula.store.job_runner import JobRunner
-from fabula.store.jobs import RESUMABLE, Job, Jobs, as_data
+from fabula.store.jobs import OPEN, RESUMABLE, Job, Jobs, as_data
 
 log = logging.getLogger(__name__)
 
 KIND = "pull"
 LOOK = 0.3  # seconds between two looks while something is on its way
+SOON = 0.05  # seconds between two looks at a download that is stopping
+STOPPING = 15.0  # seconds that it may take: a child that does not hear is ended after ten
 GRACE = 3.0  # seconds before a studio goes on with what another one left: many only live for one command
 HOPELESS = ("unknown_source", "source_missing", "quantization_missing", "not_in_store", "not_a_model")
 """Failures that trying again does not mend: such a download leaves the queue."""
@@ -122,12 +124,20 @@ class Queue:
         return job
 
     async def resume(self, id: str) -> Job:
-        """It waits for its turn, and goes on from where it was. Raises JobNotFound."""
+        """It waits for its turn, and goes on from where it was. Raises JobNotFound.
+
+        One that is still stopping is waited for: told as it is now, it would look like one that has ended.
+        """
         self._change(id, paused=False)
         self._not_before = 0
         self._stopping.discard(id)
         self._again.add(id)
         await self._resume_stopped()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STOPPING):
+                while id in self._again:
+                    await asyncio.sleep(SOON)
+                    await self._resume_stopped()
         return await self._jobs.get(id)
 
     async def cancel(self, id: str) -> Job:
@@ -201,11 +211,11 @@ class Queue:
     async def _resume_stopped(self) -> None:
         for id in tuple(self._again):
             job = await self._job(id)
-            if job is None or job.state == "done":
-                self._again.discard(id)
-            elif job.state in RESUMABLE and not self._runner.watches(id):
+            if job and job.state in RESUMABLE and not self._runner.watches(id):
                 self._again.discard(id)
                 self._tell(await self._jobs.resume(id))
+            elif job is None or job.state == "done" or (job.state in OPEN and not job.cancel_requested):
+                self._again.discard(id)  # it goes on by itself
 
     async def _clear(self) -> None:
         """Deletes what belongs to cancelled downloads, once nobody writes it any more."""
