@@ -71,7 +71,7 @@ export interface Progress { done: number; total: number; unit: string; rate: num
 export interface Job {
   id: string; kind: string; state: "queued" | "running" | "done" | "failed" | "cancelled" | "interrupted"; title: string;
   progress: Progress; result: Record<string, any>; error: null | { code: string; message: string; fields: object };
-  created_at: number; updated_at: number;
+  cancel_requested: boolean; created_at: number; updated_at: number;
 }
 export interface Suggestion {
   title: string; source: string; size: number; parameters: number; quantization: string; context: number;
