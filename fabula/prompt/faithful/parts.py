@@ -45,7 +45,7 @@ def _segment(source: str, message: str, tokens: int, included: bool) -> Segment:
     """What is injected has a label in the place of a message's id."""
     if source == "injection":
         return Segment(source, "", tokens, included, message, "depth")
-    return Segment(source, message, tokens, included, reason=REASONS.get(source, "history"))
+    return Segment(source, message, tokens, included, "", REASONS.get(source, "history"))
 
 
 REASONS = {

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from fabula.prompt.lore.buffer import Buffer
 from fabula.prompt.lore.candidates import Candidates
@@ -104,6 +104,19 @@ def activate(
     return Activation(found, tuple(scan.verdicts()), state, scan.overflowed, scan.spent)
 
 
+class _Ruling(NamedTuple):
+    """A verdict without its entry. One is made for each entry in each pass, so it has to be cheap."""
+
+    fired: bool
+    reason: Reason
+    key: str = ""
+    step: int = 0
+    tokens: int = 0
+
+
+_NOT_REACHED = _Ruling(False, "not_reached")
+
+
 class _Scan:
     def __init__(
         self, entries: Sequence[Entry], occasion: Occasion, timing: Timing, counts: CountTable, draw: Draw
@@ -114,11 +127,12 @@ class _Scan:
         self._counts, self._draw = counts, draw
         self._candidates = Candidates(entries, occasion.settings)
         self._fresh: dict[tuple[int, int], frozenset[int]] = {}
+        self._ids = [entry.id for entry in entries]
         self._place = {id(entry): index for index, entry in enumerate(entries)}
-        self._why: dict[int, Verdict] = {}
+        self._why: dict[int, _Ruling] = {}
         self._failed: set[int] = set()
         self._missed: dict[int, tuple[int, int]] = {}
-        self._keys: dict[str, str] = {}
+        self._keys: dict[int, str] = {}
         levels = sorted({entry.waits for entry in entries if entry.waits})
         self._level = levels[0] if levels else 0
         self._levels = levels[1:]
@@ -139,12 +153,8 @@ class _Scan:
             state = self._next(state, self._pass(state))
 
     def verdicts(self) -> list[Verdict]:
-        missed = Verdict(self._entries[0], False, "not_reached") if self._entries else None
-        return [
-            self._why.get(index) or replace(missed, entry=entry)
-            for index, entry in enumerate(self._entries)
-            if missed
-        ]
+        why = self._why
+        return [Verdict(entry, *why.get(index, _NOT_REACHED)) for index, entry in enumerate(self._entries)]
 
     # ── one pass ────────────────────────────────────────────────────────────────────────────────────────
 
@@ -162,14 +172,14 @@ class _Scan:
 
     def _wants(self, entry: Entry, state: Pass) -> bool:
         place = self._place[id(entry)]
-        if entry.id in self.activated or place in self._failed:
+        if self._ids[place] in self.activated or place in self._failed:
             return False
         reason, key = self._judged(entry, state)
         if reason == "key_missing":
             self._missed[place] = (self._buffer.skew, len(self._buffer.recursed))
         fires = reason in FIRES
         if fires:
-            self._keys[entry.id] = key
+            self._keys[place] = key
         self._note(entry, reason, fired=fires, key=key)
         return fires
 
@@ -394,9 +404,9 @@ class _Scan:
     def _note(
         self, entry: Entry, reason: Reason, *, fired: bool = False, key: str = "", tokens: int = 0
     ) -> None:
-        key = key or self._keys.get(entry.id, "")
-        verdict = Verdict(entry, fired, reason, key, self._step, tokens)
-        self._why[self._place[id(entry)]] = verdict
+        place = self._place[id(entry)]
+        key = key or self._keys.get(place, "")
+        self._why[place] = _Ruling(fired, reason, key, self._step, tokens)
 
 
 def _piece(entry: Entry) -> str:
