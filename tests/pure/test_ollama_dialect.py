@@ -24,8 +24,10 @@ from fabula.core.stream import (
     Token,
     ToolCallPart,
 )
+from fabula.models.known.entries import entries
 from fabula.server.answering import Written
 from fabula.server.ollama import errors, parse, recipe, times
+from fabula.server.ollama.pulling import usual_of
 from fabula.server.ollama.render import ChatShape, Lines, TextShape
 
 HI = [{"role": "user", "content": "Hi"}]
@@ -250,3 +252,15 @@ def test_times_never_leave_what_a_date_can_hold() -> None:
 )
 def test_every_name_has_a_tag(name: str, tagged: str) -> None:
     assert times.tagged(name) == tagged
+
+
+def test_a_name_without_a_size_means_the_usual_one() -> None:
+    def meant(family: str) -> str:
+        entry = usual_of(entries(), family)
+        return entry.name if entry else ""
+
+    assert meant("llama3.2") == "Llama 3.2 3B Instruct"
+    assert meant("llama3.1") == "Llama 3.1 8B Instruct"
+    assert meant("gemma3") == "Gemma 3 4B it"
+    assert meant("mistral") == "Mistral 7B Instruct v0.3"
+    assert meant("no-such-family") == ""

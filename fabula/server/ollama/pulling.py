@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 from typing import Any
 
@@ -21,7 +21,7 @@ from fabula.app import Studio
 from fabula.core.errors import DoesNotFit, JobNotFound, ModelNotFound
 from fabula.models.catalog import ALIASES
 from fabula.models.derived import Derived, plain
-from fabula.models.known.entries import find
+from fabula.models.known.entries import Entry, find
 from fabula.models.known.entries import plain as letters
 from fabula.models.known.own import known
 from fabula.server.bodies import body_of, get, unknown
@@ -34,6 +34,8 @@ KNOWN = frozenset({"model", "name", "stream", "insecure", "username", "password"
 HUB = re.compile(r"^(?:https?://)?(?:hf\.co|huggingface\.co)/(?P<repo>[^/:]+/[^/:]+)(?::(?P<choice>[^:]+))?$")
 SOURCE = re.compile(r"^(hf|hub|ms|wheel|ollama|https?):")
 WHOLE = re.compile(r"^(hf|hub|ms):[^:@]+(@[^:]+)?$")
+SIZE = re.compile(r"\s+(?:\d+x)?\d+(?:\.\d+)?[BM]\b")  # "Llama 3.2" before " 3B Instruct"
+USUAL = 10_000_000_000  # parameters
 TALKERS = ("instruct", "it", "chat")
 MANIFEST = {"status": "pulling manifest"}
 
@@ -111,7 +113,28 @@ def _in_catalog(studio: Studio, name: str) -> str:
         wanted = f"{words} {kind}"
         if (entry := find(rows, wanted)) and letters(wanted) in map(letters, (entry.name, *entry.aliases)):
             return entry.name
-    return words
+    usual = usual_of(rows, words)
+    return usual.name if usual else words
+
+
+def usual_of(rows: Iterable[Entry], family: str) -> Entry | None:
+    """What a name without a size means: the largest that talks of at most `USUAL` parameters, the newest of
+    these; where all are larger, the smallest.
+
+    Ollama's own `latest` is nearly always that (3B of llama3.2, 8B of llama3.1, 7B of qwen2.5, 4B of gemma3).
+    """
+    wanted = letters(family)
+    named = [
+        entry
+        for entry in rows
+        if entry.stage == "instruct"
+        and entry.quantized
+        and letters(SIZE.split(entry.name, maxsplit=1)[0]) == wanted
+    ]
+    usual = [entry for entry in named if entry.parameters <= USUAL]
+    if not usual:
+        return min(named, key=lambda entry: entry.parameters, default=None)
+    return max(reversed(usual), key=lambda entry: entry.parameters)
 
 
 async def _fetched(studio: Studio, job: Job, source: str, *, is_mine: bool) -> AsyncGenerator[Step, None]:
