@@ -47,6 +47,20 @@ def take_adapter(home: Home, arguments: dict[str, Any], report: Report) -> dict[
     return {"name": path.stem}
 
 
+def verify(home: Home, arguments: dict[str, Any], report: Report) -> dict[str, Any]:
+    """Reads files of models whole, and tells which are still what they were."""
+    from fabula.app.verifying import run
+
+    return run(home, arguments, report)
+
+
+def speed(home: Home, arguments: dict[str, Any], report: Report) -> dict[str, Any]:
+    """Measures how fast this machine is with a model's types of weights."""
+    from fabula.app.rating import run
+
+    return run(home, arguments, report)
+
+
 def tune(home: Home, arguments: dict[str, Any], report: Report) -> dict[str, Any]:
     from fabula.engine.tune.job import run
 
@@ -70,6 +84,8 @@ KINDS: Mapping[str, Kind] = {
     "engine": install_engine,
     "tune": tune,
     "adapter": take_adapter,
+    "verify": verify,
+    "speed": speed,
     "quantize": quantize,
     "imatrix": imatrix,
 }

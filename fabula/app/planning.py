@@ -9,6 +9,7 @@ import dataclasses
 
 from fabula.app.config import Config
 from fabula.app.engines import Engines
+from fabula.app.retyping import retyped
 from fabula.app.shelf import ModelShelf
 from fabula.core.errors import BadParameter, BuildMissing
 from fabula.core.load import LoadOptions
@@ -73,6 +74,7 @@ class Planning:
             engine=build.version,
             settings=self._shelf.load_options,
             neighbours=self._neighbours,
+            retyped=retyped,
         )
 
     def machine(self) -> hardware.Machine:

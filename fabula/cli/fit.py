@@ -32,6 +32,11 @@ AdapterOption = Annotated[
 ]
 MmprojOption = Annotated[str, typer.Option("--mmproj", metavar="FILE", help=say("cli.fit.mmproj"))]
 DraftOption = Annotated[str, typer.Option("--draft", metavar="NAME|FILE", help=say("cli.fit.draft"))]
+LayersOption = Annotated[
+    int | None,
+    typer.Option("--gpu-layers", metavar="COUNT", help=say("cli.fit.gpu_layers"), show_default=False),
+]
+AsOption = Annotated[str, typer.Option("--as", metavar="TYPE", help=say("cli.fit.as_type"))]
 ExactOption = Annotated[bool, typer.Option("--exact", help=say("cli.fit.exact"))]
 SpeedOption = Annotated[bool, typer.Option("--speed", help=say("cli.fit.speed"))]
 BatchOption = Annotated[
@@ -51,6 +56,8 @@ def fit(
     adapter: AdapterOption = [],  # noqa: B006  # typer reads it, nobody changes it
     mmproj: MmprojOption = "",
     draft: DraftOption = "",
+    gpu_layers: LayersOption = None,
+    as_type: AsOption = "",
     exact: ExactOption = False,
     speed: SpeedOption = False,
     batch: BatchOption = None,
@@ -72,6 +79,8 @@ def fit(
         adapters=tuple(adapter),
         projector=mmproj,
         draft=draft,
+        gpu_layers=gpu_layers,
+        quantization=as_type,
     )
     with screen.spinner(say("cli.fit.reading", target=target)):
         answer = asked(home).answer(question)
@@ -97,6 +106,7 @@ def rows(file: Path) -> None:
 
 def asked(home: Path | None) -> Answers:
     """For this machine and this home's shelf; no studio is needed for it."""
+    from fabula.app.retyping import retyped
     from fabula.core.load import NOTHING, LoadOptions
     from fabula.core.model import LocalModel
     from fabula.engine.builds import builds
@@ -124,6 +134,7 @@ def asked(home: Path | None) -> Answers:
         neighbours=Neighbours(
             shelf, Adapters(place.adapters).find, hardware.machine, lambda: build.uses_gpus
         ),
+        retyped=retyped,
     )
 
 

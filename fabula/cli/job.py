@@ -10,6 +10,7 @@ from fabula.cli import screen, verbs
 from fabula.cli.client import error_of
 from fabula.cli.jobs import ENDED, follow
 from fabula.cli.options import HomeOption, JsonOption
+from fabula.cli.starting import kinds, log, start
 from fabula.cli.studio import connect, locate
 from fabula.cli.words import language, say
 
@@ -18,7 +19,8 @@ FollowOption = Annotated[bool, typer.Option("--follow", "-f", help=say("cli.job.
 
 
 def group() -> Any:
-    functions = (("list", list_), ("show", show), ("resume", resume), ("cancel", cancel), ("exec", exec_))
+    steered = (("list", list_), ("show", show), ("log", log), ("resume", resume), ("cancel", cancel))
+    functions = (*steered, ("kinds", kinds), ("start", start), ("exec", exec_))
     return verbs.group("job", functions, hidden=("exec",))
 
 

@@ -13,6 +13,7 @@ import os
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -166,6 +167,17 @@ def _remove(path: Path) -> None:
         path.parent.rmdir()  # of a model in several files
     if path.is_dir() and not any(path.iterdir()):
         path.rmdir()
+
+
+def made_how(model: LocalModel) -> dict[str, Any] | None:
+    """What the quantizer told of a model that it made; None for any other."""
+    if model.elsewhere:
+        return None
+    for note in _notes(model.path):
+        with suppress(OSError, ValueError):
+            told = json.loads(note.read_text(encoding="utf-8"))
+            return told if isinstance(told, dict) else None
+    return None
 
 
 def _notes(path: Path) -> list[Path]:

@@ -87,6 +87,11 @@ class JobRunner:
         """Whether a child of this studio, or of an earlier one, may still be at work on it."""
         return id in self._watches
 
+    def log(self, id: str, most: int) -> dict[str, Any]:
+        """The end of what its process wrote, and how many bytes there are."""
+        text, size = tail(self._log(id), most)
+        return {"text": text, "size": size}
+
     async def close(self) -> None:
         """The studio ends: its children stop, and their jobs can be resumed."""
         children = dict(self._children)
@@ -182,13 +187,19 @@ class JobRunner:
 
 def last_line(log: Path, size: int = 4096) -> str:
     """The last thing a child said, from the last `size` bytes of its log."""
+    lines = tail(log, size)[0].split("\n")
+    return next((line.strip() for line in reversed(lines) if line.strip()), "")
+
+
+def tail(log: Path, most: int) -> tuple[str, int]:
+    """The last `most` bytes of a log, and its length; nothing of one that was never written."""
     try:
         with log.open("rb") as file:
-            file.seek(max(0, log.stat().st_size - size))
-            lines = file.read().decode("utf-8", "replace").split("\n")
+            length = log.stat().st_size
+            file.seek(max(0, length - most))
+            return file.read().decode("utf-8", "replace"), length
     except OSError:
-        return ""
-    return next((line.strip() for line in reversed(lines) if line.strip()), "")
+        return "", 0
 
 
 def _signal(send: Callable[[], None]) -> None:

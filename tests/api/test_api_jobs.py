@@ -55,7 +55,8 @@ def test_a_file_is_pulled_in_a_child(client: Client, source: Path, home: Home) -
     *progress, end = client.hear(f"/jobs/{job['id']}/events")
     assert {event.kind for event in progress} == {"progress"}
     assert (end.kind, end.data["state"], end.data["result"]) == ("end", "done", {"name": "fetched"})
-    assert client.get(f"/jobs/{job['id']}") == end.data
+    asked = {"arguments": {"source": str(source)}, "plots": []}
+    assert client.get(f"/jobs/{job['id']}") == end.data | asked
     assert client.get("/jobs")["jobs"] == [end.data]
     assert (home.models / "fetched.gguf").read_bytes() == source.read_bytes()
     assert client.post("/models/fetched/load")["model"] == "fetched"

@@ -23,6 +23,7 @@ from fabula.models.fit.constants import KNOWN_BUILD
 from fabula.models.fit.neighbours import Neighbours, projector_of
 from fabula.models.fit.oracle import Oracle
 from fabula.models.fit.plan import plan
+from fabula.models.fit.reading import anatomy_of
 from fabula.models.fit.rough import counted
 from fabula.models.fit.wanted import Beside, Wanted
 from fabula.models.formats.gguf import Header
@@ -52,6 +53,8 @@ class Question:
     adapters: tuple[str, ...] = ()  # names or files of what is loaded with it, and so the next two
     projector: str = ""
     draft: str = ""
+    gpu_layers: int | None = None  # the output counted as one, −1 = as many as fit; None is not said
+    quantization: str = ""  # as if its weights had this type
 
     @property
     def elsewhere(self) -> bool:
@@ -68,6 +71,7 @@ class Question:
             kv_type_v=values or None,
             adapters=tuple((name, 1.0) for name in self.adapters) or None,
             draft=self.draft or None,
+            gpu_layers=self.gpu_layers,
         ).over(base)
 
 
@@ -82,6 +86,12 @@ class Answer:
     body: Anatomy | None = None  # of a model whose file is elsewhere
     headers: tuple[Header, ...] = ()  # of that model
     requests: int = 0  # to read them
+
+    @property
+    def layers(self) -> int:
+        """As the engine counts them, with the output; 0 where the tensors are not known."""
+        body, is_read = (self.body, True) if self.body else anatomy_of(self.model)
+        return len(body.layers) + body.unused_layers + 1 if is_read else 0
 
     @property
     def hints(self) -> list[Phrase]:
@@ -100,7 +110,7 @@ class Answers:
     """Answers questions for one machine and one shelf.
 
     `shelf` finds models by name, `settings` says what is set for one, `neighbours` what is loaded with it. In
-    `cache` headers from elsewhere are kept.
+    `cache` headers from elsewhere are kept. `retyped` tells a model's headers in another type.
     """
 
     machine: Callable[[], Machine]
@@ -110,11 +120,14 @@ class Answers:
     engine: str = KNOWN_BUILD
     settings: Callable[[LocalModel], LoadOptions] = lambda model: NOTHING
     neighbours: Neighbours | None = None
+    retyped: Callable[[LocalModel, str], tuple[LocalModel, tuple[Header, ...]]] | None = None
 
     def answer(self, question: Question) -> Answer:
         """Raises ModelNotFound, BadParameter, what reading a header from elsewhere raises, or for adapters
         AdapterNotFound and AdapterUnusable."""
         model, headers, requests = self._target(question.target)
+        if question.quantization:
+            model, headers = self._retyped(model, headers, question.quantization)
         body = anatomy(headers) if headers else None
         machine = machine_for(question, self.machine())
         gpu = bool(machine.gpus) if question.elsewhere else self.uses_gpus
@@ -134,6 +147,13 @@ class Answers:
             options=options,
             requests=requests,
         )
+
+    def _retyped(
+        self, model: LocalModel, headers: tuple[Header, ...], type: str
+    ) -> tuple[LocalModel, tuple[Header, ...]]:
+        if headers or self.retyped is None:
+            raise BadParameter("quantization", type, phrase("expected.model_here"))
+        return self.retyped(model, type)
 
     def _beside(self, question: Question, model: LocalModel, options: LoadOptions) -> Beside:
         neighbours = self.neighbours or Neighbours(

@@ -31,6 +31,7 @@ def answer_data(
     shown = ("name", "title", "architecture", "parameters", "quantization", "size", "trained_context")
     return {
         "model": {name: getattr(model, name) for name in shown},
+        "layers": answer.layers,
         "plan": plan_data(answer.plan, language),
         "arguments": list(arguments),
         "requests": answer.requests,

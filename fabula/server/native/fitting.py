@@ -35,6 +35,8 @@ class Fit(Body):
     adapters: tuple[Name, ...] = Field((), max_length=32)  # names or files, and so the next two
     projector: str = Field("", max_length=2000)
     draft: str = Field("", max_length=2000)
+    gpu_layers: int | None = Field(None, ge=-1, le=10_000)  # −1 = as many as fit, null = as it is set
+    quantization: str = Field("", max_length=40)  # as if the model had been quantized to this type
     exact: bool = False  # the engine is asked for its own plan
 
     @property

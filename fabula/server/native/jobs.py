@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
+from pydantic import Field
 
 from fabula.app import Studio
+from fabula.app.forms import FORMS, form_of, plots_of
+from fabula.core.plots import said
 from fabula.server.caller import caller_of
-from fabula.server.native import shapes
+from fabula.server.native import forms, shapes
+from fabula.server.native.bodies import Body, Values
 from fabula.server.sse import EventStream, event, resume_point
-from fabula.store.jobs import ENDED
+from fabula.store.jobs import ENDED, Job
+
+LOG = 65_536  # bytes of a log's end
+
+
+class Begin(Body):
+    """`arguments` are the fields of the kind's form."""
+
+    kind: str = Field(min_length=1, max_length=60)
+    arguments: Values = Field(default_factory=dict)
 
 
 def router(studio: Studio) -> APIRouter:
@@ -25,9 +39,32 @@ def router(studio: Studio) -> APIRouter:
         jobs = await studio.jobs.list(caller.owner_id)
         return {"jobs": [shapes.job(job, caller.language) for job in jobs]}
 
+    @routes.get("/kinds")
+    async def kinds(request: Request) -> dict[str, Any]:
+        """Every kind of work that can be begun, with its form as a JSON schema."""
+        language = caller_of(request).language
+        return {"kinds": [forms.told(form, language) for form in FORMS.values()]}
+
+    @routes.post("", status_code=202)
+    async def begin(body: Begin, request: Request) -> dict[str, Any]:
+        """Begin a job of any kind with what its form asks."""
+        form = form_of(body.kind)
+        job = await form.begin(studio, forms.read(form, body.arguments))
+        return shapes.job(job, caller_of(request).language)
+
     @routes.get("/{job_id}")
     async def get(job_id: str, request: Request) -> dict[str, Any]:
-        return shapes.job(await studio.jobs.get(job_id), caller_of(request).language)
+        """A job with what was asked of it, and its result's plots."""
+        caller = caller_of(request)
+        job = await studio.jobs.get(job_id, caller.owner_id)
+        arguments = await studio.jobs.arguments(job_id, caller.owner_id)
+        return shapes.job(job, caller.language) | {"arguments": arguments} | _drawn(job, caller.language)
+
+    @routes.get("/{job_id}/log")
+    async def log(job_id: str, request: Request, most: int = Query(LOG, ge=1, le=16 * LOG)) -> dict[str, Any]:
+        """The end of what the job's process wrote."""
+        await studio.jobs.get(job_id, caller_of(request).owner_id)
+        return await asyncio.to_thread(studio.job_runner.log, job_id, most)
 
     @routes.get("/{job_id}/events", response_model=None)
     async def events(job_id: str, request: Request, after: int = 0) -> Response:
@@ -59,3 +96,10 @@ async def _followed(studio: Studio, job_id: str, after: int, language: str) -> A
         yield event(item.id, item.kind, shapes.job_data(item.data, language))
         if item.kind == "end" and item.id == studio.events.latest(topic):  # else it was resumed since
             return
+
+
+def _drawn(job: Job, language: str) -> dict[str, Any]:
+    """Plots in the reader's language, beside the result and not in it."""
+    told = plots_of(job.kind, job.result)
+    result = {name: value for name, value in job.result.items() if name != "plots"}
+    return {"plots": said(told, language), "result": result}

@@ -13,7 +13,7 @@ from fabula.core.model import LocalModel
 from fabula.core.texts import Phrase, phrase
 from fabula.models.uses import uses
 from fabula.server.caller import caller_of
-from fabula.server.native import bodies, shapes
+from fabula.server.native import bodies, describing, shapes
 
 
 def router(studio: Studio) -> APIRouter:
@@ -30,6 +30,8 @@ def router(studio: Studio) -> APIRouter:
         """Get a model in the background."""
         job = await studio.fetching.pull(body.source, first=body.first, limit=body.limit)
         return shapes.job(job, caller_of(request).language)
+
+    routes.include_router(describing.router(studio))  # first: a name may hold anything
 
     @routes.get("/{name:path}")
     async def get(name: str, request: Request) -> dict[str, Any]:

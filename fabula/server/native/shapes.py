@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fabula.app import Studio
+from fabula.app.forms import FORMS
 from fabula.chats.records import Change, Chat, Page
 from fabula.core import texts
 from fabula.core.errors import BadParameter
@@ -232,5 +233,7 @@ def system(studio: Studio, language: str) -> Json:
         "machine": plain(studio.planning.machine()),
         "running": [running(row, language) for row in studio.supervisor.running()],
         "addresses": _addresses(studio),
+        "rooms": sorted({form.room for form in FORMS.values()}),
+        "appearance": {"shared": studio.look.shared(), "style": studio.look.stamp()},
         "suggestions": [suggestion(row, language) for row in studio.suggestions(language)],
     }
