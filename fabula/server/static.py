@@ -5,7 +5,7 @@ from __future__ import annotations
 import mimetypes
 from pathlib import Path
 
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from fabula import __version__
@@ -17,10 +17,13 @@ SHEETS = ("tokens.css", "base.css", "parts.css")
 IMMUTABLE = {"cache-control": "public, max-age=31536000, immutable"}
 FRESH = {"cache-control": "no-cache"}
 MEDIA_TYPES = {  # the system's table of types is not the same on every machine
+    ".html": "text/html",
     ".js": "text/javascript",
     ".css": "text/css",
     ".svg": "image/svg+xml",
     ".json": "application/json",
+    ".webmanifest": "application/manifest+json",
+    ".png": "image/png",
 }
 
 
@@ -40,6 +43,15 @@ def stamp() -> str:
     return f"{__version__}-{newest:x}"
 
 
+PAGES = {
+    "/": "index.html",
+    "/docs": "docs.html",
+    "/login": "login.html",
+    "/sw.js": "sw.js",
+    "/manifest.webmanifest": "manifest.webmanifest",
+}
+"""What is asked for anew each time, and names the version of everything else."""
+
 KNOCK = Response(b"Ollama is running", media_type="text/plain")
 """What clients of Ollama look for before they ask anything; whoever wants a page says so."""
 
@@ -52,7 +64,7 @@ class WebApp:
 
     def __init__(self, behind: ASGIApp) -> None:
         self._behind = behind
-        self._pages = {"/": index_html(), "/docs": page("docs.html"), "/login": page("login.html")}
+        self._pages = {path: page(name) for path, name in PAGES.items()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         found = self._answer(scope["path"]) if _reads(scope) else None
@@ -62,7 +74,7 @@ class WebApp:
 
     def _answer(self, path: str) -> Response | None:
         if path in self._pages:
-            return HTMLResponse(self._pages[path], headers=FRESH)
+            return Response(self._pages[path], headers=FRESH, media_type=_media_type(Path(PAGES[path])))
         name = _named(path)
         if name == SHELL:
             return Response(_shell(), headers=IMMUTABLE, media_type="text/css")

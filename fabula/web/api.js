@@ -3,9 +3,12 @@
 import { language, t } from "./texts.js";
 
 // The studio may live under a prefix: everything before /web/ in this module's own address.
-const ROOT = new URL(import.meta.url).pathname.split("/web/")[0] + "/api/fabula/v1";
+const [BASE, FILES] = new URL(import.meta.url).pathname.split("/web/");
+const ROOT = `${BASE}/api/fabula/v1`;
 /** Where a browser shows its key, once. */
-const LOGIN = new URL(import.meta.url).pathname.split("/web/")[0] + "/login";
+const LOGIN = `${BASE}/login`;
+/** Of the files that run here. */
+export const VERSION = FILES.split("/")[0];
 const BACK_OFF_MS = [250, 500, 1000, 2000, 5000];
 
 /** What the studio refused, or that it could not be reached (`unreachable`, status 0). */
@@ -41,10 +44,11 @@ async function refusal(response) {
   return new ApiError(body?.error ?? fallback, response.status);
 }
 
-/** @param {string} method @param {string} path @param {unknown} [body] */
-async function send(method, path, body) {
+/** @param {string} method @param {string} path @param {unknown} [body] @param {AbortSignal} [signal] */
+async function send(method, path, body, signal) {
   const response = await request(path, {
     method,
+    signal,
     headers: body === undefined ? {} : { "Content-Type": "application/json" },
     body: body === undefined ? undefined : JSON.stringify(body),
   });
@@ -54,8 +58,8 @@ async function send(method, path, body) {
 
 /** @param {string} path @returns {Promise<any>} */
 export const get = (path) => send("GET", path);
-/** @param {string} path @param {unknown} [body] @returns {Promise<any>} */
-export const post = (path, body = {}) => send("POST", path, body);
+/** @param {string} path @param {unknown} [body] @param {AbortSignal} [signal] @returns {Promise<any>} */
+export const post = (path, body = {}, signal) => send("POST", path, body, signal);
 /** @param {string} path @param {unknown} body @returns {Promise<any>} */
 export const patch = (path, body) => send("PATCH", path, body);
 /** @param {string} path @param {unknown} body @returns {Promise<any>} */
@@ -65,6 +69,25 @@ export async function upload(path, content) {
   const headers = { "Content-Type": "application/octet-stream" };
   return (await request(path, { method: "POST", headers, body: content })).json();
 }
+/** A file in place of what is there. @param {string} path @param {Blob} content @returns {Promise<any>} */
+export async function lay(path, content) {
+  const headers = { "Content-Type": "application/octet-stream" };
+  return (await request(path, { method: "PUT", headers, body: content })).json();
+}
+
+/** Lets the browser keep a file that a request answers with. @param {string} path @param {unknown} body @param {string} name */
+export async function download(path, body, name) {
+  const headers = { "Content-Type": "application/json" };
+  const content = await (await request(path, { method: "POST", headers, body: JSON.stringify(body) })).blob();
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(content);
+  link.download = name;
+  link.click();
+  URL.revokeObjectURL(link.href);
+}
+
+/** The text of a file. @param {string} path @returns {Promise<string>} */
+export const text = async (path) => (await request(path)).text();
 /** Where a picture of the API lies. @param {string} path */
 export const addressOf = (path) => ROOT + path;
 /** @param {string} path @returns {Promise<any>} */
@@ -96,6 +119,12 @@ export async function follow(path, onEvent, { signal, resume = true, onBreak, on
     }
     onBreak?.();
   }
+}
+
+/** What a request answers event by event, until its end or `signal`. @param {string} path @param {unknown} body @param {AbortSignal} signal */
+export async function* stream(path, body, signal) {
+  const headers = { "Content-Type": "application/json", Accept: "text/event-stream" };
+  yield* events(await request(path, { method: "POST", headers, body: JSON.stringify(body), signal }));
 }
 
 /** The events of a response body. Comment lines (pings) are dropped. @param {Response} response */
@@ -143,4 +172,10 @@ export async function texts(name) {
   const response = await fetch(`${ROOT}/texts/${name}`);
   if (!response.ok) throw new Error(`texts/${name}: ${response.status}`);
   return response.json();
+}
+
+/** The version of the files that the studio serves now; "" where it does not answer. */
+export async function servedVersion() {
+  const page = await fetch(`${BASE}/`, { headers: { Accept: "text/html" }, cache: "no-store" }).then((response) => response.text(), () => "");
+  return /"web\/([^/"]+)\//.exec(page)?.[1] ?? "";
 }

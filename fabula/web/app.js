@@ -7,15 +7,21 @@ import { Rail } from "./parts/Rail.js";
 import { Toasts } from "./parts/Toasts.js";
 import { html } from "./parts/html.js";
 import { ROOMS, roomOf } from "./rooms.js";
-import { actionOf, offer } from "./state/actions.js";
+import { actionOf, offer, overlay } from "./state/actions.js";
 import { newChat } from "./state/chats.js";
 import { start, unreachable } from "./state/events.js";
-import { reading, shortcutsOpen, theme } from "./state/prefs.js";
+import { keepFiles } from "./state/install.js";
+import { reading, theme } from "./state/prefs.js";
 import { route } from "./state/route.js";
 import { chosenLanguage, setLanguage, t } from "./texts.js";
 
 const VIEWS = Object.fromEntries(ROOMS.map(({ name, load, style }) => [name, later(load, "", style, Entering)]));
-const Shortcuts = later(() => import("./parts/Shortcuts.js"), "Shortcuts", undefined, () => null);
+/** What lies over the room. @type {Record<string, any>} */
+const OVERLAYS = {
+  palette: later(() => import("./parts/Palette.js"), "Palette", "palette.css", Nothing),
+  keys: later(() => import("./parts/Shortcuts.js"), "Shortcuts", "palette.css", Nothing),
+  more: later(() => import("./parts/MoreSheet.js"), "MoreSheet", "palette.css", Nothing),
+};
 
 function App() {
   const { view, id, rest } = route.value;
@@ -26,13 +32,17 @@ function App() {
     <${VIEWS[room]} key=${room} id=${id} rest=${rest} />
     ${unreachable.value && html`<div class="banner" role="alert">${t("web.error.unreachable_retrying")}</div>`}
     <${Toasts} />
-    ${shortcutsOpen.value && html`<${Shortcuts} />`}
+    ${overlay.value && html`<${OVERLAYS[overlay.value]} key=${overlay.value} />`}
   `;
 }
 
 /** Until the room's code is there. @param {{children?: any}} props what went wrong, if it did */
 function Entering({ children }) {
   return html`<main class="page" id="main"><${Coming}>${children}<//></main>`;
+}
+
+function Nothing() {
+  return null;
 }
 
 /** The address is the router's, so the jump is made by hand. @param {Event} event */
@@ -54,7 +64,8 @@ effect(() => {
 
 offer("app", () => [
   { id: "new", words: t("web.keys.new"), icon: "plus", keys: "Alt-n", typing: true, run: () => newChat() },
-  { id: "keys", words: t("web.keys.help"), keys: "?", run: () => (shortcutsOpen.value = true) },
+  { id: "palette", words: t("web.palette.title"), icon: "search", keys: "Ctrl-k", typing: true, run: () => (overlay.value = "palette") },
+  { id: "keys", words: t("web.keys.title"), keys: "?", run: () => (overlay.value = "keys") },
 ]);
 
 /** @param {KeyboardEvent} event */
@@ -72,4 +83,5 @@ addEventListener("keydown", (event) => {
 
 await setLanguage(chosenLanguage.value);
 start();
+keepFiles();
 render(html`<${App} />`, /** @type {HTMLElement} */ (document.getElementById("app")));

@@ -6,6 +6,7 @@
  * @property {string} name what stands in the address: #/name/ID/rest
  * @property {() => Promise<any>} load its view, which is given {id, rest}: both "" where the address ends earlier
  * @property {string | string[]} [style] style sheets of style/ that come with it
+ * @property {() => Promise<unknown>} [actions] a module that offers (state/actions.js) what can be done there, also from elsewhere
  * @property {any} icon
  * @property {string} words the key of what it is called
  * @property {boolean} [rail] has a place in the rail
@@ -15,7 +16,7 @@
 /** In the order of the rail. @type {Room[]} */
 export const ROOMS = [
   { name: "home", load: () => import("./views/home.js").then((m) => m.Home), icon: "home", words: "web.nav.home", rail: true, tab: true },
-  { name: "chat", load: () => import("./views/chat.js").then((m) => m.ChatView), style: ["chat.css", "stories.css"], icon: "chats", words: "web.nav.chats", rail: true, tab: true },
+  { name: "chat", load: () => import("./views/chat.js").then((m) => m.ChatView), style: ["chat.css", "stories.css"], actions: () => import("./parts/chatActions.js"), icon: "chats", words: "web.nav.chats", rail: true, tab: true },
   { name: "characters", load: () => import("./views/characters.js").then((m) => m.CharactersView), style: "characters.css", icon: "characters", words: "web.nav.characters", rail: true, tab: true },
   { name: "lore", load: () => import("./views/lore.js").then((m) => m.Lore), style: "stories.css", icon: "lore", words: "web.nav.lore" },
   { name: "models", load: () => import("./views/models.js").then((m) => m.ModelsView), style: "finding.css", icon: "models", words: "web.nav.models", rail: true, tab: true },

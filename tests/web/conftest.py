@@ -112,6 +112,7 @@ async def open_page(browser: Any, client: Client) -> AsyncIterator[OpenPage]:
 
     async def open_page(where: str = "", address: str = client.address, **options: Any) -> Any:
         options = {"viewport": {"width": 1280, "height": 800}, "locale": "en-GB", **options}
+        options.setdefault("service_workers", "block")  # what a worker answers, no test could see or change
         contexts.append(await browser.new_context(**options))
         return await another(contexts[-1], f"{address}/{where}")
 

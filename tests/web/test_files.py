@@ -22,7 +22,7 @@ ANY_KEY = re.compile(r"""["'`](web\.[\w.]+?\w)["']""")
 STATIC_IMPORT = re.compile(r"""^(?:import|export) (?:[^"]*?from )?"(\.[^"]+)";$""", re.MULTILINE)
 BARE_IMPORT = re.compile(r"""^import (?:[^"]*?from )?"([^."][^"]*)";$""", re.MULTILINE)
 LATER_IMPORT = re.compile(r"""\bimport\("(\.[\w./-]+\.js)"\)""")
-PAGES = ("app.js", "early.js", "docs.js", "login.js")
+PAGES = ("app.js", "early.js", "docs.js", "login.js", "sw.js")
 KEY_STEM = re.compile(r"`(web\.[\w.]*)\$\{")
 
 
@@ -120,7 +120,7 @@ def test_modules_are_short_checked_and_say_what_they_are(path):
 
 def test_only_one_module_fetches_and_state_knows_no_document():
     fetching = [path.name for path in OWN if "fetch(" in path.read_text(encoding="utf-8")]
-    assert fetching == ["api.js", "login.js"]  # who signs in has no app yet
+    assert fetching == ["api.js", "login.js", "sw.js"]  # who signs in has no app yet, a worker none at all
     for path in (WEB / "state").glob("*.js"):
         assert not re.search(r"document\.(?!addEventListener|hidden)", path.read_text(encoding="utf-8")), (
             path.name

@@ -21,8 +21,10 @@ async def test_nothing_scrolls_sideways(open_page, chat, width):
     page = await open_page(f"#/chat/{chat.id}", **phone)
     await said(page, "Tell me a story")
     assert await page.evaluate(TOO_WIDE) == []
-    for where in ("Home", "Settings"):
-        await page.get_by_role("link", name=where).tap()
+    for where in ("Home", "Models", "Settings"):
+        if where == "Settings":
+            await page.get_by_role("button", name="More", exact=True).last.tap()
+        await page.get_by_role("link", name=where, exact=True).tap()
         await expect(page.get_by_role("heading", level=1)).to_be_visible()
         assert await page.evaluate(TOO_WIDE) == []
 

@@ -1,44 +1,43 @@
-// The list of keys, shown with "?". Knows no handler.
+// The list of keys, shown with "?": those that rooms offer, and those of the composer and of a focused message. Knows
+// no handler.
 // @ts-check
-import { enterSends, shortcutsOpen } from "../state/prefs.js";
+import { ROOMS } from "../rooms.js";
+import { keysOf, offered, overlay } from "../state/actions.js";
+import { enterSends } from "../state/prefs.js";
 import { t } from "../texts.js";
 import { Dialog } from "./Dialog.js";
 import { html } from "./html.js";
+import { shownKeys } from "./words.js";
 
-const close = () => (shortcutsOpen.value = false);
+ROOMS.forEach((room) => room.actions?.().catch(() => null));
 
-/** Keys and what they do, in reading order. */
-const KEYS = [
+const close = () => (overlay.value = "");
+
+/** Keys and what they do where the focus is, in reading order. @type {[string, string][]} */
+const COMPOSER = [
   ["Enter", "send"],
-  ["Shift Enter", "break"],
-  ["Esc", "stop"],
+  ["Shift-Enter", "break"],
   ["↑", "edit_last"],
-  ["/", "compose"],
-  ["Alt N", "new"],
-  ["Ctrl Z", "undo"],
-  ["Ctrl Y", "redo"],
-  ["Ctrl Home", "start"],
-  ["Ctrl End", "end"],
+];
+/** @type {[string, string][]} */
+const MESSAGE = [
   ["↑ ↓", "walk"],
   ["← →", "swipe"],
   ["E", "edit"],
   ["C", "copy"],
   ["B", "branch"],
   ["Del", "delete"],
-  ["?", "help"],
 ];
 
 export function Shortcuts() {
-  const swapped = enterSends.value !== "yes";
+  const everywhere = offered.value.filter((action) => keysOf(action).length).map((action) => [keysOf(action)[0], action.words]);
+  const named = (/** @type {[string, string][]} */ list) => list.map(([keys, name]) => [keys, t(`web.keys.${name}`)]);
+  const [send, line] = enterSends.value === "yes" ? COMPOSER : [["Shift-Enter", "send"], ["Enter", "break"]];
   return html`<${Dialog} title=${t("web.keys.title")} close=${close}>
     <dl class="keys">
-      ${KEYS.map(([keys, name]) => html`<dt>${shown(keys, name, swapped).split(" ").map((key) => html`<kbd>${key}</kbd>`)}</dt><dd>${t(`web.keys.${name}`)}</dd>`)}
+      ${[...everywhere, ...named([/** @type {any} */ (send), /** @type {any} */ (line), COMPOSER[2], ...MESSAGE])].map(
+        ([keys, words]) => html`<div key=${words}><dt>${shownKeys(keys).map((key) => html`<kbd>${key}</kbd>`)}</dt><dd>${words}</dd></div>`,
+      )}
     </dl>
   <//>`;
-}
-
-/** @param {string} keys @param {string} name @param {boolean} swapped */
-function shown(keys, name, swapped) {
-  if (!swapped) return keys;
-  return { send: "Shift Enter", break: "Enter" }[name] ?? keys;
 }

@@ -29,3 +29,9 @@ export function when(seconds) {
   const shape = isToday ? { hour: "2-digit", minute: "2-digit" } : date.getFullYear() === now.getFullYear() ? day : { ...day, year: "numeric" };
   return new Intl.DateTimeFormat(language.value, /** @type {any} */ (shape)).format(date);
 }
+
+const IS_MAC = /Mac|iPhone|iPad/.test(navigator.userAgent);
+const CALLED = /** @type {Record<string, string>} */ ({ Escape: "Esc", Delete: "Del", Ctrl: IS_MAC ? "⌘" : "Ctrl", Alt: IS_MAC ? "⌥" : "Alt" });
+
+/** "Ctrl-Shift-z" → Ctrl, Shift, Z. @param {string} keys */
+export const shownKeys = (keys) => keys.split(/[- ]/).map((key) => CALLED[key] ?? (key.length === 1 ? key.toUpperCase() : key));

@@ -4,7 +4,7 @@ import { computed, signal } from "@preact/signals";
 
 /**
  * @typedef {object} Action
- * @property {string} id
+ * @property {string} id its own in the whole app: the palette remembers it, and finds it by it too
  * @property {string} words what it is called, in the reader's language
  * @property {() => unknown} run
  * @property {string | string[]} [keys] "Ctrl-z", "Alt-n", "?": the first is shown
@@ -12,23 +12,33 @@ import { computed, signal } from "@preact/signals";
  * @property {boolean} [off] not now
  * @property {any} [icon]
  * @property {string} [note] small words after it
- * @property {boolean} [hidden] only a key, not in the palette
  */
 
-const offers = signal(/** @type {Record<string, () => Action[]>} */ ({}));
+/** What lies over the room. */
+export const overlay = signal(/** @type {"" | "palette" | "keys" | "more"} */ (""));
 
-/** In place of what was offered under that name. Answers how to take it back. @param {string} name @param {() => Action[]} list asked each time, so that it is as things are */
+const offers = signal(/** @type {Record<string, () => Action[]>} */ ({}));
+const searches = signal(/** @type {Record<string, (text: string) => Promise<Action[]>>} */ ({}));
+
+/** In place of what was offered under that name. Those that cannot be done now are `off`. @param {string} name @param {() => Action[]} list asked each time, so that it is as things are */
 export function offer(name, list) {
   offers.value = { ...offers.peek(), [name]: list };
-  return () => {
-    if (offers.peek()[name] !== list) return;
-    const { [name]: gone, ...others } = offers.peek();
-    offers.value = others;
-  };
 }
 
-/** What can be done now. */
-export const actions = computed(() => Object.values(offers.value).flatMap((list) => list()).filter((action) => !action.off));
+/** Actions that are found by what is typed: a chat of a thousand, a character. @param {string} name @param {(text: string) => Promise<Action[]>} find a few, the best first */
+export function offerSearch(name, find) {
+  searches.value = { ...searches.peek(), [name]: find };
+}
+
+/** All that is offered, also what cannot be done now. */
+export const offered = computed(() => Object.values(offers.value).flatMap((list) => list()));
+export const actions = computed(() => offered.value.filter((action) => !action.off));
+
+/** @param {string} text @returns {Promise<Action[]>} what cannot be asked for is left out */
+export async function searchActions(text) {
+  const found = await Promise.allSettled(Object.values(searches.peek()).map((find) => find(text)));
+  return found.flatMap((one) => (one.status === "fulfilled" ? one.value : []));
+}
 
 /** @param {KeyboardEvent} event "Ctrl-Shift-z", "Alt-n", "?" … */
 function nameOf(event) {
@@ -37,8 +47,11 @@ function nameOf(event) {
   return main + shift + (main && event.key.length === 1 ? event.key.toLowerCase() : event.key);
 }
 
+/** @param {Action} action */
+export const keysOf = ({ keys = [] }) => [keys].flat();
+
 /** What a key does now, if anything. @param {KeyboardEvent} event @param {boolean} isTyping */
 export function actionOf(event, isTyping) {
   const name = nameOf(event);
-  return actions.value.find((action) => [action.keys ?? []].flat().includes(name) && (action.typing || !isTyping));
+  return actions.peek().find((action) => keysOf(action).includes(name) && (action.typing || !isTyping));
 }

@@ -3,7 +3,9 @@
 import { signal } from "@preact/signals";
 import * as api from "../api.js";
 import { loadChats } from "./chats.js";
+import { t } from "../texts.js";
 import { jobChanged, loadSystem, modelsChanged } from "./system.js";
+import { tell } from "./toasts.js";
 
 const LIST_DELAY_MS = 150; // several changes in a row read the list once
 const HIDDEN_MS = 10_000; // browsers allow six connections to one address: hidden tabs give theirs back
@@ -46,8 +48,15 @@ function take({ kind, data }) {
 function opened() {
   const wasAway = unreachable.value;
   unreachable.value = false;
-  if (wasAway) refresh();
+  if (wasAway) refresh(), tellOfUpdate();
   announce("open");
+}
+
+/** A studio that was away may be a newer one; what is being typed is not thrown away for it. */
+async function tellOfUpdate() {
+  const now = await api.servedVersion();
+  if (!now || now === api.VERSION) return;
+  tell(t("web.updated"), { stays: true, action: { label: t("web.read_again"), run: () => location.reload() } });
 }
 
 /** Whatever happened while nobody listened. */

@@ -9,11 +9,11 @@ const SHOWN_MS = 8000;
 export const toasts = signal(/** @type {Toast[]} */ ([]));
 let counter = 0;
 
-/** @param {string} text @param {{kind?: "info" | "error", action?: Toast["action"]}} [options] */
-export function tell(text, { kind = "info", action } = {}) {
+/** @param {string} text @param {{kind?: "info" | "error", action?: Toast["action"], stays?: boolean}} [options] stays: until it is closed */
+export function tell(text, { kind = "info", action, stays = false } = {}) {
   const toast = { id: ++counter, text, kind, action };
   toasts.value = [...toasts.value.filter((other) => other.text !== text).slice(-2), toast];
-  setTimeout(() => dismiss(toast.id), SHOWN_MS);
+  if (!stays) setTimeout(() => dismiss(toast.id), SHOWN_MS);
 }
 
 /** @param {unknown} error */

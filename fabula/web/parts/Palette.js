@@ -1,0 +1,109 @@
+// Every action of the app by its name (Ctrl-K). Knows what is offered, not what it does.
+// @ts-check
+import { useEffect, useRef, useState } from "preact/hooks";
+import { ROOMS } from "../rooms.js";
+import { actions, keysOf, overlay, searchActions } from "../state/actions.js";
+import { t } from "../texts.js";
+import "./appActions.js";
+import { Dialog } from "./Dialog.js";
+import { fit } from "./fuzzy.js";
+import { html } from "./html.js";
+import { Icon } from "./Icon.js";
+import { shownKeys } from "./words.js";
+
+/** @typedef {import("../state/actions.js").Action} Action */
+
+const SHOWN = 60;
+const REMEMBERED = 6;
+const PAUSE_MS = 120; // of typing, before the studio is asked
+
+ROOMS.forEach((room) => room.actions?.().catch(() => null)); // without its code a room offers nothing
+
+const close = () => (overlay.value = "");
+
+const STORED = "fabula.actions";
+/** The ids of what was last done, the newest first. @returns {string[]} */
+const lastDone = () => (localStorage.getItem(STORED) ?? "").split("\n");
+
+/** @param {Action} action */
+function run(action) {
+  close();
+  const last = [action.id, ...lastDone().filter((id) => id !== action.id)];
+  localStorage.setItem(STORED, last.slice(0, REMEMBERED).join("\n"));
+  requestAnimationFrame(() => action.run()); // when the palette has given the focus back
+}
+
+/** What was used last, else in the order of the rooms. @param {Action[]} list */
+function byHabit(list) {
+  const last = lastDone();
+  const place = (/** @type {Action} */ { id }) => (last.indexOf(id) + 1 || REMEMBERED + 1);
+  return list.toSorted((one, other) => place(one) - place(other));
+}
+
+/** The best fit first. @param {Action[]} list @param {string} typed */
+function byFit(list, typed) {
+  const rows = list.map((action) => ({ action, score: Math.max(fit(typed, action.words), fit(typed, action.id)) }));
+  return rows.filter((row) => row.score >= 0).sort((one, other) => other.score - one.score).map((row) => row.action);
+}
+
+export function Palette() {
+  const [typed, setTyped] = useState("");
+  const [found, setFound] = useState(/** @type {Action[]} */ ([]));
+  const [at, setAt] = useState(0);
+  useEffect(() => {
+    let holds = true;
+    const timer = setTimeout(async () => typed.trim() && searchActions(typed.trim()).then((list) => holds && setFound(list)), PAUSE_MS);
+    return () => (clearTimeout(timer), (holds = false));
+  }, [typed]);
+  const list = typed.trim() ? [...byFit(actions.value, typed), ...found] : byHabit(actions.value);
+  const rows = list.slice(0, SHOWN);
+  const place = Math.min(at, rows.length - 1);
+  const type = (/** @type {string} */ text) => (setTyped(text), setAt(0), text.trim() || setFound([]));
+  const keyDown = (/** @type {KeyboardEvent} */ event) => !event.isComposing && moved(event, place, rows, setAt);
+  return html`<${Dialog} title=${t("web.palette.title")} close=${close} class="palette" bare>
+    <label class="search"><${Icon} name="search" /><input
+        class="field"
+        role="combobox"
+        aria-expanded="true"
+        aria-controls="palette-rows"
+        aria-activedescendant=${rows.length ? `palette-${place}` : undefined}
+        aria-label=${t("web.palette.title")}
+        placeholder=${t("web.palette.placeholder")}
+        autocomplete="off"
+        spellcheck=${false}
+        autofocus
+        value=${typed}
+        onInput=${(/** @type {any} */ event) => type(event.target.value)}
+        onKeyDown=${keyDown}
+    /></label>
+    <${Rows} rows=${rows} at=${place} />
+    <p class="sr-only" role="status">${t("web.palette.count", { count: rows.length })}</p>
+  <//>`;
+}
+
+/** @param {{rows: Action[], at: number}} props */
+function Rows({ rows, at }) {
+  const list = useRef(/** @type {HTMLElement | null} */ (null));
+  useEffect(() => list.current?.children[at]?.scrollIntoView({ block: "nearest" }), [at, rows.length]);
+  if (!rows.length) return html`<p class="quiet palette-none" id="palette-rows" role="listbox" aria-label=${t("web.palette.title")}>${t("web.palette.none")}</p>`;
+  return html`<ul class="palette-rows" id="palette-rows" role="listbox" aria-label=${t("web.palette.title")} ref=${list}>
+    ${rows.map(
+      (action, index) => html`<li key=${action.id} id=${`palette-${index}`} class="palette-row" role="option" aria-selected=${index === at} onClick=${() => run(action)}>
+        <${Icon} name=${action.icon ?? "none"} /><span>${action.words}</span>
+        ${action.note && html`<small class="quiet">${action.note}</small>`}
+        ${keysOf(action)[0] && html`<kbd>${shownKeys(keysOf(action)[0]).join(" ")}</kbd>`}
+      </li>`,
+    )}
+  </ul>`;
+}
+
+/** @param {KeyboardEvent} event @param {number} at @param {Action[]} rows @param {(at: number) => void} setAt */
+function moved(event, at, rows, setAt) {
+  const last = rows.length - 1;
+  const places = /** @type {Record<string, number>} */ ({ ArrowDown: at === last ? 0 : at + 1, ArrowUp: at <= 0 ? last : at - 1, PageDown: Math.min(at + 8, last), PageUp: Math.max(at - 8, 0) });
+  if (event.key in places) setAt(places[event.key]);
+  else if (event.key === "Enter") rows[at] && run(rows[at]);
+  else if (event.key === "k" && (event.ctrlKey || event.metaKey)) close();
+  else return;
+  event.preventDefault();
+}

@@ -1,0 +1,40 @@
+// Whether this browser can keep the studio as an app, and if not, why. Knows no view.
+// @ts-check
+import { signal } from "@preact/signals";
+
+/**
+ * "installed": it runs as an app. "ready": `install` asks the person. "insecure": only localhost and HTTPS can be
+ * installed. "menu": only by the browser's own menu, if it can at all.
+ */
+export const installable = signal(/** @type {"installed" | "ready" | "insecure" | "menu"} */ (first()));
+
+/** @type {any} */
+let question = null;
+
+function first() {
+  if (matchMedia("(display-mode: standalone)").matches) return "installed";
+  return isSecureContext && "serviceWorker" in navigator ? "menu" : "insecure";
+}
+
+addEventListener("beforeinstallprompt", (event) => {
+  event.preventDefault();
+  question = event;
+  installable.value = "ready";
+});
+addEventListener("appinstalled", () => (installable.value = "installed"));
+
+/** Let the browser ask whether to install; only once per question. */
+export async function install() {
+  const asked = question;
+  question = null;
+  if (!asked) return;
+  installable.value = "menu";
+  asked.prompt();
+  await asked.userChoice;
+}
+
+/** The app's files are kept for the next time; needs localhost or HTTPS. */
+export function keepFiles() {
+  const root = new URL(import.meta.url).pathname.split("/web/")[0];
+  navigator.serviceWorker?.register(`${root}/sw.js`, { scope: `${root}/` }).catch(() => null); // it works without
+}

@@ -1,0 +1,78 @@
+"""The frame: little is fetched at first, rooms come when they are entered, each by its address."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from acts import PHONE, composer
+from playwright.async_api import expect
+
+MOST_REQUESTS = 40
+ROOMS = re.compile("Rooms|主要页面|主要頁面")
+FIRST = [
+    ("#/", "This machine"),
+    ("#/lore", "Lore"),
+    ("#/settings", "Settings"),
+]
+
+
+async def first_visit(browser, address):
+    """What the first page asks for, until it shows what the studio told."""
+    context = await browser.new_context(locale="en-GB", service_workers="block")
+    page, asked = await context.new_page(), []
+    page.on("request", lambda request: asked.append(request.url))
+    await page.goto(address)
+    await page.get_by_role("heading", name="Models on this machine").wait_for()
+    await page.wait_for_load_state("load")
+    await context.close()
+    return asked
+
+
+async def test_the_first_page_asks_for_little_and_for_nothing_twice(browser, client):
+    asked = await first_visit(browser, client.address)
+    assert len(asked) <= MOST_REQUESTS, "\n".join(asked)
+    assert sorted(asked) == sorted(set(asked))
+    assert not [url for url in asked if re.search(r"marked|dompurify|/views/(?!home)", url)]
+
+
+@pytest.mark.parametrize(("address", "title"), FIRST, ids=[address for address, _ in FIRST])
+async def test_a_room_is_entered_by_its_address(open_page, address, title):
+    page = await open_page(address)
+    await expect(page.get_by_role("heading", level=1, name=title)).to_be_visible()
+    await expect(page.locator("main")).to_have_count(1)
+
+
+async def test_an_address_of_no_room_leads_home(open_page):
+    page = await open_page("#/nowhere/%E0%A4%A/else")
+    await expect(page.get_by_role("heading", level=1, name="This machine")).to_be_visible()
+
+
+async def test_a_room_brings_its_style_sheet_once(open_page, chat):
+    page = await open_page("#/")
+    sheets = page.locator("link[rel=stylesheet][href$='/chat.css']")
+    await expect(sheets).to_have_count(0)
+    for address in (f"#/chat/{chat.id}", "#/", f"#/chat/{chat.id}"):
+        await page.evaluate(f"location.hash = '{address}'")
+        await expect(composer(page)).to_have_count(0 if address == "#/" else 1)
+    await expect(sheets).to_have_count(1)
+
+
+async def test_a_room_that_cannot_be_fetched_says_so_and_can_be_asked_for_again(open_page):
+    page = await open_page("#/")
+    await page.route("**/views/settings.js", lambda route: route.abort())
+    await page.get_by_role("navigation", name=ROOMS).get_by_role("link", name="Settings").click()
+    await expect(page.get_by_role("alert")).to_contain_text("could not be loaded")
+    await page.unroute("**/views/settings.js")
+    await page.get_by_role("button", name="Try again").click()
+    await expect(page.get_by_role("heading", level=1, name="Settings")).to_be_visible()
+
+
+async def test_on_a_phone_the_other_rooms_are_behind_more(open_page):
+    page = await open_page("#/", **PHONE)
+    bar = page.get_by_role("navigation", name=ROOMS)
+    assert await bar.get_by_role("link").count() == 4
+    await bar.get_by_role("button", name="More").tap()
+    await page.get_by_role("dialog").get_by_role("link", name="Settings").tap()
+    await expect(page.get_by_role("heading", level=1, name="Settings")).to_be_visible()
+    await expect(page.get_by_role("dialog")).to_have_count(0)
