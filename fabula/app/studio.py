@@ -15,6 +15,7 @@ from fabula.app.fetching import Fetching
 from fabula.app.making import Making
 from fabula.app.measuring import Measuring
 from fabula.app.planning import Planning
+from fabula.app.restored import Restored
 from fabula.app.shelf import ModelShelf, require_here
 from fabula.app.workers import WorkerMaker
 from fabula.batches.answer import Answers
@@ -68,6 +69,7 @@ from fabula.store.home import Home
 from fabula.store.job_runner import JobRunner
 from fabula.store.jobs import Job, Jobs
 from fabula.store.journal import FileJournal
+from fabula.store.look import Look
 from fabula.store.media import Media
 from fabula.store.settings import Settings
 from fabula.turn.live import Live
@@ -80,6 +82,9 @@ class Studio:
     """`open` before use, `close` at the end."""
 
     version = __version__
+    restore: Callable[[Path], None] | None = None
+    """Puts a backup in the place of all this, in a moment; None where nobody would open it again."""
+    restored: Restored | None = None
 
     def __init__(
         self,
@@ -90,6 +95,8 @@ class Studio:
         self.home = home.create()
         self.events = MemoryEvents()
         self.config = Config(home, flags or {}, self._settings_changed)
+        self.began = self.config.now
+        self.look = Look(home.look)
         self._store(home)
         self._models(home)
         self._engines(home, make_worker)
@@ -300,7 +307,7 @@ class Studio:
         return self.config.now
 
     def describe_settings(self, language: str) -> list[dict[str, Any]]:
-        return settings.describe(self.settings, language)
+        return settings.describe(self.settings, language, self.began)
 
     def _settings_changed(self) -> None:
         """What the engine was loaded with stays until its next load."""

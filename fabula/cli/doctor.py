@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable
+from typing import Annotated
 
 import typer
 
 from fabula.cli import checks, screen
 from fabula.cli.checks import Finding
 from fabula.cli.options import HomeOption, JsonOption
+from fabula.cli.studio import connect
 from fabula.cli.words import say
 from fabula.store.home import Home
 
+ReportOption = Annotated[bool, typer.Option("--report", help=say("cli.doctor.report"))]
 
-def doctor(home: HomeOption = None, json: JsonOption = False) -> None:
+
+def doctor(report: ReportOption = False, home: HomeOption = None, json: JsonOption = False) -> None:
+    if report:
+        with connect(home) as studio:
+            screen.line(studio.get("/system/report")["text"])
+        return
     found = []
     for check in checks.CHECKS:
         with screen.spinner(say(f"cli.doctor.{check.__name__}")):

@@ -24,22 +24,30 @@ FilesArgument = Annotated[
     list[Path], typer.Argument(metavar="FILE|DIR…", help=say("cli.import.files"), show_default=False)
 ]
 
+DryOption = Annotated[bool, typer.Option("--dry-run", help=say("cli.import.dry_run"))]
 
-def import_(files: FilesArgument, home: HomeOption = None, json: JsonOption = False) -> None:
+
+def import_(
+    files: FilesArgument, dry_run: DryOption = False, home: HomeOption = None, json: JsonOption = False
+) -> None:
     """Folders are SillyTavern's data folders; of files, those that cannot be read make the command fail."""
+    if dry_run and not all(file.is_dir() for file in files):
+        raise BadParameter("--dry-run", ", ".join(map(str, files))[:80], phrase("expected.folders"))
     refused = 0
     with connect(home) as studio:
         for file in files:
             if file.is_dir():
-                refused += _folder(studio, file, json)
+                refused += _folder(studio, file, json, "/import/rehearse" if dry_run else "/import")
+            elif file.suffix.lower() == ".zip":
+                refused += _archive(studio, file, json)
             else:
                 refused += _file(studio, file, json)
     if refused:
         raise typer.Exit(1)
 
 
-def _folder(studio: Client, folder: Path, json: bool) -> int:
-    report = studio.post("/import", {"folder": str(folder.resolve())})
+def _folder(studio: Client, folder: Path, json: bool, way: str) -> int:
+    report = studio.post(way, {"folder": str(folder.resolve())})
     if json:
         screen.json_lines([report])
     else:

@@ -41,6 +41,8 @@ VERBS = (
     "engine",
     "remote",
     "key",
+    "settings",
+    "appearance",
     "preset",
     "character",
     "lorebook",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import socket
+from typing import Any
 
 from fabula.core.errors import PortInUse, SettingInvalid
 from fabula.core.texts import phrase
@@ -65,6 +66,26 @@ def for_others(settings: Settings, port: int) -> list[str]:
     hosts = _addresses() if settings.host in ANY_ADDRESS else [settings.host]
     scheme = scheme_of(settings)
     return [f"{scheme}://{name}:{port}" for name in (*names, *map(bracketed, hosts))]
+
+
+def reach_of(began: Settings, settings: Settings, port: int) -> dict[str, Any]:
+    """How far a studio is open: as it listens now, since it `began`, and as it is set for its next start."""
+    own = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(began.host, began.host)
+    return {
+        "host": began.host,
+        "port": port,
+        "private": is_private(began.host),
+        "here": f"{scheme_of(began)}://{bracketed(own)}:{port}",
+        "addresses": for_others(began, port),
+        "encrypted": bool(began.server_tls_cert),
+        "certificate": began.server_tls_cert,
+        "key_on_loopback": settings.server_key_on_loopback,
+        "next": {
+            "host": settings.host,
+            "private": is_private(settings.host),
+            "encrypted": bool(settings.server_tls_cert),
+        },
+    }
 
 
 def scheme_of(settings: Settings) -> str:

@@ -7,6 +7,7 @@ side by side. Knows no route of the API.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -38,6 +39,8 @@ class Door:
     ) -> None:
         """`settings` hold until the studio is open, and then its own."""
         self._behind: asyncio.Future[ASGIApp] | None = None
+        self._inside = 0  # requests behind the door
+        self._empty = asyncio.Event()
         self._app: ASGIApp | None = None
         self._studio: Studio | None = None
         self._settings, self._rules = settings, Rules.of(settings) if settings else Rules()
@@ -65,6 +68,18 @@ class Door:
         if self._behind is not None:
             self._behind.set_result(app)
 
+    def shut(self) -> None:
+        """From now on what asks for more than a file waits again, until the next `open`."""
+        self._app = self._studio = self._behind = None
+        self._reception.keys = None
+
+    async def emptied(self, timeout: float) -> None:
+        """Until those who came in before are answered, or `timeout` seconds have passed."""
+        with contextlib.suppress(TimeoutError):
+            while self._inside:
+                self._empty.clear()
+                await asyncio.wait_for(self._empty.wait(), timeout)
+
     def rules(self) -> Rules:
         """As the settings are now."""
         if self._studio and self._studio.settings is not self._settings:
@@ -77,7 +92,12 @@ class Door:
 
     async def _through(self, scope: Scope, receive: Receive, send: Send) -> None:
         app = self._app or await self._opened()
-        await app(scope, receive, send)
+        self._inside += 1
+        try:
+            await app(scope, receive, send)
+        finally:
+            self._inside -= 1
+            self._empty.set()
 
     async def _opened(self) -> ASGIApp:
         if self._behind is None:

@@ -31,6 +31,8 @@ from fabula.server.metrics import router as metrics_router
 from fabula.server.mistakes import refusal
 from fabula.server.native import (
     adapters,
+    appearance,
+    backups,
     batches,
     characters,
     chats,
@@ -48,6 +50,7 @@ from fabula.server.native import (
     personas,
     presets,
     quantizing,
+    rehearsing,
     remotes,
     scoring,
     scripts,
@@ -102,7 +105,8 @@ def behind(studio: Studio) -> ASGIApp:
     )
     story_rooms = (stories, novels, packs, memory, lorebooks, personas, scripts)
     chat_rooms = (keeping, chats, turns, batches)
-    for room in (system, keys, *model_rooms, *chat_rooms, jobs, presets, measures, characters, *story_rooms):
+    own_rooms = (system, appearance, backups, keys, rehearsing)
+    for room in (*own_rooms, *model_rooms, *chat_rooms, jobs, presets, measures, characters, *story_rooms):
         app.include_router(room.router(studio), prefix=NATIVE)
     for dialect in (embeddings, files, openai_batches):
         app.include_router(dialect.router(studio))

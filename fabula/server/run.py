@@ -11,14 +11,16 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
 from starlette.responses import Response
 
-from fabula.core.errors import NeedsKey
+from fabula.core.errors import FabulaError, NeedsKey, NotWhileStarting
 from fabula.server import tls
 from fabula.server.access_log import AccessLog
 from fabula.server.addresses import is_private, listen, own_address, scheme_of
@@ -32,9 +34,11 @@ from fabula.store.studio import claim
 
 if TYPE_CHECKING:
     from fabula.app import MakeWorker, Studio
+    from fabula.app.restored import Restored
 
 LOOK_S = 1.0  # between two looks at the clock, for the date in answers
 STOP_GRACE_S = 5  # for answers that are being sent when the studio is told to stop
+log = logging.getLogger(__name__)
 SHARED_S = 0.0005  # of the interpreter, in turns, while code is read and files are served
 
 
@@ -106,6 +110,7 @@ class _House:
     def __init__(self, home: Home, flags: Mapping[str, object], make_worker: MakeWorker | None) -> None:
         self.home, self._flags, self._make_worker = home, flags, make_worker
         self._studio: Studio | None = None
+        self._restoring: asyncio.Task[None] | None = None
         self._log = AccessLog(home.logs)
 
     def listen(self, key: str) -> socket.socket:
@@ -128,16 +133,38 @@ class _House:
         """What our own programs know the studio's certificate by; "" without one."""
         return tls.fingerprint(self.settings.server_tls_cert) if self.settings.server_tls_cert else ""
 
-    async def open(self) -> None:
+    async def open(self, restored: Restored | None = None) -> None:
         make, behind = await asyncio.to_thread(_code)
         self._studio = make(self.home, self._flags, self._make_worker)
+        self._studio.restore, self._studio.restored = self.restore, restored
         await self._studio.open()
         self.door.open(await asyncio.to_thread(behind, self._studio), self._studio)
         gc.freeze()  # the program itself never becomes garbage: collections need not walk through it
         gc.enable()
 
+    def restore(self, file: Path) -> None:
+        """Begins to put a checked backup in the place of everything. Raises NotWhileStarting."""
+        if self._studio is None or not self.door.is_open:
+            raise NotWhileStarting
+        self.door.shut()
+        self._restoring = asyncio.create_task(self._restore(self._studio, file))
+
+    async def _restore(self, outgoing: Studio, file: Path) -> None:
+        """Whoever asks meanwhile waits; the home stays claimed, and the port is kept."""
+        self._studio = None
+        try:
+            await outgoing.quiet()
+            await self.door.emptied(STOP_GRACE_S)
+            await outgoing.close()
+            await self.open(await asyncio.to_thread(_put_back, self.home, file))
+        except Exception:
+            log.exception("the studio cannot be opened after a restore")
+            self.door.open(Response(status_code=503))
+
     async def quiet(self) -> None:
         """Ends what readers wait for."""
+        if self._restoring:  # half a restore is none
+            await asyncio.wait([self._restoring])
         if not self.door.is_open:
             self.door.open(Response(status_code=503))
         if self._studio:
@@ -147,6 +174,18 @@ class _House:
         if self._studio:
             await self._studio.close()
         self._log.close()
+
+
+def _put_back(home: Home, file: Path) -> Restored:
+    """A refusal leaves everything as it was."""
+    from fabula.app.restored import Restored
+    from fabula.store import backup
+
+    try:
+        kept = backup.put_back(home, file)
+    except FabulaError as failure:
+        return Restored(file.name, time.time(), failure=failure)
+    return Restored(file.name, time.time(), kept=str(kept))
 
 
 def _has_keys(home: Home) -> bool:

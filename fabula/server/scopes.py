@@ -36,9 +36,9 @@ ROWS = (
     *_native(READ, FREE, "/health", "/texts/"),
     *_native(ALL, FREE, "/session"),
     # ── what the program is and who may use it
-    *_native(ALL, ADMIN, "/keys", "/backup", "/import", "/places"),
-    *_native(READ, CHAT, "/settings", "/engines", "/remotes", "/system", "/events"),
-    *_native(WRITE, ADMIN, "/settings", "/engines", "/remotes"),
+    *_native(ALL, ADMIN, "/keys", "/reach", "/backup", "/import", "/places", "/system/"),
+    *_native(READ, CHAT, "/settings", "/engines", "/remotes", "/system", "/events", "/appearance"),
+    *_native(WRITE, ADMIN, "/settings", "/engines", "/remotes", "/appearance"),
     # ── models
     *_native(
         WRITE, CHAT, "/models/*/score", "/models/*/compare", "/models/*/perplexity", "/models/*/choices"

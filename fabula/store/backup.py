@@ -1,4 +1,4 @@
-"""Backups of a home and the way back: database, settings, media and derived models in one checked zip.
+"""Backups of a home and the way back: database, settings, looks, media, derived models in one checked zip.
 
 Secrets, models and saved engine slots stay out. Knows no tables.
 """
@@ -16,6 +16,7 @@ import time
 import zipfile
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -33,7 +34,8 @@ DATABASE = "fabula.db"
 CONFIG = "config.toml"
 MEDIA = "media"
 DERIVED = "derived"
-KEPT = (MEDIA, DERIVED)
+LOOK = "look"
+KEPT = (MEDIA, DERIVED, LOOK)
 """Folders of the home whose files belong into a backup."""
 MANIFEST = "manifest.json"
 MANIFEST_LIMIT = 64 * 2**20  # bytes
@@ -137,18 +139,32 @@ def _pack(archive: zipfile.ZipFile, name: str, source: Path) -> Entry:
 def restore(home: Home, file: Path) -> Path:
     """Puts a backup in the place of what is there; answers the folder that now holds what was there.
 
-    Everything is unpacked and checked before anything is changed. Raises BackupInvalid, DatabaseTooNew, or
-    StudioRunning when the home is in use.
+    Raises BackupInvalid, DatabaseTooNew, or StudioRunning when the home is in use.
     """
     home.create()
-    with claim(home), tempfile.TemporaryDirectory(dir=home.path, prefix=".restore-") as folder:
-        unpacked = Path(folder)
-        unpack(file, unpacked, home)
-        _check_database(file, unpacked / DATABASE)
-        with writing(home.path):
-            kept = _keep(home)
-            _swap(home, unpacked)
+    with claim(home):
+        return put_back(home, file)
+
+
+def put_back(home: Home, file: Path) -> Path:
+    """The same for whoever has claimed the home, while nothing of it is open.
+
+    Everything is unpacked and checked before anything is changed.
+    """
+    with checked(home, file) as (unpacked, _), writing(home.path):
+        kept = _keep(home)
+        _swap(home, unpacked)
         return kept
+
+
+@contextmanager
+def checked(home: Home, file: Path) -> Iterator[tuple[Path, Manifest]]:
+    """A backup's files in a folder that goes when the block ends. Raises BackupInvalid or DatabaseTooNew."""
+    with tempfile.TemporaryDirectory(dir=home.path, prefix=".restore-") as folder:
+        unpacked = Path(folder)
+        manifest = unpack(file, unpacked, home)
+        _check_database(file, unpacked / DATABASE)
+        yield unpacked, manifest
 
 
 def unpack(file: Path, folder: Path, home: Home) -> Manifest:

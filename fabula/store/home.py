@@ -55,6 +55,11 @@ class Home:
         return self.path / "vectors"
 
     @property
+    def directions(self) -> Path:
+        """What was learned from contrasts; made with the first one."""
+        return self.path / "directions"
+
+    @property
     def derived(self) -> Path:
         """Models that are another one with settings of their own; made with the first one."""
         return self.path / "derived"
@@ -96,6 +101,11 @@ class Home:
     @property
     def media(self) -> Path:
         return self.path / "media"
+
+    @property
+    def look(self) -> Path:
+        """How the app looks on all devices: choices, style sheet, pictures; made with the first."""
+        return self.path / "look"
 
     @property
     def saves(self) -> Path:

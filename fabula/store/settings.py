@@ -26,6 +26,8 @@ from fabula.store.toml_lines import literal, render, replace, with_table
 REMOTES = "remotes"
 Value = str | int | float | bool
 Origin = Literal["default", "file", "environment", "flag"]
+Holds = Literal["now", "load", "start"]
+"""When a change holds: at once, from a model's next load on, from the studio's next start on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,7 @@ class Setting:
     high: float = math.inf
     choices: tuple[str, ...] = ()
     is_time: bool = False
+    holds: Holds = "now"
 
     @property
     def attribute(self) -> str:
@@ -123,27 +126,27 @@ _WORDS = {
 }
 
 SETTINGS = (
-    Setting("host", "127.0.0.1"),
-    Setting("port", 7341, 0, 65_535),  # 0 = any free port
-    Setting("open_browser", True),
+    Setting("host", "127.0.0.1", holds="start"),
+    Setting("port", 7341, 0, 65_535, holds="start"),  # 0 = any free port
+    Setting("open_browser", True, holds="start"),
     Setting("language", "", choices=("", *texts.LANGUAGES)),  # "" = the browser's or the system's
     Setting("server.names", ""),  # separated by commas, as the next but one
     Setting("server.key_on_loopback", False),
     Setting("server.cors_origins", ""),
     Setting("server.access_log", True),
-    Setting("server.also", ""),  # names of programs, separated by commas
-    Setting("server.tls_cert", ""),  # paths; "" = no TLS
-    Setting("server.tls_key", ""),
-    Setting("engine.context", 0, 0, 100_000_000),  # tokens per slot; 0 = by the memory plan
-    Setting("engine.slots", 0, 0, 256),  # 0 = by the memory plan
-    Setting("engine.threads", 0, 0, 1024),  # 0 = cores − 1, at least 1
-    Setting("engine.kv_type", "f16", choices=KV_TYPES),
-    Setting("engine.gpu_layers", -1, -1, 10_000),  # −1 = by the memory plan
+    Setting("server.also", "", holds="start"),  # names of programs, separated by commas
+    Setting("server.tls_cert", "", holds="start"),  # paths; "" = no TLS
+    Setting("server.tls_key", "", holds="start"),
+    Setting("engine.context", 0, 0, 100_000_000, holds="load"),  # tokens per slot; 0 = by the memory plan
+    Setting("engine.slots", 0, 0, 256, holds="load"),  # 0 = by the memory plan
+    Setting("engine.threads", 0, 0, 1024, holds="load"),  # 0 = cores − 1, at least 1
+    Setting("engine.kv_type", "f16", choices=KV_TYPES, holds="load"),
+    Setting("engine.gpu_layers", -1, -1, 10_000, holds="load"),  # −1 = by the memory plan
     Setting("engine.exact", "auto", choices=("auto", "never")),  # the exact engine, where only it honours all
-    Setting("engine.build", ""),  # a build of `fabula engine list`, or the path of a llama-server; "" = ours
-    Setting("engine.transformers_python", ""),  # a Python that has torch and what belongs to it; "" = ours
-    Setting("engine.memory_limit", 0.0, 0, 1_000_000),  # GiB that all models may take; 0 = what is free
-    Setting("engine.start_timeout", 120.0, 1, 86_400),  # seconds
+    Setting("engine.build", "", holds="load"),  # of `fabula engine list`, or a llama-server; "" = ours
+    Setting("engine.transformers_python", "", holds="load"),  # one that has torch; "" = ours
+    Setting("engine.memory_limit", 0.0, 0, 1_000_000, holds="load"),  # GiB for all models; 0 = what is free
+    Setting("engine.start_timeout", 120.0, 1, 86_400, holds="load"),  # seconds
     Setting("engine.keep_alive", 900.0, is_time=True),  # without use; −1 = for ever
     Setting("engine.queue_limit", 256, 0, 1_000_000),  # requests that wait
     Setting("engine.kv_budget", 4 << 30, 0, 1 << 50),  # bytes of kv/; 0 = nothing is saved
@@ -273,8 +276,8 @@ def _reads_as(text: str, wanted: dict[str, Value], home: Home) -> bool:
         return False
 
 
-def describe(settings: Settings, language: str = "en") -> list[dict[str, Any]]:
-    """All settings for a page or a terminal."""
+def describe(settings: Settings, language: str = "en", began: Settings | None = None) -> list[dict[str, Any]]:
+    """All settings for a page or a terminal. `began` is what held when the studio started."""
     return [
         {
             "name": setting.name,
@@ -284,9 +287,18 @@ def describe(settings: Settings, language: str = "en") -> list[dict[str, Any]]:
             "about": texts.say(setting.key, language),
             "choices": list(setting.choices),
             "is_time": setting.is_time,
+            "expected": setting.expected.say(language),
+            "environment": setting.environment,
+            "holds": setting.holds,
+            "waits": _waits(setting, settings, began),
         }
         for setting in SETTINGS
     ]
+
+
+def _waits(setting: Setting, settings: Settings, began: Settings | None) -> bool:
+    """Whether the studio still runs with another value than the one that is set."""
+    return bool(began and setting.holds == "start" and began[setting.name] != settings[setting.name])
 
 
 def _read(home: Home) -> str:

@@ -22,7 +22,7 @@
     │                           NovelNotFound, ChapterNotFound, PassageNotFound, PackNotFound,
     │                           RepliesNotFound,
     │                           UploadNotFound, BatchNotFound, KeyNotFound
-    │                           BlobNotFound
+    │                           BlobNotFound, BackupNotFound, BackgroundNotFound
     ├── Unauthorized (401)      KeyMissing, KeyUnknown, KeyExpired
     ├── Forbidden (403)         ForeignHost, ForeignOrigin, Blocked, ScopeMissing, NeedsKey
     ├── Conflict (409)          StaleRevision, ChatBusy, NothingToUndo, StudioRunning, PortInUse, ModelBusy,
@@ -30,7 +30,7 @@
     │                           ItemChanged, BelongsElsewhere, BatchChanged, BatchRunning, OutputExists,
     │                           NovelChanged, NovelBusy, PassageMoved,
     │                           UploadInUse, KeyExists
-    │                           ModelNeeded, JobStopped
+    │                           ModelNeeded, JobStopped, NotWhileStarting
     ├── EngineFailure (502)     ModelLoadFailed, ModelBroken, EngineDied, EngineTimeout,
     │                           EngineRefused, BuildMissing, BuildUnavailable, BuildBroken,
     │                           DirectUnavailable, NoRoomBeside, VocabulariesDiffer,
@@ -109,6 +109,7 @@ from fabula.core.errors.conflicts import (
     ModelExists,
     ModelNeeded,
     NoStudioRuns,
+    NotWhileStarting,
     NothingToSum,
     NothingToUndo,
     NovelBusy,
@@ -166,6 +167,8 @@ from fabula.core.errors.fetching import (
 )
 from fabula.core.errors.missing import (
     AdapterNotFound,
+    BackgroundNotFound,
+    BackupNotFound,
     BatchNotFound,
     BlobNotFound,
     ChapterNotFound,
@@ -230,7 +233,9 @@ __all__ = [
     "AdapterNotFound",
     "AdapterUnfit",
     "AdapterUnusable",
+    "BackgroundNotFound",
     "BackupInvalid",
+    "BackupNotFound",
     "BadParameter",
     "BadRequest",
     "BansWithForm",
@@ -309,6 +314,7 @@ __all__ = [
     "NoRoom",
     "NoRoomBeside",
     "NoStudioRuns",
+    "NotWhileStarting",
     "NoSuchRoute",
     "NobodyAnswers",
     "NotAModel",

@@ -186,3 +186,7 @@ class OutputExists(Conflict):
 class UploadInUse(Conflict):
     file_id: str
     batch_id: str
+
+
+class NotWhileStarting(Conflict):
+    """The studio is being opened or put back; what needs a running one has to wait."""

@@ -193,3 +193,16 @@ class UploadNotFound(NotFound):
 @dataclass(eq=False)
 class BatchNotFound(NotFound):
     batch_id: str
+
+
+@dataclass(eq=False)
+class BackupNotFound(NotFound):
+    name: str
+    folder: str
+
+
+@dataclass(eq=False)
+class BackgroundNotFound(NotFound):
+    """A picture to put behind the app."""
+
+    id: str

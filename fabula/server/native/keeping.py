@@ -163,8 +163,8 @@ def _files(routes: APIRouter, studio: Studio) -> None:
             ledger=Ledger(studio.database),
         )
         caller = caller_of(request)
-        report = await Move(rooms, caller.owner_id, Path(body.folder).expanduser()).run()
-        return _report(report, caller.language)
+        found = await Move(rooms, caller.owner_id, Path(body.folder).expanduser()).run()
+        return report(found, caller.language)
 
 
 def _branches(routes: APIRouter, studio: Studio) -> None:
@@ -272,14 +272,14 @@ def _taken(studio: Studio, one: Taken) -> dict[str, Any]:
     }
 
 
-def _report(report: Report, language: str) -> dict[str, Any]:
+def report(found: Report, language: str) -> dict[str, Any]:
     kinds = []
-    for tally in report.tallies.values():
+    for tally in found.tallies.values():
         refused = [{"file": file, "reason": wrong.sentence(language)} for file, wrong in tally.refused]
         kinds.append(dataclasses.asdict(dataclasses.replace(tally, refused=[])) | {"refused": refused})
-    why = {name: texts.say(f"chats.left.{name.replace(' ', '_').lower()}", language) for name in report.left}
-    notes = [{"file": file, "replies": labels} for file, labels in report.notes]
-    told = {"folder": report.folder, "kinds": kinds, "left": report.left}
+    why = {name: texts.say(f"chats.left.{name.replace(' ', '_').lower()}", language) for name in found.left}
+    notes = [{"file": file, "replies": labels} for file, labels in found.notes]
+    told = {"folder": found.folder, "kinds": kinds, "left": found.left}
     return told | {"left_reasons": why, "not_run": notes}
 
 

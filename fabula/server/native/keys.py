@@ -15,7 +15,7 @@ from fabula.accounts.limits import seconds_in
 from fabula.app import Studio
 from fabula.core.errors import BadParameter, KeyUnknown
 from fabula.core.texts import phrase
-from fabula.server.addresses import for_others
+from fabula.server.addresses import for_others, reach_of
 from fabula.server.native import bodies
 from fabula.server.reception import COOKIE, is_local, session_of, shown_key
 from fabula.server.security import Rules
@@ -60,7 +60,21 @@ def _keys(routes: APIRouter, studio: Studio) -> None:
         server = request.scope.get("server") or ("", 0)
         addresses = for_others(studio.settings, server[1] or 0)
         links = [f"{address}{PAGE}#{secret}" for address in addresses]
-        return {"path": f"{PAGE}#{secret}", "links": links, "seconds": seconds}
+        codes = [_code(link) for link in links]
+        return {"path": f"{PAGE}#{secret}", "links": links, "codes": codes, "seconds": seconds}
+
+    @routes.get("/reach")
+    async def reach(request: Request) -> dict[str, Any]:
+        """Who reaches this studio, under which addresses, and what keeps others out."""
+        server = request.scope.get("server") or ("", 0)
+        return {"keys": len(keys.list())} | reach_of(studio.began, studio.settings, server[1] or 0)
+
+
+def _code(link: str) -> list[str]:
+    """A QR code as rows of 0 and 1, without its quiet zone."""
+    import segno
+
+    return ["".join("1" if dark else "0" for dark in row) for row in segno.make(link, micro=False).matrix]
 
 
 def _session(routes: APIRouter, studio: Studio) -> None:

@@ -10,12 +10,13 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Request
 from fastapi.responses import Response
 
-from fabula.app import Studio
+from fabula.app import Studio, about
 from fabula.core import texts
 from fabula.core.errors import BadParameter
 from fabula.server.caller import caller_of
 from fabula.server.native import bodies, catalog, fitting, shapes
 from fabula.server.sse import EventStream, event, resume_point
+from fabula.store.files import free_space
 
 
 def router(studio: Studio) -> APIRouter:
@@ -32,6 +33,8 @@ def router(studio: Studio) -> APIRouter:
         language = caller_of(request).language
         await asyncio.to_thread(studio.suggestions, language)  # kept from then on
         return shapes.system(studio, language)
+
+    _about(routes, studio)
 
     @routes.get("/texts/{language}")
     async def catalogue(language: str) -> dict[str, Any]:
@@ -69,6 +72,23 @@ def router(studio: Studio) -> APIRouter:
     routes.include_router(fitting.router(studio))
     routes.include_router(catalog.router(studio))
     return routes
+
+
+def _about(routes: APIRouter, studio: Studio) -> None:
+    @routes.get("/system/home")
+    async def parts() -> dict[str, Any]:
+        """The home folder, part by part, and how much space is left on its disk."""
+        found = await asyncio.to_thread(about.parts, studio.home)
+        return {
+            "path": str(studio.home.path),
+            "free": free_space(studio.home.path),
+            "parts": [shapes.plain(part) for part in found],
+        }
+
+    @routes.get("/system/report")
+    async def report() -> dict[str, str]:
+        """What a report of a fault should tell, in English, without names, addresses and secrets."""
+        return {"text": await asyncio.to_thread(about.report, studio)}
 
 
 async def _studio_events(studio: Studio, after: int, language: str) -> AsyncGenerator[bytes, None]:
