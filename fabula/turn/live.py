@@ -269,6 +269,8 @@ class _Reply:
                     outcome.tick((time.perf_counter() - began) * 1000)
                 elif isinstance(delta, Prepared):
                     turn.note("prepared", {"known": asdict(delta)} | mark)
+                    if joint := (delta.story or {}).get("joint"):
+                        turn.show("joint", {"text": joint} | mark)
                 event = as_event(delta)
                 if event is not None:
                     kind, data = event

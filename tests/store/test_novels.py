@@ -166,8 +166,51 @@ async def test_passages_are_counted_as_they_stand_and_an_undo_takes_one_back(nov
     assert change
     chosen = await novels.choose("ann", novel.id, change.novel.revision, "p1")
     version = chosen.novel.chapters[0].version_id
-    assert await novels.written("ann", novel.id, [version]) == 1
-    assert await novels.written("ann", novel.id, [chapter.version_id]) == 0
+    elsewhere, here = (chapter.id, 0, ""), (chapter.id, 10, anchor("It rained.", 10))
+    assert await novels.written("ann", novel.id, [version], elsewhere) == 1
+    assert await novels.written("ann", novel.id, [version], here) == 0
+    assert await novels.written("ann", novel.id, [chapter.version_id], elsewhere) == 0
+
+
+async def test_several_tries_at_one_place_count_as_one_passage_and_each_can_be_chosen(novels: Novels) -> None:
+    novel = await novels.create("ann", {}, [("", "It rained.")])
+    chapter = novel.chapters[0]
+    there = anchor("It rained.", 10)
+    change, _ = await novels.finish_turn(
+        "ann", novel.id, [passage(novel, 0, " Ann ran.", 10, there)], chapter.version_id
+    )
+    assert change
+    again = passage(novel, 0, " Ann hid.", 10, there) | {
+        "id": "q0",
+        "turn_id": "t2",
+        "replaced": " Ann ran.",
+    }
+    second, _ = await novels.finish_turn("ann", novel.id, [again], change.novel.chapters[0].version_id)
+    assert second
+    version = second.novel.chapters[0].version_id
+    assert await novels.written("ann", novel.id, [version], (chapter.id, 0, "")) == 1
+    first = await novels.choose("ann", novel.id, second.novel.revision, "p0")
+    _, runs = await novels.text("ann", novel.id, chapter.id)
+    assert pieces.text_of(runs) == "It rained. Ann ran."
+    back = await novels.choose("ann", novel.id, first.novel.revision, "q0")
+    assert (back.removed, back.inserted) == (9, " Ann hid.")
+
+
+async def test_what_a_model_wrote_stays_its_own_when_a_word_of_it_is_edited(novels: Novels) -> None:
+    novel = await novels.create("ann", {}, [("", "It rained.")])
+    chapter = novel.chapters[0]
+    row = passage(novel, 0, " All day long.", 10, anchor("It rained.", 10))
+    row |= {"runs": [{"text": " All day long.", "ids": [7, 8, 9], "tokenizer": "hash"}]}
+    change, _ = await novels.finish_turn("ann", novel.id, [row], chapter.version_id)
+    assert change
+    await novels.edit("ann", novel.id, change.novel.revision, chapter.id, "night", 15, 18)
+    _, runs = await novels.text("ann", novel.id, chapter.id)
+    assert [(run["text"], pieces.by_model(run)) for run in runs] == [
+        ("It rained.", False),
+        (" All ", True),
+        ("night", False),
+        (" long.", True),
+    ]
 
 
 async def test_a_summary_that_comes_by_itself_makes_nobodys_revision_old_and_spares_a_persons(

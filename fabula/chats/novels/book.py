@@ -303,15 +303,16 @@ class Novels:
         return await self._changed(work)
 
     async def choose(self, owner: str, id: str, revision: int, passage_id: str) -> Change:
-        """A passage takes the place of what stands there: of another of its turn, or of what it was written
-        for. Raises PassageNotFound, or PassageMoved where the text around it is another one by now."""
+        """A passage takes the place of what stands there: of another that was written there, or of what it
+        was written for. Raises PassageNotFound, or PassageMoved where the text around it is another one by
+        now."""
 
         def work(connection: Connection) -> Change:
             novel = rows.expect(connection, owner, id, revision)
             wanted = rows.passage(connection, novel, passage_id)
             chapter = rows.chapter(connection, novel, wanted.chapter_id)
             text = pieces.text_of(rows.runs(connection, chapter.version_id))
-            beside = [pieces.text_of(one.runs) for one in rows.passages_of_turn(connection, wanted.turn_id)]
+            beside = [pieces.text_of(one.runs) for one in rows.passages_there(connection, wanted)]
             there = _standing(wanted, text, beside)
             written = pieces.text_of(wanted.runs)
             if there != written:
@@ -392,12 +393,14 @@ class Novels:
 
         self._announced(await self._database.write(work))
 
-    async def written(self, owner: str, id: str, version_ids: Sequence[str]) -> int:
-        """How many passages stand in the texts of these versions."""
+    async def written(
+        self, owner: str, id: str, version_ids: Sequence[str], apart: tuple[str, int, str]
+    ) -> int:
+        """How many passages stand in the texts of these versions, but for those of one place."""
 
         def work(connection: Connection) -> int:
             rows.find(connection, owner, id)
-            return rows.written(connection, version_ids)
+            return rows.written(connection, version_ids, apart)
 
         return await self._database.read(work)
 

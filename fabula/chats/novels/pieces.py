@@ -1,7 +1,8 @@
 """Text as runs: pieces that know who wrote them, and with which tokens. PURE: knows no table.
 
 A run is `{text}`, with `ids` and `tokenizer` where a model wrote it, and with `tokens` where the
-probabilities were kept: `[id, text, logprob, [[id, text, logprob], …]]` for each, likeliest first.
+probabilities were kept: `[id, text, logprob, [[id, text, logprob], …]]` for each, likeliest first. What a
+model wrote whose ids are not known, or no longer since a part of it was edited, says so with `by`: "model".
 """
 
 from __future__ import annotations
@@ -20,6 +21,15 @@ _WORD = re.compile(rf"[{_HAN}]|[^\W{_HAN}]+(?:['’-][^\W{_HAN}]+)*")
 def written(text: str) -> list[Row]:
     """What a person wrote."""
     return [{"text": text}] if text else []
+
+
+def rewritten(text: str) -> list[Row]:
+    """What a model wrote, with ids that nobody knows."""
+    return [{"text": text, "by": "model"}] if text else []
+
+
+def by_model(run: Row) -> bool:
+    return bool(run.get("ids") or run.get("tokens") or run.get("by") == "model")
 
 
 def text_of(runs: Sequence[Row]) -> str:
@@ -45,14 +55,19 @@ def cut(runs: Sequence[Row], start: int, end: int | None = None) -> list[Row]:
 
 
 def splice(runs: Sequence[Row], start: int, removed: int, inserted: Sequence[Row]) -> list[Row]:
-    """Other runs in the place of `removed` characters. What a person wrote becomes one run where it meets."""
+    """Other runs in the place of `removed` characters. Runs of one writer without ids become one."""
     joined: list[Row] = []
     for run in (*cut(runs, 0, start), *inserted, *cut(runs, start + removed)):
-        if joined and not run.get("ids") and not joined[-1].get("ids"):
-            joined[-1] = {"text": joined[-1]["text"] + run["text"]}
+        if joined and _meets(joined[-1], run):
+            joined[-1] = joined[-1] | {"text": joined[-1]["text"] + run["text"]}
         elif run["text"]:
             joined.append(run)
     return joined
+
+
+def _meets(one: Row, other: Row) -> bool:
+    known = any(run.get("ids") or run.get("tokens") for run in (one, other))
+    return not known and by_model(one) == by_model(other)
 
 
 def _part(run: Row, first: int, last: int) -> Row:
@@ -72,7 +87,7 @@ def _part(run: Row, first: int, last: int) -> Row:
             "tokenizer": run["tokenizer"],
             "tokens": kept,
         }
-    return {"text": text}
+    return rewritten(text)[0] if by_model(run) else {"text": text}
 
 
 def difference(before: str, after: str) -> tuple[int, int, str]:
@@ -85,7 +100,12 @@ def difference(before: str, after: str) -> tuple[int, int, str]:
 
 
 def for_prompt(runs: Sequence[Row], end: int | None = None) -> tuple[Run, ...]:
-    """As prompts take them, up to a place."""
-    return tuple(
-        Run(run["text"], tuple(run.get("ids") or ()), run.get("tokenizer", "")) for run in cut(runs, 0, end)
-    )
+    """As prompts take them, up to a place. Who wrote what has no ids is nothing to a prompt."""
+    found: list[Run] = []
+    for run in cut(runs, 0, end):
+        ids = tuple(run.get("ids") or ())
+        if found and not ids and not found[-1].token_ids:
+            found[-1] = Run(found[-1].text + run["text"])
+        else:
+            found.append(Run(run["text"], ids, run.get("tokenizer", "")))
+    return tuple(found)

@@ -151,7 +151,8 @@ class Version:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Passage:
-    """What a model wrote at a place. `stands`: the text has it there now."""
+    """What a model wrote at a place. `stands`: the text has it there now; `before` is a digest of what stood
+    in front of it."""
 
     id: str
     chapter_id: str
@@ -159,6 +160,7 @@ class Passage:
     number: int
     kind: str
     start: int
+    before: str
     replaced: str
     instruction: str
     text: str

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, delete, func, insert, select, tuple_, update
 
 from fabula.chats.novels import pieces
 from fabula.chats.novels.records import ChapterInfo, Listed, Novel, Passage, Pointer, Summed, Version
@@ -213,14 +213,17 @@ def versions(connection: Connection, chapter: Row[Any], offset: int, limit: int)
     ]
 
 
-def written(connection: Connection, version_ids: Sequence[str]) -> int:
-    """How many passages were written on into the texts of these versions, and not taken back."""
+def written(connection: Connection, version_ids: Sequence[str], apart: tuple[str, int, str]) -> int:
+    """How many passages were written on into the texts of these versions, and not taken back: several tries
+    at one place (chapter, start, digest of what is before it) are one. Those `apart` do not count."""
     columns = (novel_versions.c.id, novel_versions.c.base_id, novel_versions.c.turn_id)
     chain = select(*columns).where(columns[0].in_(version_ids)).cte(recursive=True)
     chain = chain.union_all(select(*columns).where(columns[0] == chain.c.base_id))
-    went_on = select(novel_passages.c.turn_id).where(novel_passages.c.kind == "continue")
-    turns = select(func.count(chain.c.turn_id.distinct())).where(chain.c.turn_id.in_(went_on))
-    return connection.scalar(turns) or 0
+    passages = novel_passages.c
+    place = (passages.chapter_id, passages.start, passages.before)
+    went_on = select(*place).where(passages.kind == "continue", passages.turn_id.in_(select(chain.c.turn_id)))
+    there = went_on.where(tuple_(*place) != apart).distinct().subquery()
+    return connection.scalar(select(func.count()).select_from(there)) or 0
 
 
 # ── passages ────────────────────────────────────────────────────────────────────────────────────────
@@ -235,6 +238,12 @@ def add_passages(connection: Connection, found: Sequence[Mapping[str, Any]]) -> 
 def passages_of_turn(connection: Connection, turn_id: str) -> list[Row[Any]]:
     query = select(novel_passages).where(novel_passages.c.turn_id == turn_id)
     return list(connection.execute(query.order_by(novel_passages.c.number)))
+
+
+def passages_there(connection: Connection, one: Row[Any]) -> list[Row[Any]]:
+    """All that were written at the place of one, in the same turn or in another."""
+    there = [novel_passages.c[name] == getattr(one, name) for name in ("chapter_id", "start", "before")]
+    return list(connection.execute(select(novel_passages).where(*there)))
 
 
 def passage(connection: Connection, novel: Row[Any], id: str) -> Row[Any]:

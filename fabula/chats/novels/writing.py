@@ -66,7 +66,9 @@ FindModel = Callable[[str], LocalModel]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
     """What is to be written. `at` is the cursor (None: the chapter's end); a passage from `at` to `end` is
-    rewritten or expanded. `take`: the first goes into the text at once; None: where it is the only one."""
+    rewritten or expanded. `continue` with an `end` is another try: what stands up to there is not told, and
+    goes when the new passage comes. `take`: the first goes into the text at once; None: where it is the only
+    one."""
 
     novel_id: str
     revision: int
@@ -231,12 +233,13 @@ class NovelWriting:
         model = self._find(ask.model or kept.model)
         memory = Memory.of(await self._novels.memory(owner, kept.id))
         novel = await self._told(owner, kept, settings, texts, chapter_id, at, text[end:])
-        wanted = "\n".join(part for part in (text[:at], text[at:end], ask.instruction) if part)
+        passage = "" if ask.kind == "continue" else text[at:end]
+        wanted = "\n".join(part for part in (text[:at], passage, ask.instruction) if part)
         recalled = await self._memories.recalled(kept, settings, novel.chapters, memory, wanted)
         novel = replace(novel, recalled=recalled)
         writing = Writing(
             novel=novel,
-            task=Task(kind=ask.kind, instruction=ask.instruction, passage=text[at:end]),
+            task=Task(kind=ask.kind, instruction=ask.instruction, passage=passage),
             memory=memory,
             seed=secrets.randbits(32),
             form="raw" if kept.kind == "notebook" else settings.form,
@@ -315,6 +318,7 @@ class NovelWriting:
             return Novel(chapters=chapters)
         pack, lore_settings, lore = await self._database.read(lambda c: self._world(c, owner, settings))
         own = settings.prompt.strip()
+        here = (chapter_id, at, anchor(pieces.text_of(texts[chapter_id]), at))
         return Novel(
             title=kept.title,
             language=settings.language,
@@ -328,7 +332,7 @@ class NovelWriting:
             lore=lore,
             lore_settings=lore_settings,
             user=settings.user,
-            passages=await self._novels.written(owner, kept.id, [one.version_id for one in upto]),
+            passages=await self._novels.written(owner, kept.id, [one.version_id for one in upto], here),
         )
 
     def _world(
@@ -402,7 +406,7 @@ def _told_change(change: Change) -> dict[str, Any]:
 def _span(ask: Ask, size: int) -> tuple[int, int]:
     """From the cursor to the end of the passage that goes. Raises BadParameter."""
     at = size if ask.at is None else ask.at
-    end = at if ask.kind == "continue" or ask.end is None else ask.end
+    end = at if ask.end is None else ask.end
     require_places(at, end, size)
     if ask.kind != "continue" and at == end:
         raise BadParameter("end", f"{at}–{end}", phrase("expected.some_text"))
@@ -443,7 +447,7 @@ def _runs(spot: Spot, outcome: Outcome, facts: Mapping[str, Any]) -> list[pieces
     if spot.kind != "continue":
         edge = spot.replaced
         lead, tail = edge[: len(edge) - len(edge.lstrip())], edge[len(edge.rstrip()) :]
-        return pieces.written(lead + outcome.text.strip() + tail)
+        return pieces.rewritten(lead + outcome.text.strip() + tail)
     joint = pieces.written(str((facts.get("story") or {}).get("joint", "")))
     run: pieces.Row = {"text": outcome.text}
     if outcome.has_ids and spot.tokenizer:
@@ -451,7 +455,7 @@ def _runs(spot: Spot, outcome: Outcome, facts: Mapping[str, Any]) -> list[pieces
     if outcome.tokens and "".join(token.text for token in outcome.tokens) == outcome.text:
         run |= {"tokens": [_token(token) for token in outcome.tokens]}
         run |= {"tokenizer": spot.tokenizer}
-    return [*joint, run]
+    return [*joint, run] if pieces.by_model(run) else [*joint, *pieces.rewritten(outcome.text)]
 
 
 def _token(token: Token) -> list[Any]:

@@ -275,12 +275,13 @@ def _notebook(routes: APIRouter, studio: Studio) -> None:
     more: dict[str, Any] = {"tags": ["Notebooks"]}
 
     @routes.get("/notebooks/{id}/text", **more)
-    async def get(id: str, request: Request) -> dict[str, Any]:
+    async def get(id: str, request: Request, version_id: str = "") -> dict[str, Any]:
         """The text; `runs` that a model wrote have each token's probability and alternatives."""
         owner = caller_of(request).owner_id
         chapter_id = (await novels.get(owner, id)).chapters[0].id
-        novel, runs = await novels.text(owner, id, chapter_id)
-        return {"chapter_id": chapter_id, "revision": novel.revision} | _text(runs)
+        novel, runs = await novels.text(owner, id, chapter_id, version_id)
+        shown = {"chapter_id": chapter_id, "version_id": version_id or novel.chapters[0].version_id}
+        return shown | {"revision": novel.revision} | _text(runs)
 
     @routes.put("/notebooks/{id}/text", **more)
     async def edit(id: str, body: bodies.TextEdit, request: Request) -> dict[str, Any]:
@@ -323,7 +324,7 @@ def _text(runs: Sequence[pieces.Row]) -> dict[str, Any]:
         "runs": [
             {
                 "text": run["text"],
-                "by": "model" if run.get("ids") or run.get("tokens") else "person",
+                "by": "model" if pieces.by_model(run) else "person",
                 "tokens": [_token(token) for token in run.get("tokens") or ()],
             }
             for run in runs
