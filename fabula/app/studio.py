@@ -29,6 +29,7 @@ from fabula.chats.characters.thumbnails import Thumbnails
 from fabula.chats.counting import RememberedCounts
 from fabula.chats.exchange.desk import Exchange
 from fabula.chats.lorebooks.library import Lorebooks
+from fabula.chats.lorebooks.testing import LoreTests
 from fabula.chats.memory.book import Memories
 from fabula.chats.memory.embedding import ModelEmbeds
 from fabula.chats.novels.book import Novels
@@ -47,6 +48,7 @@ from fabula.core.errors import ModelExists, ModelNeeded
 from fabula.core.model import LocalModel
 from fabula.core.request import LOCAL_OWNER
 from fabula.core.worker import Worker
+from fabula.engine.at_hand import AtHand
 from fabula.engine.beside import MARK, Beside
 from fabula.engine.cache.shelf import Shelf as States
 from fabula.engine.measures import Measures
@@ -134,6 +136,7 @@ class Studio:
             on_request=lambda model: self.background.used(model),
         )
         self.measures = Measures(self.supervisor, self.shelf.all, self.shelf.load_options)
+        self.at_hand = AtHand(self.supervisor, self.supervisor.running)
         self.beside = Beside(
             self.supervisor,
             self.supervisor.running,
@@ -161,7 +164,7 @@ class Studio:
     def _chats(self) -> None:
         self.presets = Presets(self.database)
         self.chats = Chats(self.database, self.events, self.journal, self.states.forget)
-        media = Media(self.home.media)
+        self.media = media = Media(self.home.media)
         self.characters = Characters(self.database, media)
         self.guard = FloorGuard(OpenPolicy())
         self.turns = Turns(self.beside, self.guard, RememberedCounts(self.chats))
@@ -173,6 +176,7 @@ class Studio:
         self.exchange = Exchange(self.database, self.chats)
         self.thumbnails = Thumbnails(media, self.home.thumbnails)
         self.lorebooks = Lorebooks(self.database)
+        self.lore_tests = LoreTests(self.database, self.lorebooks, self.chats, self.stories, self.characters)
         self.personas = Personas(self.database)
         self.scripts = Scripts(self.database)
         self.templates = Templates(self.database)

@@ -77,6 +77,11 @@ def find(connection: Connection, owner: str, kind: Kind, id: str) -> Item | None
     return found if found and found.kind == kind else None
 
 
+def taken(connection: Connection, id: str) -> bool:
+    """Whether anyone has something under this id."""
+    return connection.scalar(select(story_items.c.id).where(story_items.c.id == id)) is not None
+
+
 def add(
     connection: Connection,
     owner: str,

@@ -7,14 +7,15 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from fabula.chats import items
 from fabula.chats.items import Item, Links
-from fabula.core.errors import PersonaNotFound
+from fabula.core.errors import ItemExists, PersonaNotFound
 from fabula.prompt.faithful.model import PersonaPlace
 from fabula.prompt.lore.entry import Role
 from fabula.store.database import Database
+from fabula.store.schema.chats import chats
 
 NOWHERE = Links()
 
@@ -36,12 +37,25 @@ class Persona:
     role: int = Role.SYSTEM
     links: Links = NOWHERE
     revision: int = 0
+    picture: str = ""  # a digest, "" = none
 
     def document(self) -> dict[str, Any]:
         return {name: value for name, value in asdict(self).items() if name in FIELDS}
 
 
-FIELDS = ("title", "description", "place", "depth", "role")
+FIELDS = ("title", "description", "place", "depth", "role", "picture")
+
+
+MOST_USES = 100  # chats
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A chat that names a persona."""
+
+    id: str
+    title: str
+    updated_at: float
 
 
 def persona_of(item: Item) -> Persona:
@@ -81,6 +95,33 @@ class Personas:
                 _no_other_default(connection, owner, but=id)
             row = {"name": after.name, "document": after.document(), "links": after.links}
             return items.change(connection, owner, before, revision, **row)
+
+        return persona_of(await self._database.write(work))
+
+    async def draw(self, owner: str, id: str, revision: int, picture: str) -> Persona:
+        """With another picture, a digest; "" for none. Raises PersonaNotFound or ItemChanged."""
+        return await self.change(owner, id, revision, {"picture": picture})
+
+    async def uses(self, owner: str, id: str) -> builtins.list[Use]:
+        """The chats that name it, the newest first. Raises PersonaNotFound."""
+        await self._item(owner, id)
+        columns = chats.c
+        query = select(columns.id, columns.title, columns.updated_at)
+        query = query.where(columns.owner_id == owner, columns.deleted_at.is_(None))
+        query = query.where(columns.story["persona_id"].as_string() == id)
+        query = query.order_by(columns.updated_at.desc()).limit(MOST_USES)
+        return await self._database.read(lambda c: [Use(*row) for row in c.execute(query)])
+
+    async def put_back(self, owner: str, persona: Persona) -> Persona:
+        """One that was removed, where it was. Raises ItemExists."""
+
+        def work(connection: Connection) -> Item:
+            if items.taken(connection, persona.id):
+                raise ItemExists(persona.name)
+            if persona.links.everywhere:
+                _no_other_default(connection, owner)
+            row = (persona.name, persona.document(), persona.links)
+            return items.add(connection, owner, "persona", *row, id=persona.id)
 
         return persona_of(await self._database.write(work))
 

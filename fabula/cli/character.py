@@ -46,6 +46,21 @@ TagOption = Annotated[
 OutOption = Annotated[
     Path | None, typer.Option("--out", metavar="FILE", help=say("cli.character.out"), show_default=False)
 ]
+CounterOption = Annotated[
+    str, typer.Option("--model", metavar="MODEL", help=say("cli.counter"), show_default=False)
+]
+AsOption = Annotated[
+    str, typer.Option("--as", metavar="NAME", help=say("cli.character.as"), show_default=False)
+]
+PictureArgument = Annotated[
+    Path, typer.Argument(metavar="PICTURE", help=say("cli.character.picture_file"), show_default=False)
+]
+PackArgument = Annotated[
+    Path, typer.Argument(metavar="FILE", help=say("cli.character.pack_file"), show_default=False)
+]
+NewNameArgument = Annotated[
+    str, typer.Argument(metavar="NAME", help=say("cli.character.new_name"), show_default=False)
+]
 FormatOption = Annotated[
     Literal["png", "json", "charx"], typer.Option("--format", help=say("cli.character.format"))
 ]
@@ -57,6 +72,10 @@ def group() -> Any:
         ("show", show),
         ("import", import_),
         ("export", export),
+        ("pack", pack),
+        ("tokens", tokens),
+        ("picture", picture),
+        ("copy", copy),
         ("mark", mark),
         ("rm", rm),
     )
@@ -128,6 +147,62 @@ def export(
         raise BadParameter("--out", str(out), phrase("expected.new_file"))
     out.write_bytes(content)
     screen.note(say("cli.character.exported", name=character["name"], file=str(out)))
+
+
+def pack(
+    out: PackArgument,
+    words: WordsOption = "",
+    in_: InFolderOption = None,
+    tagged: TaggedOption = None,
+    format: FormatOption = "png",
+    home: HomeOption = None,
+) -> None:
+    if out.exists():
+        raise BadParameter("FILE", str(out), phrase("expected.new_file"))
+    with connect(home) as studio:
+        ids = studio.get("/characters/ids", **marking.wanted(words, in_, tagged, False))["ids"]
+        out.write_bytes(studio.answer("/characters/export", {"ids": ids, "format": format}))
+    screen.note(say("cli.character.packed", count=len(ids), file=str(out)))
+
+
+def tokens(
+    which: WhichArgument,
+    model: CounterOption = "",
+    as_: AsOption = "",
+    home: HomeOption = None,
+    json: JsonOption = False,
+) -> None:
+    with connect(home) as studio:
+        body = {"card": found(studio, which)["card"], "user": as_, "model": model}
+        told = studio.post("/characters/tokens", body)
+    if json:
+        screen.json_lines([told])
+        return
+    titles = [(say("cli.columns.field"), "left"), (say("cli.columns.tokens"), "right")]
+    titles.append((say("cli.columns.when"), "left"))
+    rows = [
+        (row["field"], f"{row['tokens']}", say(f"cli.character.when.{row['when']}")) for row in told["parts"]
+    ]
+    screen.table(titles, rows)  # type: ignore[arg-type]
+    screen.note(say("cli.character.always", tokens=told["always"]))
+    screen.note(say("cli.counted", model=told["model"]) if told["model"] else say("cli.guessed"))
+
+
+def picture(which: WhichArgument, file: PictureArgument, home: HomeOption = None) -> None:
+    with connect(home) as studio:
+        character = found(studio, which)
+        path = f"/characters/{segment(character['id'])}/picture"
+        studio.lay(path, _content(file), revision=character["revision"])
+    screen.note(say("cli.character.drawn", name=character["name"]))
+
+
+def copy(
+    which: WhichArgument, name: NewNameArgument, home: HomeOption = None, json: JsonOption = False
+) -> None:
+    with connect(home) as studio:
+        character = found(studio, which)
+        made = studio.post(f"/characters/{segment(character['id'])}/copy", {"name": name})
+    _tell(made, json)
 
 
 def mark(

@@ -68,6 +68,14 @@ class Client:
         """The bytes of a file, as they are."""
         return dict(json.loads(self._answer("POST", f"{path}?{urlencode(query)}", content)))
 
+    def answer(self, path: str, body: dict[str, Any]) -> bytes:
+        """The bytes of a file that is made for a request."""
+        return self._answer("POST", path, body)
+
+    def lay(self, path: str, content: bytes, **query: Any) -> dict[str, Any]:
+        """The bytes of a file in place of those that are there."""
+        return dict(json.loads(self._answer("PUT", f"{path}?{urlencode(query)}", content)))
+
     def fetch(self, path: str, **query: Any) -> bytes:
         """The bytes of a file."""
         return self._answer("GET", f"{path}?{urlencode(query)}")

@@ -40,6 +40,8 @@ def import_(
                 refused += _folder(studio, file, json, "/import/rehearse" if dry_run else "/import")
             elif file.suffix.lower() == ".zip":
                 refused += _archive(studio, file, json)
+            elif file.suffix.lower() == ".zip":
+                refused += _archive(studio, file, json)
             else:
                 refused += _file(studio, file, json)
     if refused:
@@ -75,6 +77,23 @@ def _tell(report: dict[str, Any]) -> None:
         screen.note(f"{say('cli.import.left', name=name, count=count)} {report['left_reasons'][name]}")
     for one in report["not_run"]:
         screen.note(say("cli.import.not_run", file=one["file"], replies=one["replies"]))
+
+
+def _archive(studio: Client, file: Path, json: bool) -> int:
+    """All that a ZIP file holds; answers how many of its files nothing could read."""
+    try:
+        report = studio.send("/take", _content(file), name=file.name)
+    except (Told, BadParameter) as wrong:
+        screen.note(wrong.sentence(language()))
+        return 1
+    if json:
+        screen.json_lines([report])
+    else:
+        for one in report["taken"]:
+            screen.line(say("cli.import.taken", name=one["name"]))
+    for one in report["refused"]:
+        screen.note(say("cli.import.refused", file=one["file"], reason=one["reason"]))
+    return len(report["refused"])
 
 
 def _file(studio: Client, file: Path, json: bool) -> int:

@@ -8,8 +8,10 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from fabula.cli import character as characters
 from fabula.cli import kept, screen, verbs
 from fabula.cli import persona as personas
+from fabula.cli.character import CounterOption
 from fabula.cli.client import Client, segment
 from fabula.cli.kept import CharacterOption, EverywhereOption, OutOption
 from fabula.cli.options import HomeOption, JsonOption
@@ -45,13 +47,29 @@ FieldOption = Annotated[
     list[str] | None,
     typer.Option("--field", metavar="NAME=VALUE", help=say("cli.lorebook.field"), show_default=False),
 ]
+EntriesArgument = Annotated[
+    list[str], typer.Argument(metavar="ENTRY…", help=say("cli.lorebook.uids"), show_default=False)
+]
+TextArgument = Annotated[
+    str, typer.Argument(metavar="[TEXT]", help=say("cli.lorebook.said"), show_default=False)
+]
+ChatOption = Annotated[
+    str, typer.Option("--chat", metavar="CHAT", help=say("cli.lorebook.chat"), show_default=False)
+]
+TalkingOption = Annotated[
+    str, typer.Option("--character", metavar="CHARACTER", help=say("cli.lorebook.to"), show_default=False)
+]
+ContextOption = Annotated[
+    int, typer.Option("--ctx", metavar="N", min=0, help=say("cli.lorebook.context"), show_default=False)
+]
+AllOption = Annotated[bool, typer.Option("--all", help=say("cli.lorebook.all"), show_default=False)]
 FormatOption = Annotated[Literal["world", "v3"], typer.Option("--format", help=say("cli.lorebook.format"))]
 
 
 def group() -> Any:
     functions = (
         *(("list", list_), ("show", show), ("import", import_), ("link", link), ("set", set_)),
-        *(("cut", cut), ("export", export), ("rm", rm)),
+        *(("cut", cut), ("sort", sort), ("test", probe), ("export", export), ("rm", rm)),
     )
     return verbs.group("lorebook", functions)
 
@@ -139,6 +157,50 @@ def cut(which: BookArgument, entry: CutArgument, home: HomeOption = None) -> Non
         path = f"/lorebooks/{segment(book['id'])}/entries/{segment(entry)}"
         studio.delete(f"{path}?revision={book['revision']}")
     screen.note(say("cli.lorebook.cut_done", name=book["name"], entry=entry))
+
+
+def sort(which: BookArgument, entries: EntriesArgument, home: HomeOption = None) -> None:
+    with connect(home) as studio:
+        book = _found(studio, which)
+        body = {"revision": book["revision"], "uids": entries}
+        studio.put(f"/lorebooks/{segment(book['id'])}/order", body)
+    screen.note(say("cli.lorebook.sorted", name=book["name"]))
+
+
+def probe(
+    which: BookArgument,
+    text: TextArgument = "",
+    chat: ChatOption = "",
+    character: TalkingOption = "",
+    model: CounterOption = "",
+    context: ContextOption = 0,
+    all_: AllOption = False,
+    home: HomeOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Every entry that comes in, and why; with `--all` the others too."""
+    body: dict[str, Any] = {"text": text, "chat_id": chat, "model": model, "context": context}
+    with connect(home) as studio:
+        book = named(studio, which)
+        if character:
+            body["character_id"] = characters.found(studio, character)["id"]
+        tested = studio.post(f"/lorebooks/{segment(book['id'])}/test", body)
+    if json:
+        screen.json_lines([tested])
+        return
+    rows = [row for row in tested["entries"] if row["told"] or all_]
+    titles = [(say("cli.columns.entry"), "left"), (say("cli.columns.tokens"), "right")]
+    titles.append((say("cli.columns.reason"), "left"))
+    screen.table(titles, [(row["label"], f"{row['tokens']}", _why(row)) for row in rows])  # type: ignore[arg-type]
+    screen.note(say("cli.lorebook.budget", tokens=tested["tokens"], budget=tested["budget"]))
+    screen.note(say("cli.counted", model=tested["model"]) if tested["model"] else say("cli.guessed"))
+
+
+def _why(row: dict[str, Any]) -> str:
+    reason = say(f"story.lore_reasons.{row['reason']}")
+    reason += f": {row['key']}" if row["key"] else ""
+    by = row["brought_by"]
+    return reason + (" " + say("cli.lorebook.brought_by", entry=by) if by not in ("", "chat") else "")
 
 
 def export(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
@@ -32,13 +33,17 @@ PlaceOption = Annotated[
 DepthOption = Annotated[
     int | None, typer.Option("--depth", metavar="N", min=0, help=say("cli.persona.depth"), show_default=False)
 ]
+PictureOption = Annotated[
+    Path | None,
+    typer.Option("--picture", metavar="FILE", help=say("cli.persona.picture"), show_default=False),
+]
 DefaultOption = Annotated[
     bool | None, typer.Option("--default/--not-default", help=say("cli.persona.default"))
 ]
 
 
 def group() -> Any:
-    return verbs.group("persona", (("list", list_), ("set", set_), ("rm", rm)))
+    return verbs.group("persona", (("list", list_), ("set", set_), ("uses", uses), ("rm", rm)))
 
 
 def list_(home: HomeOption = None, json: JsonOption = False) -> None:
@@ -63,6 +68,7 @@ def set_(
     depth: DepthOption = None,
     default: DefaultOption = None,
     character: CharacterOption = None,
+    picture: PictureOption = None,
     home: HomeOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -79,10 +85,24 @@ def set_(
             persona = studio.patch(f"/personas/{segment(before['id'])}", body)
         else:
             persona = studio.post("/personas", {"name": which} | fields)
+        if picture:
+            path = f"/personas/{segment(persona['id'])}/picture"
+            persona = studio.lay(path, kept.content(picture), revision=persona["revision"])
     if json:
         screen.json_lines([persona])
     else:
         screen.line(say("cli.persona.kept", name=persona["name"]))
+
+
+def uses(which: NameArgument, home: HomeOption = None, json: JsonOption = False) -> None:
+    with connect(home) as studio:
+        chats = studio.get(f"/personas/{segment(found(studio, which)['id'])}/uses")["chats"]
+    if json:
+        screen.json_lines(chats)
+    else:
+        screen.table(
+            [("ID", "left"), (say("cli.columns.title"), "left")], [(row["id"], row["title"]) for row in chats]
+        )
 
 
 def rm(which: NameArgument, home: HomeOption = None) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import zipfile
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import IO, Any, Literal
+
+from sqlalchemy import Connection
 
 from fabula.chats.characters import reading, shelf, writing
 from fabula.chats.characters.card import Card, Version, card
@@ -42,10 +45,35 @@ class Characters:
         _require_name(made)
         return await self._database.write(lambda c: shelf.add(c, owner, made))
 
+    async def copy(self, owner: str, id: str, name: str) -> Character:
+        """Another one like it, with its picture, files, folder and tags, under another name."""
+        before = await self.get(owner, id)
+        made = before.card.edited({"name": name})
+        _require_name(made)
+
+        def work(connection: Connection) -> Character:
+            copied = shelf.add(connection, owner, made, before.picture, before.files)
+            marks = Marks(folder=before.folder, add_tags=before.tags)
+            shelf.mark(connection, owner, [copied.id], marks)
+            return shelf.get(connection, owner, copied.id)
+
+        return await self._database.write(work)
+
     async def file(self, owner: str, id: str, format: Format, version: Version = 3) -> bytes:
         """Raises CharacterNotFound, or CardUnreadable where the picture is no PNG and one is wanted."""
         character = await self.get(owner, id)
         return await asyncio.to_thread(self._written, character, format, version)
+
+    async def pack(self, owner: str, ids: Sequence[str], format: Format, into: IO[bytes]) -> int:
+        """A ZIP file of a file for each; answers how many. Raises as `file`."""
+        names: set[str] = set()
+        with zipfile.ZipFile(into, "w", zipfile.ZIP_STORED) as archive:  # pictures do not get smaller
+            for id in ids:
+                character = await self.get(owner, id)
+                name = writing.free_name(character.name, format, names)
+                content = await asyncio.to_thread(self._written, character, format, 3)
+                await asyncio.to_thread(archive.writestr, name, content)
+        return len(names)
 
     def _written(self, character: Character, format: Format, version: Version) -> bytes:
         if format == "json":

@@ -8,12 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import io
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from fabula.chats.characters import png
 from fabula.core.errors import PictureUnusable
 from fabula.core.texts import phrase
 from fabula.store.files import write_atomic, writing
 from fabula.store.media import Media
+
+if TYPE_CHECKING:
+    from PIL.Image import Image, Resampling
+    from PIL.ImageFile import ImageFile
 
 SIZES = (96, 192, 384)  # px of the longer side
 PIXELS = 64_000_000  # of a picture: 256 MB when decoded
@@ -56,23 +64,54 @@ def fitting(size: int) -> int:
 
 
 def made_small(picture: bytes, size: int, name: str = "") -> bytes:
-    """Its first frame, with the longer side of so many pixels. Raises PictureUnusable."""
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    """Its first frame, with the longer side of so many pixels, as WebP. Raises PictureUnusable."""
+    made = io.BytesIO()
+    with _opened(picture, name) as image:
+        image.draft("RGB", (size, size))  # a JPEG is decoded as small as that allows
+        shown = _upright(image)
+        shown.thumbnail((size, size), _sharp())
+        shown.save(made, "WEBP", quality=QUALITY, method=4)
+    return made.getvalue()
+
+
+def as_png(picture: bytes, name: str = "") -> bytes:
+    """As it is where it is a PNG, else its first frame as one: cards are written into PNGs. Raises
+    PictureUnusable."""
+    if png.is_png(picture):
+        return picture
+    made = io.BytesIO()
+    with _opened(picture, name) as image:
+        _upright(image).save(made, "PNG")
+    return made.getvalue()
+
+
+@contextmanager
+def _opened(picture: bytes, name: str) -> Iterator[ImageFile]:
+    """The picture, once its size is known to be bearable; what goes wrong with it is told as one error."""
+    from PIL import Image, UnidentifiedImageError
 
     try:
         with Image.open(io.BytesIO(picture), formats=FORMATS) as image:
             if max(image.size) > SIDE or image.width * image.height > PIXELS:
                 raise PictureUnusable(name, phrase("chats.reason.picture_too_large"))
-            image.draft("RGB", (size, size))  # a JPEG is decoded as small as that allows
-            image.seek(0)
-            shown = ImageOps.exif_transpose(image)
-            alpha = shown.mode in ("RGBA", "LA", "PA") or "transparency" in shown.info
-            shown = shown.convert("RGBA" if alpha else "RGB")
-            shown.thumbnail((size, size), Image.Resampling.LANCZOS)
-            made = io.BytesIO()
-            shown.save(made, "WEBP", quality=QUALITY, method=4)
-            return made.getvalue()
+            yield image
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as bomb:
         raise PictureUnusable(name, phrase("chats.reason.picture_too_large")) from bomb
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as broken:
         raise PictureUnusable(name, phrase("chats.reason.picture_unknown")) from broken
+
+
+def _upright(image: ImageFile) -> Image:
+    """The first frame, turned as the camera says."""
+    from PIL import ImageOps
+
+    image.seek(0)
+    shown = ImageOps.exif_transpose(image)
+    alpha = shown.mode in ("RGBA", "LA", "PA") or "transparency" in shown.info
+    return shown.convert("RGBA" if alpha else "RGB")
+
+
+def _sharp() -> Resampling:
+    from PIL import Image
+
+    return Image.Resampling.LANCZOS

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from typing import Any
 
 from fabula.chats.characters import archive, png
 from fabula.chats.characters.card import Asset, Card, Version
 from fabula.chats.characters.reading import CARD_FILE, EMBEDDED, Bundle, path_of
 
+NAME = 120  # characters of a file name
+_UNSAFE = re.compile(r'[\\/:*?"<>|\x00-\x1f]')
 BLANK = (512, 768, (96, 104, 118))  # width, height, colour of the picture of a card without one
 
 FOLDERS = {
@@ -48,6 +51,16 @@ def as_charx(bundle: Bundle) -> bytes:
         card = _with_icon(card, Asset("icon", EMBEDDED[0] + path, "main", "png"))
     document = json.dumps(card.written(3), ensure_ascii=True, indent=2).encode()
     return archive.packed({CARD_FILE: document} | files)
+
+
+def free_name(name: str, ending: str, taken: set[str]) -> str:
+    """A file name that no system stumbles over and that is not taken; it is from now on."""
+    plain = _UNSAFE.sub("_", name).strip(" .")[:NAME] or "_"
+    found, number = f"{plain}.{ending}", 2
+    while found.casefold() in taken:
+        found, number = f"{plain} ({number}).{ending}", number + 1
+    taken.add(found.casefold())
+    return found
 
 
 def folder(type: str, ext: str) -> str:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import builtins  # in Lorebooks, `list` lists them
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
+
+from sqlalchemy import Connection
 
 from fabula.chats import items
 from fabula.chats.items import Item, Links
 from fabula.chats.lorebooks import files
-from fabula.core.errors import BadParameter, EntryNotFound, LorebookNotFound
+from fabula.core.errors import BadParameter, EntryNotFound, ItemExists, LorebookNotFound
 from fabula.core.texts import phrase
 from fabula.store.database import Database
 
@@ -93,6 +95,44 @@ class Lorebooks:
         del world["entries"][_key(before, world, uid)]
         return Edited(await self._written(owner, before, revision, world))
 
+    async def mark(
+        self, owner: str, id: str, revision: int, uids: Sequence[str], fields: Mapping[str, Any] | None
+    ) -> Item:
+        """Other values of the same fields in many entries, or with None none of these entries any more.
+
+        Raises LorebookNotFound, EntryNotFound or ItemChanged.
+        """
+        before = await self.get(owner, id)
+        world = _opened(before)
+        for uid in uids:
+            key = _key(before, world, uid)
+            if fields is None:
+                del world["entries"][key]
+            else:
+                world["entries"][key] = dict(world["entries"][key]) | dict(fields)
+        return await self._written(owner, before, revision, world)
+
+    async def sort(self, owner: str, id: str, revision: int, uids: Sequence[str]) -> Item:
+        """The order in which its entries are listed; those that are not named come last. Prompts do not
+        depend on it. Raises as `mark`."""
+        before = await self.get(owner, id)
+        world = _opened(before)
+        rows = world["entries"]
+        keys = dict.fromkeys([_key(before, world, uid) for uid in uids] + list(rows))
+        world["entries"] = {key: _placed(rows[key], place) for place, key in enumerate(keys)}
+        return await self._written(owner, before, revision, world)
+
+    async def put_back(self, owner: str, id: str, name: str, world: Mapping[str, Any], links: Links) -> Item:
+        """One that was removed, where it was. Raises ItemExists."""
+
+        def work(connection: Connection) -> Item:
+            if items.taken(connection, id):
+                raise ItemExists(name)
+            document, size = dict(world), len(files.rows_of(world))
+            return items.add(connection, owner, "lorebook", name, document, links, size=size, id=id)
+
+        return await self._database.write(work)
+
     async def remove(self, owner: str, id: str) -> None:
         await self.get(owner, id)
         await self._database.write(lambda c: items.remove(c, owner, id))
@@ -113,6 +153,11 @@ def _opened(item: Item) -> dict[str, Any]:
     """The document with entries that may be changed."""
     found = item.document.get("entries")
     return {**item.document, "entries": dict(found) if isinstance(found, dict) else {}}
+
+
+def _placed(row: Any, place: int) -> Any:
+    """With SillyTavern's place in the list."""
+    return {**row, "displayIndex": place} if isinstance(row, dict) else row
 
 
 def _key(item: Item, world: Mapping[str, Any], uid: str) -> str:

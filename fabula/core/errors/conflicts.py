@@ -100,6 +100,13 @@ class ModelBusy(Conflict):
 
 
 @dataclass(eq=False)
+class ItemExists(Conflict):
+    """Something is kept under this id already; what was removed cannot be put back there."""
+
+    name: str
+
+
+@dataclass(eq=False)
 class PresetExists(Conflict):
     name: str
 

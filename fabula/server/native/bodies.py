@@ -304,8 +304,24 @@ class CharacterChanges(Body):
     fields: Values
 
 
+class CharacterCopy(Body):
+    name: str = Field(min_length=1, max_length=200)
+
+
+class CharacterTokens(Body):
+    """`card` is a card's document, `user` who the person is, `model` who should count: one that is loaded."""
+
+    card: Values
+    user: str = Field("", max_length=200)
+    model: str = ""
+
+
 class Ids(Body):
     ids: list[str] = Field(max_length=100_000)
+
+
+class CharacterExport(Ids):
+    format: Literal["png", "json", "charx"] = "png"
 
 
 class CharacterMarks(Ids):

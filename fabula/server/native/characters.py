@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import tempfile
+from collections.abc import Iterator
 from dataclasses import asdict
-from typing import Any, Literal
+from typing import IO, Any, Literal
 from urllib.parse import quote
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import Response
+from fastapi.responses import Response, StreamingResponse
 
 from fabula.app import Studio
-from fabula.chats.characters import png
+from fabula.chats.characters import weighing
+from fabula.chats.characters.card import card
 from fabula.chats.characters.library import Characters, Format
 from fabula.chats.characters.shelf import Character, Filter, Listed, Marks, Sort
-from fabula.core.errors import CardUnreadable
-from fabula.core.texts import phrase
+from fabula.chats.characters.thumbnails import as_png
+from fabula.chats.narrating import SOMEBODY
 from fabula.server.caller import caller_of
 from fabula.server.native import bodies
 
+CHUNK = 1 << 20  # bytes
 TYPES = {"png": "image/png", "json": "application/json", "charx": "application/zip"}
 PICTURES = {
     b"\x89PNG": "image/png",
@@ -72,6 +77,27 @@ def router(studio: Studio) -> APIRouter:
         owner = caller_of(request).owner_id
         return {"tags": await library.tags(owner), "folders": await library.folders(owner)}
 
+    @routes.post("/tokens")
+    async def tokens(body: bodies.CharacterTokens) -> dict[str, Any]:
+        """What each text of a card costs, and when a prompt holds it; with its macros resolved. A model that
+        is loaded counts, else sizes are guessed."""
+        parts = weighing.parts(card(body.card), body.user or SOMEBODY)
+        counted = await studio.at_hand.count([part.text for part in parts], body.model)
+        rows = [asdict(part) | {"tokens": n} for part, n in zip(parts, counted.counts, strict=True)]
+        always = sum(row["tokens"] for row in rows if row["when"] == "always")
+        named = {"model": counted.model, "estimated": not counted.model, "context": counted.context}
+        return named | {"parts": rows, "always": always}
+
+    @routes.post("/export")
+    async def export(body: bodies.CharacterExport, request: Request) -> StreamingResponse:
+        """A ZIP file with a file for each."""
+        file = tempfile.TemporaryFile()  # noqa: SIM115  # the answer closes it
+        await library.pack(caller_of(request).owner_id, body.ids, body.format, file)
+        file.seek(0)
+        return StreamingResponse(
+            _chunks(file), media_type="application/zip", headers=_download("characters.zip")
+        )
+
     @routes.post("/mark")
     async def mark(body: bodies.CharacterMarks, request: Request) -> dict[str, int]:
         """Change many at once: folder, favourite, tags, into the trash and out of it."""
@@ -101,12 +127,15 @@ def _one(routes: APIRouter, library: Characters) -> None:
         owner = caller_of(request).owner_id
         return _shown(await library.edit(owner, id, body.revision, body.fields))
 
+    @routes.post("/{id}/copy", status_code=201)
+    async def copy(id: str, body: bodies.CharacterCopy, request: Request) -> dict[str, Any]:
+        """Another one like it, with its picture, files, folder and tags."""
+        return _shown(await library.copy(caller_of(request).owner_id, id, body.name))
+
     @routes.put("/{id}/picture")
     async def draw(id: str, revision: int, request: Request) -> dict[str, Any]:
-        """Another picture, PNG."""
-        content = await request.body()
-        if not png.is_png(content):
-            raise CardUnreadable(id, phrase("cards.reason.not_png"))
+        """Another picture: PNG, or JPEG, WebP and GIF, which are kept as PNG."""
+        content = await asyncio.to_thread(as_png, await request.body(), id)
         return _shown(await library.draw(caller_of(request).owner_id, id, revision, content))
 
     @routes.get("/{id}/picture")
@@ -127,6 +156,12 @@ def _one(routes: APIRouter, library: Characters) -> None:
         character = await library.get(owner, id)
         content = await library.file(owner, id, format, version)
         return Response(content, media_type=TYPES[format], headers=_download(f"{character.name}.{format}"))
+
+
+def _chunks(file: IO[bytes]) -> Iterator[bytes]:
+    with file:
+        while chunk := file.read(CHUNK):
+            yield chunk
 
 
 def _listed(listed: Listed) -> dict[str, Any]:

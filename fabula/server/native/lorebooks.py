@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -12,6 +13,8 @@ from fabula.app.studio import Studio
 from fabula.chats.items import Item, Links
 from fabula.chats.lorebooks.files import rows_of
 from fabula.chats.lorebooks.library import Edited, Format
+from fabula.chats.lorebooks.testing import UNKNOWN_CONTEXT, Question, Tested, label
+from fabula.engine.at_hand import Counted
 from fabula.server.caller import caller_of
 from fabula.server.native import story_bodies
 
@@ -53,13 +56,48 @@ def router(studio: Studio) -> APIRouter:
         await library.remove(caller_of(request).owner_id, id)
         return Response(status_code=204)
 
+    _files(routes, studio)
+    _test(routes, studio)
+    _entries(routes, studio)
+    return routes
+
+
+def _files(routes: APIRouter, studio: Studio) -> None:
+    library = studio.lorebooks
+
     @routes.get("/{id}/file")
     async def file(id: str, request: Request, format: Format = "world") -> dict[str, Any]:
         """For other programs: a world file of SillyTavern, or Character Card V3's form."""
         return await library.file(caller_of(request).owner_id, id, format)
 
-    _entries(routes, studio)
-    return routes
+    @routes.put("/{id}", status_code=201)
+    async def put_back(id: str, body: story_bodies.LorebookBack, request: Request) -> dict[str, Any]:
+        """One that was removed, where it was: chats that name it have it again."""
+        links = Links.of(body.links.model_dump())
+        owner = caller_of(request).owner_id
+        return whole(await library.put_back(owner, id, body.name, body.document, links))
+
+
+def _test(routes: APIRouter, studio: Studio) -> None:
+    @routes.post("/{id}/test")
+    async def test(id: str, body: story_bodies.LoreTest, request: Request) -> dict[str, Any]:
+        """What a message would bring in, and why. A model that is loaded counts; else sizes are guessed."""
+        seen: list[Counted] = []
+
+        async def count(texts: Sequence[str]) -> Sequence[int]:
+            seen.append(await studio.at_hand.count(texts, body.model))
+            return seen[-1].counts
+
+        window = (await studio.at_hand.count([], body.model)).context
+        question = Question(
+            text=body.text,
+            chat_id=body.chat_id,
+            character_id=body.character_id,
+            context=body.context or window or UNKNOWN_CONTEXT,
+        )
+        tested = await studio.lore_tests.test(caller_of(request).owner_id, id, question, count)
+        counter = next((one.model for one in seen), "")
+        return _tested(tested) | {"model": counter, "estimated": not counter, "context": question.context}
 
 
 def _entries(routes: APIRouter, studio: Studio) -> None:
@@ -77,9 +115,40 @@ def _entries(routes: APIRouter, studio: Studio) -> None:
         owner = caller_of(request).owner_id
         return _edited(await library.put_entry(owner, id, body.revision, uid, body.fields))
 
+    @routes.post("/{id}/mark")
+    async def mark(id: str, body: story_bodies.EntryMarks, request: Request) -> dict[str, Any]:
+        """Change many entries at once, or take them out."""
+        fields = None if body.remove else {name: body.fields[name] for name in body.fields if name != "uid"}
+        owner = caller_of(request).owner_id
+        return whole(await library.mark(owner, id, body.revision, body.uids, fields))
+
+    @routes.put("/{id}/order")
+    async def sort(id: str, body: story_bodies.EntryOrder, request: Request) -> dict[str, Any]:
+        """The order in which entries are listed; prompts follow their `order`."""
+        return whole(await library.sort(caller_of(request).owner_id, id, body.revision, body.uids))
+
     @routes.delete("/{id}/entries/{uid}")
     async def cut(id: str, uid: str, revision: int, request: Request) -> dict[str, Any]:
         return _edited(await library.remove_entry(caller_of(request).owner_id, id, revision, uid))
+
+
+def _tested(tested: Tested) -> dict[str, Any]:
+    rows = [
+        {
+            "uid": one.verdict.entry.uid,
+            "book": one.verdict.entry.book,
+            "label": label(one.verdict.entry),
+            "told": one.verdict.fired,
+            "reason": one.verdict.reason,
+            "key": one.verdict.key,
+            "brought_by": one.brought_by,
+            "step": one.verdict.step,
+            "tokens": one.verdict.tokens,
+        }
+        for one in tested.told
+    ]
+    names = ("tokens", "budget", "overflowed", "searched")
+    return {"entries": rows} | {name: getattr(tested, name) for name in names}
 
 
 def shape(item: Item) -> dict[str, Any]:

@@ -171,6 +171,36 @@ class Entry(Body):
     fields: Values
 
 
+class EntryMarks(Body):
+    """`fields` for all of them, or `remove`."""
+
+    revision: int
+    uids: list[str] = Field(max_length=10_000)
+    fields: Values = Field(default_factory=dict)
+    remove: bool = False
+
+
+class EntryOrder(Body):
+    revision: int
+    uids: list[str] = Field(max_length=10_000)
+
+
+class LorebookBack(NewLorebook):
+    """`document` as GET /lorebooks/{id}/file gave it."""
+
+    document: Values
+
+
+class LoreTest(Body):
+    """What is said next, in a chat or to a character. `context` is a window in tokens, 0 = the model's."""
+
+    text: Text = ""
+    chat_id: str = ""
+    character_id: str = ""
+    model: str = ""
+    context: int = Field(0, ge=0, le=100_000_000)
+
+
 class PersonaFields(Body):
     name: str = Field("", max_length=200)
     title: str = Field("", max_length=200)
@@ -187,6 +217,10 @@ class NewPersona(PersonaFields):
 
 class PersonaChanges(PersonaFields):
     revision: int
+
+
+class PersonaBack(NewPersona):
+    picture: str = Field("", pattern="^([0-9a-f]{64})?$")
 
 
 class NewScript(Body):
