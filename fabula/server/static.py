@@ -9,8 +9,10 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from fabula import __version__
+from fabula.core import texts
 
 FOLDER = Path(__file__).parent.parent / "web"
+TEXTS = "texts/"  # the message files, of core, as if they were the app's own
 SHELL = "style/shell.css"
 SHEETS = ("tokens.css", "base.css", "parts.css")
 """What every page looks like: asked for at once, so the three are one file for a browser."""
@@ -39,7 +41,8 @@ def page(name: str) -> str:
 
 def stamp() -> str:
     """Names one state of the files: the version, and in a checkout the newest change too."""
-    newest = max(int(path.stat().st_mtime) for path in FOLDER.rglob("*") if path.is_file())
+    files = (path for folder in (FOLDER, texts.FOLDER) for path in folder.rglob("*") if path.is_file())
+    newest = max(int(path.stat().st_mtime) for path in files)
     return f"{__version__}-{newest:x}"
 
 
@@ -110,7 +113,8 @@ def _named(path: str) -> str:
 def _find(path: str) -> Path | None:
     """A file of ours, or None for what leads out of the folder or is no name of a file at all."""
     try:
-        found = (FOLDER / path).resolve()
-        return found if found.is_relative_to(FOLDER.resolve()) and found.is_file() else None
+        folder, name = (texts.FOLDER, path.removeprefix(TEXTS)) if path.startswith(TEXTS) else (FOLDER, path)
+        found = (folder / name).resolve()
+        return found if found.is_relative_to(folder.resolve()) and found.is_file() else None
     except (OSError, ValueError):  # too long, or with a zero byte
         return None

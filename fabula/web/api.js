@@ -167,9 +167,9 @@ function pause(ms, signal) {
   });
 }
 
-/** The message file of a language, as nested JSON. @param {string} name */
+/** The message file of a language, as nested JSON: one of the app's own files, kept like them. @param {string} name */
 export async function texts(name) {
-  const response = await fetch(`${ROOT}/texts/${name}`);
+  const response = await fetch(new URL(`texts/${name}.json`, import.meta.url));
   if (!response.ok) throw new Error(`texts/${name}: ${response.status}`);
   return response.json();
 }

@@ -32,8 +32,10 @@ export function chooseLanguage(wanted) {
 
 /** Switch the language, live. "" follows the studio's setting, else the browser. @param {string} name */
 export async function setLanguage(name) {
-  const next = chooseLanguage([name || (await studioLanguage()), ...navigator.languages].filter(Boolean));
-  const tree = await texts(next);
+  const likely = chooseLanguage([name, ...navigator.languages].filter(Boolean));
+  const [first, wanted] = await Promise.all([texts(likely), name || studioLanguage()]);
+  const next = chooseLanguage([wanted, ...navigator.languages].filter(Boolean));
+  const tree = next === likely ? first : await texts(next);
   if (name) localStorage.setItem(STORED, name);
   else localStorage.removeItem(STORED);
   batch(() => {

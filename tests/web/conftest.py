@@ -10,6 +10,7 @@ import os
 import queue
 import re
 import shutil
+import socket
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
@@ -46,6 +47,7 @@ REFUSED = re.compile(
 )
 
 OpenPage = Callable[..., Coroutine[Any, Any, Any]]
+Start = Callable[[], tuple[Client, Callable[[], None]]]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -78,6 +80,35 @@ def client(web_home: Home) -> Iterator[Client]:
     client.http.close()
     stop.set()
     thread.join()
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Starts a studio that can be stopped, each time on the same home and port."""
+    home = Home(tmp_path / "home").create()
+    tiny_model.write(home.models / "tiny.gguf")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    stops: list[Callable[[], None]] = []
+
+    def start() -> tuple[Client, Callable[[], None]]:
+        stop, ready = threading.Event(), queue.SimpleQueue[str]()
+        run = {"ready": ready.put, "stop": stop, "make_worker": lambda model: script.Actor()}
+        thread = threading.Thread(target=serve, args=(home, {"port": port}), kwargs=run)
+        thread.start()
+        client = Client(ready.get(timeout=30))
+
+        def end() -> None:
+            client.http.close()
+            stop.set()
+            thread.join()
+
+        stops.append(end)
+        return client, end
+
+    yield start
+    for end in stops:
+        end()
 
 
 @pytest.fixture

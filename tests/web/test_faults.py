@@ -2,52 +2,8 @@
 
 from __future__ import annotations
 
-import queue
-import socket
-import threading
-from collections.abc import Callable, Iterator
-from pathlib import Path
-
-import pytest
-import script
-import tiny_model
 from acts import composer, message, said, say
 from playwright.async_api import expect
-from talking import Client
-
-from fabula.server.run import serve
-from fabula.store.home import Home
-
-Start = Callable[[], tuple[Client, Callable[[], None]]]
-
-
-@pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
-    """Starts a studio that can be stopped, each time on the same home and port."""
-    home = Home(tmp_path / "home").create()
-    tiny_model.write(home.models / "tiny.gguf")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    stops: list[Callable[[], None]] = []
-
-    def start() -> tuple[Client, Callable[[], None]]:
-        stop, ready = threading.Event(), queue.SimpleQueue[str]()
-        run = {"ready": ready.put, "stop": stop, "make_worker": lambda model: script.Actor()}
-        thread = threading.Thread(target=serve, args=(home, {"port": port}), kwargs=run)
-        thread.start()
-        client = Client(ready.get(timeout=30))
-
-        def end() -> None:
-            client.http.close()
-            stop.set()
-            thread.join()
-
-        stops.append(end)
-        return client, end
-
-    yield start
-    for end in stops:
-        end()
 
 
 async def test_a_studio_that_stops_and_starts_again(open_page, start):
