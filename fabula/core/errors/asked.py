@@ -114,6 +114,57 @@ class ImportanceUnusable(BadRequest):
 
 
 @dataclass(eq=False)
+class PromptsUnusable(BadRequest):
+    """A set of prompts from which nothing can be learned; `reason` also tells the way out."""
+
+    source: str
+    reason: Phrase | str
+
+
+@dataclass(eq=False)
+class WeightsUnusable(BadRequest):
+    """Numbers of a model, or of a direction, that cannot be read or computed with."""
+
+    name: str
+    reason: Phrase | str
+
+
+@dataclass(eq=False)
+class CannotStream(BadRequest):
+    """A folder whose layers cannot be read one by one."""
+
+    name: str
+    reason: Phrase | str
+
+
+@dataclass(eq=False)
+class UnknownWriter(BadRequest):
+    """A tensor that may write into the residual stream, and of which no rule says so."""
+
+    tensor: str
+    shape: str
+
+
+@dataclass(eq=False)
+class TooCoarse(BadRequest):
+    """Weights with so few bits that the work would be spoilt; `way` says by how much, and better ways."""
+
+    name: str
+    type: str
+    needed: str
+    way: Phrase | str
+
+
+@dataclass(eq=False)
+class DirectionUnfit(BadRequest):
+    """A direction that was learned from a model of another shape."""
+
+    name: str
+    model: str
+    reason: Phrase | str
+
+
+@dataclass(eq=False)
 class BansWithForm(BadRequest):
     """Texts are banned, and the reply must have a form: going back would begin the form anew."""
 
@@ -213,6 +264,14 @@ class CannotTokenize(BadRequest):
     """Its engine tells no tokens."""
 
     name: str
+
+
+@dataclass(eq=False)
+class NoOutlook(BadRequest):
+    """Its engine tells no probabilities of the next word."""
+
+    name: str
+    engine: str
 
 
 @dataclass(eq=False)

@@ -146,6 +146,11 @@ class KeyExists(Conflict):
 
 
 @dataclass(eq=False)
+class DirectionExists(Conflict):
+    name: str
+
+
+@dataclass(eq=False)
 class ModelExists(Conflict):
     """A file of that name is there already, and nothing is overwritten."""
 

@@ -33,6 +33,14 @@ class VectorNotFound(NotFound):
 
 
 @dataclass(eq=False)
+class DirectionNotFound(NotFound):
+    """`known` lists the directions that were learned, separated by commas ("–" when there is none)."""
+
+    name: str
+    known: str
+
+
+@dataclass(eq=False)
 class NotForHere(NotFound):
     """A well-known model that no engine here loads; `reason` also tells the way out."""
 

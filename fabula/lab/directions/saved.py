@@ -1,0 +1,182 @@
+"""A learned direction as a file: safetensors with where it comes from. And the shelf of them. Knows no model.
+
+    direction   float32 [layers, width]   of length 1, from the negative to the positive side
+    positive    float32 [layers, width]   mean activation of each side
+    negative    float32 [layers, width]
+
+The metadata `fabula` is JSON: the recipe and its hash, hashes of the model and of the prompts, the versions,
+and what was found at each layer. It holds no time, so that the same recipe makes the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fabula.core.errors import (
+    BadParameter,
+    DirectionExists,
+    DirectionNotFound,
+    DirectionUnfit,
+    WeightsUnusable,
+)
+from fabula.core.model import LocalModel
+from fabula.core.texts import phrase
+from fabula.models.formats.safetensors import BadTensors, Stored, read_data, read_tensors
+from fabula.store.files import write_atomic, writing
+
+ENDING = ".safetensors"
+KEY = "fabula"
+HEAD_LIMIT = 16 << 20  # bytes
+NAMES = ("direction", "positive", "negative")
+_NAME = re.compile(r"[\w][\w .()+-]{0,79}")
+
+Rows = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Direction:
+    """`told` is the metadata."""
+
+    name: str
+    path: Path
+    direction: Rows
+    positive: Rows
+    negative: Rows
+    told: Mapping[str, Any]
+
+    @property
+    def layers(self) -> int:
+        return int(self.direction.shape[0])
+
+    @property
+    def width(self) -> int:
+        return int(self.direction.shape[1])
+
+    @property
+    def best(self) -> int:
+        """The layer at which the sides lie furthest apart."""
+        return int(self.told["best"])
+
+    @property
+    def band(self) -> tuple[int, int]:
+        """First and last layer at which it is put to use where nobody says other ones."""
+        first, last = self.told["band"]
+        return int(first), int(last)
+
+    @property
+    def distances(self) -> list[float]:
+        """By layer, the length of the difference of the means."""
+        return [float(row["distance"]) for row in self.told["layers"]]
+
+    def require_fit(self, model: LocalModel) -> None:
+        """Raises DirectionUnfit for a model of another shape."""
+        found = (self.layers, self.width)
+        if model.layers and model.embedding and found != (model.layers, model.embedding):
+            shapes = {"layers": self.layers, "width": self.width}
+            expected = {"model_layers": model.layers, "model_width": model.embedding}
+            reason = phrase("lab.directions.other_shape", **shapes, **expected)
+            raise DirectionUnfit(self.name, model.name, reason)
+
+
+def write(path: Path, arrays: Mapping[str, NDArray[Any]], told: Mapping[str, Any]) -> None:
+    """Raises StoreUnwritable."""
+    shown = json.dumps(told, ensure_ascii=False, sort_keys=True)
+    rows: dict[str, Any] = {"__metadata__": {"format": "pt", KEY: shown}}
+    data = b""
+    for name, values in arrays.items():
+        block = np.ascontiguousarray(values, "<f4").tobytes()
+        place = [len(data), len(data) + len(block)]
+        rows[name] = {"dtype": "F32", "shape": list(values.shape), "data_offsets": place}
+        data += block
+    head = json.dumps(rows, ensure_ascii=False).encode()
+    head += b" " * (-len(head) % 8)
+    with writing(path.parent):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(path, struct.pack("<Q", len(head)) + head + data, 0o644)
+
+
+def read(path: Path) -> Direction:
+    """Raises WeightsUnusable."""
+    try:
+        stored, told = read_tensors(path), _told(path)
+        arrays = [_array(path, stored[name]) for name in NAMES]
+    except BadTensors as bad:
+        raise _broken(path, bad.reason) from bad
+    except (OSError, ValueError, KeyError, TypeError, UnicodeDecodeError) as bad:
+        raise WeightsUnusable(path.name, phrase("lab.directions.no_direction")) from bad
+    shapes = {values.shape for values in arrays}
+    whole = len(shapes) == 1 and arrays[0].ndim == 2 and all(np.isfinite(values).all() for values in arrays)
+    if not whole or not {"best", "band", "layers"} <= told.keys():
+        raise WeightsUnusable(path.name, phrase("lab.directions.no_direction"))
+    return Direction(path.stem, path, arrays[0], arrays[1], arrays[2], told)
+
+
+def _told(path: Path) -> dict[str, Any]:
+    with path.open("rb") as file:
+        length = struct.unpack("<Q", file.read(8))[0]
+        head = json.loads(file.read(min(length, HEAD_LIMIT)))
+    told = json.loads(head["__metadata__"][KEY])
+    if not isinstance(told, dict):
+        raise ValueError("the metadata is no object")
+    return told
+
+
+def _array(path: Path, stored: Stored) -> Rows:
+    if stored.type != "F32":
+        raise ValueError(f"{stored.name} is {stored.type}")
+    return np.frombuffer(read_data(path, stored), "<f4").reshape(stored.shape).astype(np.float64)
+
+
+def _broken(path: Path, reason: str) -> WeightsUnusable:
+    return WeightsUnusable(path.name, phrase(f"models.problem.{reason}", file=path.name, name=path.stem))
+
+
+class Shelf:
+    """All directions of one home."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def list(self) -> list[Direction]:
+        """All that can be read, by name."""
+        found = []
+        for path in sorted(self.folder.glob(f"*{ENDING}")):
+            try:
+                found.append(read(path))
+            except WeightsUnusable:  # a stranger's file in the folder
+                continue
+        return sorted(found, key=lambda one: one.name.lower())
+
+    def find(self, name: str) -> Direction:
+        """By its name, or a file. Raises DirectionNotFound, WeightsUnusable."""
+        path = self.folder / f"{name.removesuffix(ENDING)}{ENDING}"
+        if _NAME.fullmatch(name.removesuffix(ENDING)) and path.is_file():
+            return read(path)
+        if name.endswith(ENDING) and Path(name).expanduser().is_file():
+            return read(Path(name).expanduser())
+        known = ", ".join(file.stem for file in sorted(self.folder.glob(f"*{ENDING}")))
+        raise DirectionNotFound(name, known or "–")
+
+    def place(self, name: str, *, anew: bool = True) -> Path:
+        """Where a direction of this name will lie. Raises BadParameter, DirectionExists."""
+        if not _NAME.fullmatch(name):
+            raise BadParameter("name", name[:80], phrase("expected.vector_name"))
+        path = self.folder / f"{name}{ENDING}"
+        if anew and path.exists():
+            raise DirectionExists(name)
+        return path
+
+    def remove(self, name: str) -> None:
+        """Raises DirectionNotFound, StoreUnwritable."""
+        path = self.find(name).path
+        with writing(path):
+            path.unlink()

@@ -1,0 +1,106 @@
+"""A direction is learned from a folder and from a GGUF of the same numbers, and is the same direction."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiny_models
+
+from fabula.core.errors import DirectionExists, DirectionUnfit, TooCoarse
+from fabula.engine.vectors import Vectors
+from fabula.lab.convert.convert import convert, folder_of
+from fabula.lab.directions import learn
+from fabula.lab.directions.recipe import Recipe, load
+from fabula.lab.directions.saved import Direction, Shelf
+from fabula.lab.quantize import job as quantizing
+from fabula.lab.quantize.ordering import Wishes
+from fabula.models.catalog import Catalog
+from fabula.models.formats.folders import identify_folder
+from fabula.store.home import Home
+from fabula.store.job_child import Report
+
+
+@pytest.fixture(scope="module")
+def home(lab: None, tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """With a tiny Llama as a folder, as `tiny-F32` in GGUF with the same numbers, and as `tiny-Q4_0`."""
+    import converting
+
+    home = Home(tmp_path_factory.mktemp("learn") / "home").create()
+    folder = converting.folder(
+        home.models / "tiny", "llama", num_hidden_layers=4, max_position_embeddings=256
+    )
+    convert(
+        folder_of(identify_folder(folder)), home.models / "tiny-F32.gguf", "F32", lambda done, total: None
+    )
+    asked = Wishes(model="tiny-F32", type="Q4_0", measure=False, threads=1)
+    quantizing.run(home, asked.arguments(), Report())
+    return home
+
+
+def learned(home: Home, model: str, name: str, **wishes: object) -> tuple[Direction, dict[str, object]]:
+    told = {"model": model, "positive": "formal-casual", "name": name, "limit": 9, "threads": 1, **wishes}
+    result = learn.run(home, Recipe.of(told).arguments(), Report())
+    return Shelf(home.directions).find(name), result
+
+
+def test_both_ways_of_reading_give_one_direction(home: Home) -> None:
+    folder, told = learned(home, "tiny", "of-folder")
+    file, told_of_file = learned(home, "tiny-F32", "of-file")
+    cosines = np.einsum("ld,ld->l", folder.direction, file.direction)
+    assert cosines.mean() >= 0.999
+    assert cosines.min() >= 0.99
+    assert (told["adapter"], told_of_file["adapter"]) == ("", "of-file")  # an adapter is for GGUF
+    assert told["vector"] == "of-folder"
+
+
+def test_a_result_says_where_it_comes_from_and_what_was_found(home: Home) -> None:
+    direction, result = learned(home, "tiny", "told")
+    told = direction.told
+    assert told["model"]["fingerprint"].startswith("sha256:")
+    assert told["prompts"]["learned"] == [6, 6]
+    assert told["prompts"]["held_out"] == [3, 3]
+    assert set(told["versions"]) == {"fabula", "method", "engine"}
+    assert len(told["layers"]) == direction.layers == 4
+    assert np.linalg.norm(direction.direction, axis=1) == pytest.approx(np.ones(4), abs=1e-5)
+    assert [plot["kind"] for plot in result["plots"]] == ["lines", "lines", "lines", "scatter", "scatter"]  # type: ignore[attr-defined]
+    assert not (home.directions / learn.WORK).exists() or not list((home.directions / learn.WORK).iterdir())
+
+
+def test_a_recipe_makes_the_same_bytes_again(home: Home) -> None:
+    direction, _ = learned(home, "tiny", "again", winsor=0.98, project="once")
+    before = direction.path.read_bytes()
+    recipe = Recipe.of(load(home.directions / "again.yaml"))
+    direction.path.unlink()
+    learn.run(home, recipe.arguments(), Report())
+    assert direction.path.read_bytes() == before
+
+
+def test_a_name_is_never_overwritten(home: Home) -> None:
+    learned(home, "tiny", "mine")
+    with pytest.raises(DirectionExists, match="fabula direction rm mine"):
+        learned(home, "tiny", "mine", winsor=0.9)
+
+
+def test_coarse_weights_are_refused_with_what_is_lost_unless_forced(home: Home) -> None:
+    with pytest.raises(TooCoarse, match=r"are Q4_0; this needs Q8_0 or finer.*cosine of only 0\.9"):
+        learned(home, "tiny-Q4_0", "coarse")
+    direction, _ = learned(home, "tiny-Q4_0", "coarse", force=True)
+    assert direction.told["recipe"]["force"] is True
+
+
+def test_what_is_added_at_a_layer_is_a_control_vector_of_the_studio(home: Home) -> None:
+    direction, _ = learned(home, "tiny", "added")
+    vector = Vectors(home.vectors).find("added")
+    assert vector.width == direction.width
+    first, last = direction.band
+    assert vector.layers == tuple(range(max(first, 1), last + 1))
+
+
+def test_a_direction_of_another_shape_is_refused_with_both(home: Home, tmp_path: Path) -> None:
+    direction, _ = learned(home, "tiny", "shaped")
+    other = identify_folder(tiny_models.folder(tmp_path / "other", "llama"))
+    with pytest.raises(DirectionUnfit, match="learned from 4 layers of width 64, and this model has 3 of 64"):
+        direction.require_fit(other)
+    direction.require_fit(Catalog(home.models).find("tiny-F32"))
