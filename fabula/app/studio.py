@@ -28,6 +28,7 @@ from fabula.chats.characters.library import Characters
 from fabula.chats.characters.thumbnails import Thumbnails
 from fabula.chats.counting import RememberedCounts
 from fabula.chats.exchange.desk import Exchange
+from fabula.chats.foresight import Foresight
 from fabula.chats.lorebooks.library import Lorebooks
 from fabula.chats.lorebooks.testing import LoreTests
 from fabula.chats.memory.book import Memories
@@ -137,6 +138,7 @@ class Studio:
         )
         self.measures = Measures(self.supervisor, self.shelf.all, self.shelf.load_options)
         self.at_hand = AtHand(self.supervisor, self.supervisor.running)
+        self.heeds = workers.heeds
         self.beside = Beside(
             self.supervisor,
             self.supervisor.running,
@@ -187,6 +189,7 @@ class Studio:
         )
         self.novels = Novels(self.database, self.events)
         embeds = ModelEmbeds(self.measures, self.beside, self.find_model, STARTER.name)
+        self.foresight = Foresight(self.chats, self.replies, self.turns, self.presets)
         self.novel_summaries = Summaries(self.novels, self.turns, self.find_model)
         self.novel_memories = NovelMemories(self.database, self.novels, embeds, self.novel_summaries)
         self.novel_writing = NovelWriting(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from fabula.app.config import Config
 from fabula.app.engines import Engines
@@ -16,11 +17,14 @@ from fabula.core.worker import Worker
 from fabula.engine.beside import is_copy
 from fabula.engine.cache.shelf import Shelf as States
 from fabula.engine.choice import TRANSFORMERS
+from fabula.engine.sampling.knobs import BY_NAME, tried
 from fabula.engine.vectors import Vectors
 from fabula.models import drafts
 from fabula.models.adapters.attached import Attached
 from fabula.models.formats.folders import FORMAT as SAFETENSORS
 from fabula.store.home import Home
+
+Heed = Literal["yes", "exact", "no"]
 
 
 class WorkerMaker:
@@ -55,6 +59,22 @@ class WorkerMaker:
         model = self._shelf.described(name)
         writes_here = not (model.elsewhere or model.problem or model.pooling)
         return lost if writes_here and model.format != SAFETENSORS else ()
+
+    async def heeds(self, model: LocalModel) -> dict[str, Heed]:
+        """What becomes of each parameter when it is set: the usual engine heeds it, another one is taken for
+        it, or nobody does."""
+        from fabula.engine.llamacpp import wire
+
+        asked = {name: Sampling.of(tried(name)) for name in BY_NAME}
+        if model.elsewhere:
+            lost = await self._shelf.remotes.ignored(model, asked)
+        elif model.format == SAFETENSORS or self._shelf.load_options(model).is_exact:
+            lost = frozenset()
+        else:
+            lost = frozenset(name for name, each in asked.items() if name in wire.ignored(each))
+        no_exact = bool(lost) and (model.elsewhere is not None or self.no_direct(model.name) is not None)
+        exact = {name for name in lost if not no_exact and self.lacks(model.name, LoadOptions(), asked[name])}
+        return {name: "exact" if name in exact else "no" if name in lost else "yes" for name in asked}
 
     def no_direct(self, name: str) -> Phrase | None:
         """Why the engine's own functions cannot be called for a model."""

@@ -237,6 +237,12 @@ class Replies:
         path = await self._chats.path(caller.owner_id, chat_id)
         kind: Kind = "swipe" if len(path) > 1 and path[-1].role == "assistant" else "reply"
         path = _told(path, kind)
+        request = await self.asked_now(caller, chat)
+        return request.model, await self._labelled(caller, chat, await self._turns.look(request))
+
+    async def asked_now(self, caller: Caller, chat: Chat, *, goes_on: bool = False) -> TurnRequest:
+        """What would be asked for the last reply; where the person spoke last, for the next. With `goes_on`,
+        how the last reply would be lengthened. Nothing is kept of it."""
         telling, _ = await self._telling(caller, chat, path, kind)
         request = TurnRequest(
             model=model.name,

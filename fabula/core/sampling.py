@@ -119,6 +119,11 @@ class Sampling:
         """The fields that differ from their defaults."""
         return {name: value for name, value in self.all().items() if value != NEUTRAL[name]}
 
+    @property
+    def needs_logits(self) -> bool:
+        """Whether a step works on logits as they are; to all others only their differences matter."""
+        return self.repetition_penalty != 1 or self.encoder_repetition_penalty != 1
+
     def all(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in NAMES}
 

@@ -7,11 +7,13 @@ engine. Log-probabilities are natural logarithms (nats) of the model itself, bef
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
+from fabula.core.request import ANYONE, Context
 from fabula.core.sampling import Sampling
 from fabula.core.stream import Choice
 from fabula.core.worker import Prompt
@@ -114,4 +116,32 @@ class Steers(Protocol):
 
         Layers count from 0; the first cannot be steered. Raises BadParameter for a wrong shape or layer.
         """
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outlook:
+    """What may come next after a prompt: `tokens` (ids), the likeliest first, with their `logprobs` (nats, of
+    the model itself, before any sampler). There may be fewer than the `vocabulary` has.
+
+    `prompt` are the ids of the prompt, `pieces` the texts of its tokens and of the likeliest ones, as bytes
+    that may be cut within a character. A logit is its log-probability and the `offset`; `spread` is the
+    standard deviation of all logits. Both are None where nobody told.
+    """
+
+    prompt: tuple[int, ...]
+    tokens: array[int]
+    logprobs: array[float]
+    vocabulary: int
+    pieces: Mapping[int, bytes]
+    offset: float | None = None
+    spread: float | None = None
+
+
+@runtime_checkable
+class Foresees(Protocol):
+    async def outlook(self, prompt: Prompt, sampling: Sampling, context: Context = ANYONE) -> Outlook:
+        """Of the sampling, adapters and control vectors count, and whether its samplers need the offset or
+        the spread. What was read stays in the engine's memory, as when a reply is written. Raises
+        ContextExceeded."""
         ...

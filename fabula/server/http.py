@@ -53,6 +53,7 @@ from fabula.server.native import (
     rehearsing,
     remotes,
     scoring,
+    sampling,
     scripts,
     searching,
     stories,
@@ -105,7 +106,7 @@ def behind(studio: Studio) -> ASGIApp:
         scoring,
     )
     story_rooms = (stories, novels, packs, memory, lorebooks, personas, scripts)
-    chat_rooms = (keeping, taking, chats, turns, batches)
+    chat_rooms = (keeping, attaching, taking, sampling, chats, translating, turns, batches)
     own_rooms = (system, appearance, backups, keys, rehearsing)
     for room in (*own_rooms, *model_rooms, *chat_rooms, jobs, presets, measures, characters, *story_rooms):
         app.include_router(room.router(studio), prefix=NATIVE)

@@ -17,6 +17,7 @@ from fabula.core.messages import Message
 from fabula.core.model import LocalModel
 from fabula.core.request import Context
 from fabula.core.sampling import Sampling
+from fabula.core.scoring import Outlook
 from fabula.core.seams import Guard, Watch
 from fabula.core.stream import Delta, Exactness, Finished, Prepared, Thought, Token, ToolCallPart
 from fabula.core.worker import Counts, Place, Prompt, Sees, TellsExactness, Worker, Workers
@@ -24,7 +25,7 @@ from fabula.models.derived import Derived
 from fabula.prompt.assemble import render
 from fabula.prompt.infill import gap
 from fabula.prompt.openings import openings
-from fabula.turn import bounds, conversing, cutting, structure, telling, writing
+from fabula.turn import bounds, conversing, cutting, foresight, structure, telling, writing
 from fabula.turn.answers import read, sampled
 from fabula.turn.deriving import resolved
 from fabula.turn.endings import ended
@@ -113,6 +114,22 @@ class Turns:
             if isinstance(request, PassageRequest):
                 return await writing.look(request, worker, _manner(request, worker), self._counts)
             return await look(request, worker, _manner(request, worker), self._counts)
+
+    async def foresee(self, request: TurnRequest) -> Outlook:
+        """What may come next after the prompt of a request, before any sampler; nothing is written.
+
+        Raises NoOutlook where the engine tells no probabilities, and what `stream` raises.
+        """
+        request = self._resolved(request)
+        said = _said(request)
+        bounds.check(said)
+        await self._judge(said, request.context)
+        async with self._workers.place(request.model, foresight.wish(request)) as place:
+            async for _ in place.steps():
+                pass
+            worker = place.worker
+            made = await self._prompt(request, worker, _manner(request, worker))
+            return await foresight.outlook(worker, made.prompt, request.sampling, request.context)
 
     async def count(self, request: TurnRequest) -> int:
         """Tokens of the prompt that a request would get, its images apart, also where it does not fit; the

@@ -21,6 +21,17 @@ export interface Running {
 }
 export interface Adapter { name: string; title: string; problem: string; misfit: string; attached: boolean; scale: number | null }
 export interface Preset { name: string; title: string; about: string; sampling: Record<string, any>; built_in: boolean }
+export interface Knob {
+  name: string; title: string; about: string; family: string; everyday: boolean; default: any; usual: any; neutral: any; needs: string[];
+  kind: "number" | "whole" | "switch" | "either" | "choice" | "text" | "long_text" | "texts" | "ids" | "biases" | "steps";
+  least: number | null; most: number | null; slider: null | { low: number; high: number; step: number }; heeded: "yes" | "exact" | "no";
+}
+export interface Knobs { families: { name: string; title: string }[]; knobs: Knob[]; steps: string[] }
+export interface Foreseen {
+  model: string; prompt_tokens: number; told: number; left: number; rest: { before: number; after: number };
+  tokens: { id: number; text: string; before: number; after: number }[]; choices: { before: number; after: number };
+  steps: { name: string; left: number; choices: number }[];
+}
 export interface Chat {
   id: string; title: string; model: string; system: string; sampling: Record<string, any>; head_id: string; revision: number;
   created_at: number; updated_at: number; can_undo: boolean; can_redo: boolean; turn_id: string; message_count: number;

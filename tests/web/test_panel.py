@@ -18,8 +18,9 @@ async def test_a_preset_fills_the_values(page, panel, chat):
     await panel.get_by_role("combobox", name="Preset").select_option(label="Creative")
     await expect(panel.get_by_role("spinbutton", name="Temperature")).to_have_value("1.15")
     await expect(panel).to_contain_text("Surprising words")
-    await panel.get_by_text("What else it sets").click()
-    await expect(panel).to_contain_text("xtc_probability 0.3")
+    await panel.get_by_text("Surprise", exact=False).first.click()
+    await expect(panel.get_by_role("spinbutton", name="XTC chance")).to_have_value("0.3")
+    await expect(panel.get_by_role("group", name="XTC chance")).to_contain_text("From the preset")
     await said(page, "Hello")
     assert chat.now["sampling"] == {"preset": "creative"}
     assert chat.messages[1]["facts"]["effective"]["temperature"] == 1.15
@@ -89,3 +90,76 @@ async def test_an_adapter_is_a_slider_that_a_double_click_resets(open_page, adap
 async def test_a_model_without_adapters_has_no_sliders_for_them(page, panel):
     await expect(panel.get_by_role("slider", name="Temperature")).to_be_visible()
     await expect(panel.get_by_role("heading", name="Adapters")).to_have_count(0)
+
+
+async def test_a_control_says_where_it_is_set_and_goes_back_by_a_click(page, panel, chat):
+    knob = panel.get_by_role("group", name="Min P", exact=True)
+    await expect(knob).to_contain_text("Default")
+    await knob.get_by_role("spinbutton").fill("0.2")
+    await composer(page).click()
+    await expect(knob).to_contain_text("Set in this chat")
+    await knob.get_by_role("button", name="Neutral: 0").click()
+    await expect(knob.get_by_role("spinbutton")).to_have_value("0")
+    await knob.get_by_role("button", name="Back to 0.05").click()
+    await expect(knob).to_contain_text("Default")
+    assert chat.now["sampling"] == {}
+
+
+async def test_what_the_engine_ignores_and_what_waits_is_said_at_the_control(panel):
+    await panel.get_by_text("Unlikely words").click()
+    tail = panel.get_by_role("group", name="Tail-free")
+    await expect(tail).to_contain_text("The usual engine lacks it")
+    await panel.get_by_text("Surprise", exact=True).click()
+    threshold = panel.get_by_role("group", name="XTC threshold")
+    await expect(threshold).to_contain_text("Does nothing until “XTC chance” is set.")
+    await panel.get_by_role("slider", name="XTC chance").fill("0.5")
+    await expect(threshold).not_to_contain_text("Does nothing")
+
+
+async def test_lists_and_the_order_of_the_steps_are_kept_as_they_are_typed(page, panel, chat):
+    await panel.get_by_text("Length and end").click()
+    await panel.get_by_role("textbox", name="Stop texts").fill("The end\n\\n\\n")
+    await composer(page).click()
+    await panel.get_by_text("Order", exact=True).click()
+    await panel.get_by_role("button", name="Temperature: earlier", exact=True).click()
+    await expect(panel.get_by_role("group", name="Order of the steps")).to_contain_text("Set in this chat")
+    sampling = chat.now["sampling"]
+    assert sampling["stop"] == ["The end", "\n\n"]
+    order = sampling["sampler_order"]
+    assert order.index("temperature") < order.index("smoothing")
+
+
+async def test_the_chats_values_become_a_preset_that_can_be_renamed(page, panel, chat, client):
+    await panel.get_by_role("spinbutton", name="Temperature").fill("0.45")
+    await panel.get_by_role("spinbutton", name="Seed").fill("9")
+    await composer(page).click()
+    await panel.get_by_role("button", name="Presets: more").click()
+    await page.get_by_role("menuitem", name="Save as a preset").click()
+    await page.get_by_role("textbox", name="Name").fill("dusk")
+    await page.get_by_role("button", name="Save", exact=True).click()
+    await expect(panel.get_by_role("combobox", name="Preset")).to_have_value("dusk")
+    assert chat.now["sampling"] == {"preset": "dusk", "seed": 9}
+    await panel.get_by_role("button", name="Presets: more").click()
+    await page.get_by_role("menuitem", name="Rename or describe").click()
+    await page.get_by_role("textbox", name="Name").fill("dawn")
+    await page.get_by_role("button", name="Save", exact=True).click()
+    await expect(panel.get_by_role("combobox", name="Preset")).to_have_value("dawn")
+    assert client.get("/presets/dawn")["sampling"] == {"temperature": 0.45}
+    client.call("DELETE", "/presets/dawn", 204)
+
+
+async def test_a_preset_file_of_another_program_is_taken_in(panel, chat, client):
+    file = {"name": "mist.json", "mimeType": "application/json", "buffer": b'{"temp": 0.9, "rep_pen": 1.1}'}
+    await panel.get_by_label("Take from a file").set_input_files(file)
+    await expect(panel.get_by_role("combobox", name="Preset")).to_have_value("mist")
+    await expect(panel.get_by_role("spinbutton", name="Repetition penalty")).to_have_value("1.1")
+    client.call("DELETE", "/presets/mist", 204)
+
+
+async def test_the_picture_follows_a_control(page, panel, chat):
+    await said(page, "Hello")
+    await panel.get_by_text("What the settings do to the next word").click()
+    picture = panel.get_by_role("table", name="What the settings do to the next word")
+    await expect(picture.get_by_role("row").nth(1)).to_contain_text("Reply")
+    await panel.get_by_role("slider", name="Temperature").fill("0")
+    await expect(panel).to_contain_text("as if among 1.0")

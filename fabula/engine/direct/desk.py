@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -23,6 +24,8 @@ from fabula.engine.direct.library import Drifted, Library
 from fabula.engine.direct.weights import Refused, Settings, TooLong, Weights
 from fabula.engine.direct.writing import Asked, Reply
 from fabula.engine.parsing.schema_grammar import Grammar as SchemaGrammar
+
+SPELLED = 256  # candidates of an outlook whose texts are told
 
 Json = dict[str, Any]
 Say = Callable[[bytes], None]
@@ -123,6 +126,26 @@ class Desk:
     def detokenize(self, asked: Json) -> Json:
         raw = b"".join(self.weights.piece(id) for id in self._known(asked["ids"]))
         return {"text": raw.decode("utf-8", "replace")}
+
+    def outlook(self, asked: Json) -> Json:
+        """All tokens that may follow, best first, as int32 and float32 behind the head."""
+        ids = self._asked_ids(asked)
+        if not ids:
+            raise Refused("the prompt is empty")
+        self.context.reuse(ids, len(ids) - 1)
+        logits = self.context.last(ids, pause=self.pause)
+        row = scoring.log_softmax(logits[None])[0]
+        best = np.argsort(-row, kind="stable")
+        best = best[np.isfinite(row[best])]
+        spelled = dict.fromkeys([*ids, *best[:SPELLED].tolist()])
+        pieces = [[id, base64.b64encode(self.weights.piece(id)).decode()] for id in spelled]
+        told: Json = {"prompt": ids, "vocabulary": self.weights.vocabulary, "pieces": pieces}
+        told |= {
+            "offset": float(logits[best[0]] - row[best[0]]),
+            "spread": float(logits.std(dtype=np.float64)),
+        }
+        self._tell(told, best.astype("<i4").tobytes() + row[best].astype("<f4").tobytes())
+        return {}
 
     # ── scoring ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -277,6 +300,7 @@ DUTIES: dict[str, Callable[[Desk, Json], Json]] = {
     "tokenize": Desk.tokenize,
     "count": Desk.count,
     "detokenize": Desk.detokenize,
+    "outlook": Desk.outlook,
     "score": Desk.score,
     "choices": Desk.choices,
     "keep_rows": Desk.keep_rows,

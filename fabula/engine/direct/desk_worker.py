@@ -5,8 +5,11 @@ One request at a time, exact, with the whole `Sampling`. What the child does is 
 
 from __future__ import annotations
 
+import base64
 import math
 import secrets
+import sys
+from array import array
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from pathlib import Path
@@ -17,7 +20,7 @@ from fabula.core.model import LocalModel
 from fabula.core.plan import Plan
 from fabula.core.request import ANYONE, Context
 from fabula.core.sampling import SEED_LIMIT, Sampling
-from fabula.core.scoring import Divergence, Scored
+from fabula.core.scoring import Divergence, Outlook, Scored
 from fabula.core.stream import Choice, Delta, Finished, Prefill, Rewrites, Token
 from fabula.core.texts import phrase
 from fabula.core.worker import Prompt
@@ -26,7 +29,7 @@ from fabula.engine.sampling.order import settled
 
 
 class DeskWorker:
-    """Also Counts, Spells, Scores, Compares. Whoever derives loads, which sets `_process`."""
+    """Also Counts, Spells, Foresees, Scores, Compares. Whoever derives loads, which sets `_process`."""
 
     model: LocalModel
     plan: Plan
@@ -130,6 +133,16 @@ class DeskWorker:
         text: str = (await self.said("detokenize", ids=list(ids)))["text"]
         return text
 
+    async def outlook(self, prompt: Prompt, sampling: Sampling, context: Context = ANYONE) -> Outlook:
+        found: Outlook | None = None
+        async with aclosing(self._ask("outlook", sampling, prompt=pieces(prompt))) as answers:
+            async for head, data in answers:
+                if "pieces" in head:
+                    found = _outlook(head, data)
+        if found is None:
+            raise EngineDied(self.model.name, phrase("reasons.closed_connection"))
+        return found
+
     # ── scoring ─────────────────────────────────────────────────────────────────────────────────────
 
     async def score(self, prompt: Prompt, likeliest: int = 0) -> Scored:
@@ -200,6 +213,17 @@ def _token(said: Mapping[str, Any]) -> Token:
         return Token(said["text"], tuple(said["ids"]))
     likeliest = tuple(_choice(row) for row in said["likeliest"])
     return Token(said["text"], tuple(said["ids"]), _choice(said["chosen"]), likeliest)
+
+
+def _outlook(head: Mapping[str, Any], data: bytes) -> Outlook:
+    """Ids as int32, then log-probabilities as float32, both little-endian."""
+    tokens, logprobs = array("i", data[: len(data) // 2]), array("f", data[len(data) // 2 :])
+    if sys.byteorder == "big":
+        tokens.byteswap()
+        logprobs.byteswap()
+    said = {id: base64.b64decode(piece) for id, piece in head["pieces"]}
+    known = {name: head[name] for name in ("vocabulary", "offset", "spread")}
+    return Outlook(tuple(head["prompt"]), tokens, logprobs, pieces=said, **known)
 
 
 def _choice(row: Sequence[Any]) -> Choice:

@@ -119,6 +119,11 @@ def reading(ids: tuple[int, ...], slot: int) -> dict[str, Any]:
     return {"prompt": list(ids), "n_predict": 0, "id_slot": slot, **kept}
 
 
+def looking(ids: tuple[int, ...], slot: int) -> dict[str, Any]:
+    """A request for one token, whose candidates are what is wanted."""
+    return {"prompt": list(ids), "n_predict": 1, "id_slot": slot, "cache_prompt": True}
+
+
 def _steps(sampling: Sampling) -> list[str]:
     """The samplers in the order that was asked for; those that were not named follow in their usual one."""
     asked = [STEPS[name] for name in sampling.sampler_order if name in STEPS]

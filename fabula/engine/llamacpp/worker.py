@@ -23,6 +23,7 @@ from fabula.core.model import LocalModel
 from fabula.core.plan import Plan
 from fabula.core.request import ANYONE, Context
 from fabula.core.sampling import SEED_LIMIT, Sampling
+from fabula.core.scoring import Outlook
 from fabula.core.stream import Delta, Finished, Prefill
 from fabula.core.texts import phrase
 from fabula.core.worker import Prompt, SlotState
@@ -33,7 +34,7 @@ from fabula.engine.cache.seats import Seat, Seats
 from fabula.engine.cache.shelf import Shelf
 from fabula.engine.cache.steps import Steps, cannot_go_back, steps
 from fabula.engine.cache.table import Variant, chat_of
-from fabula.engine.llamacpp import loading, rewriting, wire
+from fabula.engine.llamacpp import foreseeing, loading, rewriting, wire
 from fabula.engine.llamacpp.adapters import Attached, Loras, NothingAttached, numbered
 from fabula.engine.llamacpp.connection import Answer, request
 from fabula.engine.llamacpp.eye import Eye, pictured, pictured_trace
@@ -58,9 +59,9 @@ Drafts = Callable[[LocalModel, str], Path]
 
 
 class LlamaCppWorker:
-    """One GGUF in one child process. Also Counts, Spells, SpellsOut, TellsSlots, TakesAdapters and, with a
-    `shelf`, KeepsSlots; when it is loaded, Embeds or Reranks where the model can do that; it Sees where the
-    model has a projector.
+    """One GGUF in one child process. Also Counts, Spells, SpellsOut, Foresees, TellsSlots, TakesAdapters
+    and, with a `shelf`, KeepsSlots; when it is loaded, Embeds or Reranks where the model can do that; it Sees
+    where the model has a projector.
 
     `logs` is the folder for the engine's log files; `attached` and `drafts` know where files lie. States
     of chats are saved on the shelf when they lose their slot and when the worker is closed, and come back
@@ -347,6 +348,25 @@ class LlamaCppWorker:
     async def detokenize(self, ids: Sequence[int]) -> str:
         text: str = (await self._post("/detokenize", {"tokens": list(ids)}))["content"]
         return text
+
+    # ── Foresees ────────────────────────────────────────────────────────────────────────────────────
+
+    async def outlook(self, prompt: Prompt, sampling: Sampling, context: Context = ANYONE) -> Outlook:
+        if self._seats is None:
+            raise EngineDied(self.model.name, phrase("reasons.not_loaded"))
+        ids = tuple(await self.tokenize(prompt))
+        settled = self._loras.settle(sampling)
+        variant = self._loras.variant(settled)
+        async with self._seats.seat(context, ids, variant) as seat:
+            asked = wire.looking(ids, seat.number) | numbered(variant.scales)
+
+            async def post(body: dict[str, Any]) -> Any:
+                return await self._post("/completion", asked | body)
+
+            found = await foreseeing.foreseen(post, ids, sampling, self.model.vocabulary)
+            seat.follow(Prefill(len(ids), len(ids), seat.expected))
+        said = dict(await self.spelled(Prompt((ids,), add_special=False)))
+        return dataclasses.replace(found, pieces={**said, **found.pieces})
 
     # ── KeepsSlots ──────────────────────────────────────────────────────────────────────────────────
 

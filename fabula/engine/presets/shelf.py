@@ -16,6 +16,8 @@ from fabula.core.sampling import Sampling
 from fabula.core.texts import phrase
 from fabula.engine.presets.built_in import built_in
 from fabula.store.database import Database
+from fabula.store.schema.chats import chats
+from fabula.store.schema.novels import novels
 from fabula.store.schema.presets import presets
 
 KEY = "preset"
@@ -67,6 +69,17 @@ class Presets:
         values = _storable(sampling)
         await self._database.write(lambda c: _save(c, owner, name, values, about, replace))
         return await self.get(owner, name)
+
+    async def change(self, owner: str, name: str, new: str | None = None, about: str | None = None) -> Preset:
+        """Another name or description. Raises PresetNotFound, PresetBuiltIn, PresetExists, BadParameter."""
+        old = await self.get(owner, name)
+        new = old.name if new is None else new.strip()
+        about = old.about if about is None else about
+        if old.built_in:
+            raise PresetBuiltIn(name)
+        _check(new, about)
+        await self._database.write(lambda c: _renamed(c, owner, name, new, about))
+        return await self.get(owner, new)
 
     async def remove(self, owner: str, name: str) -> None:
         """Raises PresetNotFound, or PresetBuiltIn."""
@@ -132,6 +145,21 @@ def _save(
         raise PresetExists(name)
     change = update(presets).where(presets.c.owner_id == owner, presets.c.name == name)
     connection.execute(change.values(about=about, sampling=sampling, updated_at=now))
+
+
+def _renamed(connection: Connection, owner: str, name: str, new: str, about: str) -> None:
+    """Chats and novels that name it follow: they would not answer any more."""
+    if new != name and _row(connection, owner, new) is not None:
+        raise PresetExists(new)
+    change = update(presets).where(presets.c.owner_id == owner, presets.c.name == name)
+    connection.execute(change.values(name=new, about=about, updated_at=time.time()))
+    for table in (chats, novels):
+        for id, sampling in connection.execute(
+            select(table.c.id, table.c.sampling).where(table.c.owner_id == owner)
+        ).all():
+            if new != name and sampling.get(KEY) == name:
+                following = update(table).where(table.c.id == id)
+                connection.execute(following.values(sampling=sampling | {KEY: new}))
 
 
 def _row(connection: Connection, owner: str, name: str) -> Row[Any] | None:

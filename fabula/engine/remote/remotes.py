@@ -20,6 +20,7 @@ from fabula.core.errors import BadParameter, RemoteExists, RemoteNotFound
 from fabula.core.load import LoadOptions
 from fabula.core.model import Elsewhere, LocalModel, Reach
 from fabula.core.plan import Note, Plan
+from fabula.core.sampling import Sampling
 from fabula.core.texts import phrase
 from fabula.engine.choice import Choice
 from fabula.engine.remote import kinds
@@ -176,6 +177,14 @@ class Remotes:
 
     def worker(self, model: LocalModel) -> RemoteWorker:
         return RemoteWorker(self._connected, self._described)
+
+    async def ignored(self, model: LocalModel, asked: Mapping[str, Sampling]) -> frozenset[str]:
+        """Of parameters, each with a sampling that sets it, those that the model's server does not know."""
+        dialect = self._connected(model)
+        try:
+            return frozenset(name for name, each in asked.items() if name in dialect.ignored(model, each))
+        finally:
+            await dialect.server.close()
 
     # ── servers ─────────────────────────────────────────────────────────────────────────────────────
 

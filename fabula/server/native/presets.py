@@ -16,6 +16,11 @@ from fabula.server.caller import caller_of
 from fabula.server.native import bodies
 
 
+class PresetChanges(bodies.Body):
+    name: str | None = None
+    about: str | None = None
+
+
 def router(studio: Studio) -> APIRouter:
     routes = APIRouter(prefix="/presets", tags=["Presets"])
     presets = studio.presets
@@ -56,6 +61,13 @@ def router(studio: Studio) -> APIRouter:
     async def get(name: str, request: Request) -> dict[str, Any]:
         caller = caller_of(request)
         return _shape(await presets.get(caller.owner_id, name), caller.language)
+
+    @routes.patch("/{name:path}")
+    async def change(name: str, body: PresetChanges, request: Request) -> dict[str, Any]:
+        """Another name or description; chats that name it follow."""
+        caller = caller_of(request)
+        changed = await presets.change(caller.owner_id, name, body.name, body.about)
+        return _shape(changed, caller.language)
 
     @routes.delete("/{name:path}", status_code=204)
     async def remove(name: str, request: Request) -> Response:

@@ -4,7 +4,7 @@ import { setSampling } from "../state/presets.js";
 import { t } from "../texts.js";
 import { html } from "./html.js";
 
-export const BANNED = ["banned_strings", "banned_regexes"];
+const BANNED = ["banned_strings", "banned_regexes"];
 
 /** @typedef {Record<string, string[] | undefined>} Lists */
 

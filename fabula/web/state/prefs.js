@@ -18,6 +18,8 @@ export const shortcutsOpen = signal(false);
 export const theme = kept("theme", "auto");
 export const reading = kept("reading", "serif");
 /** "yes": Enter sends and Shift-Enter breaks the line; "no": the other way round. */
+/** Whether the panel shows what the settings do to the next word. */
+export const pictureOpen = kept("picture", "no");
 export const enterSends = kept("enter_sends", "yes");
 export const sidebarOpen = kept("sidebar", "yes");
 export const panelOpen = kept("panel", "no");
