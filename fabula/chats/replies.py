@@ -233,10 +233,6 @@ class Replies:
         """The model, and the prompt of the last reply as it would be made now; where the person spoke last,
         that of the next. Nothing is kept of it."""
         chat = await self._chats.get(caller.owner_id, chat_id)
-        model = self._find(chat.model)
-        path = await self._chats.path(caller.owner_id, chat_id)
-        kind: Kind = "swipe" if len(path) > 1 and path[-1].role == "assistant" else "reply"
-        path = _told(path, kind)
         request = await self.asked_now(caller, chat)
         return request.model, await self._labelled(caller, chat, await self._turns.look(request))
 
@@ -244,15 +240,20 @@ class Replies:
         """What would be asked for the last reply; where the person spoke last, for the next. With `goes_on`,
         how the last reply would be lengthened. Nothing is kept of it."""
         telling, _ = await self._telling(caller, chat, path, kind)
-        request = TurnRequest(
+        return TurnRequest(
             model=model.name,
-            context=Context(caller, chat_id, "chat"),
+            context=Context(caller, chat.id, "chat"),
+        model = self._find(chat.model)
+        path = await self._chats.path(caller.owner_id, chat.id)
+        kind: Kind = "swipe" if len(path) > 1 and path[-1].role == "assistant" else "reply"
+        kind = "continue" if goes_on and kind == "swipe" else kind
+        path = _told(path, kind)
             messages=await self._conversation(caller, chat, path, kind),
             sampling=await self._sampling(caller, chat.sampling),
             overflow="cut",
             story=telling,
         )
-        return model.name, await self._labelled(caller, chat, await self._turns.look(request))
+            continues=kind == "continue",
 
     async def _labelled(self, caller: Caller, chat: Chat, looked: Looked) -> Looked:
         """With the name of the system prompt, where it is one of the library."""
