@@ -41,12 +41,14 @@ ATTACK = """<script>window.stolen = 1</script>
 """
 
 SLOWLY = Reply(" ".join(f"word{number}" for number in range(400)), delay_s=0.02)
+STEADILY = Reply(" ".join(f"step{number}" for number in range(90)), delay_s=0.02)
 FAILS = Reply("It began well and then", error=EngineDied("tiny", "it was killed"), fail_at=8)
 CIRCLES = "Round and round. " * 60
 SCENES = {
     "story": STORY,
     "attack": ATTACK,
     "slowly": SLOWLY,
+    "steadily": STEADILY,
     "fail": FAILS,
     "circles": CIRCLES,
     "curtly": "Yes",

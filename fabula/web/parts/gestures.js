@@ -4,6 +4,9 @@
 import { page } from "../state/chat.js";
 import { shown } from "../state/turn.js";
 import { swipe } from "./Actions.js";
+import { loadStyle } from "./later.js";
+
+loadStyle("thumbs.css");
 
 const STROKE_PX = 60;
 const STILL_PX = 10;
