@@ -239,21 +239,21 @@ class Replies:
     async def asked_now(self, caller: Caller, chat: Chat, *, goes_on: bool = False) -> TurnRequest:
         """What would be asked for the last reply; where the person spoke last, for the next. With `goes_on`,
         how the last reply would be lengthened. Nothing is kept of it."""
-        telling, _ = await self._telling(caller, chat, path, kind)
-        return TurnRequest(
-            model=model.name,
-            context=Context(caller, chat.id, "chat"),
         model = self._find(chat.model)
         path = await self._chats.path(caller.owner_id, chat.id)
         kind: Kind = "swipe" if len(path) > 1 and path[-1].role == "assistant" else "reply"
         kind = "continue" if goes_on and kind == "swipe" else kind
         path = _told(path, kind)
+        telling, _ = await self._telling(caller, chat, path, kind)
+        return TurnRequest(
+            model=model.name,
+            context=Context(caller, chat.id, "chat"),
             messages=await self._conversation(caller, chat, path, kind),
+            continues=kind == "continue",
             sampling=await self._sampling(caller, chat.sampling),
             overflow="cut",
             story=telling,
         )
-            continues=kind == "continue",
 
     async def _labelled(self, caller: Caller, chat: Chat, looked: Looked) -> Looked:
         """With the name of the system prompt, where it is one of the library."""
