@@ -39,12 +39,14 @@ from fabula.chats.novels.summing import Summaries
 from fabula.chats.novels.writing import NovelWriting
 from fabula.chats.packs import Packs
 from fabula.chats.personas import Personas
+from fabula.chats.pictures import Pictures
 from fabula.chats.quick_replies import QuickReplies
 from fabula.chats.replies import Replies
 from fabula.chats.scripts import Scripts
 from fabula.chats.stories import Stories
 from fabula.chats.story_shelf import StoryShelf
 from fabula.chats.templates import Templates
+from fabula.chats.translating import Translations
 from fabula.core.errors import ModelExists, ModelNeeded
 from fabula.core.model import LocalModel
 from fabula.core.request import LOCAL_OWNER
@@ -205,6 +207,8 @@ class Studio:
         )
         self.memories = Memories(self.database, self.chats, self.turns, self.replies, embeds)
         self.replies.companion = self.memories
+        self.replies.pictures = self.pictures = Pictures(media)
+        self.translations = Translations(self.database, self.chats, self.turns, self.find_model)
 
     def _batches(self) -> None:
         gate = Gate(self.supervisor.running, self.supervisor.loading)

@@ -27,10 +27,12 @@ from fabula.chats.records import (
     Comparison,
     Hit,
     ListedChat,
+    Outline,
     Page,
     PathMessage,
     TurnOutcome,
     Version,
+    Within,
 )
 from fabula.core.errors import StaleRevision, TurnNotFound
 from fabula.core.messages import Role
@@ -110,10 +112,17 @@ class Chats:
         return changed
 
     async def search(
-        self, owner: str, words: str, limit: int = 20, before: int | None = None, chat_id: str = ""
+        self,
+        owner: str,
+        words: str,
+        limit: int = 20,
+        before: int | None = None,
+        chat_id: str = "",
+        within: Within | None = None,
     ) -> builtins.list[Hit]:
         """Messages in which all of the words stand, the newest first."""
-        return await self._database.read(lambda c: finding.search(c, owner, words, limit, before, chat_id))
+        where = within or Within(chat_id=chat_id)
+        return await self._database.read(lambda c: finding.search(c, owner, words, limit, before, where))
 
     async def update(self, owner: str, id: str, revision: int, **fields: Any) -> Chat:
         """Changes some of `shelf.FIELDS`; undo takes it back. Raises StaleRevision or BadParameter."""
@@ -137,10 +146,21 @@ class Chats:
     # ── reading ─────────────────────────────────────────────────────────────────────────────────────
 
     async def page(
-        self, owner: str, id: str, before: str | None = None, limit: int = 100, offset: int | None = None
+        self,
+        owner: str,
+        id: str,
+        before: str | None = None,
+        limit: int = 100,
+        offset: int | None = None,
+        around: str = "",
     ) -> Page:
-        """A page of the shown path: ending just before a message (or at the head), or from an offset on."""
-        return await self._database.read(lambda c: pages.page(c, owner, id, before, limit, offset))
+        """A page of the shown path: ending just before a message (or at the head), from an offset on, or with
+        a message in its middle."""
+        return await self._database.read(lambda c: pages.page(c, owner, id, before, limit, offset, around))
+
+    async def outline(self, owner: str, id: str) -> Outline:
+        """The whole tree, without its texts."""
+        return await self._database.read(lambda c: pages.outline(c, owner, id))
 
     async def path(self, owner: str, id: str, upto: str | None = None) -> builtins.list[PathMessage]:
         """All messages from the first to `upto` (default: the head), as the prompt needs them."""

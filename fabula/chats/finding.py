@@ -14,8 +14,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, func, select
 
 from fabula.chats import rows
-from fabula.chats.records import Hit
-from fabula.store.schema.chats import chats, messages, versions
+from fabula.chats.records import Hit, Within
+from fabula.store.schema.chats import chat_tags, chats, messages, versions
 from fabula.store.search import Search
 
 BEFORE, AFTER = 60, 140  # characters of an excerpt around the first word that was found
@@ -24,14 +24,14 @@ _WORD = re.compile(r"\w+")
 
 
 def search(
-    connection: Connection, owner: str, asked: str, limit: int, before: int | None, chat_id: str
+    connection: Connection, owner: str, asked: str, limit: int, before: int | None, within: Within
 ) -> list[Hit]:
-    """The newest first; `before` is the number of the last hit of the page before; "" = in all chats."""
+    """The newest first; `before` is the number of the last hit of the page before."""
     words, found, looked = Search(rows.KIND, owner, asked), list[Hit](), 0
-    step = max(limit * 2, 50) if not chat_id else 1000
+    step = max(limit * 2, 50) if not within.is_narrow else 1000
     while len(found) < limit and looked < MOST_LOOKED_AT:
         numbers = words.newest(connection, step, before)
-        found += _shown(connection, asked, dict(numbers), chat_id)
+        found += _shown(connection, asked, dict(numbers), within)
         looked += len(numbers)
         if len(numbers) < step:
             break
@@ -39,14 +39,27 @@ def search(
     return found[:limit]
 
 
-def _shown(connection: Connection, asked: str, numbers: dict[int, str], chat_id: str) -> list[Hit]:
+def _shown(connection: Connection, asked: str, numbers: dict[int, str], within: Within) -> list[Hit]:
     by_id = {id: number for number, id in numbers.items()}
     query = _FOUND.where(messages.c.id.in_(by_id), chats.c.deleted_at.is_(None), ~messages.c.hidden)
-    if chat_id:
-        query = query.where(chats.c.id == chat_id)
+    query = query.where(*_conditions(within))
     told: list[Any] = sorted(connection.execute(query), key=lambda row: -by_id[row.id])
     gone = _below_deleted(connection, told)
     return [_hit(row, by_id[row.id], asked) for row in told if row.id not in gone]
+
+
+def _conditions(within: Within) -> list[Any]:
+    tagged = select(chat_tags.c.chat_id).where(chat_tags.c.tag == within.tag)
+    wanted = [
+        (within.chat_id, chats.c.id == within.chat_id),
+        (within.character_id, chats.c.character_id == within.character_id),
+        (within.folder is not None, chats.c.folder == within.folder),
+        (within.tag, chats.c.id.in_(tagged)),
+        (within.favourite is not None, chats.c.favourite == within.favourite),
+        (within.since is not None, messages.c.created_at >= (within.since or 0.0)),
+        (within.until is not None, messages.c.created_at < (within.until or 0.0)),
+    ]
+    return [condition for matters, condition in wanted if matters]
 
 
 _FOUND: Select[Any] = (

@@ -13,11 +13,13 @@ from fabula.chats.records import (
     ChatMessage,
     Checkpoint,
     Comparison,
+    Outline,
     Page,
     PathMessage,
     Swipe,
     Version,
 )
+from fabula.core.errors import MessageNotFound
 from fabula.store.schema.chats import counts as counted
 from fabula.store.schema.chats import messages, versions
 
@@ -27,10 +29,19 @@ PREVIEW = 120  # characters
 
 
 def page(
-    connection: Connection, owner: str, id: str, before: str | None, limit: int, offset: int | None
+    connection: Connection,
+    owner: str,
+    id: str,
+    before: str | None,
+    limit: int,
+    offset: int | None,
+    around: str = "",
 ) -> Page:
+    """`around` is a message that stands in the middle. Raises MessageNotFound where it is not on the path."""
     chat = rows.find_chat(connection, owner, id)
     total = _depth(connection, chat, chat.head_id)
+    if around:
+        offset = max(0, _place_on_path(connection, chat, around) - limit // 2)
     start, last = chat.head_id, total
     if offset is not None:
         last = min(offset + limit, total)
@@ -39,7 +50,35 @@ def page(
         last = _depth(connection, chat, start)
     first = max(0, last - limit if offset is None else offset)
     found = _walk(connection, chat, start, first, last)
-    return Page(_dress(connection, chat, found), first > 0 and bool(found), chat.revision, total)
+    return Page(_dress(connection, chat, found), first > 0 and bool(found), chat.revision, total, first)
+
+
+def _place_on_path(connection: Connection, chat: Row[Any], message_id: str) -> int:
+    """How many messages of the shown path come before one of it. Raises MessageNotFound."""
+    place = rows.find_message(connection, chat, message_id).depth - 1
+    if [row.id for row in _walk(connection, chat, chat.head_id, place, place + 1)] != [message_id]:
+        raise MessageNotFound(message_id)
+    return place
+
+
+def outline(connection: Connection, owner: str, id: str) -> Outline:
+    """All messages that can be reached, as the tree that they are."""
+    chat = rows.find_chat(connection, owner, id)
+    columns = messages.c
+    query = select(columns.id, columns.parent_id, columns.role, columns.checkpoint)
+    query = query.where(columns.chat_id == chat.id, columns.owner_id == owner, ~columns.hidden)
+    found = Outline(chat.revision, chat.head_id, [], [], [], {})
+    places = {"": -1}
+    for row in connection.execute(query.order_by(columns.depth, columns.position)):
+        if row.parent_id not in places:  # below a deleted one
+            continue
+        places[row.id] = len(found.ids)
+        found.ids.append(row.id)
+        found.parents.append(places[row.parent_id])
+        found.roles.append(row.role)
+        if row.checkpoint:
+            found.checkpoints[row.id] = row.checkpoint
+    return found
 
 
 def message(connection: Connection, owner: str, id: str, message_id: str) -> ChatMessage:

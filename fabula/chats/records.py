@@ -52,6 +52,24 @@ class ChatFilter:
     trashed: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Within:
+    """Where words are looked for; what is None or "" does not matter. Times are Unix seconds."""
+
+    chat_id: str = ""
+    character_id: str = ""
+    folder: str | None = None
+    tag: str = ""
+    favourite: bool | None = None
+    since: float | None = None
+    until: float | None = None  # exclusive
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether most of what is found may lie elsewhere."""
+        return self != Within()
+
+
 @dataclass(frozen=True, slots=True)
 class Swipe:
     """Where a message stands among its alternatives. `index` counts from 0."""
@@ -81,12 +99,14 @@ class ChatMessage:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A stretch of the path, oldest first. `more`: there are messages before it. `total`: of the path."""
+    """A stretch of the path, oldest first. `more`: there are messages before it. `total`: of the path.
+    `start`: how many come before it."""
 
     messages: list[ChatMessage]
     more: bool
     revision: int
     total: int
+    start: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +147,19 @@ class Branch:
     updated_at: float
     preview: str
     shown: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """The whole tree without its texts: of each message its id, the index of the one before it (-1 = it is a
+    first one), and its role. What comes before stands before; alternatives stand in their order."""
+
+    revision: int
+    head_id: str
+    ids: list[str]
+    parents: list[int]
+    roles: list[Role]
+    checkpoints: dict[str, str]  # names, by message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,6 +23,7 @@ from fabula.chats.characters.shelf import Character
 from fabula.chats.gathering import Gathered
 from fabula.chats.narrating import SOMEBODY, persona_of
 from fabula.chats.packs import Pack
+from fabula.chats.pictures import Pictures
 from fabula.chats.places import Kind, Place
 from fabula.chats.records import Change, Chat, PathMessage
 from fabula.chats.stories import Stories, Tidy, is_story
@@ -142,6 +143,7 @@ class Replies:
         self._stories = stories
         self._active: dict[str, str] = {}  # chat → turn
         self.companion: Companion = Companion()
+        self.pictures: Pictures | None = None  # who knows what is attached to messages
 
     def turn_of(self, chat_id: str) -> str:
         """The turn that is being written in a chat, or ""."""
@@ -196,6 +198,8 @@ class Replies:
             raise StaleRevision(ask.chat_id, ask.revision, chat.revision, text=ask.text)
         wish = _checked(ask)
         model = self._find(ask.model or chat.model)
+        if self.pictures:
+            self.pictures.require_seen(ask.text, model, is_story=is_story(chat))
         sampling = await self._sampling(caller, chat.sampling, ask.sampling)
         told = await self._stories.gathered(caller.owner_id, chat, books=False)
         if told and ask.kind == "reply":
@@ -210,7 +214,7 @@ class Replies:
         request = TurnRequest(
             model=model.name,
             context=Context(caller, ask.chat_id, "chat", siblings=ask.count),
-            messages=await self._conversation(caller, chat, path, ask.kind),
+            messages=await self._conversation(caller, chat, path, ask.kind, model),
             continues=ask.kind == "continue",
             overflow="cut",
             wish=wish,
@@ -229,18 +233,20 @@ class Replies:
         self._chats.announce(change.chat)
         return Started(turn_id, place.message_ids, change, then)
 
-    async def look(self, caller: Caller, chat_id: str) -> tuple[str, Looked]:
-        """The model, and the prompt of the last reply as it would be made now; where the person spoke last,
-        that of the next. Nothing is kept of it."""
+    async def look(self, caller: Caller, chat_id: str, upto: str = "") -> tuple[str, Looked]:
+        """The model, and the prompt of the last reply (or of the one `upto`) as it would be made now; where
+        the person spoke last, that of the next. Nothing is kept of it."""
         chat = await self._chats.get(caller.owner_id, chat_id)
-        request = await self.asked_now(caller, chat)
+        request = await self.asked_now(caller, chat, upto=upto)
         return request.model, await self._labelled(caller, chat, await self._turns.look(request))
 
-    async def asked_now(self, caller: Caller, chat: Chat, *, goes_on: bool = False) -> TurnRequest:
+    async def asked_now(
+        self, caller: Caller, chat: Chat, *, goes_on: bool = False, upto: str = ""
+    ) -> TurnRequest:
         """What would be asked for the last reply; where the person spoke last, for the next. With `goes_on`,
         how the last reply would be lengthened. Nothing is kept of it."""
         model = self._find(chat.model)
-        path = await self._chats.path(caller.owner_id, chat.id)
+        path = await self._chats.path(caller.owner_id, chat.id, upto=upto or None)
         kind: Kind = "swipe" if len(path) > 1 and path[-1].role == "assistant" else "reply"
         kind = "continue" if goes_on and kind == "swipe" else kind
         path = _told(path, kind)
@@ -321,14 +327,22 @@ class Replies:
         return telling, tuple(character.id for character in then)
 
     async def _conversation(
-        self, caller: Caller, chat: Chat, path: Sequence[PathMessage], kind: str
+        self,
+        caller: Caller,
+        chat: Chat,
+        path: Sequence[PathMessage],
+        kind: str,
+        model: LocalModel | None = None,
     ) -> tuple[Message, ...]:
         """What the model sees where no story is told: a reply that is told anew is not part of it."""
         kept = "" if is_story(chat) else await self.companion.in_mind(caller.owner_id, chat.id, path)
         own = chat.system or await self._pack_text(caller, chat)
         text = "\n\n".join(part for part in (own, kept) if part)
         system = [Message(role="system", text=text)] if text else []
-        return (*system, *(path[:-1] if kind == "swipe" else path))
+        said: Sequence[Message] = path[:-1] if kind == "swipe" else path
+        if self.pictures and not is_story(chat):
+            said = await asyncio.to_thread(self.pictures.told, said, model or self.model_of(chat))
+        return (*system, *said)
 
     async def _pack(self, caller: Caller, chat: Chat) -> Pack | None:
         return await self._stories.pack(caller.owner_id, chat, self.model_of(chat).name)

@@ -46,8 +46,33 @@ OtherArgument = Annotated[
 NumberArgument = Annotated[
     int, typer.Argument(metavar="NUMBER", help=say("cli.chat.number"), min=1, show_default=False)
 ]
+LanguageArgument = Annotated[
+    str, typer.Argument(metavar="LANGUAGE", help=say("cli.chat.language"), show_default=False)
+]
+TranslatorOption = Annotated[
+    str, typer.Option("--model", "-m", metavar="NAME", help=say("cli.chat.translator"), show_default=False)
+]
 NameArgument = Annotated[str, typer.Argument(metavar="[NAME]", help=say("cli.chat.name"), show_default=False)]
 InOption = Annotated[str, typer.Option("--in", metavar="CHAT", help=say("cli.chat.in"), show_default=False)]
+InFolderOnlyOption = Annotated[
+    str | None, typer.Option("--folder", metavar="FOLDER", help=say("cli.marking.in"), show_default=False)
+]
+TaggedOnlyOption = Annotated[
+    str, typer.Option("--tagged", metavar="TAG", help=say("cli.chat.tagged"), show_default=False)
+]
+WithOption = Annotated[
+    str, typer.Option("--with", metavar="CHARACTER", help=say("cli.chat.with"), show_default=False)
+]
+Day = datetime.datetime
+DAYS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M"]
+SinceOption = Annotated[
+    Day | None,
+    typer.Option("--since", metavar="DAY", formats=DAYS, help=say("cli.chat.since"), show_default=False),
+]
+UntilOption = Annotated[
+    Day | None,
+    typer.Option("--until", metavar="DAY", formats=DAYS, help=say("cli.chat.until"), show_default=False),
+]
 LimitOption = Annotated[int, typer.Option("--limit", metavar="COUNT", help=say("cli.chat.limit"), min=1)]
 OutOption = Annotated[
     Path | None, typer.Option("--out", metavar="FILE", help=say("cli.chat.out"), show_default=False)
@@ -83,6 +108,7 @@ def group() -> Any:
         ("compare", compare),
         ("merge", merge),
         ("checkpoint", checkpoint),
+        ("translate", translate),
         ("undo", undo),
         ("redo", redo),
         ("mark", mark),
@@ -157,13 +183,22 @@ def show(which: WhichArgument, home: HomeOption = None, json: JsonOption = False
 def search(
     words: SoughtArgument,
     in_: InOption = "",
+    folder: InFolderOnlyOption = None,
+    tag: TaggedOnlyOption = "",
+    with_: WithOption = "",
+    since: SinceOption = None,
+    until: UntilOption = None,
     limit: LimitOption = 20,
     home: HomeOption = None,
     json: JsonOption = False,
 ) -> None:
+    within: dict[str, Any] = {"folder": folder, "tag": tag}
+    within |= {"since": since and since.timestamp(), "until": until and until.timestamp()}
     with connect(home) as studio:
-        within = {"chat_id": found(studio, in_)["id"]} if in_ else {}
-        hits = studio.get("/chats/search", words=words, limit=min(limit, 200), **within)["hits"]
+        within["chat_id"] = found(studio, in_)["id"] if in_ else ""
+        within["character_id"] = characters.found(studio, with_)["id"] if with_ else ""
+        given = {name: value for name, value in within.items() if value not in ("", None)}
+        hits = studio.get("/chats/search", words=words, limit=min(limit, 200), **given)["hits"]
     if json:
         screen.json_lines(hits)
         return
@@ -258,13 +293,23 @@ def checkpoint(
 ) -> None:
     with connect(home) as studio:
         chat = found(studio, which)
-        page = studio.get(f"/chats/{segment(chat['id'])}/messages", offset=number - 1, limit=1)["messages"]
-        if not page:
-            raise BadParameter(
-                "NUMBER", f"{number}", phrase("expected.whole_range", low=1, high=chat["message_count"])
-            )
-        path = f"/chats/{segment(chat['id'])}/messages/{segment(page[0]['id'])}/checkpoint"
+        message = _numbered(studio, chat, number)
+        path = f"/chats/{segment(chat['id'])}/messages/{segment(message['id'])}/checkpoint"
         studio.put(path, {"revision": chat["revision"], "name": name})
+
+
+def translate(
+    which: WhichArgument,
+    number: NumberArgument,
+    language: LanguageArgument,
+    model: TranslatorOption = "",
+    home: HomeOption = None,
+) -> None:
+    with connect(home) as studio:
+        chat = found(studio, which)
+        message = _numbered(studio, chat, number)
+        path = f"/chats/{segment(chat['id'])}/messages/{segment(message['id'])}/translate"
+        screen.line(studio.post(path, {"to": language, "model": model})["text"])
 
 
 def undo(which: WhichArgument, home: HomeOption = None) -> None:
@@ -330,6 +375,16 @@ def _path(studio: Client, id: str) -> Any:
         page = studio.get(f"/chats/{segment(id)}/messages", offset=offset, limit=PAGE)
         offset, total = offset + PAGE, page["total"]
         yield from page["messages"]
+
+
+def _numbered(studio: Client, chat: dict[str, Any], number: int) -> dict[str, Any]:
+    """The number-th message of the shown path. Raises BadParameter."""
+    page = studio.get(f"/chats/{segment(chat['id'])}/messages", offset=number - 1, limit=1)["messages"]
+    if not page:
+        raise BadParameter(
+            "NUMBER", f"{number}", phrase("expected.whole_range", low=1, high=chat["message_count"])
+        )
+    return dict(page[0])
 
 
 def _change(studio: Client, chat: dict[str, Any], path: str, **body: Any) -> dict[str, Any]:

@@ -31,6 +31,7 @@ from fabula.server.metrics import router as metrics_router
 from fabula.server.mistakes import refusal
 from fabula.server.native import (
     adapters,
+    attaching,
     appearance,
     backups,
     batches,
@@ -59,6 +60,7 @@ from fabula.server.native import (
     stories,
     system,
     taking,
+    translating,
     tuning,
     turns,
     vectors,

@@ -63,7 +63,7 @@ def test_messages_are_added_and_paged(client: Client) -> None:
     for number in range(7):
         chat.add("user" if number % 2 == 0 else "assistant", f"{number}")
     page = client.get(f"{chat.path}/messages", limit=3)
-    assert set(page) == {"messages", "more", "revision", "total"}
+    assert set(page) == {"messages", "more", "revision", "total", "start"}
     assert all(set(message) == MESSAGE for message in page["messages"])
     assert [message["text"] for message in page["messages"]] == ["4", "5", "6"]
     assert (page["more"], page["total"], page["revision"]) == (True, 7, chat.now["revision"])

@@ -274,3 +274,50 @@ def test_a_chat_with_a_message_left_out_is_prompted_without_it(client: Client) -
     client.post(f"/chats/{chat.id}/leave_out", body)
     looked = client.get(f"/chats/{chat.id}/prompt")
     assert "Forget me" not in looked["text"]
+
+
+async def test_the_whole_tree_is_told_without_its_texts(api: httpx.AsyncClient) -> None:
+    ids = await told(api, *HELLO)
+    await do(api, ids, "POST", f"/messages/{ids['Hi.']}/branch", text="Good evening.")
+    await do(api, ids, "PUT", f"/messages/{ids['Hi.']}/checkpoint", name="A start")
+    await do(api, ids, "POST", "/head", message_id=ids["Hello"])
+    tree = (await api.get(f"/chats/{ids['chat']}/tree")).json()
+    assert [tree["ids"].index(ids[text]) for text in HELLO] == [0, 1, 3]
+    assert (tree["parents"], tree["roles"][1]) == ([-1, 0, 0, 1], "assistant")
+    assert (tree["checkpoints"], tree["revision"]) == (
+        {ids["Hi."]: "A start"},
+        await revision(api, ids["chat"]),
+    )
+
+
+async def test_what_hangs_from_a_deleted_message_is_not_in_the_tree(api: httpx.AsyncClient) -> None:
+    ids = await told(api, *HELLO)
+    number = await revision(api, ids["chat"])
+    await api.delete(f"/chats/{ids['chat']}/messages/{ids['Hi.']}", params={"revision": number})
+    assert (await api.get(f"/chats/{ids['chat']}/tree")).json()["ids"] == [ids["Hello"]]
+
+
+async def test_a_page_around_a_message_and_a_message_alone(api: httpx.AsyncClient) -> None:
+    ids = await told(api, *HELLO)
+    path = f"/chats/{ids['chat']}/messages"
+    page = (await api.get(path, params={"around": ids["How are you?"], "limit": 2})).json()
+    assert ([row["text"] for row in page["messages"]], page["start"]) == (["Hi.", "How are you?"], 1)
+    assert (await api.get(f"{path}/{ids['Hi.']}")).json()["text"] == "Hi."
+    await do(api, ids, "POST", f"/messages/{ids['Hi.']}/branch")
+    beside = await api.get(path, params={"around": ids["How are you?"]})
+    assert beside.json()["error"]["code"] == "message_not_found"
+
+
+async def test_words_are_looked_for_in_some_chats_and_times(api: httpx.AsyncClient) -> None:
+    ids = await told(api, "A quince tree", title="Orchard")
+    await told(api, "A quince jelly", title="Kitchen")
+    await api.post("/chats/mark", json={"ids": [ids["chat"]], "folder": "Garden", "add_tags": ["fruit"]})
+
+    async def found(**query: object) -> list[str]:
+        answer = await api.get("/chats/search", params={"words": "quince"} | query)  # type: ignore[arg-type]
+        return [hit["excerpt"] for hit in answer.json()["hits"]]
+
+    assert await found() == ["A quince jelly", "A quince tree"]
+    for narrow in ({"folder": "Garden"}, {"tag": "fruit"}, {"chat_id": ids["chat"]}):
+        assert await found(**narrow) == ["A quince tree"]
+    assert (await found(since=4e9), await found(until=4e9, favourite=True)) == ([], [])

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
-Kind = Literal["fact", "summary", "document"]
+Kind = Literal["fact", "summary", "document", "translation"]
 SummaryWhen = Literal["off", "auto"]
 MOST_WORDS, MOST_RECALLED = 2000, 20
 

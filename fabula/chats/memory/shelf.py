@@ -45,6 +45,7 @@ def kept(connection: Connection, owner: str, id: str, of: Tables = CHATS) -> Rem
     of.find(connection, owner, id)
     columns = of.memories.c
     query = select(*(columns[name] for name in _FIELDS)).where(columns[of.whose] == id)
+    query = query.where(columns.kind != "translation")  # which is for readers
     found = [Memory(**row) for row in connection.execute(query.order_by(columns.created_at)).mappings()]
     by_kind = {
         kind: tuple(one for one in found if one.kind == kind) for kind in ("fact", "summary", "document")

@@ -61,9 +61,9 @@ def router(studio: Studio) -> APIRouter:
         return shapes.chat(studio, chat)
 
     @routes.get("/{chat_id}/prompt")
-    async def prompt(chat_id: str, request: Request) -> dict[str, Any]:
+    async def prompt(chat_id: str, request: Request, message_id: str = "") -> dict[str, Any]:
         """What the prompt is made of, what each part costs and why; the model is loaded to count it."""
-        model, looked = await studio.replies.look(caller_of(request), chat_id)
+        model, looked = await studio.replies.look(caller_of(request), chat_id, message_id)
         return shapes.prompt(model, looked)
 
     @routes.delete("/{chat_id}", status_code=204)
@@ -110,15 +110,26 @@ def _messages(routes: APIRouter, studio: Studio) -> None:
 
     @routes.get("/{chat_id}/messages")
     async def page(
-        chat_id: str, request: Request, before: str = "", limit: Limit = 100, offset: Offset = None
+        chat_id: str,
+        request: Request,
+        before: str = "",
+        limit: Limit = 100,
+        offset: Offset = None,
+        around: str = "",
     ) -> dict[str, Any]:
-        """A page of the current path, oldest first: up to `before`, up to the head, or from `offset` on."""
+        """A page of the current path, oldest first: up to `before`, up to the head, from `offset` on, or
+        with a message in its middle."""
         owner = caller_of(request).owner_id
-        found = await chats.page(owner, chat_id, before=before or None, limit=limit, offset=offset)
-        behind = found.total if before else 0  # of older pages it is known only that much follows
-        behind = behind if offset is None else found.total - offset - len(found.messages)
+        found = await chats.page(owner, chat_id, before or None, limit, offset, around)
+        behind = found.total - found.start - len(found.messages)
         shown = await studio.stories.shown(owner, chat_id, found.messages, behind)
         return shapes.page(found, caller_of(request).language, shown)
+
+    @routes.get("/{chat_id}/messages/{message_id}")
+    async def one(chat_id: str, message_id: str, request: Request) -> dict[str, Any]:
+        """A message, wherever in the tree it is."""
+        found = await chats.message(caller_of(request).owner_id, chat_id, message_id)
+        return shapes.told(shapes.plain(found), caller_of(request).language)
 
     @routes.get("/{chat_id}/messages/{message_id}/versions")
     async def versions(chat_id: str, message_id: str, request: Request) -> dict[str, Any]:

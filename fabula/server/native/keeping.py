@@ -5,13 +5,15 @@ Knows no file format and no turn.
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import re
+import tempfile
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 from pydantic import Field
 
@@ -22,9 +24,9 @@ from fabula.chats.characters.shelf import Filter, Marks
 from fabula.chats.exchange.desk import Format, Taken
 from fabula.chats.exchange.folders import Move, Report, Rooms
 from fabula.chats.exchange.ledger import Ledger
-from fabula.chats.records import ChatFilter
+from fabula.chats.records import ChatFilter, Within
 from fabula.core import texts
-from fabula.core.errors import ChatUnreadable
+from fabula.core.errors import ChatUnreadable, FolderUnreadable
 from fabula.core.texts import phrase
 from fabula.server.caller import caller_of
 from fabula.server.native import shapes
@@ -76,6 +78,27 @@ def chat_filter(
     )
 
 
+def within(
+    chat_id: str = "",
+    character_id: str = "",
+    folder: str | None = None,
+    tag: str = "",
+    favourite: bool | None = None,
+    since: float | None = None,
+    until: float | None = None,
+) -> Within:
+    """Where words are looked for. `since` and `until` are Unix seconds."""
+    return Within(
+        chat_id=chat_id,
+        character_id=character_id,
+        folder=folder,
+        tag=tag,
+        favourite=favourite,
+        since=since,
+        until=until,
+    )
+
+
 def router(studio: Studio) -> APIRouter:
     routes = APIRouter(tags=["Keeping"])
     _finding(routes, studio)
@@ -93,13 +116,13 @@ def _finding(routes: APIRouter, studio: Studio) -> None:
     async def search(
         request: Request,
         words: Words,
+        where: Annotated[Within, Depends(within)],
         limit: int = Query(20, ge=1, le=200),
         before: int | None = None,
-        chat_id: str = "",
     ) -> dict[str, Any]:
         """Messages in which all of the words stand, in any script, the newest first."""
         owner = caller_of(request).owner_id
-        hits = await chats.search(owner, words, limit, before, chat_id)
+        hits = await chats.search(owner, words, limit, before, within=where)
         return {"hits": [shapes.plain(hit) for hit in hits]}
 
     @routes.get("/chats/tags")
@@ -151,20 +174,44 @@ def _files(routes: APIRouter, studio: Studio) -> None:
     @routes.post("/import", status_code=201)
     async def take_folder(body: FolderBody, request: Request) -> dict[str, Any]:
         """All that a data folder of SillyTavern on the studio's machine holds; and what did not come over."""
-        rooms = Rooms(
-            characters=studio.characters,
-            exchange=exchange,
-            lorebooks=studio.lorebooks,
-            personas=studio.personas,
-            scripts=studio.scripts,
-            templates=studio.templates,
-            presets=studio.presets,
-            quick_replies=studio.quick_replies,
-            ledger=Ledger(studio.database),
-        )
         caller = caller_of(request)
-        found = await Move(rooms, caller.owner_id, Path(body.folder).expanduser()).run()
-        return report(found, caller.language)
+        folder = Path(body.folder).expanduser()
+        moved = await Move(_rooms(studio), caller.owner_id, folder).run()
+        return report(moved, caller.language)
+
+    @routes.post("/import/archive", status_code=201)
+    async def take_archive(request: Request) -> dict[str, Any]:
+        """The same, of a folder that lies elsewhere: the bytes of a ZIP file of it as the body."""
+        caller, content = caller_of(request), await request.body()
+        with tempfile.TemporaryDirectory(prefix="fabula-import-") as place:
+            await asyncio.to_thread(_unpack, content, Path(place))
+            moved = await Move(_rooms(studio), caller.owner_id, Path(place)).run()
+        return report(dataclasses.replace(moved, folder=""), caller.language)
+
+
+def _rooms(studio: Studio) -> Rooms:
+    return Rooms(
+        characters=studio.characters,
+        exchange=studio.exchange,
+        lorebooks=studio.lorebooks,
+        personas=studio.personas,
+        scripts=studio.scripts,
+        templates=studio.templates,
+        presets=studio.presets,
+        quick_replies=studio.quick_replies,
+        ledger=Ledger(studio.database),
+    )
+
+
+def _unpack(content: bytes, place: Path) -> None:
+    """Raises FolderUnreadable. Paths have been checked: none leads out of the folder."""
+    try:
+        files = archive.unpacked(content)
+    except BadArchive as bad:
+        raise FolderUnreadable("ZIP", phrase(f"cards.reason.{bad.reason}")) from bad
+    for path, data in files.items():
+        (place / path).parent.mkdir(parents=True, exist_ok=True)
+        (place / path).write_bytes(data)
 
 
 def _branches(routes: APIRouter, studio: Studio) -> None:
@@ -175,6 +222,11 @@ def _branches(routes: APIRouter, studio: Studio) -> None:
         """Where the paths of a chat end, the shown one first, then the newest."""
         found = await chats.branches(caller_of(request).owner_id, chat_id)
         return {"branches": [shapes.plain(one) for one in found]}
+
+    @routes.get("/chats/{chat_id}/tree")
+    async def tree(chat_id: str, request: Request) -> dict[str, Any]:
+        """The whole tree without its texts: ids, the index of the message before each, roles."""
+        return shapes.plain(await chats.outline(caller_of(request).owner_id, chat_id))
 
     @routes.get("/chats/{chat_id}/checkpoints")
     async def checkpoints(chat_id: str, request: Request) -> dict[str, Any]:

@@ -27,10 +27,10 @@ memories = Table(
     Column("id", String(64), primary_key=True),
     Column("owner_id", String(64), nullable=False),
     Column("chat_id", String(64), ForeignKey("chats.id", ondelete="CASCADE"), nullable=False),
-    Column("kind", String(16), nullable=False),  # "fact", "summary" or "document"
-    Column("name", Text, nullable=False),  # of a document
-    Column("upto_id", String(64), nullable=False),  # the last message that a summary covers
-    Column("covered", String(64), nullable=False),  # a digest of the versions that it covers
+    Column("kind", String(16), nullable=False),  # "fact", "summary", "document", "translation"
+    Column("name", Text, nullable=False),  # of a document; the language of a translation
+    Column("upto_id", String(64), nullable=False),  # the last message that a summary covers; the one translated
+    Column("covered", String(64), nullable=False),  # a digest of the versions that it covers; the one translated
     Column("edited", Boolean, nullable=False),  # by a person
     Column("created_at", Double, nullable=False),
     Column("updated_at", Double, nullable=False),
