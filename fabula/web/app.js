@@ -1,6 +1,5 @@
 // The app: one frame, its rooms, the keys that work everywhere.
 // @ts-check
-import { effect } from "@preact/signals";
 import { render } from "preact";
 import { Coming, later } from "./parts/later.js";
 import { Rail } from "./parts/Rail.js";
@@ -11,7 +10,6 @@ import { actionOf, offer, overlay } from "./state/actions.js";
 import { newChat } from "./state/chats.js";
 import { start, unreachable } from "./state/events.js";
 import { keepFiles } from "./state/install.js";
-import { reading, theme } from "./state/prefs.js";
 import { route } from "./state/route.js";
 import { chosenLanguage, setLanguage, t } from "./texts.js";
 
@@ -53,13 +51,6 @@ function skip(event) {
   main.focus();
 }
 
-effect(() => {
-  const root = document.documentElement;
-  if (theme.value === "auto") delete root.dataset.theme;
-  else root.dataset.theme = theme.value;
-  root.dataset.reading = reading.value;
-});
-
 // ── keys ────────────────────────────────────────────────────────────────────────────────────────────
 
 offer("app", () => [
@@ -84,4 +75,5 @@ addEventListener("keydown", (event) => {
 await setLanguage(chosenLanguage.value);
 start();
 keepFiles();
+import("./parts/wearLook.js").catch(() => null); // early.js has put on what was worn last
 render(html`<${App} />`, /** @type {HTMLElement} */ (document.getElementById("app")));

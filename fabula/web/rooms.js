@@ -20,7 +20,7 @@ export const ROOMS = [
   { name: "characters", load: () => import("./views/characters.js").then((m) => m.CharactersView), style: "characters.css", icon: "characters", words: "web.nav.characters", rail: true, tab: true },
   { name: "lore", load: () => import("./views/lore.js").then((m) => m.Lore), style: "stories.css", icon: "lore", words: "web.nav.lore" },
   { name: "models", load: () => import("./views/models.js").then((m) => m.ModelsView), style: "finding.css", icon: "models", words: "web.nav.models", rail: true, tab: true },
-  { name: "settings", load: () => import("./views/settings.js").then((m) => m.Settings), icon: "settings", words: "web.nav.settings", rail: true },
+  { name: "settings", load: () => import("./views/settings.js").then((m) => m.Settings), style: "settings.css", icon: "settings", words: "web.nav.settings", rail: true },
 ];
 
 /** An address that names no room leads home. @param {string} name */

@@ -115,14 +115,41 @@ export interface Machine {
 }
 export interface System {
   version: string; home: string; languages: Language[]; starter: { present: boolean; name: string; size: number };
-  machine: Machine; running: Running[]; suggestions: Suggestion[];
+  machine: Machine; appearance: { shared: Look | null; style: string }; running: Running[]; suggestions: Suggestion[];
 }
 export interface Remote {
   name: string; url: string; kind: string; label: string; host: string; reach: "machine" | "network" | "internet"; has_key: boolean;
   is_encrypted: boolean; at_a_time: number; patterns: string[]; models: string[]; asked_at: number;
 }
 export interface RemoteKind { kind: string; label: string }
-export interface Setting { name: string; value: any; default: any; where: "default" | "file" | "environment" | "flag"; about: string; choices: string[]; is_time: boolean }
+export interface Setting {
+  name: string; value: any; default: any; where: "default" | "file" | "environment" | "flag"; about: string; choices: string[]; is_time: boolean;
+  expected: string; environment: string; holds: "now" | "load" | "start"; waits: boolean;
+}
+export interface Look {
+  theme: string; accent: string; chat: "document" | "bubbles" | "novel"; reading: string; size: number; line: number; width: number;
+  background: string; veil: number; avatars: boolean; times: boolean; numbers: boolean;
+}
+export interface Appearance {
+  shared: Look | null; defaults: Look; choices: Record<string, { names?: string[]; low?: number; high?: number }>; style: string;
+  pictures: { id: string; kind: string; size: number }[];
+}
+export interface Key { name: string; beginning: string; scopes: string[]; requests: string; tokens: string; created_at: number; expires_at: number; used_at: number }
+export interface Reach {
+  host: string; port: number; private: boolean; here: string; addresses: string[]; encrypted: boolean; certificate: string; key_on_loopback: boolean;
+  keys: number; next: { host: string; private: boolean; encrypted: boolean };
+}
+export interface KeptBackup { name: string; size: number; created_at: number }
+export interface Backups {
+  folder: string; backups: KeptBackup[]; replaced: KeptBackup[]; restored: null | { name: string; at: number; kept: string; error: string };
+}
+export interface BackupInside { fabula: string; created_at: number; files: number; holds: Record<string, number>; now: Record<string, number> }
+export interface Build { name: string; version: string; devices: string[]; uses_gpus: boolean; installed: boolean; in_use: boolean }
+export interface HomePart { name: string; size: number; files: number }
+export interface ImportReport {
+  folder: string; kinds: { kind: string; taken: number; already: number; refused: { file: string; reason: string }[] }[];
+  left: Record<string, number>; left_reasons: Record<string, string>; not_run: { file: string; replies: string }[];
+}
 export interface Segment { source: string; message_id: string; tokens: number; included: boolean; label: string; reason: string }
 export interface LookedPrompt {
   model: string; layout: string; tokens: number; context: number; reply_room: number; estimated: boolean; cut_messages: number;

@@ -7,7 +7,6 @@ import re
 from acts import composer
 from playwright.async_api import expect
 
-SETTINGS = "#/settings"
 
 
 async def test_home_tells_the_machine_and_its_models(open_page):
@@ -62,66 +61,6 @@ async def test_a_download_that_fails_says_why_and_can_be_tried_again(open_page, 
     await expect(card).to_contain_text(client.get(f"/jobs/{job['id']}")["error"]["message"])
 
 
-async def test_the_language_switches_live_and_stays(open_page):
-    page = await open_page(SETTINGS)
-    await page.get_by_role("radio", name="繁體中文").check(force=True)
-    await expect(page.get_by_role("heading", name="設定")).to_be_visible()
-    assert await page.evaluate("document.documentElement.lang") == "zh-Hant"
-    await page.reload()
-    await expect(page.get_by_role("heading", name="設定")).to_be_visible()
-    await page.get_by_role("radio", name="简体中文").check(force=True)
-    await expect(page.get_by_role("heading", name="设置")).to_be_visible()
-
-
-async def test_the_browser_chooses_the_language(open_page):
-    for locale, word in (("zh-TW", "設定"), ("zh-HK", "設定"), ("zh-CN", "设置"), ("fr-FR", "Settings")):
-        page = await open_page(SETTINGS, locale=locale)
-        await expect(page.get_by_role("heading", name=word, exact=True)).to_be_visible()
-
-
-async def test_the_setting_of_the_studio_goes_before_the_browser(open_page, client):
-    client.call("PATCH", "/settings", json={"language": "zh-Hans"})
-    page = await open_page(SETTINGS, locale="en-GB")
-    await expect(page.get_by_role("heading", name="设置", exact=True)).to_be_visible()
-    client.call("PATCH", "/settings", json={"language": None})
-
-
-async def test_dark_can_be_chosen(open_page):
-    page = await open_page(SETTINGS, color_scheme="light")
-    light = await page.evaluate("getComputedStyle(document.body).backgroundColor")
-    await page.get_by_role("radio", name="Dark").check(force=True)
-    dark = await page.evaluate("getComputedStyle(document.body).backgroundColor")
-    await page.reload()
-    assert await page.evaluate("getComputedStyle(document.body).backgroundColor") == dark != light
-
-
-async def test_a_setting_is_saved_and_returned_to_its_default(open_page, client):
-    page = await open_page(SETTINGS)
-    field = page.get_by_label("engine.queue_limit")
-    await field.fill("12")
-    await field.blur()
-    await expect(page.get_by_text("Saved", exact=True)).to_be_visible()
-    assert _setting(client, "engine.queue_limit")["value"] == 12
-    await page.get_by_role("button", name="Return to the default (256)").click()
-    await expect(field).to_have_value("256")
-    assert _setting(client, "engine.queue_limit")["where"] == "default"
-
-
-async def test_a_wrong_value_is_told_beside_its_field(open_page, client):
-    page = await open_page(SETTINGS)
-    await page.get_by_label("engine.queue_limit").fill("-5")
-    await page.get_by_label("engine.queue_limit").blur()
-    await expect(page.get_by_text("engine.queue_limit is -5")).to_be_visible()
-    assert _setting(client, "engine.queue_limit")["value"] == 256
-
-
-async def test_a_backup_is_written(open_page, web_home):
-    page = await open_page(SETTINGS)
-    await page.get_by_role("button", name="Back up now").click()
-    await expect(page.get_by_text("Backup written")).to_be_visible()
-    assert list(web_home.backups.iterdir())
-
-
 async def test_the_keys_are_listed(open_page):
     page = await open_page()
     await page.keyboard.press("?")
@@ -143,7 +82,3 @@ async def test_a_chat_is_found_renamed_and_opened(open_page, client):
     await page.keyboard.press("Enter")
     await page.get_by_role("link", name="The orchard in spring").click()
     await expect(page.get_by_role("heading", name="The orchard in spring")).to_be_visible()
-
-
-def _setting(client, name):
-    return next(row for row in client.get("/settings")["settings"] if row["name"] == name)

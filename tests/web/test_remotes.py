@@ -27,7 +27,7 @@ async def add(page, box: StandIn, name: str, **more: str) -> None:
 
 
 async def test_a_server_is_added_with_its_key_and_forgotten(open_page, client, box: StandIn):
-    page = await open_page("#/settings")
+    page = await open_page("#/settings/servers")
     await add(page, box, "box", key="sk-secret")
     await expect(page.get_by_text("box was added")).to_be_visible()
     server = page.get_by_role("list", name="Models on other servers").get_by_role("listitem")
@@ -50,7 +50,7 @@ async def test_a_server_is_added_with_its_key_and_forgotten(open_page, client, b
 
 
 async def test_what_is_no_such_server_is_not_added_and_the_reason_is_shown(open_page, client):
-    page = await open_page("#/settings", locale="zh-TW")
+    page = await open_page("#/settings/servers", locale="zh-TW")
     form = page.get_by_role("form", name="新增伺服器")
     async with standing_in({}) as nothing:
         await form.get_by_label("名稱").fill("nobody")

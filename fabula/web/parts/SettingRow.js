@@ -1,4 +1,5 @@
-// One setting of the studio: its field by the kind of its default, what it means, where it comes from. Knows no group.
+// One setting of the studio: its field by the kind of its default, what it means, where it comes from, when a change
+// holds. Knows no group.
 // @ts-check
 import { useState } from "preact/hooks";
 import * as api from "../api.js";
@@ -11,7 +12,7 @@ import { sentences } from "./words.js";
 /** @param {{setting: Setting, saved: (all: Setting[]) => void}} props */
 export function SettingRow({ setting, saved }) {
   const [note, setNote] = useState({ text: "", bad: false });
-  const { name, value, where, about } = setting;
+  const { name, where, about } = setting;
   const fixed = where === "environment" || where === "flag";
   const save = async (/** @type {any} */ next) => {
     try {
@@ -22,13 +23,17 @@ export function SettingRow({ setting, saved }) {
     }
   };
   const id = `setting-${name}`;
+  const whence = fixed ? t(`web.settings.from_${where}`, { name: setting.environment }) : "";
   return html`<div class="setting">
     <label class="label" for=${id}><code>${name}</code></label>
-    <${Field} id=${id} setting=${setting} disabled=${fixed} save=${save} />
-    <small class="quiet setting-about">${sentences([about, fixed ? t(`web.settings.from_${where}`) : ""])}</small>
+    <${Field} id=${id} setting=${setting} disabled=${fixed} wrong=${note.bad} save=${save} />
+    <small class="quiet setting-about" id=${`${id}-about`}>${sentences([about, whence, setting.waits || setting.holds === "now" ? "" : t(`web.settings.holds_${setting.holds}`)])}</small>
     <div class="row setting-note" aria-live="polite">
-      ${where === "file" && html`<button type="button" class="link-button" onClick=${() => save(null)}>${t("web.settings.reset", { value: shown(setting.default) })}</button>`}
+      ${where === "file"
+        ? html`<button type="button" class="link-button" onClick=${() => save(null)}>${t("web.settings.reset", { value: shown(setting.default) })}</button>`
+        : html`<small class="quiet">${fixed ? t("web.settings.default", { value: shown(setting.default) }) : ""}</small>`}
       ${note.text && html`<span class=${note.bad ? "bad" : "good"}>${note.text}</span>`}
+      ${setting.waits && html`<span class="setting-waits">${t("web.settings.waits")}</span>`}
     </div>
   </div>`;
 }
@@ -36,20 +41,21 @@ export function SettingRow({ setting, saved }) {
 /** @param {any} value */
 const shown = (value) => (value === "" ? "–" : String(value));
 
-/** @param {{id: string, setting: Setting, disabled: boolean, save: (next: any) => void}} props */
-function Field({ id, setting, disabled, save }) {
+/** @param {{id: string, setting: Setting, disabled: boolean, wrong: boolean, save: (next: any) => void}} props */
+function Field({ id, setting, disabled, wrong, save }) {
   const { value, default: usual, choices } = setting;
   const kind = typeof (usual ?? value);
+  const common = { id, disabled, title: setting.expected, "aria-describedby": `${id}-about`, "aria-invalid": wrong || undefined };
   if (choices?.length) {
-    return html`<select id=${id} class="field" disabled=${disabled} value=${value} onChange=${(/** @type {any} */ event) => save(event.target.value)}>
+    return html`<select ...${common} class="field" value=${value} onChange=${(/** @type {any} */ event) => save(event.target.value)}>
       ${choices.map((choice) => html`<option key=${choice} value=${choice}>${choice || "–"}</option>`)}
     </select>`;
   }
   if (kind === "boolean") {
-    return html`<input id=${id} type="checkbox" checked=${value} disabled=${disabled} onChange=${(/** @type {any} */ event) => save(event.target.checked)} />`;
+    return html`<input ...${common} type="checkbox" checked=${value} onChange=${(/** @type {any} */ event) => save(event.target.checked)} />`;
   }
   if (kind === "number" && !setting.is_time) {
-    return html`<input id=${id} class="field" type="number" step="any" value=${value} disabled=${disabled} onChange=${(/** @type {any} */ event) => save(event.target.value === "" ? null : Number(event.target.value))} />`;
+    return html`<input ...${common} class="field" type="number" step="any" value=${value} onChange=${(/** @type {any} */ event) => save(event.target.value === "" ? null : Number(event.target.value))} />`;
   }
-  return html`<input id=${id} class="field" type="text" value=${value} disabled=${disabled} onChange=${(/** @type {any} */ event) => save(event.target.value)} />`;
+  return html`<input ...${common} class="field" type="text" value=${value} onChange=${(/** @type {any} */ event) => save(event.target.value)} />`;
 }

@@ -41,14 +41,31 @@ export async function searchActions(text) {
 }
 
 /** @param {KeyboardEvent} event "Ctrl-Shift-z", "Alt-n", "?" … */
-function nameOf(event) {
+export function nameOf(event) {
   const main = event.ctrlKey || event.metaKey ? "Ctrl-" : event.altKey ? "Alt-" : "";
   const shift = main && event.shiftKey ? "Shift-" : "";
   return main + shift + (main && event.key.length === 1 ? event.key.toLowerCase() : event.key);
 }
 
+/** Keys that this browser's person chose instead, by action; "" = none. */
+export const remapped = signal(/** @type {Record<string, string>} */ (chosenKeys()));
+
+function chosenKeys() {
+  try {
+    return JSON.parse(localStorage.getItem("fabula.keys") ?? "{}");
+  } catch {
+    return {};
+  }
+}
+
+/** @param {Record<string, string> | null} changes null = all as they came */
+export function remap(changes) {
+  remapped.value = changes ? { ...remapped.peek(), ...changes } : {};
+  localStorage.setItem("fabula.keys", JSON.stringify(remapped.peek()));
+}
+
 /** @param {Action} action */
-export const keysOf = ({ keys = [] }) => [keys].flat();
+export const keysOf = ({ id, keys = [] }) => [remapped.value[id] ?? keys].flat();
 
 /** What a key does now, if anything. @param {KeyboardEvent} event @param {boolean} isTyping */
 export function actionOf(event, isTyping) {

@@ -37,6 +37,7 @@ let hiddenTimer = 0;
 function take({ kind, data }) {
   if (kind === "models") modelsChanged(data.running);
   else if (kind === "job") jobChanged(data);
+  else if (kind === "appearance") loadSystem();
   else if (kind === "chat") {
     clearTimeout(listTimer);
     listTimer = setTimeout(loadChats, LIST_DELAY_MS);

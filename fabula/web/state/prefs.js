@@ -2,8 +2,8 @@
 // @ts-check
 import { effect, signal } from "@preact/signals";
 
-export const THEMES = /** @type {const} */ (["auto", "light", "dark"]);
-export const READINGS = /** @type {const} */ (["serif", "sans"]);
+export const THEMES = /** @type {const} */ (["auto", "light", "dark", "sepia", "mist", "midnight", "contrast"]);
+export const READINGS = /** @type {const} */ (["serif", "sans", "mono"]);
 
 /** A signal that survives a reload. @param {string} name @param {string} initial */
 function kept(name, initial) {

@@ -1,0 +1,26 @@
+// One of a few, as buttons that are radio buttons. Knows no setting.
+// @ts-check
+import { html } from "../html.js";
+
+/** @param {{label: string, value: string, options: string[][], change: (name: string) => void, about?: string}} props */
+export function Choice({ label, value, options, change, about }) {
+  return html`<fieldset class="setting choice">
+    <legend class="label">${label}</legend>
+    <div class="choice-options">
+      ${options.map(
+        ([name, words]) => html`<label key=${name} lang=${name.startsWith("zh") ? name : undefined}>
+          <input type="radio" name=${label} checked=${name === value} onChange=${() => change(name)} /><span>${words}</span>
+        </label>`,
+      )}
+    </div>
+    ${about && html`<small class="quiet choice-about">${about}</small>`}
+  </fieldset>`;
+}
+
+/** @param {{label: string, about?: string, checked: boolean, change: (on: boolean) => void, disabled?: boolean}} props */
+export function Switch({ label, about, checked, change, disabled = false }) {
+  return html`<label class="setting setting-check">
+    <input type="checkbox" checked=${checked} disabled=${disabled} onChange=${(/** @type {any} */ event) => change(event.target.checked)} />
+    <span><span class="label">${label}</span>${about && html`<small class="quiet">${about}</small>`}</span>
+  </label>`;
+}

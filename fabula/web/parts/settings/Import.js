@@ -1,0 +1,94 @@
+// What other programs keep: single files, or a whole data folder on the studio's machine, looked at before it is taken
+// over. Knows no file format.
+// @ts-check
+import { useState } from "preact/hooks";
+import * as api from "../../api.js";
+import { loadChats } from "../../state/chats.js";
+import { t } from "../../texts.js";
+import { html } from "../html.js";
+import { ImportTable } from "./ImportTable.js";
+
+/** @import { ImportReport } from "../../types.d.ts" */
+
+export function Import() {
+  return html`<${Folder} /><${Files} />`;
+}
+
+function Folder() {
+  const [folder, setFolder] = useState("");
+  const [report, setReport] = useState(/** @type {ImportReport | null} */ (null));
+  const [done, setDone] = useState(false);
+  const [working, setWorking] = useState(false);
+  const [wrong, setWrong] = useState("");
+  const ask = async (/** @type {string} */ way, /** @type {boolean} */ isDone) => {
+    setWorking(true);
+    setWrong("");
+    try {
+      setReport(await api.post(way, { folder }));
+      setDone(isDone);
+      if (isDone) loadChats();
+    } catch (error) {
+      setReport(null);
+      setWrong(/** @type {Error} */ (error).message);
+    }
+    setWorking(false);
+  };
+  const look = (/** @type {Event} */ event) => (event.preventDefault(), ask("/import/rehearse", false));
+  return html`<section aria-labelledby="folder-title">
+    <h2 id="folder-title">${t("web.import.folder")}</h2>
+    <p class="quiet">${t("web.import.folder_about")}</p>
+    <form class="row row-field" onSubmit=${look}>
+      <input class="field" required aria-label=${t("web.import.path")} placeholder="~/SillyTavern/data/default-user" value=${folder} onInput=${(/** @type {any} */ event) => (setFolder(event.target.value), setReport(null))} />
+      <button class="button" disabled=${working}>${t(working ? "web.import.working" : "web.import.look")}</button>
+    </form>
+    <p class="bad" role="alert">${wrong}</p>
+    ${report && html`<${ImportTable} report=${report} done=${done} />`}
+    ${report && !done && html`<div class="row">
+      <button type="button" class="button button-main" disabled=${working || !report.kinds.some((kind) => kind.taken)} onClick=${() => ask("/import", true)}>${t(working ? "web.import.working" : "web.import.do")}</button>
+      <small class="quiet">${t("web.import.do_about")}</small>
+    </div>`}
+  </section>`;
+}
+
+/** @typedef {{name: string, told: string, bad: boolean}} Line */
+
+function Files() {
+  const [lines, setLines] = useState(/** @type {Line[]} */ ([]));
+  const take = async (/** @type {any} */ event) => {
+    const files = /** @type {File[]} */ ([...event.target.files]);
+    event.target.value = "";
+    setLines([]);
+    for (const file of files) {
+      const line = await taken(file);
+      setLines((all) => [...all, line]);
+    }
+    loadChats();
+  };
+  return html`<section aria-labelledby="files-title">
+    <h2 id="files-title">${t("web.import.files")}</h2>
+    <p class="quiet">${t("web.import.files_about")}</p>
+    <label class="button file-button">${t("web.import.pick")}<input type="file" multiple class="sr-only" onChange=${take} /></label>
+    <ul class="rows" aria-live="polite" aria-label=${t("web.import.files")}>
+      ${lines.map((line, place) => html`<li key=${place} class="settings-row"><span class="path">${line.name}</span><span class=${line.bad ? "bad" : "good"}>${line.told}</span></li>`)}
+    </ul>
+  </section>`;
+}
+
+const CARD = /\.(png|apng|charx|byaf|ya?ml|jpe?g|webp)$/i;
+/** Where a file may go, in the order in which it is tried: each tells its own files. */
+const WAYS = ["/chats/import", "/characters/import", "/lorebooks/import", "/replies/import"];
+
+/** @param {File} file @returns {Promise<Line>} */
+async function taken(file) {
+  let first = "";
+  for (const way of CARD.test(file.name) ? ["/characters/import"] : WAYS) {
+    try {
+      const made = await api.upload(`${way}?name=${encodeURIComponent(file.name)}`, file);
+      const count = made.chats?.length;
+      return { name: file.name, told: count === undefined ? t("web.import.taken", { name: made.name }) : t("web.import.chats", { count }), bad: false };
+    } catch (error) {
+      first ||= /** @type {Error} */ (error).message;
+    }
+  }
+  return { name: file.name, told: first, bad: true };
+}
