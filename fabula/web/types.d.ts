@@ -156,3 +156,26 @@ export interface LookedPrompt {
   broke: null | { part: string; reason: string; tokens: number }; fixed: string[]; segments: Segment[]; text: string;
   lore: { entry: string; label: string; told: boolean; reason: string; key: string; tokens: number }[];
 }
+export interface Chapter {
+  id: string; title: string; outline: string; notes: string; summary: string; version_id: string; characters: number; words: number;
+}
+export interface NovelSettings {
+  language: Language; form: "auto" | "instruct" | "raw"; pack: string; prompt: string; outline: string; notes: string; facts: string[];
+  lorebooks: string[]; user: string; summary: "off" | "auto"; words: number; recall: number; embedder: string; logprobs: number;
+}
+export interface Novel {
+  id: string; kind: "novel" | "notebook"; title: string; model: string; sampling: Record<string, any>; settings: NovelSettings; chapters: Chapter[];
+  revision: number; created_at: number; updated_at: number; can_undo: boolean; can_redo: boolean; trashed: boolean; characters: number;
+  words: number; turn_id: string;
+}
+export interface ListedNovel { id: string; kind: Novel["kind"]; title: string; model: string; chapters: number; characters: number; words: number; updated_at: number }
+export interface Passage {
+  id: string; chapter_id: string; turn_id: string; number: number; kind: "continue" | "rewrite" | "expand"; start: number; before: string; replaced: string;
+  instruction: string; text: string; reason: string; stands: boolean; created_at: number;
+  facts: Omit<Facts, "story"> & { story?: (StoryFacts & { recalled?: string[]; cut_characters?: number }) | null };
+}
+export interface NovelMemory {
+  embedder: null | { model: string; weak: boolean }; documents: { id: string; name: string; size: number; created_at: number }[];
+  summaries: { chapter_id: string; title: string; text: string; covers: number; edited: boolean; stale: boolean }[]; writing: boolean;
+  problem: null | { code: string; message: string };
+}

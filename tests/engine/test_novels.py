@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -30,7 +31,10 @@ async def studio(starter_model: Path, tmp_path_factory: pytest.TempPathFactory) 
     shutil.copy2(starter_model, home.models)
     studio = Studio(home, FLAGS)
     await studio.open()
-    await go_on(studio, await begun(studio, "A kite."))  # the model is loaded once for all tests
+    id = await begun(studio, "A kite.")  # the model and its copy that finds passages are loaded once
+    await go_on(studio, id)
+    await studio.novel_memories.add("local", id, "A kite flies.", "kites.txt")
+    await studio.novel_memories.search("local", id, "A kite.", 1)
     yield studio
     await studio.close()
 
@@ -123,3 +127,28 @@ async def test_a_notebook_keeps_each_tokens_chances_and_another_can_be_picked(st
     facts = await go_on(studio, note.id, sampling={"max_tokens": 4, "temperature": 0})
     assert (await shown(studio, note.id)).startswith("Once upon a" + other[1])
     assert facts["processed_tokens"] <= 2
+
+
+async def test_a_document_is_recalled_at_the_cursor_and_what_was_read_stays_read(studio: Studio) -> None:
+    id = await begun(studio, recall=1)
+    before = await go_on(studio, id)
+    notes = "The lamp burns whale oil. " * 20 + "\n" + "The cook bakes bread with rye every Monday. " * 12
+    await studio.novel_memories.add("local", id, notes, "notes.txt")
+    told = await go_on(studio, id, instruction="The cook bakes bread with rye every Monday.")
+    assert (told["story"]["recalled"], told["story"]["broke"]) == (["notes.txt"], None)
+    assert told["reused_tokens"] >= before["prompt_tokens"] + before["completion_tokens"] - 1
+    assert (await studio.novel_memories.of("local", id))["embedder"]["weak"] is True
+
+
+async def test_a_chapter_is_summed_up_by_itself_once_the_window_has_lost_some_of_it(studio: Studio) -> None:
+    text = "\n\n".join(f"{number}. {OPENING}" for number in range(14))
+    id = await begun(studio, text=text, summary="auto", words=20)
+    facts = await go_on(studio, id)
+    assert facts["story"]["cut_characters"] > 0
+    while id in studio.novel_summaries.afterwards:
+        await asyncio.sleep(0.05)
+    [summary] = (await studio.novel_memories.of("local", id))["summaries"]
+    assert summary["text"]
+    assert (summary["covers"] >= len(text), summary["stale"]) == (True, False)
+    told = await go_on(studio, id)
+    assert told["story"]["broke"] is None

@@ -75,6 +75,22 @@ def test_each_prompt_begins_with_the_last_one_and_its_passage(form: Form, wishes
         last = [*flat(prompt), *desk.runs[-1].token_ids]
 
 
+@pytest.mark.parametrize("text", ["The fog came in. ", "The fog came in."])
+def test_another_try_is_asked_as_the_first_was_and_told_once(text: str) -> None:
+    desk = Desk(notes="Short sentences.", lore=[LAMP])
+    desk.runs = [Run(text)]
+    first = desk.prompt(instruction="The lamp goes out.")
+    for wish in ("The lamp goes out.", "The lamp falls."):
+        desk.write("It went out.", first.joint)
+        del desk.runs[1:]
+        again = desk.prompt(instruction=wish)
+        assert labels(again) == labels(first)
+    desk.write("It fell.", again.joint)
+    marks = desk.prompt().memory.marks
+    told = [one.text.rpartition("\n")[2] for mark in marks for one in mark.told if "lamp" in one.text]
+    assert [text.rpartition(": ")[2] for text in told] == ["The lamp burns oil.", "The lamp falls."]
+
+
 def test_what_changes_is_told_at_the_cursor_and_the_head_stays() -> None:
     desk = Desk()
     first = desk.prompt()

@@ -114,8 +114,15 @@ class _Layout:
         self._novel, self._task, self._given, self._memory, self._lore = novel, task, given, memory, lore
         self._words: Words = of(novel.language)
         self._order = {chapter.id: number for number, chapter in enumerate(novel.chapters)}
-        self._standing, self._behind = standing(novel.chapters, memory.marks)
+        marks, self._behind = standing(novel.chapters, memory.marks)
+        self._standing = [mark for mark in marks if not self._is_here(mark)]
         self._atoms = atoms(novel.chapters, self._standing, given.tokenizer)
+
+    def _is_here(self, mark: Mark) -> bool:
+        """What an earlier try was told at the cursor is told anew, as it is now."""
+        last = self._novel.chapters[-1]
+        is_end = (mark.chapter, mark.offset) == (last.id, len(last.text))
+        return is_end and self._task.kind == "continue"
 
     def laid_out(self) -> NovelPrompt | NeedCounts:
         missing = self._uncounted([atom.text for atom in self._atoms if not atom.token_ids])
@@ -323,14 +330,16 @@ class _Layout:
         broke = broken(self._memory.shown, now, is_cut=is_cut)
         cut = sum(len(atom.text) for atom in self._atoms[: window.start])
         is_raw = self._task.form == "raw"
-        messages = tuple(self.messages(window, plain=True))
+        messages, fresh = tuple(self.messages(window, plain=True)), self._fresh(window)
+        there = {(mark.chapter, mark.offset) for mark in fresh}
+        behind = (mark for mark in self._behind if (mark.chapter, mark.offset) not in there)
         if is_raw:
             messages = (Message(role="user", text="".join(text for text, _ in self._raw_pieces(window))),)
         return NovelPrompt(
             plan=replace(plan, segments=segments, broke=broke),
             memory=Memory(
                 head={section.key: section.text for section in window.top},
-                marks=(*window.marks, *self._fresh(window), *self._behind),
+                marks=(*window.marks, *fresh, *behind),
                 start_chapter=first.chapter if first and window.start else "",
                 start_offset=first.start if first and window.start else 0,
                 shown=marked(now),
