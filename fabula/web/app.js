@@ -51,6 +51,10 @@ function skip(event) {
   main.focus();
 }
 
+effect(() => {
+  document.title = `${t(roomOf(route.value.view).words)} · Fabula`;
+});
+
 // ── keys ────────────────────────────────────────────────────────────────────────────────────────────
 
 offer("app", () => [
