@@ -15,7 +15,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import uvicorn
 from starlette.responses import Response
@@ -35,7 +35,9 @@ from fabula.store.studio import claim
 if TYPE_CHECKING:
     from fabula.app import MakeWorker, Studio
     from fabula.app.restored import Restored
+    from fabula.server.http import Behind
 
+AHEAD_S = 1.0  # from the studio's being open until routes are worked out that nobody has asked for yet
 LOOK_S = 1.0  # between two looks at the clock, for the date in answers
 STOP_GRACE_S = 5  # for answers that are being sent when the studio is told to stop
 log = logging.getLogger(__name__)
@@ -111,6 +113,7 @@ class _House:
         self.home, self._flags, self._make_worker = home, flags, make_worker
         self._studio: Studio | None = None
         self._restoring: asyncio.Task[None] | None = None
+        self._ahead: asyncio.Task[None] | None = None
         self._log = AccessLog(home.logs)
 
     def listen(self, key: str) -> socket.socket:
@@ -138,7 +141,14 @@ class _House:
         self._studio = make(self.home, self._flags, self._make_worker)
         self._studio.restore, self._studio.restored = self.restore, restored
         await self._studio.open()
-        self.door.open(await asyncio.to_thread(behind, self._studio), self._studio)
+        app = await asyncio.to_thread(behind, self._studio)
+        self.door.open(app, self._studio)
+        self._ahead = asyncio.create_task(self._look_ahead(app))
+
+    async def _look_ahead(self, app: Behind) -> None:
+        """What the first page asks for comes first."""
+        await asyncio.sleep(AHEAD_S)
+        await asyncio.to_thread(app.look_ahead)
         gc.freeze()  # the program itself never becomes garbage: collections need not walk through it
         gc.enable()
 
@@ -171,6 +181,9 @@ class _House:
             await self._studio.quiet()
 
     async def close(self) -> None:
+        if self._ahead:
+            self._ahead.cancel()
+            await asyncio.wait([self._ahead])
         if self._studio:
             await self._studio.close()
         self._log.close()
@@ -201,7 +214,7 @@ def _has_keys(home: Home) -> bool:
         database.close()
 
 
-def _code() -> tuple[type[Studio], Callable[[Studio], Any]]:
+def _code() -> tuple[type[Studio], Callable[[Studio], Behind]]:
     """Everything behind the door. The event loop gets its turns in between."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(SHARED_S)

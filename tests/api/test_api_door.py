@@ -8,7 +8,9 @@ import httpx
 import pytest
 from starlette.responses import PlainTextResponse
 
+from fabula.app import Studio
 from fabula.server.door import Door
+from fabula.server.http import behind
 
 
 @pytest.fixture
@@ -58,3 +60,17 @@ async def test_a_foreign_page_is_refused_before_the_studio_is_open(door: Door) -
     async with reader(door) as client:
         answer = await client.get("/api/fabula/v1/health", headers={"host": "evil.example"})
     assert (answer.status_code, answer.json()["error"]["code"]) == (403, "foreign_host")
+
+
+async def test_no_request_waits_until_routes_are_worked_out(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def worked_out(*_: object, **__: object) -> None:
+        raise AssertionError("FastAPI works out a route while a request waits")
+
+    app = behind(studio)
+    app.look_ahead()
+    monkeypatch.setattr("fastapi.routing.get_dependant", worked_out)
+    paths = ("/api/fabula/v1/models", "/api/tags", "/v1/models", "/nothing/here")
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://127.0.0.1") as asking:
+        assert [(await asking.get(path)).status_code for path in paths] == [200, 200, 200, 404]
