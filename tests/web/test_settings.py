@@ -8,7 +8,9 @@ import pytest
 from acts import PHONE
 from playwright.async_api import expect
 
-PAGES = "appearance language shortcuts studio keys engines servers places import backups guard about".split()
+OF_THE_READER = ["appearance", "language", "shortcuts"]
+OF_THE_STUDIO = ["studio", "keys", "engines", "servers", "places", "import", "backups", "guard", "about"]
+PAGES = OF_THE_READER + OF_THE_STUDIO
 
 
 def setting(client, name):

@@ -1,4 +1,4 @@
-"""Keys on the page of settings: made, shown once, linked to a phone by a QR code, removed; and the network."""
+"""Keys on the page of settings: made, shown once, linked to a phone by a QR code, removed; the network."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ async def make(page, name: str) -> None:
 async def test_a_key_is_made_with_scopes_limits_and_an_end_and_shown_once(open_page, client):
     page = await open_page(KEYS)
     form = page.get_by_role("form", name="Make a key")
-    await form.get_by_role("checkbox", name="Models").check()
+    await form.get_by_role("checkbox", name="Models Load").check()
     await form.get_by_label("Requests at most").fill("60/min")
     await form.get_by_label("Good for").select_option("30d")
     await make(page, "tablet")
