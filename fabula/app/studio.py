@@ -47,6 +47,8 @@ from fabula.chats.stories import Stories
 from fabula.chats.story_shelf import StoryShelf
 from fabula.chats.templates import Templates
 from fabula.chats.translating import Translations
+from fabula.chats.why.asking import Shelf as WhyShelf
+from fabula.chats.why.asking import Why
 from fabula.core.errors import ModelExists, ModelNeeded
 from fabula.core.model import LocalModel
 from fabula.core.request import LOCAL_OWNER
@@ -189,6 +191,14 @@ class Studio:
         self.replies = Replies(
             self.chats, self.turns, self.live, self.journal, self.find_model, self.presets, self.stories
         )
+        self.foresight = Foresight(self.chats, self.replies, self.turns, self.presets)
+        models = WhyShelf(
+            all=self.shelf.all,
+            find=self.find_model,
+            options=self.shelf.load_options,
+            running=self.supervisor.running,
+        )
+        self.why = Why(self.chats, self.replies, self.stories, models)
         self.novels = Novels(self.database, self.events)
         embeds = ModelEmbeds(self.measures, self.beside, self.find_model, STARTER.name)
         self.foresight = Foresight(self.chats, self.replies, self.turns, self.presets)

@@ -66,6 +66,7 @@ from fabula.server.native import (
     vectors,
 )
 from fabula.server.ollama import routes as ollama_routes
+    why,
 from fabula.server.openai import batches as openai_batches
 from fabula.server.openai import embeddings, files
 from fabula.server.openai import routes as openai_routes
@@ -127,7 +128,7 @@ def behind(studio: Studio) -> Behind:
         scoring,
     )
     story_rooms = (stories, novels, packs, memory, lorebooks, personas, scripts)
-    chat_rooms = (keeping, attaching, taking, sampling, chats, translating, turns, batches)
+    chat_rooms = (keeping, attaching, taking, sampling, why, chats, translating, tokens, turns, batches)
     own_rooms = (system, appearance, backups, keys, rehearsing)
     for room in (*own_rooms, *model_rooms, *chat_rooms, jobs, presets, measures, characters, *story_rooms):
         app.include_router(room.router(studio), prefix=NATIVE)

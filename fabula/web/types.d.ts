@@ -32,6 +32,10 @@ export interface Foreseen {
   tokens: { id: number; text: string; before: number; after: number }[]; choices: { before: number; after: number };
   steps: { name: string; left: number; choices: number }[];
 }
+export interface WhyFix { text: string; sampling: Record<string, any>; model: string; load: Record<string, any> }
+export interface WhyFinding { rule: string; weight: "likely" | "possible" | "note"; text: string; advice: string; fix: WhyFix | null }
+export interface WhyAnswer { message_id: string; rules: number; findings: WhyFinding[] }
+export interface Preset { name: string; title: string; about: string; sampling: Record<string, any>; built_in: boolean }
 export interface Chat {
   id: string; title: string; model: string; system: string; sampling: Record<string, any>; head_id: string; revision: number;
   created_at: number; updated_at: number; can_undo: boolean; can_redo: boolean; turn_id: string; message_count: number;

@@ -4,6 +4,8 @@
 import { signal } from "@preact/signals";
 import { branchHere, deleteMessage, editing, showMessage } from "../state/chat.js";
 import { tell } from "../state/toasts.js";
+import { leaveOut, moveMessage } from "../state/tree.js";
+import { asked } from "../state/why.js";
 import { busy, lengthen, live, look, regenerate, together } from "../state/turn.js";
 import { t } from "../texts.js";
 import { html } from "./html.js";
@@ -69,6 +71,10 @@ export function LiveSwipes() {
   const lives = together.value;
   if (lives.length < 2) return null;
   const place = lives.indexOf(/** @type {any} */ (live.value)) + 1;
+    ...(message.role === "assistant" ? [{ icon: "question", label: t("web.why.title"), run: () => (asked.value = message) }] : []),
+    ...(message.swipe.count > 1 || message.versions > 1 ? [compare] : []),
+    ...(message.role === "assistant" && message.text ? [{ icon: "chances", label: t("web.chances.open"), note: t("web.chances.open_about"), disabled, run: () => (weighing.value = message) }] : []),
+    { icon: "translate", label: t("web.translate.open"), note: t("web.translate.about"), run: () => (translating.value = message) },
   const count = lives.length;
   return html`<div class="actions"><span class="swipes" role="group" aria-label=${t("web.chat.several")}>
     <${IconButton} icon="left" label=${t("web.message.previous")} disabled=${place <= 1} onClick=${() => look(-1)} />
