@@ -140,9 +140,9 @@ class Studio:
             on_change=self._models_changed,
             on_request=lambda model: self.background.used(model),
         )
+        self.heeds = workers.heeds
         self.measures = Measures(self.supervisor, self.shelf.all, self.shelf.load_options)
         self.at_hand = AtHand(self.supervisor, self.supervisor.running)
-        self.heeds = workers.heeds
         self.beside = Beside(
             self.supervisor,
             self.supervisor.running,
@@ -201,7 +201,6 @@ class Studio:
         self.why = Why(self.chats, self.replies, self.stories, models)
         self.novels = Novels(self.database, self.events)
         embeds = ModelEmbeds(self.measures, self.beside, self.find_model, STARTER.name)
-        self.foresight = Foresight(self.chats, self.replies, self.turns, self.presets)
         self.novel_summaries = Summaries(self.novels, self.turns, self.find_model)
         self.novel_memories = NovelMemories(self.database, self.novels, embeds, self.novel_summaries)
         self.novel_writing = NovelWriting(

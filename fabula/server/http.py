@@ -64,9 +64,9 @@ from fabula.server.native import (
     tuning,
     turns,
     vectors,
+    why,
 )
 from fabula.server.ollama import routes as ollama_routes
-    why,
 from fabula.server.openai import batches as openai_batches
 from fabula.server.openai import embeddings, files
 from fabula.server.openai import routes as openai_routes

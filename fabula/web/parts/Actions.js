@@ -60,6 +60,10 @@ function rest(message, disabled, mayGrow) {
   const versions = { icon: "versions", label: t("web.message.versions", { count: message.versions }), run: () => (versionsOf.value = message) };
   return [
     ...(mayGrow ? [several] : []),
+    ...(message.role === "assistant" ? [{ icon: "question", label: t("web.why.title"), run: () => (asked.value = message) }] : []),
+    ...(message.swipe.count > 1 || message.versions > 1 ? [compare] : []),
+    ...(message.role === "assistant" && message.text ? [{ icon: "chances", label: t("web.chances.open"), note: t("web.chances.open_about"), disabled, run: () => (weighing.value = message) }] : []),
+    { icon: "translate", label: t("web.translate.open"), note: t("web.translate.about"), run: () => (translating.value = message) },
     { icon: "branch", label: t("web.message.branch"), note: t("web.message.branch_about"), disabled, run: () => branchHere(message) },
     ...(message.versions > 1 ? [versions] : []),
     { icon: "trash", label: t("web.message.delete"), note: t("web.message.delete_about"), disabled, run: () => deleteMessage(message) },
@@ -71,10 +75,6 @@ export function LiveSwipes() {
   const lives = together.value;
   if (lives.length < 2) return null;
   const place = lives.indexOf(/** @type {any} */ (live.value)) + 1;
-    ...(message.role === "assistant" ? [{ icon: "question", label: t("web.why.title"), run: () => (asked.value = message) }] : []),
-    ...(message.swipe.count > 1 || message.versions > 1 ? [compare] : []),
-    ...(message.role === "assistant" && message.text ? [{ icon: "chances", label: t("web.chances.open"), note: t("web.chances.open_about"), disabled, run: () => (weighing.value = message) }] : []),
-    { icon: "translate", label: t("web.translate.open"), note: t("web.translate.about"), run: () => (translating.value = message) },
   const count = lives.length;
   return html`<div class="actions"><span class="swipes" role="group" aria-label=${t("web.chat.several")}>
     <${IconButton} icon="left" label=${t("web.message.previous")} disabled=${place <= 1} onClick=${() => look(-1)} />
