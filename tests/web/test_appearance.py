@@ -150,7 +150,7 @@ async def test_type_and_column_are_chosen(open_page):
     await expect(prose).to_have_css("font-size", "22px")
     await page.get_by_label("Line height").fill("2")
     await expect(prose).to_have_css("line-height", "44px")
-    await page.get_by_role("button", name="As the script wants").click()
+    await page.get_by_role("button", name="By script").click()
     await expect(prose).not_to_have_css("line-height", "44px")
     await page.get_by_label("Width of the column").fill("30")
     assert await colour(page, "column") == "30rem"
@@ -165,6 +165,17 @@ async def test_chats_have_the_form_that_was_chosen(open_page, chat):
     mine, theirs = page.locator(".message > .prose").first, page.locator(".message > .prose").last
     assert (await mine.bounding_box())["x"] > (await theirs.bounding_box())["x"]
     await expect(page.get_by_role("button", name=re.compile("reused"))).to_have_count(0)
+
+
+async def test_faces_and_times_stand_beside_messages_where_they_are_wanted(open_page, chat):
+    chat.add("user", "Good evening")
+    page = await open_page(LOOK)
+    await page.get_by_role("checkbox", name="Faces").check()
+    await page.get_by_role("checkbox", name="Times").check()
+    await page.goto(re.sub("#.*", f"#/chat/{chat.id}", page.url))
+    article = page.get_by_role("article", name="Message 1,")
+    await expect(article.get_by_role("time")).to_be_visible()
+    await expect(article.locator(".message-face")).to_have_text("Y")  # of "You"
 
 
 # ── all devices ─────────────────────────────────────────────────────────────────────────────────────

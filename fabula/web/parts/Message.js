@@ -5,6 +5,7 @@ import { branchHere, chat, deleteMessage, editing } from "../state/chat.js";
 import { t } from "../texts.js";
 import { Actions, copy, LiveSwipes, startEdit, swipe } from "./Actions.js";
 import { busy } from "../state/turn.js";
+import { Beside } from "./Beside.js";
 import { Editor } from "./Editor.js";
 import { Facts, noticesOf } from "./Facts.js";
 import { html } from "./html.js";
@@ -60,7 +61,7 @@ export function Message({ message, live, last, place, total }) {
     aria-setsize=${total}
     onKeyDown=${(/** @type {KeyboardEvent} */ event) => keyDown(event, message)}
   >
-    <div class="message-name">${name}</div>
+    <div class="message-name"><${Beside} message=${message} name=${name} /></div>
     ${live && html`<${LiveStatus} live=${live} />`}
     <${Thinking} key=${message.id} live=${live} message=${message} />
     ${isEdited ? html`<${Editor} message=${message} />` : live ? html`<${LiveMarkdown} key=${live.messageId} text=${live.text} />` : html`<${Markdown} text=${message.shown ?? message.text} />`}

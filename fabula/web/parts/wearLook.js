@@ -16,7 +16,7 @@ const IN_TOKENS = ["auto", "light", "dark"];
 const isSafe = new URLSearchParams(location.search).has("safe");
 
 /** @param {Look} look @param {string} style @returns {Outfit} */
-function outfitOf({ theme, accent, chat, reading, size, line, width, background, veil, numbers, avatars }, style) {
+function outfitOf({ theme, accent, chat, reading, size, line, width, background, veil, numbers, avatars, times }, style) {
   const data = {
     reading,
     ...(theme === "auto" ? {} : { theme }),
@@ -26,6 +26,7 @@ function outfitOf({ theme, accent, chat, reading, size, line, width, background,
     ...(background ? { background: "own" } : {}),
     ...(numbers ? {} : { numbers: "off" }),
     ...(avatars ? { avatars: "on" } : {}),
+    ...(times ? { times: "on" } : {}),
   };
   const vars = {
     ...(size === DEFAULTS.size ? {} : { "--reading-size": `${size}px` }),
@@ -42,7 +43,7 @@ function outfitOf({ theme, accent, chat, reading, size, line, width, background,
 }
 
 /** @param {Record<string, string>} data */
-const needsRules = (data) => ["chat", "line", "background", "numbers", "avatars"].some((name) => name in data) || data.reading === "mono";
+const needsRules = (data) => ["chat", "line", "background", "numbers", "avatars", "times"].some((name) => name in data) || data.reading === "mono";
 
 let worn = /** @type {Outfit} */ ({ data: {}, vars: {}, sheets: [], style: "" });
 
