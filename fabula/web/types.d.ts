@@ -4,6 +4,7 @@ export interface Model {
   name: string; title: string; format: string; architecture: string; parameters: number; quantization: string;
   size: number; trained_context: number; licence: string; languages: string[]; has_chat_template: boolean;
   thinks: boolean; takes_tools: boolean; pooling: string; fills_gaps: boolean; sees_images: boolean; is_starter: boolean; loaded: boolean; busy: number; problem: string; path: string;
+  place: string; base: string;
   elsewhere: null | { server: string; kind: string; host: string; reach: "machine" | "network" | "internet"; note: string };
 }
 export interface Device {
@@ -119,7 +120,7 @@ export interface Machine {
 }
 export interface System {
   version: string; home: string; languages: Language[]; starter: { present: boolean; name: string; size: number };
-  machine: Machine; appearance: { shared: Look | null; style: string }; running: Running[]; suggestions: Suggestion[];
+  machine: Machine; appearance: { shared: Look | null; style: string }; running: Running[]; suggestions: Suggestion[]; rooms: string[];
 }
 export interface Remote {
   name: string; url: string; kind: string; label: string; host: string; reach: "machine" | "network" | "internet"; has_key: boolean;
@@ -182,4 +183,25 @@ export interface NovelMemory {
   embedder: null | { model: string; weak: boolean }; documents: { id: string; name: string; size: number; created_at: number }[];
   summaries: { chapter_id: string; title: string; text: string; covers: number; edited: boolean; stale: boolean }[]; writing: boolean;
   problem: null | { code: string; message: string };
+}
+export interface PlotAxis { label: string; unit: string; scale: "linear" | "log"; best: "" | "low" | "high"; from_zero: boolean }
+export interface PlotPoint { x: number | string; y: number; low: number | null; high: number | null; label: string; to: number | null }
+export interface PlotOf {
+  kind: "lines" | "scatter" | "bars" | "pareto" | "histogram"; title: string; about: string; x: PlotAxis; y: PlotAxis;
+  series: { name: string; points: PlotPoint[] }[];
+}
+export interface FieldOf {
+  type?: string; title: string; description: string; default?: any; enum?: any[]; labels?: Record<string, string>; widget?: string; more?: boolean;
+  formats?: string[]; minimum?: number; maximum?: number; unit?: string; items?: any; anyOf?: any[]; properties?: Record<string, FieldOf>; required?: string[];
+}
+export interface SchemaOf { type: "object"; properties: Record<string, FieldOf>; required: string[] }
+export interface JobKind { kind: string; room: string; title: string; about: string; schema: SchemaOf }
+export interface JobPage extends Job { arguments: Record<string, any>; plots: PlotOf[] }
+export interface Fitted {
+  model: Pick<Model, "name" | "title" | "architecture" | "parameters" | "quantization" | "size" | "trained_context">; layers: number; plan: Plan;
+  arguments: string[]; hints: string[]; speed: null | { written: [number, number]; written_full: [number, number]; read: [number, number]; basis: string };
+}
+export interface HeaderOf {
+  kind: string; active_parameters: number; types: { name: string; tensors: number; parameters: number; size: number }[]; base_models: string[];
+  method: string; bits: number; group_size: number; files: string[]; missing: string[]; safe: boolean; notes: string[];
 }

@@ -1,4 +1,4 @@
-"""A model of a server says where texts go: on the home page, and in every chat with it."""
+"""A model of a server says where texts go: on the shelf, and in every chat with it."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def as_if(reach: str):
     return changed
 
 
-async def test_home_and_chat_say_that_a_text_leaves_this_machine(open_page, client):
+async def test_the_shelf_and_chats_say_that_a_text_leaves_this_machine(open_page, client):
     chat = client.new_chat(model="tiny")
-    page = await open_page()
+    page = await open_page("#/models")
     await page.route("**/api/fabula/v1/models", as_if("internet"))
     await page.reload()
     await expect(page.get_by_role("listitem").filter(has_text="tiny").get_by_text(SIGN)).to_be_visible()
@@ -35,7 +35,7 @@ async def test_home_and_chat_say_that_a_text_leaves_this_machine(open_page, clie
 
 @pytest.mark.parametrize("reach", ["machine"])
 async def test_a_program_on_this_machine_needs_no_sign(open_page, reach):
-    page = await open_page()
+    page = await open_page("#/models")
     await page.route("**/api/fabula/v1/models", as_if(reach))
     await page.reload()
     await expect(page.get_by_role("listitem").filter(has_text="tiny")).to_be_visible()

@@ -148,8 +148,9 @@ TEXT_ON_PAPER = [
 ]
 CONTROLS = [(mark, paper) for mark in ("line-control", "accent") for paper in PAPERS[:2]]
 BARS = [(f"bar-{part}", "paper-sunken") for part in ("weights", "kv", "compute", "reserve")]
+PLOTS = [(f"plot-{number}", paper) for number in range(1, 7) for paper in PAPERS[:2]]
 CASES = [(*pair, 4.5) for pair in [*TEXT_ON_PAPER, ("accent-ink", "accent")]] + [
-    (*pair, 3.0) for pair in CONTROLS + BARS
+    (*pair, 3.0) for pair in CONTROLS + BARS + PLOTS
 ]
 
 

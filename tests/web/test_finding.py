@@ -34,8 +34,8 @@ def hub(monkeypatch: pytest.MonkeyPatch, client: Any, web_home: Home) -> Generat
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def finding(open_page: Any, hub: Hub) -> Page:
-    page: Page = await open_page("#/models")
-    await expect(page.get_by_role("heading", name="Get a model")).to_be_visible()
+    page: Page = await open_page("#/models//get")
+    await expect(page.get_by_role("heading", name="What suits you")).to_be_visible()
     return page
 
 
@@ -48,6 +48,7 @@ async def searched(page: Page, text: str) -> None:
 async def test_the_room_is_entered_from_any_other(open_page: Any) -> None:
     page = await open_page("")
     await page.get_by_role("navigation", name="Rooms").get_by_role("link", name="Models").click()
+    await page.get_by_role("link", name="Get a model").click()
     await expect(page.get_by_role("heading", name="What suits you")).to_be_visible()
 
 
@@ -62,6 +63,17 @@ async def test_what_suits_a_task_on_another_machine_comes_with_its_reasons(findi
     await finding.get_by_role("combobox", name="Graphics card").select_option("0")
     await finding.get_by_role("combobox", name="Memory").select_option("8")
     await expect(finding.locator(".advised h3").first).not_to_have_text(before[0])
+
+
+async def test_models_are_narrowed_by_name_and_size(finding: Page) -> None:
+    cards = finding.locator(".advised > li")
+    await expect(cards.first).to_be_visible()
+    await finding.get_by_role("combobox", name="Download at most").select_option("4")
+    await finding.get_by_role("searchbox", name="Name", exact=True).fill("qwen")
+    for card in await cards.all():
+        await expect(card.get_by_role("heading")).to_contain_text(re.compile("qwen", re.IGNORECASE))
+        size = re.search(r"Get.* ([\d.]+) GiB", await card.inner_text())
+        assert size is None or float(size[1]) <= 4
 
 
 async def test_what_was_ruled_out_says_why(finding: Page) -> None:
@@ -117,6 +129,6 @@ async def test_a_hub_that_cannot_be_asked_is_told_and_asked_again(
 
 @pytest.mark.parametrize("locale", ["en-GB", "zh-TW", "zh-CN"])
 async def test_nothing_is_wider_than_a_phone(open_page: Any, hub: Hub, locale: str) -> None:
-    page = await open_page("#/models", locale=locale, **PHONE)
+    page = await open_page("#/models//get", locale=locale, **PHONE)
     await expect(page.locator(".advised > li").first).to_be_visible()
     assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")

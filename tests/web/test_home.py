@@ -1,4 +1,4 @@
-"""Home and settings: what this machine has, what to get next, how one likes it."""
+"""Home: what this machine has, what to get next, what was done last."""
 
 from __future__ import annotations
 
@@ -8,17 +8,46 @@ from acts import composer
 from playwright.async_api import expect
 
 
-
-async def test_home_tells_the_machine_and_its_models(open_page):
+async def test_home_tells_the_machine_in_a_sentence_and_numbers(open_page):
     page = await open_page()
     await expect(page.get_by_role("heading", name="This machine", exact=True)).to_be_visible()
-    await expect(page.get_by_text(re.compile(r"\d+ cores, [\d.]+ GiB of memory"))).to_be_visible()
-    await expect(page.get_by_role("listitem").filter(has_text="tiny")).to_be_visible()
-    await expect(page.get_by_role("button", name=re.compile(r"^Get, [\d.]+ GiB"))).to_have_count(3)
+    await expect(page.get_by_text(re.compile(r"(fit here|fits here|read\w* here)"))).to_be_visible()
+    free = page.locator("dl").filter(has_text="Free memory")
+    await expect(free).to_contain_text(re.compile(r"[\d.]+ GiB of [\d.]+ GiB"))
 
 
-async def test_start_a_chat_from_home(open_page, client):
+async def test_three_models_that_suit_come_with_size_and_reasons(open_page, client):
+    best = [one for one in client.post("/recommend", {"task": "chat"})["best"] if one["source"]][:3]
     page = await open_page()
+    cards = page.locator(".cards > li")
+    await expect(cards).to_have_count(len(best))
+    for card, one in zip(await cards.all(), best, strict=True):
+        await expect(card.get_by_role("heading", name=one["name"], exact=True)).to_be_visible()
+        await expect(card.locator(".reasons")).to_contain_text(one["why"][0])
+        await expect(card.get_by_role("button", name=re.compile(r"^Get.* [\d.]+ [GM]iB"))).to_be_visible()
+
+
+async def test_a_model_is_got_with_one_click_and_shows_how_far_it_is(open_page):
+    page = await open_page()
+    asked: list[str] = []
+
+    async def take(route):
+        asked.append(route.request.post_data_json["source"])
+        progress = {"done": 25, "total": 100, "unit": "bytes", "rate": 5, "seconds_left": 15, "note": ""}
+        job = {"id": "j1", "kind": "pull", "state": "running", "title": "x", "progress": progress}
+        more = {"result": {}, "error": None, "created_at": 1, "updated_at": 1}
+        await route.fulfill(status=202, json=job | more)
+
+    await page.route("**/models/pull", take)
+    card = page.locator(".cards > li").first
+    await card.get_by_role("button", name=re.compile("^Get")).click()
+    await expect(card.get_by_text("25 B of 100 B")).to_be_visible()
+    await expect(card.get_by_role("button", name="Cancel")).to_be_visible()
+    assert len(asked) == 1
+
+
+async def test_start_a_chat_from_the_shelf(open_page, client):
+    page = await open_page("#/models")
     await page.get_by_role("button", name="Start a chat with tiny").click()
     await expect(composer(page)).to_be_focused()
     assert client.get(f"/chats/{page.url.rpartition('/')[2]}")["model"] == "tiny"
@@ -34,23 +63,32 @@ async def test_a_loaded_model_shows_its_memory_and_can_be_stopped(open_page, cli
     assert "tiny" not in [running["model"] for running in client.get("/system")["running"]]
 
 
-async def test_the_details_of_a_model_tell_how_it_runs(open_page, client):
-    context = client.post("/models/tiny/load")["plan"]["context"]
+async def test_the_last_chat_is_taken_up_again(open_page, client):
+    chat = client.new_chat(model="tiny", title="The last lamp")
+    chat.say("Hello", kind="reply")
     page = await open_page()
-    row = page.get_by_role("listitem").filter(has_text="tiny")
-    await page.get_by_role("button", name="Details of tiny").click()
-    await expect(row).to_contain_text("llama.cpp runs it, because the file is gguf.")
-    await expect(row).to_contain_text(f"{context:,} tokens in each of")
-    await expect(row).to_contain_text(re.compile(r"Until [\d:]+ [AP]M unless it is used"))
-    await page.get_by_role("button", name="Details of tiny").click()
-    await expect(row).not_to_contain_text("llama.cpp runs it")
+    await page.get_by_role("region", name="Continue where you were").get_by_text("The last lamp").click()
+    await expect(page.get_by_role("article")).to_have_count(2)
 
 
-async def test_the_details_say_what_a_model_can_do(open_page):
-    page = await open_page()
-    await page.get_by_role("button", name="Details of wise").click()
-    row = page.get_by_role("listitem").filter(has_text="wise")
-    await expect(row).to_contain_text("think before it answers")
+async def test_a_home_in_which_nothing_was_done_teaches_in_one_screen(open_page):
+    page = await open_page("#/settings")
+
+    async def starter_alone(route):
+        answer = await route.fetch()
+        models = [model | {"is_starter": True} for model in (await answer.json())["models"]]
+        await route.fulfill(response=answer, json={"models": models})
+
+    async def none(route):
+        await route.fulfill(json={"chats": [], "novels": [], "more": False})
+
+    await page.route("**/api/fabula/v1/models", starter_alone)
+    await page.route(re.compile(r"/api/fabula/v1/(chats|novels)(\?|$)"), none)
+    await page.goto(page.url.partition("#")[0])
+    await page.reload()
+    first = page.get_by_role("region", name="Begin here")
+    await expect(first.get_by_role("listitem")).to_have_count(3)
+    await expect(first.get_by_role("button", name="Start a chat")).to_be_in_viewport()
 
 
 async def test_a_download_that_fails_says_why_and_can_be_tried_again(open_page, client):

@@ -43,7 +43,7 @@ export function RailFoot() {
 function JobMark({ job }) {
   const share = job.progress.total ? job.progress.done / job.progress.total : 0;
   const words = t("web.jobs.mark", { title: job.title, share });
-  return html`<a class="rail-mark" href="#/models" aria-label=${words} title=${words}>
+  return html`<a class="rail-mark" href=${`#/jobs/${job.id}`} aria-label=${words} title=${words}>
     <${Icon} name="get" /><span class="meter"><span style=${{ width: `${share * 100}%` }}></span></span>
   </a>`;
 }
@@ -51,7 +51,7 @@ function JobMark({ job }) {
 /** @param {{item: import("../types.d.ts").Running}} props */
 function LoadedMark({ item }) {
   const name = item.model;
-  return html`<a class="rail-mark" href="#/" title=${t("web.model.loaded_as", { model: name })}>
+  return html`<a class="rail-mark" href=${`#/models/${encodeURIComponent(name)}`} title=${t("web.model.loaded_as", { model: name })}>
     <span class="rail-model">${name}</span><${MemoryBar} plan=${item.plan} small />
   </a>`;
 }

@@ -18,6 +18,7 @@ const LANGUAGES = ["", "en", "zh", "ja", "ko", "de", "fr", "es", "ru", "pt", "it
 const CONTEXTS = [4096, 8192, 16384, 32768, 65536, 131072];
 const CARDS = [0, 6, 8, 10, 12, 16, 24, 32, 48, 80];
 const MEMORIES = [8, 16, 32, 64, 96, 128];
+const SIZES = [2, 4, 8, 12, 16, 24, 48]; // GiB at most
 
 export function Recommended() {
   return html`<section aria-labelledby="recommended-title">
@@ -62,11 +63,19 @@ function Pick({ label, value, options, onPick }) {
 
 function Answer() {
   const [all, setAll] = useState(false);
+  const [called, setCalled] = useState("");
+  const [largest, setLargest] = useState(0);
   if (adviceFailure.value) return html`<${Trouble} error=${adviceFailure.value} retry=${advise} />`;
   if (!advice.value) return html`<p class="quiet">${t("web.loading")}</p>`;
-  const { best, out, rule, basis } = advice.value;
+  const { rule, basis } = advice.value;
+  const wanted = (/** @type {Advised} */ one) => one.name.toLowerCase().includes(called.trim().toLowerCase()) && (!largest || one.size <= largest * GIB);
+  const [best, out] = [advice.value.best.filter(wanted), advice.value.out.filter(wanted)];
   const shown = all ? best : best.slice(0, SHOWN);
   return html`
+    <div class="wishes narrowing">
+      <label class="pick pick-name"><span>${t("web.finding.called")}</span><input type="search" class="field" value=${called} onInput=${(/** @type {any} */ event) => setCalled(event.target.value)} /></label>
+      <${Pick} label=${t("web.finding.largest")} value=${largest} onPick=${(/** @type {string} */ value) => setLargest(Number(value))} options=${[[0, t("web.finding.any_size")], ...SIZES.map((size) => [size, asBytes(size * GIB)])]} />
+    </div>
     ${best.length ? html`<ol class="cards advised">${shown.map((one) => html`<${Card} key=${one.name} one=${one} />`)}</ol>` : html`<p class="statement">${t("web.finding.nothing")}</p>`}
     ${best.length > SHOWN && html`<button type="button" class="button button-quiet" onClick=${() => setAll(!all)}>${all ? t("web.finding.fewer") : t("web.finding.more", { count: best.length - SHOWN })}</button>`}
     <details class="fold"><summary>${t("web.finding.rule")}</summary><p class="quiet">${rule} ${basis}</p></details>

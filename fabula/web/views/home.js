@@ -1,22 +1,26 @@
-// Home: what this machine can do, what is on it, what to get next, and where the reader left off.
+// Home: what this machine can do, what is loaded, where the reader left off, what to get next, what is under way.
 // @ts-check
+import { useEffect } from "preact/hooks";
 import { Icon } from "../parts/Icon.js";
 import { JobCard } from "../parts/JobCard.js";
-import { ModelRow } from "../parts/ModelRow.js";
+import { Loaded } from "../parts/ModelRow.js";
 import { Trouble } from "../parts/Trouble.js";
 import { html } from "../parts/html.js";
-import { parametersOf, sentences, when } from "../parts/words.js";
-import { chats, titleOf } from "../state/chats.js";
-import { failure, fetching, jobs, loadSystem, models, onlyStarter, pull, system, usable } from "../state/system.js";
-import { asBytes, t } from "../texts.js";
+import { FirstSteps } from "../parts/models/FirstSteps.js";
+import { GetCard } from "../parts/models/GetCard.js";
+import { sentences, when } from "../parts/words.js";
+import { loadWork, novels, picks } from "../state/beginning.js";
+import { chats, newChat, titleOf } from "../state/chats.js";
+import { activeJobs, failure, jobs, loadSystem, models, onlyStarter, preferredModel, running, system, usable } from "../state/system.js";
+import { language, t } from "../texts.js";
 
-/** @import { Job, Machine, Suggestion } from "../types.d.ts" */
+/** @import { Machine } from "../types.d.ts" */
 
 const RECENT = 3;
-const SUGGESTED = 3;
 
 export function Home() {
-  return html`<main class="page" id="main">
+  useEffect(() => void loadWork(), [language.value, models.value?.length]);
+  return html`<main class="page home" id="main">
     <h1>${t("web.home.title")}</h1>
     <${Body} />
   </main>`;
@@ -25,47 +29,80 @@ export function Home() {
 function Body() {
   if (failure.value && !system.value) return html`<${Trouble} error=${failure.value} retry=${loadSystem} />`;
   if (!system.value || !models.value) return html`<p class="quiet">${t("web.loading")}</p>`;
+  const isNew = chats.value !== null && !chats.value.some((chat) => chat.message_count > 0) && !novels.value?.length && (onlyStarter.value || !usable.value.length);
   return html`
-    <p class="lead">${machineWords(system.value.machine)}</p>
-    <${Models} />
-    <${Downloads} />
-    <${Recent} />
-    <${Suggestions} list=${system.value.suggestions.slice(0, SUGGESTED)} />
+    <p class="lead">${sentences([canWords(), machineWords(system.value.machine)])}</p>
+    <${Numbers} machine=${system.value.machine} />
+    ${isNew && html`<${FirstSteps} />`}
+    ${!isNew && html`<${Recent} />`}
+    <${Now} />
+    <${Work} />
+    <${Suggestions} />
   `;
 }
 
+// ── this machine ────────────────────────────────────────────────────────────────────────────────────
+
+/** The largest that fits, and the largest that writes as fast as one reads. */
+function canWords() {
+  const list = picks.value ?? [];
+  const largest = list.reduce((most, one) => (one.parameters > (most?.parameters ?? 0) ? one : most), list[0]);
+  const quick = list.filter((one) => (one.speed?.written[0] ?? 0) >= READING_RATE);
+  const fast = quick.reduce((most, one) => (one.parameters > (most?.parameters ?? 0) ? one : most), quick[0]);
+  if (!largest) return "";
+  const size = (/** @type {{parameters: number}} */ { parameters }) => `${(parameters / 1e9).toFixed(parameters < 1e10 ? 1 : 0)}B`;
+  if (!fast) return t("web.home.can", { largest: size(largest), name: largest.name });
+  return fast === largest ? t("web.home.can_all", { largest: size(largest), name: largest.name }) : t("web.home.can_fast", { largest: size(largest), name: largest.name, fast: size(fast), quick: fast.name });
+}
+
+const READING_RATE = 6; // tokens per second: about as fast as people read
+
 /** @param {Machine} machine */
-function machineWords({ processor, cores, memory, memory_available, gpus }) {
-  const base = t("web.home.machine", { processor, cores, memory, free: memory_available });
+function machineWords({ gpus, processor }) {
   const cards = gpus.map((gpu) => t("web.home.gpu", { name: gpu.name, memory: gpu.memory, free: gpu.memory_free }));
-  return sentences([base, ...(cards.length ? cards : [t("web.home.no_gpu")])]);
+  return sentences(cards.length ? cards : [t("web.home.no_gpu", { processor })]);
 }
 
-function Models() {
-  const list = models.value ?? [];
-  return html`<section aria-labelledby="models-title">
-    <h2 id="models-title">${t("web.home.models")}</h2>
-    ${list.length === 0 && html`<p class="quiet">${t("web.home.no_models")}</p>`}
-    ${onlyStarter.value && html`<p class="statement">${t("web.home.starter_only", { name: usable.value[0].name })}</p>`}
-    <ul class="rows">${list.map((model) => html`<${ModelRow} key=${model.name} model=${model} />`)}</ul>
-  </section>`;
+/** @param {{machine: Machine}} props */
+function Numbers({ machine: { cores, memory, memory_available, gpus } }) {
+  const rows = [
+    [t("web.home.free_memory"), t("web.home.of", { free: memory_available, whole: memory })],
+    ...gpus.map((gpu) => [gpu.name, t("web.home.of", { free: gpu.memory_free, whole: gpu.memory })]),
+    [t("web.home.cores"), String(cores)],
+    [t("web.home.models"), String(usable.value.length)],
+  ];
+  return html`<dl class="numbers">${rows.map(([name, value]) => html`<div key=${name}><dt class="quiet">${name}</dt><dd class="tabular">${value}</dd></div>`)}</dl>`;
 }
 
-function Downloads() {
-  const pulls = jobs.value.filter((job) => job.kind === "pull" && job.state !== "done" && job.state !== "cancelled");
-  if (!pulls.length) return null;
-  return html`<section aria-labelledby="downloads-title">
-    <h2 id="downloads-title">${t("web.home.downloads")}</h2>
-    <ul class="rows">${pulls.map((job) => html`<${JobCard} key=${job.id} job=${job} />`)}</ul>
+// ── what there is ───────────────────────────────────────────────────────────────────────────────────
+
+function Now() {
+  const name = preferredModel.value;
+  return html`<section aria-labelledby="now-title">
+    <h2 id="now-title">${t("web.home.loaded")}</h2>
+    ${!running.value.length && html`<p class="quiet">${t("web.home.nothing_loaded")}</p>`}
+    <ul class="rows">${running.value.map(({ model }) => html`<li key=${model} class="now-row">
+      <a class="model-title link-row" href=${`#/models/${encodeURIComponent(model)}`}>${model}</a><${Loaded} name=${model} />
+    </li>`)}</ul>
+    <div class="row">
+      ${name && html`<button type="button" class="button button-main" onClick=${() => newChat(name)}><${Icon} name="plus" />${t("web.home.chat_with", { model: name })}</button>`}
+      <a class="button" href="#/models">${t("web.home.all_models", { count: usable.value.length })}</a>
+    </div>
   </section>`;
 }
 
 function Recent() {
   const recent = (chats.value ?? []).filter((chat) => chat.message_count > 0).slice(0, RECENT);
-  if (!recent.length) return null;
+  const last = novels.value?.[0];
+  if (!recent.length && !last) return null;
   return html`<section aria-labelledby="recent-title">
     <h2 id="recent-title">${t("web.home.recent")}</h2>
     <ul class="rows">
+      ${last && html`<li><a class="recent" href=${`#/novel/${encodeURIComponent(last.id)}`}>
+        <span class="recent-title"><${Icon} name="write" /> ${last.title || t("web.home.untitled_novel")}</span>
+        <span class="recent-preview quiet">${t("web.home.novel")}</span>
+        <time class="quiet">${when(last.updated_at)}</time>
+      </a></li>`}
       ${recent.map(
         (chat) => html`<li key=${chat.id}><a class="recent" href=${`#/chat/${encodeURIComponent(chat.id)}`}>
           <span class="recent-title">${titleOf(chat)}</span>
@@ -77,30 +114,27 @@ function Recent() {
   </section>`;
 }
 
-/** @param {{list: Suggestion[]}} props */
-function Suggestions({ list }) {
+/** What runs, and downloads that did not end well. */
+function Work() {
+  const broken = jobs.value.filter((job) => job.kind === "pull" && (job.state === "failed" || job.state === "interrupted")).slice(0, RECENT);
+  const list = [...activeJobs.value, ...broken];
+  if (!list.length) return null;
+  return html`<section aria-labelledby="work-title">
+    <h2 id="work-title">${t("web.home.work")}</h2>
+    <ul class="rows">${list.map((job) => html`<${JobCard} key=${job.id} job=${job} />`)}</ul>
+    <p><a href="#/jobs">${t("web.home.all_work")}</a></p>
+  </section>`;
+}
+
+const SUGGESTED = 3;
+
+function Suggestions() {
+  const list = (picks.value ?? []).filter((one) => one.source).slice(0, SUGGESTED);
   if (!list.length) return null;
   return html`<section aria-labelledby="next-title">
     <h2 id="next-title">${t("web.home.next")}</h2>
     <p class="quiet">${t("web.home.next_about")}</p>
-    <ul class="cards">${list.map((item) => html`<${SuggestionCard} key=${item.source} item=${item} />`)}</ul>
-    <p><a href="#/models">${t("web.home.more_models")}</a></p>
+    <ul class="cards">${list.map((one) => html`<${GetCard} key=${one.name} one=${one} />`)}</ul>
+    <p><a href="#/models//get">${t("web.home.more_models")}</a></p>
   </section>`;
 }
-
-/** @param {{item: Suggestion}} props */
-function SuggestionCard({ item }) {
-  const job = jobs.value.find((other) => other.id === fetching.value[item.source]);
-  const active = job?.state === "queued" || job?.state === "running";
-  const facts = [parametersOf(item.parameters), item.quantization];
-  return html`<li class="card">
-    <h3>${item.title}</h3>
-    <p class="quiet">${facts.filter(Boolean).join(" · ")}</p>
-    <p>${item.why}</p>
-    <p class=${`verdict verdict-${item.verdict}`}>${t(`web.verdict.${item.verdict}`)}</p>
-    <button type="button" class="button" disabled=${active} onClick=${() => pull(item.source)}>
-      <${Icon} name="get" />${active ? t("web.home.getting") : t("web.home.get", { size: asBytes(item.size) })}
-    </button>
-  </li>`;
-}
-
