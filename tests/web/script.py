@@ -8,6 +8,7 @@ from fabula.core.errors import EngineDied
 from fabula.core.sampling import Sampling
 from fabula.core.worker import Prompt
 from fabula.engine.scripted import PIECE, Reply, ScriptedWorker
+from fabula.prompt.novel.words import ENGLISH
 
 STORY = """The keeper counted the ships by their lamps, *never* by their names.
 
@@ -81,7 +82,7 @@ class Actor(ScriptedWorker):
 
     def play(self, prompt: Prompt, sampling: Sampling) -> Reply | str:
         told = "".join(self._text(piece) for piece in prompt.pieces)
-        asked = told.rpartition("<user>")[2].partition("</>")[0]
+        asked = told.rpartition("<user>")[2].partition("</>")[0].replace(ENGLISH.go_on, "")
         if thought := next((THOUGHTS[word] for word in THOUGHTS if word in asked), None):
             is_closed = "</think>" in told.rpartition("<assistant>")[2]
             return Reply("Then it is twelve.", delay_s=0.01) if is_closed else thought

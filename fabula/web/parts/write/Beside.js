@@ -11,6 +11,7 @@ import { later } from "../later.js";
 import { alter } from "./Chapters.js";
 import { besideOpen } from "./looks.js";
 import { PackChoice, usePacks } from "./NewWork.js";
+import { useHeld } from "./useHeld.js";
 import { Voice } from "./Voice.js";
 
 /** @import { Novel } from "../../types.d.ts" */
@@ -46,9 +47,10 @@ function turn(event, pages, open) {
 
 /** A field that is saved when it is left. @param {{label: string, about?: string, value: string, rows?: number, placeholder?: string, save: (value: string) => unknown}} props */
 export function Area({ label, about, value, rows = 3, placeholder = "", save }) {
+  const field = useHeld(value);
   const left = (/** @type {any} */ event) => event.target.value !== value && save(event.target.value);
   return html`<label class="block"><span class="label">${label}</span>
-    <textarea class="field" rows=${rows} placeholder=${placeholder} value=${value} onChange=${left}></textarea>
+    <textarea ref=${field} class="field" rows=${rows} placeholder=${placeholder} onChange=${left}></textarea>
     ${about && html`<small class="quiet">${about}</small>`}</label>`;
 }
 
@@ -82,6 +84,7 @@ function OfChapter() {
 function Lore({ now }) {
   useEffect(() => void loadLorebooks(), []);
   const { lorebooks: own, user } = now.settings;
+  const called = useHeld(user);
   const list = lorebooks.value ?? [];
   const toggle = (/** @type {string} */ id) => setSettings({ lorebooks: own.includes(id) ? own.filter((one) => one !== id) : [...own, id] });
   return html`<p class="quiet">${t("web.write.lore_about")}</p>
@@ -95,6 +98,6 @@ function Lore({ now }) {
       <a class="quiet" href="#/lore">${t(list.length ? "web.story.lorebooks_edit" : "web.story.lorebooks_none")}</a>
     </fieldset>
     <label class="block"><span class="label">${t("web.write.user")}</span>
-      <input class="field" value=${user} onChange=${(/** @type {any} */ event) => setSettings({ user: event.target.value })} /><small class="quiet">${t("web.write.user_about")}</small></label>`;
+      <input ref=${called} class="field" onChange=${(/** @type {any} */ event) => setSettings({ user: event.target.value })} /><small class="quiet">${t("web.write.user_about")}</small></label>`;
 }
 

@@ -20,7 +20,6 @@ import { goOn, WriteBar } from "./WriteBar.js";
 
 /** @param {{id: string, title: string}} props the title is that of the chapter */
 export function Desk({ id, title }) {
-  useEffect(() => offer("write", actions), []);
   useEffect(() => () => setOnlyText(false), []);
   return html`<main class="desk" id="main" onWheel=${scrolledByHand} onTouchMove=${scrolledByHand}>
     ${onlyText.value ? html`<${IconButton} icon="close" class="desk-leave" label=${t("web.write.leave_only_text")} onClick=${() => setOnlyText(false)} />` : html`<${WorkHead} />`}
@@ -77,27 +76,26 @@ function act(event, run) {
 /** Escape stops, else it leads back to the buttons. */
 const escape = () => (busy.value ? stop() : onlyText.value ? setOnlyText(false) : null);
 
-function actions() {
+offer("write", () => {
   const now = doc.value;
-  if (!now) return [];
-  const off = busy.value;
+  const off = busy.value || !now;
   const one = last.value;
+  const isNovel = now?.kind === "novel";
   return [
-    { id: "write.escape", words: t("web.composer.stop"), keys: "Escape", typing: true, hidden: true, off: !off && !onlyText.value, run: escape },
-    { id: "write.on", words: t("web.write.go_on"), keys: "Ctrl-Enter", off, run: () => goOn() },
-    { id: "write.retry", words: t("web.write.retry"), icon: /** @type {const} */ ("retry"), keys: "Alt-r", typing: true, off: off || !one, run: () => one && again(one) },
-    { id: "write.earlier", words: t("web.write.earlier"), keys: "Alt-ArrowLeft", typing: true, off: off || !one, run: () => one && other(one, -1) },
-    { id: "write.later", words: t("web.write.later"), keys: "Alt-ArrowRight", typing: true, off: off || !one, run: () => one && other(one, 1) },
-    { id: "write.undo", words: t("web.undo"), icon: /** @type {const} */ ("undo"), keys: "Ctrl-z", off: off || !now.can_undo, run: () => back("undo") },
-    { id: "write.redo", words: t("web.redo"), icon: /** @type {const} */ ("redo"), keys: ["Ctrl-y", "Ctrl-Shift-z"], off: off || !now.can_redo, run: () => back("redo") },
-    { id: "write.find", words: t("web.write.find"), icon: /** @type {const} */ ("search"), keys: "Ctrl-f", typing: true, run: openFind },
-    { id: "write.text", words: t("web.write.to_text"), keys: "/", run: focusPaper },
-    { id: "write.only", words: t("web.write.only_text"), keys: "Alt-t", typing: true, run: () => setOnlyText(!onlyText.value) },
-    { id: "write.marks", words: t("web.write.marks"), run: () => flip(marksShown) },
-    { id: "write.chances", words: t("web.write.chances"), off: now.kind !== "notebook", run: () => flip(chancesShown) },
-    { id: "write.chapters", words: t("web.write.chapters_toggle"), off: now.kind !== "novel", run: () => flip(chaptersOpen) },
-    { id: "write.add", words: t("web.write.add_chapter"), off: off || now.kind !== "novel", run: () => add() },
-    { id: "write.beside", words: t("web.write.beside"), run: () => (besideOpen.value = besideOpen.value ? "" : now.kind === "novel" ? "story" : "prompt") },
+    { id: "write stop", words: t("web.composer.stop"), icon: "stop", keys: "Escape", typing: true, off: !now || !(busy.value || onlyText.value), run: escape },
+    { id: "write on", words: t("web.write.go_on"), keys: "Ctrl-Enter", off, run: () => goOn() },
+    { id: "write again", words: t("web.write.retry"), icon: "retry", keys: "Alt-r", typing: true, off: off || !one, run: () => one && again(one) },
+    { id: "write earlier", words: t("web.write.earlier"), icon: "left", keys: "Alt-,", typing: true, off: off || !one, run: () => one && other(one, -1) },
+    { id: "write later", words: t("web.write.later"), icon: "right", keys: "Alt-.", typing: true, off: off || !one, run: () => one && other(one, 1) },
+    { id: "write undo", words: t("web.undo"), icon: "undo", keys: "Ctrl-z", off: off || !now.can_undo, run: () => back("undo") },
+    { id: "write redo", words: t("web.redo"), icon: "redo", keys: ["Ctrl-y", "Ctrl-Shift-z"], off: off || !now.can_redo, run: () => back("redo") },
+    { id: "write find", words: t("web.write.find"), icon: "search", keys: "Ctrl-f", typing: true, off: !now, run: openFind },
+    { id: "write text", words: t("web.write.to_text"), keys: "/", off: !now, run: focusPaper },
+    { id: "write only", words: t("web.write.only_text"), keys: "Alt-t", typing: true, off: !now, run: () => setOnlyText(!onlyText.value) },
+    { id: "write marks", words: t("web.write.marks"), off: !now, run: () => flip(marksShown) },
+    { id: "write chances", words: t("web.write.chances"), icon: "chances", off: !now || isNovel, run: () => flip(chancesShown) },
+    { id: "write chapters", words: t("web.write.chapters_toggle"), icon: "sidebar", off: !isNovel, run: () => flip(chaptersOpen) },
+    { id: "write add", words: t("web.write.add_chapter"), icon: "plus", off: off || !isNovel, run: () => add() },
+    { id: "write beside", words: t("web.write.beside"), icon: "sliders", off: !now, run: () => (besideOpen.value = besideOpen.value ? "" : isNovel ? "story" : "prompt") },
   ];
-}
-
+});

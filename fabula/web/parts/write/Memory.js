@@ -12,6 +12,7 @@ import { html } from "../html.js";
 import { Icon, IconButton } from "../Icon.js";
 import { Area } from "./Beside.js";
 import { alter, nameOf } from "./Chapters.js";
+import { useHeld } from "./useHeld.js";
 
 /** @import { Chapter, Novel, NovelMemory } from "../../types.d.ts" */
 
@@ -44,11 +45,18 @@ function Summaries({ now, told }) {
   const { summary, words } = now.settings;
   return html`<section class="beside-part"><h3>${t("web.write.summaries")}</h3>
     <label class="check"><input type="checkbox" checked=${summary === "auto"} onChange=${() => setSettings({ summary: summary === "auto" ? "off" : "auto" })} /><span>${t("web.write.summary_auto")}</span></label>
-    <label class="check"><span>${t("web.write.summary_words")}</span><input class="field beside-number" type="number" min="20" max="2000" value=${words} onChange=${(/** @type {any} */ event) => event.target.reportValidity() && setSettings({ words: Number(event.target.value) })} /></label>
+    <${Count} label=${t("web.write.summary_words")} least=${20} most=${2000} value=${words} save=${(/** @type {number} */ words) => setSettings({ words })} />
     ${told?.writing && html`<p class="quiet" role="status">${t("web.write.summing_itself")}</p>`}
     ${now.chapters.map((one, index) => html`<${Summary} key=${one.id} one=${one} index=${index} told=${told?.summaries.find(({ chapter_id: id }) => id === one.id)} />`)}
     <small class="quiet">${t("web.write.summaries_about")}</small>
   </section>`;
+}
+
+/** @param {{label: string, least: number, most: number, value: number, save: (value: number) => unknown}} props */
+function Count({ label, least, most, value, save }) {
+  const field = useHeld(value);
+  const left = (/** @type {any} */ event) => event.target.reportValidity() && save(Number(event.target.value));
+  return html`<label class="check"><span>${label}</span><input ref=${field} class="field beside-number" type="number" required min=${least} max=${most} onChange=${left} /></label>`;
 }
 
 /** @param {{one: Chapter, index: number, told: NovelMemory["summaries"][number] | undefined}} props */
@@ -84,7 +92,7 @@ function Documents({ now, told }) {
     await load();
   };
   return html`<section class="beside-part"><h3>${t("web.write.documents")}</h3>
-    <label class="check"><span>${t("web.write.recall")}</span><input class="field beside-number" type="number" min="0" max="20" value=${now.settings.recall} onChange=${(/** @type {any} */ event) => event.target.reportValidity() && setSettings({ recall: Number(event.target.value) })} /></label>
+    <${Count} label=${t("web.write.recall")} least=${0} most=${20} value=${now.settings.recall} save=${(/** @type {number} */ recall) => setSettings({ recall })} />
     <ul class="beside-list">${told?.documents.map((one) => html`<li key=${one.id}><span>${one.name}</span><span class="quiet tabular">${t("web.write.characters", { count: one.size })}</span><${IconButton} icon="trash" label=${t("web.write.forget", { name: one.name })} onClick=${() => drop(one.id)} /></li>`)}</ul>
     <button type="button" class="button" onClick=${() => files.current?.click()}><${Icon} name="plus" />${t("web.write.attach")}</button>
     <input ref=${files} type="file" multiple hidden accept=".txt,.md,text/*" aria-label=${t("web.write.attach")} onChange=${add} />

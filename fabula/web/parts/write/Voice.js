@@ -5,6 +5,7 @@ import { loadPresets, presetOf, presets } from "../../state/presets.js";
 import { set, setSettings } from "../../state/manuscript.js";
 import { t } from "../../texts.js";
 import { html } from "../html.js";
+import { useHeld } from "./useHeld.js";
 
 /** @import { Novel } from "../../types.d.ts" */
 /** @typedef {{name: string, least: number, most?: number, step: number | "any", usual: string}} Knob */
@@ -38,12 +39,16 @@ export function Voice({ now }) {
         ${sampling.preset && !preset && html`<option value=${sampling.preset}>${sampling.preset}</option>`}
         ${(presets.value ?? []).map((item) => html`<option key=${item.name} value=${item.name}>${item.title}</option>`)}
       </select><small class="quiet">${preset ? preset.about : t("web.panel.preset_none_about")}</small></label>
-    ${KNOBS.map(
-      (knob) => html`<label class="block" key=${knob.name}><span class="label">${t(`web.panel.${knob.name}`)}</span>
-        <input class="field" type="number" min=${knob.least} max=${knob.most} step=${knob.step} value=${sampling[knob.name] ?? preset?.sampling[knob.name] ?? ""} placeholder=${knob.usual} onChange=${save(knob)} />
-        <small class="quiet">${t(knob.name === "max_tokens" ? "web.write.length_about" : `web.panel.${knob.name}_about`)}</small></label>`,
-    )}
+    ${KNOBS.map((knob) => html`<${KnobField} key=${knob.name} knob=${knob} value=${sampling[knob.name] ?? preset?.sampling[knob.name] ?? ""} save=${save(knob)} />`)}
     ${now.kind === "novel" && html`<${Form} form=${now.settings.form} />`}`;
+}
+
+/** @param {{knob: Knob, value: number | "", save: (event: Event) => void}} props */
+function KnobField({ knob: { name, least, most, step, usual }, value, save }) {
+  const field = useHeld(value);
+  return html`<label class="block"><span class="label">${t(`web.panel.${name}`)}</span>
+    <input ref=${field} class="field" type="number" min=${least} max=${most} step=${step} placeholder=${usual} onChange=${save} />
+    <small class="quiet">${t(name === "max_tokens" ? "web.write.length_about" : `web.panel.${name}_about`)}</small></label>`;
 }
 
 /** @param {{form: string}} props */
