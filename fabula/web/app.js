@@ -1,5 +1,6 @@
 // The app: one frame, its rooms, the keys that work everywhere.
 // @ts-check
+import { effect } from "@preact/signals";
 import { render } from "preact";
 import { Coming, later } from "./parts/later.js";
 import { Rail } from "./parts/Rail.js";
