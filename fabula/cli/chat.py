@@ -97,6 +97,8 @@ ForeverOption = Annotated[bool, typer.Option("--forever", help=say("cli.chat.for
 
 
 def group() -> Any:
+    from fabula.cli import judging  # it finds its chats as these commands do
+
     functions = (
         ("new", new),
         ("list", list_),
@@ -112,6 +114,8 @@ def group() -> Any:
         ("undo", undo),
         ("redo", redo),
         ("mark", mark),
+        ("why", judging.why),
+        ("distribution", judging.distribution),
         ("rm", rm),
     )
     return verbs.group("chat", functions)

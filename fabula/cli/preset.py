@@ -12,6 +12,7 @@ import typer
 from fabula.cli import screen, verbs
 from fabula.cli.client import segment
 from fabula.cli.options import HomeOption, JsonOption
+from fabula.cli.run import read_setting
 from fabula.cli.studio import connect
 from fabula.cli.words import say
 from fabula.core.errors import BadParameter
@@ -24,11 +25,23 @@ FileArgument = Annotated[
 AsOption = Annotated[
     str, typer.Option("--name", metavar="NAME", help=say("cli.preset.as"), show_default=False)
 ]
+SetOption = Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help=say("cli.run.set"))]
+AboutOption = Annotated[
+    str, typer.Option("--about", metavar="TEXT", help=say("cli.preset.about_option"), show_default=False)
+]
 ReplaceOption = Annotated[bool, typer.Option("--replace", help=say("cli.preset.replace"))]
 
 
 def group() -> Any:
-    functions = (("list", list_), ("show", show), ("import", import_), ("export", export), ("rm", rm))
+    functions = (
+        ("list", list_),
+        ("show", show),
+        ("save", save),
+        ("change", change),
+        ("import", import_),
+        ("export", export),
+        ("rm", rm),
+    )
     return verbs.group("preset", functions)
 
 
@@ -51,6 +64,27 @@ def show(name: NameArgument, home: HomeOption = None, json: JsonOption = False) 
         screen.pairs(
             [(key, json_text.dumps(value, ensure_ascii=False)) for key, value in preset["sampling"].items()]
         )
+
+
+def save(
+    name: NameArgument,
+    sets: SetOption = None,
+    about: AboutOption = "",
+    replace: ReplaceOption = False,
+    home: HomeOption = None,
+) -> None:
+    """Keeps values under a name."""
+    sampling = dict(read_setting(*text.partition("=")[::2]) for text in sets or [])
+    with connect(home) as studio:
+        studio.post("/presets", {"name": name, "sampling": sampling, "about": about, "replace": replace})
+    screen.note(say("cli.preset.saved", name=name))
+
+
+def change(name: NameArgument, new: AsOption = "", about: AboutOption = "", home: HomeOption = None) -> None:
+    """Another name or description; chats that name it follow."""
+    with connect(home) as studio:
+        changed = studio.patch(f"/presets/{segment(name)}", {"name": new or None, "about": about or None})
+    screen.note(say("cli.preset.changed", name=changed["name"]))
 
 
 def import_(
