@@ -60,6 +60,7 @@ from fabula.server.native import (
     stories,
     system,
     taking,
+    tokens,
     translating,
     tuning,
     turns,

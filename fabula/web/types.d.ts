@@ -21,7 +21,6 @@ export interface Running {
   plan: Plan; measured: Record<string, number>; reported: Record<string, Record<string, number>>; off: Record<string, number>;
 }
 export interface Adapter { name: string; title: string; problem: string; misfit: string; attached: boolean; scale: number | null }
-export interface Preset { name: string; title: string; about: string; sampling: Record<string, any>; built_in: boolean }
 export interface Knob {
   name: string; title: string; about: string; family: string; everyday: boolean; default: any; usual: any; neutral: any; needs: string[];
   kind: "number" | "whole" | "switch" | "either" | "choice" | "text" | "long_text" | "texts" | "ids" | "biases" | "steps";
@@ -40,27 +39,40 @@ export interface Preset { name: string; title: string; about: string; sampling: 
 export interface Chat {
   id: string; title: string; model: string; system: string; sampling: Record<string, any>; head_id: string; revision: number;
   created_at: number; updated_at: number; can_undo: boolean; can_redo: boolean; turn_id: string; message_count: number;
-  character_id: string; persona: { name?: string; description?: string };
+  character_id: string; persona: { name?: string; description?: string }; folder: string; favourite: boolean;
   story: { layout?: Story["layout"]; group?: Group | null };
 }
 export interface Note { text: string; interval: number; place: number; depth: number; role: number; scanned: boolean }
 export interface Group { members: { character_id: string; muted: boolean }[]; order: number; join: number; auto_s: number }
 export interface Story {
   chat: string; revision: number; layout: "steady" | "text" | "messages"; context: string; instruct: string; prompts: string; persona_id: string;
-  lorebooks: string[]; note: Note; group: Group | null; scenario: string; variables: Record<string, any>;
+  lorebooks: string[]; note: Note; group: Group | null; scenario: string; starts_reply_with: string; pack: string; variables: Record<string, any>;
 }
 export interface Links { everywhere: boolean; characters: string[]; personas: string[] }
 export interface Lorebook { id: string; name: string; size: number; revision: number; links: Links; entries?: Entry[] }
 export interface Entry {
   uid: number; key: string[]; keysecondary: string[]; comment: string; content: string; constant: boolean; disable: boolean; order: number;
-  position: number; depth: number;
+  position: number; depth: number; [field: string]: any;
 }
-export interface Persona { id: string; name: string; title: string; description: string; revision: number; links: Links }
+export interface LoreTested {
+  entries: { uid: string; book: string; label: string; told: boolean; reason: string; key: string; brought_by: string; step: number; tokens: number }[];
+  tokens: number; budget: number; overflowed: boolean; searched: number; model: string; estimated: boolean; context: number;
+}
+export interface Persona {
+  id: string; name: string; title: string; description: string; place: number; depth: number; role: number; picture: string; revision: number; links: Links;
+}
 export interface Character {
   id: string; name: string; creator: string; about: string; folder: string; favourite: boolean; picture: string; revision: number;
   created_at: number; updated_at: number; tags: string[];
 }
-export interface ListedChat extends Chat { preview: string }
+export interface WholeCharacter extends Character {
+  card: { data: Record<string, any>; [field: string]: any }; greetings: string[]; called: string; files: string[]; newer: boolean;
+}
+export interface Weighed {
+  model: string; estimated: boolean; context: number; always: number;
+  parts: { field: string; text: string; when: "always" | "greeting" | "room" | "key" | "never"; tokens: number }[];
+}
+export interface ListedChat extends Chat { preview: string; tags: string[] }
 export interface Facts {
   model: string; finish_reason: "stop" | "length" | "loop" | "tool_calls" | "stopped" | "interrupted" | "error"; completion_tokens: number;
   engine?: string; effective?: Record<string, any>; ignored?: string[]; prompt_tokens?: number; reused_tokens?: number;
@@ -78,8 +90,13 @@ export interface Bans { rewrites: number; wasted_tokens: number; reread_tokens: 
 export interface Message {
   id: string; parent_id: string; role: "system" | "user" | "assistant"; author: string; text: string; version_id: string;
   version_reason: "written" | "generated" | "edited" | "continued" | "recovered"; versions: number; created_at: number;
-  swipe: { index: number; count: number; ids: string[] }; facts: Facts | null; reasoning: string; shown?: string;
+  swipe: { index: number; count: number; ids: string[] }; facts: Facts | null; reasoning: string; shown?: string; checkpoint?: string; left_out?: boolean;
 }
+export interface Hit {
+  number: number; chat_id: string; chat_title: string; character_id: string; message_id: string; role: Message["role"]; author: string; excerpt: string;
+  match: [number, number] | null; created_at: number;
+}
+export interface Outline { revision: number; head_id: string; ids: string[]; parents: number[]; roles: Message["role"][]; checkpoints: Record<string, string> }
 export interface Version { id: string; text: string; reason: Message["version_reason"]; created_at: number; facts: Facts | null; reasoning: string }
 export interface Change { chat: Chat; message: Message | null; path_from: string }
 export interface Turn { turn_id: string; message_id: string; message_ids: string[]; kind: "reply" | "swipe" | "continue"; change: Change; then?: string[] }
@@ -161,6 +178,23 @@ export interface LookedPrompt {
   broke: null | { part: string; reason: string; tokens: number }; fixed: string[]; segments: Segment[]; text: string;
   lore: { entry: string; label: string; told: boolean; reason: string; key: string; tokens: number }[];
 }
+export interface PlotAxis { label: string; unit: string; scale: "linear" | "log"; best: "" | "low" | "high"; from_zero: boolean }
+export interface PlotPoint { x: number | string; y: number; low: number | null; high: number | null; label: string; to: number | null }
+export interface PlotOf {
+  kind: "lines" | "scatter" | "bars" | "pareto" | "histogram"; title: string; about: string; x: PlotAxis; y: PlotAxis;
+  series: { name: string; points: PlotPoint[] }[];
+}
+export interface FieldOf {
+  type?: string; title: string; description: string; default?: any; enum?: any[]; labels?: Record<string, string>; widget?: string; more?: boolean;
+  formats?: string[]; minimum?: number; maximum?: number; unit?: string; items?: any; anyOf?: any[]; properties?: Record<string, FieldOf>; required?: string[];
+}
+export interface SchemaOf { type: "object"; properties: Record<string, FieldOf>; required: string[] }
+export interface JobKind { kind: string; room: string; title: string; about: string; schema: SchemaOf }
+export interface JobPage extends Job { arguments: Record<string, any>; plots: PlotOf[] }
+export interface Fitted {
+  model: Pick<Model, "name" | "title" | "architecture" | "parameters" | "quantization" | "size" | "trained_context">; layers: number; plan: Plan;
+  arguments: string[]; hints: string[]; speed: null | { written: [number, number]; written_full: [number, number]; read: [number, number]; basis: string };
+}
 export interface Chapter {
   id: string; title: string; outline: string; notes: string; summary: string; version_id: string; characters: number; words: number;
 }
@@ -183,23 +217,6 @@ export interface NovelMemory {
   embedder: null | { model: string; weak: boolean }; documents: { id: string; name: string; size: number; created_at: number }[];
   summaries: { chapter_id: string; title: string; text: string; covers: number; edited: boolean; stale: boolean }[]; writing: boolean;
   problem: null | { code: string; message: string };
-}
-export interface PlotAxis { label: string; unit: string; scale: "linear" | "log"; best: "" | "low" | "high"; from_zero: boolean }
-export interface PlotPoint { x: number | string; y: number; low: number | null; high: number | null; label: string; to: number | null }
-export interface PlotOf {
-  kind: "lines" | "scatter" | "bars" | "pareto" | "histogram"; title: string; about: string; x: PlotAxis; y: PlotAxis;
-  series: { name: string; points: PlotPoint[] }[];
-}
-export interface FieldOf {
-  type?: string; title: string; description: string; default?: any; enum?: any[]; labels?: Record<string, string>; widget?: string; more?: boolean;
-  formats?: string[]; minimum?: number; maximum?: number; unit?: string; items?: any; anyOf?: any[]; properties?: Record<string, FieldOf>; required?: string[];
-}
-export interface SchemaOf { type: "object"; properties: Record<string, FieldOf>; required: string[] }
-export interface JobKind { kind: string; room: string; title: string; about: string; schema: SchemaOf }
-export interface JobPage extends Job { arguments: Record<string, any>; plots: PlotOf[] }
-export interface Fitted {
-  model: Pick<Model, "name" | "title" | "architecture" | "parameters" | "quantization" | "size" | "trained_context">; layers: number; plan: Plan;
-  arguments: string[]; hints: string[]; speed: null | { written: [number, number]; written_full: [number, number]; read: [number, number]; basis: string };
 }
 export interface HeaderOf {
   kind: string; active_parameters: number; types: { name: string; tensors: number; parameters: number; size: number }[]; base_models: string[];

@@ -196,3 +196,16 @@ def test_a_killed_studio_leaves_no_child(starter_model: Path, tmp_path: Path) ->
     studio.process.wait()
     until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
     studio.close()
+
+
+def test_the_tokens_of_a_chats_reply_have_their_chances(studio: StudioProcess) -> None:
+    chat = studio.client.new_chat(model="smollm2", sampling={"temperature": 0, "max_tokens": 8})
+    chat.say("Name a colour.", kind="reply")
+    reply = chat.messages[1]
+    told = studio.client.get(f"{chat.path}/messages/{reply['id']}/tokens", likeliest=3)
+    assert told["sampled"]
+    assert "".join(token["text"] for token in told["tokens"]) == reply["text"]
+    for token in told[
+        "tokens"
+    ]:  # greedy, but the serving engine counts less precisely: ties may fall otherwise
+        assert token["id"] in [one["id"] for one in token["likeliest"]]

@@ -50,10 +50,20 @@ async def choose(page: Page, number: int, name: str) -> None:
     await page.get_by_role("menuitem", name=name).click()
 
 
+def prose(page: Page, number: int) -> Locator:
+    """What the number-th message says, without its name and its numbers."""
+    return message(page, number).locator(".prose")
+
+
 async def texts(page: Page) -> list[str]:
-    """What the messages say, without names and numbers."""
+    """What the messages say now. Before a comparison: once nothing is being written (`until_written`)."""
     found: list[str] = await page.locator("article .prose").all_inner_texts()
     return [text.strip() for text in found]
+
+
+async def until_they_say(page: Page, said: list[str]) -> None:
+    """Until the messages say this, and nothing else."""
+    await expect(page.locator("article .prose")).to_have_text(said)
 
 
 async def nodes(page: Page) -> Any:

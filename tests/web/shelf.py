@@ -63,3 +63,29 @@ def _version(chat_id: str, number: int, text: str) -> dict[str, Any]:
         "created_at": time.time(),
         "token_ids": b"",
     }
+
+
+def branch_off(database_file: Path, chat_id: str, numbers: Sequence[int]) -> None:
+    """After each of these messages of a filled chat one more, beside the path."""
+    database = Database(database_file)
+    database.open()
+    database.write_sync(lambda connection: _branch_off(connection, chat_id, numbers))
+    database.close()
+
+
+def _branch_off(connection: Connection, chat_id: str, numbers: Sequence[int]) -> None:
+    beside = [_message(chat_id, number + 1, 0) for number in numbers]
+    names = {"id": "{}-b", "version_id": "{}-b-v"}
+    connection.execute(
+        insert(messages),
+        [
+            row
+            | {name: form.format(row["id"]) for name, form in names.items()}
+            | {"position": 1, "shown_id": ""}
+            for row in beside
+        ],
+    )
+    texts = [_version(chat_id, number + 1, f"Beside number {number}.") for number in numbers]
+    ids = [{"id": f"{row['message_id']}-b-v", "message_id": f"{row['message_id']}-b"} for row in texts]
+    rows = [row | own | {"reason": "written"} for row, own in zip(texts, ids, strict=True)]
+    connection.execute(insert(versions), rows)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from acts import act, composer, message, said, say, texts, until_written
+import re
+
+from acts import act, composer, message, prose, said, say, until_written
 from playwright.async_api import expect
 
 
@@ -24,10 +26,11 @@ async def test_markdown_is_formed(page):
 
 async def test_a_streamed_reply_looks_the_same_as_a_stored_one(page):
     await said(page, "Tell me a story")
-    streamed = await message(page, 2).locator(".prose").inner_html()
+    await expect(prose(page, 2)).not_to_have_class(re.compile("prose-live"))
+    streamed = await prose(page, 2).inner_html()
     await page.reload()
     await expect(message(page, 2)).to_contain_text("agreed.")
-    assert await message(page, 2).locator(".prose").inner_html() == streamed
+    assert await prose(page, 2).inner_html() == streamed
 
 
 async def test_stop_keeps_what_was_written(page, chat):
@@ -37,7 +40,7 @@ async def test_stop_keeps_what_was_written(page, chat):
     await until_written(page)
     await expect(message(page, 2)).to_contain_text("Stopped.")
     assert chat.messages[1]["facts"]["finish_reason"] == "stopped"
-    assert (await texts(page))[1] == chat.messages[1]["text"].strip()
+    await expect(prose(page, 2)).to_have_text(chat.messages[1]["text"].strip())
 
 
 async def test_escape_stops_too(page):
@@ -65,7 +68,7 @@ async def test_a_reload_in_mid_stream_picks_the_stream_up(page, chat):
     await expect(page.get_by_role("button", name="Stop", exact=True)).to_be_visible()
     await page.keyboard.press("Escape")
     await until_written(page)
-    assert (await texts(page))[1] == chat.messages[1]["text"].strip()
+    await expect(prose(page, 2)).to_have_text(chat.messages[1]["text"].strip())
 
 
 async def test_leaving_the_page_lets_the_reply_go_on(page, chat):

@@ -33,9 +33,9 @@ async def test_the_prompt_is_drawn_and_told_part_by_part(open_page: Any, client:
     await page.locator(".chat-head").get_by_role("button", name="More").click()
     await page.get_by_role("menuitem", name="Show the prompt").click()
     view = page.get_by_role("dialog", name="The prompt")
-    await expect(view.get_by_role("img")).to_have_attribute(
-        "aria-label", re.compile("the head.*the conversation.*kept free")
-    )
+    ruler = view.get_by_role("group", name="The prompt, to scale")
+    await expect(ruler.get_by_role("button", name="kept free for the reply")).to_be_visible()
+    await expect(view.locator(".ruler-key")).to_contain_text(re.compile("the head.*the conversation"))
     await expect(view.get_by_role("cell", name="the character's description")).to_be_visible()
     await view.get_by_text("1 of 2 entries are told").click()
     await expect(view.locator("details").get_by_role("row", name="The lamp")).to_contain_text(

@@ -2,12 +2,13 @@
 // chat's verbs, not its list.
 // @ts-check
 import { signal } from "@preact/signals";
-import { branchHere, deleteMessage, editing, showMessage } from "../state/chat.js";
+import { branchHere, chat, deleteMessage, editing, showMessage } from "../state/chat.js";
 import { tell } from "../state/toasts.js";
 import { leaveOut, moveMessage } from "../state/tree.js";
 import { asked } from "../state/why.js";
 import { busy, lengthen, live, look, regenerate, together } from "../state/turn.js";
 import { t } from "../texts.js";
+import { comparing } from "./chat/comparing.js";
 import { html } from "./html.js";
 import { Icon, IconButton } from "./Icon.js";
 import { Menu } from "./Menu.js";
@@ -16,6 +17,15 @@ import { Menu } from "./Menu.js";
 
 /** The message whose earlier versions are shown. */
 export const versionsOf = signal(/** @type {Message | null} */ (null));
+
+/** The reply whose tokens are looked at. */
+export const weighing = signal(/** @type {Message | null} */ (null));
+
+/** The message that is translated. */
+export const translating = signal(/** @type {Message | null} */ (null));
+
+/** The message whose checkpoint is named. */
+export const naming = signal(/** @type {Message | null} */ (null));
 
 /** @param {Message} message */
 export const startEdit = (message) => (editing.value = { id: message.id, text: message.text });
@@ -58,6 +68,7 @@ const SEVERAL = 3; // alternatives that are written side by side
 function rest(message, disabled, mayGrow) {
   const several = { icon: "retry", label: t("web.message.several"), note: t("web.message.several_about"), disabled, run: () => regenerate(message, SEVERAL) };
   const versions = { icon: "versions", label: t("web.message.versions", { count: message.versions }), run: () => (versionsOf.value = message) };
+  const compare = { icon: "compare", label: t("web.message.compare"), note: t("web.message.compare_about"), run: () => (comparing.value = { message }) };
   return [
     ...(mayGrow ? [several] : []),
     ...(message.role === "assistant" ? [{ icon: "question", label: t("web.why.title"), run: () => (asked.value = message) }] : []),
@@ -65,7 +76,12 @@ function rest(message, disabled, mayGrow) {
     ...(message.role === "assistant" && message.text ? [{ icon: "chances", label: t("web.chances.open"), note: t("web.chances.open_about"), disabled, run: () => (weighing.value = message) }] : []),
     { icon: "translate", label: t("web.translate.open"), note: t("web.translate.about"), run: () => (translating.value = message) },
     { icon: "branch", label: t("web.message.branch"), note: t("web.message.branch_about"), disabled, run: () => branchHere(message) },
+    { icon: "flag", label: t(message.checkpoint ? "web.message.checkpoint_change" : "web.message.checkpoint"), disabled, run: () => (naming.value = message) },
     ...(message.versions > 1 ? [versions] : []),
+    { icon: message.left_out ? "check" : "none", label: t(message.left_out ? "web.message.take_in" : "web.message.leave_out"), note: t("web.message.leave_out_about"), disabled, run: () => leaveOut(message) },
+    { label: t("web.message.earlier"), disabled: disabled || !message.parent_id, run: () => moveMessage(message, false) },
+    { label: t("web.message.later"), disabled: disabled || message.id === chat.value?.head_id, run: () => moveMessage(message, true) },
+    { icon: "trash", label: t("web.message.delete_alone"), disabled, run: () => deleteMessage(message, true) },
     { icon: "trash", label: t("web.message.delete"), note: t("web.message.delete_about"), disabled, run: () => deleteMessage(message) },
   ];
 }

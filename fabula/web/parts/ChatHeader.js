@@ -5,6 +5,7 @@ import { useState } from "preact/hooks";
 import { changeChat, chat, redo, toEnd, toStart, undo } from "../state/chat.js";
 import { chats, deleteChat, titleOf } from "../state/chats.js";
 import { lastModel, panelOpen, sidebarOpen } from "../state/prefs.js";
+import { openSide, side, toggleSide } from "../state/sides.js";
 import { models } from "../state/system.js";
 import { busy } from "../state/turn.js";
 import { t } from "../texts.js";
@@ -17,8 +18,9 @@ import { modelNote } from "./words.js";
 /** @import { Chat } from "../types.d.ts" */
 
 /** The view of the prompt while it is open; its code comes then. */
-const inspector = signal(/** @type {any} */ (null));
-const inspect = () => import("./PromptInspector.js").then(({ PromptInspector }) => (inspector.value = PromptInspector), () => null);
+const inspector = signal(/** @type {{is: any, part: number} | null} */ (null));
+/** @param {number} [part] the row to look at */
+export const inspect = (part = -1) => import("./PromptInspector.js").then(({ PromptInspector }) => (inspector.value = { is: PromptInspector, part }), () => null);
 const closeInspector = () => (inspector.value = null);
 
 export function ChatHeader() {
@@ -28,9 +30,10 @@ export function ChatHeader() {
     <${IconButton} icon="sidebar" class="only-wide" label=${t("web.chats.toggle")} aria-expanded=${sidebarOpen.value === "yes"} onClick=${toggleSidebar} />
     <${IconButton} icon="sidebar" class="only-narrow" label=${t("web.chats.open")} onClick=${openDrawer} />
     <div class="chat-names"><${Title} now=${now} /><${ModelPicker} now=${now} /></div>
+    <${IconButton} icon="map" label=${t("web.side.map")} aria-expanded=${side.value === "map"} disabled=${!now.message_count} onClick=${() => toggleSide("map")} />
     <${IconButton} icon="sliders" label=${t("web.panel.toggle")} aria-expanded=${panelOpen.value === "yes"} onClick=${togglePanel} />
     <${Menu} label=${t("web.more")} items=${menuOf(now)}><${Icon} name="more" /><//>
-    ${inspector.value && html`<${inspector.value} id=${now.id} close=${closeInspector} />`}
+    ${inspector.value && html`<${inspector.value.is} id=${now.id} part=${inspector.value.part} close=${closeInspector} />`}
   </header>`;
 }
 
@@ -43,7 +46,10 @@ function menuOf(now) {
   return [
     { icon: "undo", label: t("web.undo"), keys: "Ctrl Z", disabled: off || !now.can_undo, run: undo },
     { icon: "redo", label: t("web.redo"), keys: "Ctrl Y", disabled: off || !now.can_redo, run: redo },
-    { icon: "ruler", label: t("web.prompt.open"), disabled: off || !now.message_count, run: inspect },
+    { icon: "ruler", label: t("web.side.context"), disabled: !now.message_count, run: () => openSide("context") },
+    { icon: "memory", label: t("web.side.memory"), run: () => openSide("memory") },
+    { icon: "send", label: t("web.side.replies"), run: () => openSide("replies") },
+    { icon: "lore", label: t("web.prompt.open"), disabled: off || !now.message_count, run: () => inspect() },
     { label: t("web.chat.to_start"), keys: "Ctrl Home", run: toStart },
     { label: t("web.chat.to_end"), keys: "Ctrl End", run: toEnd },
     { icon: "trash", label: t("web.chats.delete"), disabled: off, run: () => deleteChat(now) },

@@ -1,68 +1,151 @@
-// All chats, newest first: a sidebar where there is room, a drawer on phones. Knows the list, not the open chat.
+// All chats, newest first, or those that are looked for: a sidebar where there is room, a drawer on phones. Knows the
+// list, not the open chat.
 // @ts-check
 import { signal } from "@preact/signals";
 import { useState } from "preact/hooks";
-import { chats, deleteChat, failure, found, hasMore, loadChats, loadMore, newChat, rename, search, searchFor, titleOf } from "../state/chats.js";
+import { chats, deleteChat, failure, hasMore, loadChats, loadMore, newChat, rename, titleOf } from "../state/chats.js";
+import * as keeping from "../state/keeping.js";
 import { route } from "../state/route.js";
 import { t } from "../texts.js";
 import { html } from "./html.js";
 import { Icon, IconButton } from "./Icon.js";
+import { later } from "./later.js";
 import { Menu } from "./Menu.js";
 import { Trouble } from "./Trouble.js";
 import { when } from "./words.js";
 
-/** @import { ListedChat } from "../types.d.ts" */
+/** @import { Hit, ListedChat } from "../types.d.ts" */
 
 export const drawerOpen = signal(false);
 export const openDrawer = () => (drawerOpen.value = true);
 export const closeDrawer = () => (drawerOpen.value = false);
+
+/** What is asked about in a dialog: marks of some chats, files to take in. */
+export const marking = signal(/** @type {{ids: string[], chat?: ListedChat} | null} */ (null));
+export const asksForFiles = signal(false);
+const filterOpen = signal(false);
+
+const nothing = () => null;
+const Filters = later(() => import("./chat/Filters.js"), "Filters", "keeping.css", nothing);
+const Chosen = later(() => import("./chat/Chosen.js"), "Chosen", "keeping.css", nothing);
+const Marking = later(() => import("./chat/Marking.js"), "Marking", "keeping.css", nothing);
+const Importing = later(() => import("./chat/Importing.js"), "Importing", "keeping.css", nothing);
+const Hits = later(() => import("./chat/Hits.js"), "Hits", "keeping.css", nothing);
 
 export function ChatList() {
   return html`<nav class="chats" aria-label=${t("web.chats.label")}>
     <div class="chats-head">
       <h2>${t("web.nav.chats")}</h2>
       <button type="button" class="button" onClick=${() => (closeDrawer(), newChat())}><${Icon} name="plus" />${t("web.chats.new")}</button>
+      <${Menu} label=${t("web.keep.menu")} items=${menu()}><${Icon} name="more" /><//>
       <${IconButton} icon="close" class="only-narrow" label=${t("web.close")} onClick=${closeDrawer} />
     </div>
-    <label class="search"><${Icon} name="search" /><input
-        type="search"
-        class="field"
-        placeholder=${t("web.chats.search")}
-        aria-label=${t("web.chats.search")}
-        value=${search.value}
-        onInput=${(/** @type {any} */ event) => searchFor(event.target.value)}
-    /></label>
+    <div class="chats-find">
+      <label class="search"><${Icon} name="search" /><input
+          type="search"
+          class="field"
+          placeholder=${t("web.keep.search")}
+          aria-label=${t("web.keep.search")}
+          value=${keeping.words.value}
+          onInput=${(/** @type {any} */ event) => (keeping.words.value = event.target.value)}
+      /></label>
+      <${IconButton} icon="filter" label=${t("web.keep.filters")} aria-expanded=${filterOpen.value} aria-pressed=${keeping.isFiltered.value} onClick=${() => (filterOpen.value = !filterOpen.value)} />
+    </div>
+    ${filterOpen.value && html`<${Filters} />`}
     <${Rows} />
+    ${keeping.chosen.value && html`<${Chosen} />`}
+    ${marking.value && html`<${Marking} />`}
+    ${asksForFiles.value && html`<${Importing} />`}
   </nav>`;
 }
 
+const menu = () => [
+  { icon: "check", label: t("web.keep.several"), run: () => (keeping.chosen.value = new Set()) },
+  { icon: "get", label: t("web.import.open"), run: () => (asksForFiles.value = true) },
+  { icon: "trash", label: t("web.keep.trash"), run: openTrash },
+];
+
+function openTrash() {
+  filterOpen.value = true;
+  keeping.filter.value = { ...keeping.NO_FILTER, trashed: true };
+}
+
 function Rows() {
-  if (failure.value && !chats.value) return html`<${Trouble} error=${failure.value} retry=${loadChats} />`;
-  if (!chats.value) return html`<p class="quiet chats-note">${t("web.loading")}</p>`;
-  if (!found.value.length) return html`<p class="quiet chats-note">${t(search.value ? "web.chats.none_found" : "web.chats.none")}</p>`;
-  return html`<ul class="chats-rows">
-    ${found.value.map((chat) => html`<${Row} key=${chat.id} chat=${chat} />`)}
-    ${hasMore.value && html`<li><button type="button" class="button button-quiet" onClick=${loadMore}>${t("web.chats.older")}</button></li>`}
-  </ul>`;
+  const list = keeping.listed.value;
+  const found = keeping.results.value;
+  const problem = keeping.isSearching.value ? keeping.failure.value : failure.value;
+  if (problem && !list.length) return html`<${Trouble} error=${problem} retry=${keeping.isSearching.value ? keeping.ask : loadChats} />`;
+  if (!(keeping.isSearching.value ? found : chats.value)) return html`<p class="quiet chats-note">${t("web.loading")}</p>`;
+  return html`<div class="chats-rows">
+    ${!list.length && !found?.hits.length && html`<p class="quiet chats-note">${t(emptyWords())}</p>`}
+    ${found && list.length > 0 && html`<h3 class="chats-kind">${t("web.keep.found_chats", { count: found.total })}</h3>`}
+    <ul>
+      ${list.map((chat) => html`<${Row} key=${chat.id} chat=${chat} />`)}
+      ${!found && hasMore.value && html`<li><button type="button" class="button button-quiet" onClick=${loadMore}>${t("web.chats.older")}</button></li>`}
+      ${found && found.total > list.length && !keeping.filter.value.since && !keeping.filter.value.until && html`<li><button type="button" class="button button-quiet" onClick=${keeping.moreChats}>${t("web.keep.more")}</button></li>`}
+    </ul>
+    ${found && found.hits.length > 0 && html`<${Hits} />`}
+  </div>`;
+}
+
+function emptyWords() {
+  if (keeping.filter.value.trashed) return "web.keep.trash_empty";
+  return keeping.isSearching.value ? "web.keep.none_found" : "web.chats.none";
 }
 
 /** @param {{chat: ListedChat}} props */
 function Row({ chat }) {
   const [renaming, setRenaming] = useState(false);
-  const [near, setNear] = useState(false);
+  const [near, setNear] = useState(() => matchMedia("(hover: none)").matches);
   const current = route.value.id === chat.id;
+  if (keeping.chosen.value) return html`<${Choice} chat=${chat} />`;
   if (renaming) return html`<li><${Rename} chat=${chat} done=${() => setRenaming(false)} /></li>`;
-  const items = [
-    { icon: "edit", label: t("web.chats.rename"), run: () => setRenaming(true) },
-    { icon: "trash", label: t("web.chats.delete"), run: () => deleteChat(chat) },
-  ];
   const show = () => setNear(true);
+  const { trashed } = keeping.filter.value;
   return html`<li class="chats-row" onPointerEnter=${show} onFocusIn=${show}>
-    <a href=${`#/chat/${encodeURIComponent(chat.id)}`} aria-current=${current ? "page" : undefined} onClick=${closeDrawer}>
-      <span class="chats-title">${titleOf(chat)}</span><time class="quiet">${when(chat.updated_at)}</time>
-    </a>
-    ${(near || current) && html`<${Menu} label=${t("web.chats.menu", { title: titleOf(chat) })} items=${items}><${Icon} name="more" /><//>`}
+    ${trashed
+      ? html`<span class="chats-open"><${Words} chat=${chat} /></span>`
+      : html`<a class="chats-open" href=${`#/chat/${encodeURIComponent(chat.id)}`} aria-current=${current ? "page" : undefined} onClick=${closeDrawer}><${Words} chat=${chat} /></a>`}
+    ${(near || current || trashed) && html`<${Menu} label=${t("web.chats.menu", { title: titleOf(chat) })} items=${trashed ? trashMenu(chat) : rowMenu(chat, () => setRenaming(true))}><${Icon} name="more" /><//>`}
   </li>`;
+}
+
+/** @param {ListedChat} chat @param {() => void} startRename */
+const rowMenu = (chat, startRename) => [
+  { icon: "edit", label: t("web.chats.rename"), run: startRename },
+  { icon: "star", label: t(chat.favourite ? "web.keep.unfavourite" : "web.keep.favourite"), run: () => keeping.mark([chat.id], { favourite: !chat.favourite }) },
+  { icon: "folder", label: t("web.keep.mark"), run: () => (marking.value = { ids: [chat.id], chat }) },
+  ...keeping.FORMATS.map((format) => ({ icon: "away", label: t(`web.keep.export_${format}`), run: () => saveFile(keeping.fileOf(chat.id, format)) })),
+  { icon: "trash", label: t("web.chats.delete"), run: () => deleteChat(chat) },
+];
+
+/** @param {string} address */
+function saveFile(address) {
+  const link = document.createElement("a");
+  link.href = address;
+  link.download = "";
+  link.click();
+}
+
+/** @param {ListedChat} chat */
+const trashMenu = (chat) => [
+  { icon: "undo", label: t("web.keep.restore"), run: () => keeping.bringBack(chat) },
+  { icon: "trash", label: t("web.keep.erase"), note: t("web.keep.erase_about"), run: () => keeping.erase([chat.id]) },
+];
+
+/** @param {{chat: ListedChat}} props */
+function Words({ chat }) {
+  const marks = [chat.folder, ...(chat.tags ?? []).map((tag) => `#${tag}`)].filter(Boolean).join(" · ");
+  return html`<span class="chats-title">${chat.favourite && html`<span class="chats-star" role="img" aria-label=${t("web.keep.is_favourite")}><${Icon} name="star" /></span>`}${titleOf(chat)}</span>
+    <span class="chats-about quiet"><time>${when(chat.updated_at)}</time>${marks && html`<span class="chats-marks">${marks}</span>`}</span>`;
+}
+
+/** @param {{chat: ListedChat}} props */
+function Choice({ chat }) {
+  return html`<li class="chats-row"><label class="chats-open chats-choice">
+    <input type="checkbox" checked=${keeping.chosen.value?.has(chat.id)} onChange=${() => keeping.choose(chat.id)} />
+    <span class="chats-choice-words"><${Words} chat=${chat} /></span>
+  </label></li>`;
 }
 
 /** @param {{chat: ListedChat, done: () => void}} props */

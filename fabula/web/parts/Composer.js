@@ -2,7 +2,8 @@
 // @ts-check
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { chat, page } from "../state/chat.js";
-import { draftOf, keepDraft } from "../state/drafts.js";
+import { attach, attachAgain, attachedTo, composed, detach, detachAll } from "../state/attaching.js";
+import { draftOf, inserted, keepDraft } from "../state/drafts.js";
 import { enterSends } from "../state/prefs.js";
 import { tellGroup } from "../state/group.js";
 import { isStory, writeForMe, writing } from "../state/story.js";
@@ -20,11 +21,25 @@ export function Composer({ chatId, disabled = false }) {
   const write = (/** @type {string} */ value) => (setText(value), keepDraft(chatId, value));
   const submit = async () => {
     const said = text.trim();
-    if (!said || busy.value || disabled) return;
+    const list = attachedTo(chatId);
+    if (!(said || list.length) || busy.value || disabled) return;
     write("");
-    if (!(await tellGroup(said))) write(said);
+    detachAll(chatId);
+    if (await tellGroup(composed(said, list))) return;
+    write(said);
+    attachAgain(chatId, list);
+  };
+  const pasted = (/** @type {ClipboardEvent} */ event) => {
+    const files = [...(event.clipboardData?.files ?? [])];
+    if (!files.length) return;
+    event.preventDefault();
+    attach(files);
   };
   useLayoutEffect(() => fitHeight(area.current), [text]);
+  useLayoutEffect(() => {
+    const { chatId: id, text: put, n } = inserted.value;
+    if (n && id === chatId && put) write(text ? `${text} ${put}` : put);
+  }, [inserted.value.n]);
   useLayoutEffect(() => {
     if (matchMedia("(hover: hover)").matches) area.current.focus();
   }, []);
@@ -39,7 +54,10 @@ export function Composer({ chatId, disabled = false }) {
     }
   };
   const forMe = async () => write((await writeForMe()) || text);
-  return html`<form class="composer" onSubmit=${(/** @type {Event} */ event) => (event.preventDefault(), submit())}>
+  const list = attachedTo(chatId);
+  return html`${list.length > 0 && html`<ul class="attached" aria-label=${t("web.attach.label")}>${list.map((one) => html`<${Chip} key=${one} one=${one} off=${() => detach(chatId, one)} />`)}</ul>`}
+  <form class="composer" onSubmit=${(/** @type {Event} */ event) => (event.preventDefault(), submit())}>
+    <${AttachButton} disabled=${disabled} />
     <textarea
       ref=${area}
       id="composer"
@@ -51,12 +69,33 @@ export function Composer({ chatId, disabled = false }) {
       value=${text}
       onInput=${(/** @type {any} */ event) => write(event.target.value)}
       onKeyDown=${keyDown}
+      onPaste=${pasted}
     ></textarea>
-    ${!text && !busy.value && isStory(chat.value) && html`<${IconButton} icon="edit" label=${t(writing.value ? "web.composer.writing_for_me" : "web.composer.write_for_me")} disabled=${writing.value || disabled} onClick=${forMe} />`}
-    ${busy.value ? html`<${StopButton} />` : html`<button type="submit" class="round-button" aria-label=${t("web.composer.send")} title=${t("web.composer.send")} disabled=${!text.trim() || disabled}>
+    ${!text && !busy.value && (isStory(chat.value) || page.value.total > 0) && html`<${IconButton} icon="edit" label=${t(writing.value ? "web.composer.writing_for_me" : "web.composer.write_for_me")} disabled=${writing.value || disabled} onClick=${forMe} />`}
+    ${busy.value ? html`<${StopButton} />` : html`<button type="submit" class="round-button" aria-label=${t("web.composer.send")} title=${t("web.composer.send")} disabled=${!(text.trim() || list.length) || disabled}>
       <${Icon} name="send" />
     </button>`}
   </form>`;
+}
+
+/** @param {{disabled: boolean}} props */
+function AttachButton({ disabled }) {
+  const input = useRef(/** @type {any} */ (null));
+  const picked = (/** @type {any} */ event) => {
+    attach([...event.target.files]);
+    event.target.value = "";
+  };
+  return html`<${IconButton} icon="clip" label=${t("web.attach.open")} disabled=${disabled} onClick=${() => input.current.click()} />
+    <input ref=${input} type="file" hidden multiple onChange=${picked} />`;
+}
+
+/** @param {{one: import("../state/attaching.js").Attached, off: () => void}} props */
+function Chip({ one, off }) {
+  return html`<li>
+    ${one.kind === "picture" ? html`<img src=${one.address} alt="" />` : html`<${Icon} name="memory" />`}
+    <span>${one.name}</span>
+    <${IconButton} icon="close" label=${t("web.attach.remove", { name: one.name })} onClick=${off} />
+  </li>`;
 }
 
 function StopButton() {

@@ -29,7 +29,10 @@ function Block({ text, class: name }) {
   const element = useRef(/** @type {HTMLElement | null} */ (null));
   const markup = renderMarkdown(text);
   const label = t("web.message.copy_code");
-  useLayoutEffect(() => addCopyButtons(/** @type {HTMLElement} */ (element.current), label), [markup, label]);
+  useLayoutEffect(() => {
+    addCopyButtons(/** @type {HTMLElement} */ (element.current), label);
+    if (markup.includes('class="formula')) setFormulas(/** @type {HTMLElement} */ (element.current));
+  }, [markup, label]);
   return html`<div
     ref=${element}
     class=${name}
@@ -37,6 +40,9 @@ function Block({ text, class: name }) {
     dangerouslySetInnerHTML=${{ __html: markup }}
   ></div>`;
 }
+
+/** The library comes with the first formula; without it the TeX stays readable. @param {HTMLElement} element */
+const setFormulas = (element) => import("./chat/formulas.js").then(({ set }) => set(element), () => null);
 
 /** @param {HTMLElement} element @param {string} label */
 function addCopyButtons(element, label) {

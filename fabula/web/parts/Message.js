@@ -4,14 +4,17 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { branchHere, chat, deleteMessage, editing } from "../state/chat.js";
 import { t } from "../texts.js";
 import { Actions, copy, LiveSwipes, startEdit, swipe } from "./Actions.js";
+import { translationsOf } from "../state/translations.js";
 import { busy } from "../state/turn.js";
 import { Beside } from "./Beside.js";
 import { Editor } from "./Editor.js";
 import { Facts, noticesOf } from "./Facts.js";
 import { html } from "./html.js";
+import { Icon } from "./Icon.js";
 import { LiveMarkdown, Markdown } from "./Markdown.js";
 import { LiveStatus } from "./LiveStatus.js";
 import { Thinking } from "./Thinking.js";
+import { Translation } from "./Translation.js";
 
 /** @import { Message as MessageOf } from "../types.d.ts" */
 /** @import { Live } from "../state/turn.js" */
@@ -53,7 +56,7 @@ export function Message({ message, live, last, place, total }) {
   const isEdited = editing.value?.id === message.id;
   return html`<article
     ref=${element}
-    class=${`message message-${message.role}`}
+    class=${`message message-${message.role} ${message.left_out ? "message-left-out" : ""}`}
     data-id=${message.id}
     tabindex="0"
     aria-label=${t("web.message.label", { name, place })}
@@ -61,10 +64,11 @@ export function Message({ message, live, last, place, total }) {
     aria-setsize=${total}
     onKeyDown=${(/** @type {KeyboardEvent} */ event) => keyDown(event, message)}
   >
-    <div class="message-name"><${Beside} message=${message} name=${name} /></div>
+    <div class="message-name"><${Beside} message=${message} name=${name} />${message.checkpoint && html`<span class="message-mark"><${Icon} name="flag" />${message.checkpoint}</span>`}${message.left_out && html`<span class="message-mark">${t("web.message.is_left_out")}</span>`}</div>
     ${live && html`<${LiveStatus} live=${live} />`}
     <${Thinking} key=${message.id} live=${live} message=${message} />
     ${isEdited ? html`<${Editor} message=${message} />` : live ? html`<${LiveMarkdown} key=${live.messageId} text=${live.text} />` : html`<${Markdown} text=${message.shown ?? message.text} />`}
+    ${!live && !isEdited && translationsOf(message).map((one) => html`<${Translation} key=${one.language} one=${one} />`)}
     <footer class="message-foot">
       ${live && html`<${LiveSwipes} />`}
       ${!live && near && !isEdited && html`<${Actions} message=${message} last=${last} />`}
@@ -94,7 +98,7 @@ const VERBS = {
   e: startEdit,
   c: copy,
   b: branchHere,
-  Delete: deleteMessage,
+  Delete: (message) => deleteMessage(message),
 };
 
 /** @param {Element | null} element */

@@ -30,6 +30,13 @@ function keepAnchor(scroller, anchor) {
   if (element) scroller.scrollTop += element.getBoundingClientRect().top - anchor.top;
 }
 
+/** The message in the middle of the screen, with the focus. @param {HTMLElement} scroller @param {string} id */
+function toMessage(scroller, id) {
+  const element = /** @type {HTMLElement | null} */ (scroller.querySelector(`[data-id="${CSS.escape(id)}"]`));
+  element?.scrollIntoView({ block: "center" });
+  element?.focus({ preventScroll: true });
+}
+
 /** @param {HTMLElement} scroller */
 const isAtBottom = (scroller) => scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < BOTTOM_PX;
 
@@ -71,6 +78,7 @@ export function MessageList({ children }) {
     follows.current = wish.value.to === "end";
     if (wish.value.to === "end") toBottom();
     else if (wish.value.to === "start") scroller.current.scrollTop = 0;
+    else toMessage(scroller.current, wish.value.to);
     moved();
   }, [wish.value]);
 

@@ -6,6 +6,7 @@ import { chat } from "../state/chat.js";
 import { everyone, isStory, loadChoices, lorebooks, personas, setStory, story, templates } from "../state/story.js";
 import { busy, speak } from "../state/turn.js";
 import { t } from "../texts.js";
+import { Packs } from "./chat/Packs.js";
 import { html } from "./html.js";
 
 /** @import { Group, Story } from "../types.d.ts" */
@@ -16,12 +17,14 @@ const ORDERS = ["natural", "list", "manual", "pooled"];
 export function StoryPanel() {
   const now = story.value;
   useEffect(() => void loadChoices(), []);
-  if (!now || !isStory(chat.value)) return null;
+  if (!now || !isStory(chat.value)) return html`<${Packs} />`;
   return html`<details class="story-panel" open>
     <summary><h3>${t("web.story.title")}</h3></summary>
+    <${Packs} />
     <${Persona} now=${now} />
     <${Books} now=${now} />
     <${NoteFields} now=${now} />
+    <${Beginning} now=${now} />
     <${Layout} now=${now} />
     <${Cast} now=${now} />
   </details>`;
@@ -42,12 +45,12 @@ function Persona({ now }) {
 /** @param {{now: Story}} props */
 function Books({ now }) {
   const list = lorebooks.value ?? [];
-  const toggle = (/** @type {string} */ id) => setStory({ lorebooks: now.lorebooks.includes(id) ? now.lorebooks.filter((other) => other !== id) : [...now.lorebooks, id] });
+  const choose = (/** @type {string} */ id, /** @type {boolean} */ on) => setStory(({ lorebooks }) => ({ lorebooks: [...lorebooks.filter((other) => other !== id), ...(on ? [id] : [])] }));
   return html`<fieldset class="panel-choice">
     <legend class="label">${t("web.story.lorebooks")}</legend>
     ${list.map(
       (book) => html`<label class="check" key=${book.id}>
-        <input type="checkbox" checked=${book.links.everywhere || now.lorebooks.includes(book.id)} disabled=${book.links.everywhere} onChange=${() => toggle(book.id)} />
+        <input type="checkbox" checked=${book.links.everywhere || now.lorebooks.includes(book.id)} disabled=${book.links.everywhere} onChange=${(/** @type {any} */ event) => choose(book.id, event.target.checked)} />
         <span>${book.name}</span>${book.links.everywhere && html`<small class="quiet">${t("web.lore.everywhere")}</small>`}
       </label>`,
     )}
@@ -72,6 +75,15 @@ function NoteFields({ now }) {
       <label>${t("web.story.note_every")}<input class="field" type="number" min="0" max="10000" required value=${note.interval} onChange=${save("interval")} /></label>
     </div>
     <small class="quiet">${t("web.story.note_about")}</small>`;
+}
+
+/** What a reply has to begin with, and the scenario. @param {{now: Story}} props */
+function Beginning({ now }) {
+  const save = (/** @type {"starts_reply_with" | "scenario"} */ name) => (/** @type {any} */ event) => event.target.value !== now[name] && setStory({ [name]: event.target.value });
+  return html`<label class="block"><span class="label">${t("web.story.starts_reply_with")}</span>
+      <input class="field" key=${now.chat} defaultValue=${now.starts_reply_with} placeholder=${t("web.story.starts_placeholder")} onChange=${save("starts_reply_with")} /></label>
+    <label class="block"><span class="label">${t("web.story.scenario")}</span>
+      <textarea class="field" rows="2" key=${now.chat} defaultValue=${now.scenario} placeholder=${t("web.story.scenario_placeholder")} onChange=${save("scenario")}></textarea></label>`;
 }
 
 /** @param {{now: Story}} props */
@@ -111,14 +123,14 @@ function Cast({ now }) {
   const group = now.group ?? alone();
   const here = group.members.map((member) => member.character_id);
   const others = everyone.value.filter((one) => !here.includes(one.id));
-  const save = (/** @type {Partial<Group>} */ values) => setStory({ group: { ...group, ...values } });
   const add = (/** @type {any} */ event) => {
-    if (event.target.value) save({ members: [...group.members, { character_id: event.target.value, muted: false }] });
+    const id = event.target.value;
+    if (id) setGroup(({ members }) => ({ members: [...without(members, id), { character_id: id, muted: false }] }));
     event.target.value = "";
   };
   return html`<fieldset class="panel-choice">
     <legend class="label">${t("web.story.group")}</legend>
-    ${now.group && html`<${Members} group=${group} save=${save} />`}
+    ${now.group && html`<${Members} group=${group} />`}
     <select class="field" aria-label=${t("web.story.group_add")} onChange=${add}>
       <option value="">${t("web.story.group_add")}</option>
       ${others.map((one) => html`<option key=${one.id} value=${one.id}>${one.name}</option>`)}
@@ -126,29 +138,36 @@ function Cast({ now }) {
   </fieldset>`;
 }
 
+/** Other values of the group as it then is. @param {(group: Group) => Partial<Group>} values */
+const setGroup = (values) => setStory(({ group }) => ({ group: { ...(group ?? alone()), ...values(group ?? alone()) } }));
+
+/** @param {Group["members"]} members @param {string} id */
+const without = (members, id) => members.filter((one) => one.character_id !== id);
+
 /** The chat as it is before somebody joins. @returns {Group} */
 const alone = () => ({ members: [{ character_id: chat.value?.character_id ?? "", muted: false }], order: 0, join: 0, auto_s: 0 });
 
-/** @param {{group: Group, save: (values: Partial<Group>) => void}} props */
-function Members({ group, save }) {
+/** @param {{group: Group}} props */
+function Members({ group }) {
   const nameOf = (/** @type {string} */ id) => everyone.value.find((one) => one.id === id)?.name ?? "…";
-  const mute = (/** @type {string} */ id) => save({ members: group.members.map((one) => (one.character_id === id ? { ...one, muted: !one.muted } : one)) });
-  const leave = (/** @type {string} */ id) => save({ members: group.members.filter((one) => one.character_id !== id) });
+  const mute = (/** @type {string} */ id, /** @type {boolean} */ muted) =>
+    setGroup(({ members }) => ({ members: members.map((one) => (one.character_id === id ? { ...one, muted } : one)) }));
+  const leave = (/** @type {string} */ id) => setGroup(({ members }) => ({ members: without(members, id) }));
   return html`<ul class="story-cast">
       ${group.members.map(
         ({ character_id: id, muted }) => html`<li key=${id}>
           <span>${nameOf(id)}</span>
-          <label class="check"><input type="checkbox" checked=${muted} onChange=${() => mute(id)} /><span>${t("web.story.muted")}</span></label>
+          <label class="check"><input type="checkbox" checked=${muted} onChange=${(/** @type {any} */ event) => mute(id, event.target.checked)} /><span>${t("web.story.muted")}</span></label>
           <button type="button" class="link-button" disabled=${busy.value} onClick=${() => speak(id)}>${t("web.story.speak")}</button>
           <button type="button" class="link-button" disabled=${group.members.length < 2} onClick=${() => leave(id)}>${t("web.story.leave")}</button>
         </li>`,
       )}
     </ul>
     <label class="block"><span class="label">${t("web.story.order")}</span>
-      <select class="field" value=${String(group.order)} onChange=${(/** @type {any} */ event) => save({ order: Number(event.target.value) })}>
+      <select class="field" value=${String(group.order)} onChange=${(/** @type {any} */ event) => setGroup(() => ({ order: Number(event.target.value) }))}>
         ${ORDERS.map((name, order) => html`<option key=${name} value=${String(order)}>${t(`web.story.order_${name}`)}</option>`)}
       </select></label>
     <label class="block"><span class="label">${t("web.story.auto")}</span>
-      <input class="field" type="number" min="0" max="3600" required value=${group.auto_s} onChange=${(/** @type {any} */ event) => event.target.reportValidity() && save({ auto_s: Number(event.target.value) })} />
+      <input class="field" type="number" min="0" max="3600" required value=${group.auto_s} onChange=${(/** @type {any} */ event) => event.target.reportValidity() && setGroup(() => ({ auto_s: Number(event.target.value) }))} />
       <small class="quiet">${t("web.story.auto_about")}</small></label>`;
 }

@@ -2,6 +2,7 @@
 // @ts-check
 import DOMPurify from "dompurify";
 import { Marked } from "marked";
+import { addressOf } from "../api.js";
 
 const TAGS =
   "a abbr b blockquote br cite code dd del details div dl dt em h1 h2 h3 h4 h5 h6 hr i img ins kbd li mark ol p pre q rp rt ruby s " +
@@ -9,11 +10,19 @@ const TAGS =
 const ATTRIBUTES = "align alt class colspan href lang open rowspan src start title";
 const CACHED = 400;
 
+const ATTACHED = /^attachment:([0-9a-f]{64}\.(?:png|jpg|gif|bmp))$/;
+
+/** What a person attached lies in the studio. @param {string} address */
+const resolved = (address) => address.replace(ATTACHED, (_, name) => addressOf(`/chats/attachments/${name}`));
+
 /** @param {string} text */
 const escape = (text) => text.replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`);
 
 /** An image that comes with the text or from the studio; others would tell their host that the text was read. @param {string} address */
-const isLocal = (address) => /^data:image\//i.test(address) || /^\/(?!\/)/.test(address);
+const isLocal = (address) => /^data:image\//i.test(address) || (address.startsWith("/") && isOurs(address));
+
+/** Browsers read "/\\host" and "/⇥/host" as another host, too. @param {string} address */
+const isOurs = (address) => URL.canParse(address, location.href) && new URL(address, location.href).origin === location.origin;
 
 const UNSEEN = /<(script|style|iframe|object|template|noscript|svg|math)\b[^]*?(<\/\1\s*>|$)|<!--[^]*?(-->|$)/gi;
 const ANY_TAG = /(<\/?[a-z][^<>]*>)/i;
@@ -40,15 +49,33 @@ marked.use({
     checkbox: (/** @type {any} */ { checked }) => (checked ? "☑ " : "☐ "),
     image(/** @type {any} */ { href, title, text }) {
       const about = title ? ` title="${escape(title)}"` : "";
-      if (isLocal(href)) return `<img src="${escape(href)}" alt="${escape(text)}"${about}>`;
+      const place = resolved(href);
+      if (isLocal(place)) return `<img src="${escape(place)}" alt="${escape(text)}"${about}>`;
       return `<a href="${escape(href)}"${about}>${escape(text || href)}</a>`;
     },
   },
 });
 
+// TeX between dollars or backslashed brackets is kept from Markdown, and shown as it is until `formulas` sets it.
+const INLINE = /^\$(?![\s$])((?:\\.|[^\\$\n])+?)(?<!\s)\$(?!\d)|^\\\(([^]+?)\\\)/;
+const BLOCK = /^(?:\$\$([^]+?)\$\$|\\\[([^]+?)\\\])[ \t]*(?:\n|$)/;
+
+/** @param {string} name @param {"inline" | "block"} level @param {RegExp} rule @param {RegExp} start */
+const formula = (name, level, rule, start) => ({
+  name,
+  level,
+  start: (/** @type {string} */ source) => source.match(start)?.index,
+  tokenizer(/** @type {string} */ source) {
+    const found = rule.exec(source);
+    return found ? { type: name, raw: found[0], text: (found[1] ?? found[2]).trim() } : undefined;
+  },
+  renderer: (/** @type {any} */ { text }) => (level === "block" ? `<p><code class="formula-block">${escape(text)}</code></p>` : `<code class="formula">${escape(text)}</code>`),
+});
+marked.use({ extensions: [formula("formulaBlock", "block", BLOCK, /\$\$|\\\[/), formula("formula", "inline", INLINE, /\$|\\\(/)] });
+
 const purify = DOMPurify(window);
 purify.addHook("uponSanitizeAttribute", (_, attribute) => {
-  if (attribute.attrName === "class" && !/^language-[\w+#.-]+$/.test(attribute.attrValue)) attribute.keepAttr = false;
+  if (attribute.attrName === "class" && !/^(language-[\w+#.-]+|formula(-block)?)$/.test(attribute.attrValue)) attribute.keepAttr = false;
   if (attribute.attrName === "src" && !isLocal(attribute.attrValue)) attribute.keepAttr = false;
 });
 purify.addHook("afterSanitizeAttributes", (node) => {

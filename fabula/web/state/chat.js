@@ -56,16 +56,34 @@ export async function reload() {
   const id = wanted;
   if (!id) return;
   try {
-    const [now, tail] = await Promise.all([api.get(`/chats/${id}`), api.get(`/chats/${id}/messages?limit=${PAGE}`)]);
-    if (id !== wanted) return;
-    batch(() => {
-      chat.value = now;
-      page.value = { start: tail.total - tail.messages.length, messages: tail.messages, total: tail.total };
-      failure.value = null;
-    });
+    const asked = api.get(`/chats/${id}`);
+    await read(`limit=${PAGE}`, await Promise.all([asked, fetchPage("")]));
+    failure.value = null;
     if (missed) await catchUp(true);
   } catch (error) {
     if (id === wanted) failure.value = /** @type {Error} */ (error);
+  }
+}
+
+/** Show a message where it is: the path is left as it is, or goes through it, and the list moves there. @param {string} id */
+export async function goTo(id) {
+  if (!page.value.messages.some((message) => message.id === id) && !(await showAround(id))) {
+    if (!(await showMessage(id)) || !(await showAround(id))) return;
+  }
+  scrollTo(id);
+}
+
+/** The stretch of the path around a message; false where it is not on the path. @param {string} id */
+async function showAround(id) {
+  if (page.value.messages.some((message) => message.id === id)) return true;
+  const now = chat.value;
+  if (!now) return false;
+  try {
+    await read(`limit=${PAGE}&around=${id}`, [now, await fetchPage(`around=${id}`)]);
+    return true;
+  } catch (error) {
+    if (error instanceof api.ApiError && error.status === 404) return false;
+    throw error;
   }
 }
 
@@ -88,8 +106,13 @@ async function turnPage(read) {
   }
 }
 
-/** @param {string} query @returns {Promise<{messages: Message[], total: number}>} */
+/** @typedef {{messages: Message[], total: number, start: number, revision: number}} Stretch */
+
+/** @param {string} query @returns {Promise<Stretch>} */
 const fetchPage = (query) => api.get(`/chats/${wanted}/messages?limit=${PAGE}&${query}`);
+
+/** @param {Stretch} got @returns {Page} */
+const stretchOf = ({ start, messages, total }) => ({ start, messages, total });
 
 export function older() {
   const { start, messages } = page.value;
@@ -129,7 +152,7 @@ export async function toEnd() {
 
 /** Take in what a change answered. @param {Change} change */
 export async function apply(change) {
-  if (change.chat.id !== wanted) return;
+  if (change.chat.id !== wanted || isOld(change.chat)) return;
   const messages = change.message && splice(change.chat, change.message);
   if (messages) show(change.chat, { start: page.value.start, messages, total: change.chat.message_count });
   else await refresh(change.chat);
@@ -160,10 +183,26 @@ async function refresh(now) {
   const { start, messages } = page.value;
   const limit = Math.min(Math.max(messages.length, PAGE), MOUNTED);
   const inside = !atEnd.value && start + messages.length < now.message_count;
-  const got = await api.get(`/chats/${now.id}/messages?limit=${limit}${inside ? `&offset=${start}` : ""}`);
-  if (now.id !== wanted) return;
-  show(now, { start: inside ? start : got.total - got.messages.length, messages: got.messages, total: got.total });
+  const query = `limit=${limit}${inside ? `&offset=${start}` : ""}`;
+  await read(query, [now, await api.get(`/chats/${now.id}/messages?${query}`)]);
 }
+
+/**
+ * Show a chat with a stretch of its path. The two are read one after the other, and the chat may change in between:
+ * then both are read again. What has become older than what is shown meanwhile is not shown.
+ * @param {string} query
+ * @param {[Chat, Stretch]} first
+ */
+async function read(query, [now, got]) {
+  while (now.id === wanted && got.revision !== now.revision) {
+    now = await api.get(`/chats/${now.id}`);
+    got = await api.get(`/chats/${now.id}/messages?${query}`);
+  }
+  if (now.id === wanted && !isOld(now)) show(now, stretchOf(got));
+}
+
+/** @param {Chat} now */
+const isOld = (now) => chat.value?.id === now.id && now.revision < chat.value.revision;
 
 /**
  * Change the chat: one change after the other, each with the revision that the one before has brought. A refusal is
@@ -191,17 +230,14 @@ export function change(ask, take, refused = tellError) {
       return null;
     } finally {
       changes -= 1;
+      await catchUp();
     }
   });
   return queue;
 }
 
 /** @param {(revision: number, id: string) => Promise<Change>} ask */
-async function changeTree(ask) {
-  const answer = await change(ask, apply);
-  await catchUp();
-  return answer;
-}
+export const changeTree = (ask) => change(ask, apply);
 
 /** @param {() => Partial<Chat>} values asked for when it is this change's turn */
 export function changeChat(values) {
@@ -223,9 +259,9 @@ export const showMessage = (id) => changeTree((revision, chatId) => api.post(`/c
 export const undo = () => changeTree((revision, id) => api.post(`/chats/${id}/undo`, { revision }));
 export const redo = () => changeTree((revision, id) => api.post(`/chats/${id}/redo`, { revision }));
 
-/** @param {Message} message */
-export async function deleteMessage(message) {
-  const done = await changeTree((revision, id) => api.remove(`/chats/${id}/messages/${message.id}?revision=${revision}`));
+/** With all that follows, or alone. @param {Message} message @param {boolean} [alone] */
+export async function deleteMessage(message, alone = false) {
+  const done = await changeTree((revision, id) => api.remove(`/chats/${id}/messages/${message.id}?revision=${revision}${alone ? "&alone=true" : ""}`));
   if (done) tell(t("web.message.deleted"), { action: { label: t("web.undo"), run: undo } });
 }
 
@@ -251,7 +287,7 @@ export async function catchUp(announced = false) {
   if (changes || isWriting() || !now) return;
   if (!announced && heard <= now.revision) return;
   const fresh = await api.get(`/chats/${wanted}`).catch(() => null);
-  if (!fresh || fresh.id !== wanted || changes || isWriting()) return;
+  if (!fresh || fresh.id !== wanted || changes || isWriting() || isOld(fresh)) return;
   const moved = fresh.revision !== chat.value?.revision || fresh.turn_id !== chat.value?.turn_id;
   if (!moved) return;
   const told = editing.value && fresh.head_id !== chat.value?.head_id;

@@ -1,6 +1,6 @@
-// The list of chats: newest first, searched by title, renamed, deleted with a way back. Knows no view.
+// The list of chats: newest first, renamed, deleted with a way back. Knows no view.
 // @ts-check
-import { computed, signal } from "@preact/signals";
+import { signal } from "@preact/signals";
 import * as api from "../api.js";
 import { t } from "../texts.js";
 import { lastModel } from "./prefs.js";
@@ -11,19 +11,11 @@ import { tell, tellError } from "./toasts.js";
 /** @import { Chat, ListedChat } from "../types.d.ts" */
 
 const PAGE = 30;
-const SEARCH_PAGE = 200;
 
 export const chats = signal(/** @type {ListedChat[] | null} */ (null));
 export const hasMore = signal(false);
-export const search = signal("");
 export const failure = signal(/** @type {Error | null} */ (null));
 let count = PAGE; // how many the reader has asked to see
-
-export const found = computed(() => {
-  const wanted = search.value.trim().toLocaleLowerCase();
-  const all = chats.value ?? [];
-  return wanted ? all.filter((chat) => titleOf(chat).toLocaleLowerCase().includes(wanted)) : all;
-});
 
 /** @param {ListedChat | Chat} chat */
 export function titleOf(chat) {
@@ -45,18 +37,6 @@ export async function loadChats() {
 export async function loadMore() {
   count += PAGE;
   await loadChats();
-}
-
-/** A search looks through all chats, so fetch the rest of the list. @param {string} text */
-export async function searchFor(text) {
-  search.value = text;
-  while (text && hasMore.value && search.value === text) {
-    const last = (chats.value ?? []).at(-1);
-    const page = await api.get(`/chats?limit=${SEARCH_PAGE}&before=${last?.updated_at ?? ""}`);
-    chats.value = [...(chats.value ?? []), ...page.chats];
-    count = chats.value.length;
-    hasMore.value = page.chats.length === SEARCH_PAGE;
-  }
 }
 
 /** Start a chat with a model; an empty chat that is already there is used again. @param {string} [model] */

@@ -25,29 +25,36 @@ export async function loadPersonas() {
   await api.get("/personas").then((got) => (personas.value = got.personas), tellError);
 }
 
+export async function loadEveryone() {
+  await api.get("/characters?limit=500").then((got) => (everyone.value = got.characters), tellError);
+}
+
 /** All that the chat's panel chooses from. */
 export async function loadChoices() {
   const names = api.get("/templates").then((got) => {
     const ours = Object.entries(got.built_in).flatMap(([form, names]) => names.map((/** @type {string} */ name) => ({ form, name })));
     templates.value = [...got.templates, ...ours];
   }, tellError);
-  const people = api.get("/characters?limit=500").then((got) => (everyone.value = got.characters), tellError);
-  await Promise.all([loadLorebooks(), loadPersonas(), names, people]);
+  await Promise.all([loadLorebooks(), loadPersonas(), loadEveryone(), names]);
 }
 
 // The settings of the chat that is open; another window may change them.
 effect(() => {
   const now = chat.value;
-  if (!isStory(now)) story.value = null;
+  if (!isStory(now)) story.value = story.peek()?.chat === now?.id ? story.peek() : null;
   else untracked(() => read(/** @type {import("../types.d.ts").Chat} */ (now)));
 });
+
+/** The settings of a chat in which the model speaks as itself are read only where they are looked at. @param {import("../types.d.ts").Chat} now */
+export const readStory = (now) => read(now);
 
 /** @param {import("../types.d.ts").Chat} now */
 async function read(now) {
   if (story.value?.revision === now.revision && story.value?.chat === now.id) return;
   try {
     const got = await api.get(`/chats/${now.id}/story`);
-    if (chat.value?.id === now.id) story.value = { ...got, chat: now.id };
+    const known = story.value?.chat === now.id ? story.value.revision : -1;
+    if (chat.value?.id === now.id && got.revision >= known) story.value = { ...got, chat: now.id };
   } catch (error) {
     tellError(error);
   }
@@ -80,8 +87,18 @@ export async function writeForMe() {
   return chat.value?.id === id ? (answer?.text ?? "") : "";
 }
 
-/** Other values of some settings. @param {Partial<Story>} values */
+/**
+ * Other values of some settings. What is worked out from the settings as they are is a function: it is asked when the
+ * changes before it have been taken in, so that none of several in a row undoes another.
+ * @param {Partial<Story> | ((now: Story) => Partial<Story>)} values
+ */
 export function setStory(values) {
-  const ask = (/** @type {number} */ revision, /** @type {string} */ id) => api.patch(`/chats/${id}/story`, { revision, ...values });
-  return change(ask, (now) => (chat.value = now));
+  const ask = (/** @type {number} */ revision, /** @type {string} */ id) => {
+    const wanted = typeof values === "function" ? values(/** @type {Story} */ (story.value)) : values;
+    return api.patch(`/chats/${id}/story`, { revision, ...wanted });
+  };
+  return change(ask, async (now) => {
+    await read(now);
+    if (chat.value?.id === now.id) chat.value = now;
+  });
 }

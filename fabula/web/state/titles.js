@@ -2,10 +2,11 @@
 // @ts-check
 
 const TITLE_LENGTH = 60;
+const PICTURE = /!\[[^\]\n]*\]\([^)\n]*\)/g;
 
 /** The first words of a text. @param {string} text */
 export function titleFor(text) {
-  const words = text.replace(/[*_`#>]+/g, "").trim().split(/\n|(?<=[.?!。？！])\s*/)[0];
+  const words = text.replace(PICTURE, "").replace(/[*_`#>]+/g, "").trim().split(/\n|(?<=[.?!。？！])\s*/)[0];
   if (words.length <= TITLE_LENGTH) return words;
   return `${words.slice(0, TITLE_LENGTH).replace(/\s+\S*$/, "")}…`;
 }

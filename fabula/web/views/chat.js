@@ -9,23 +9,36 @@ import { Composer } from "../parts/Composer.js";
 import { ElsewhereNamed } from "../parts/Elsewhere.js";
 import { MessageList } from "../parts/MessageList.js";
 import { Trouble } from "../parts/Trouble.js";
-import { Versions } from "../parts/Versions.js";
+import { naming, translating, versionsOf, weighing } from "../parts/Actions.js";
+import { Dropping } from "../parts/chat/Dropping.js";
+import { comparing } from "../parts/chat/comparing.js";
 import { html } from "../parts/html.js";
-import { chat, close, failure, open, page } from "../state/chat.js";
+import { later } from "../parts/later.js";
+import { chat, close, failure, goTo, open, page } from "../state/chat.js";
 import { newChat } from "../state/chats.js";
 import "../state/elsewhere.js";
 import { panelOpen, sidebarOpen } from "../state/prefs.js";
+import { closeSide, side } from "../state/sides.js";
 import { models, usable } from "../state/system.js";
 import { announcement, busy, failure as turnFailure } from "../state/turn.js";
 import { t } from "../texts.js";
 
-/** @param {{id: string}} props */
-export function ChatView({ id }) {
+const nothing = () => null;
+const Side = later(() => import("../parts/chat/Side.js"), "Side", undefined, nothing);
+const Compare = later(() => import("../parts/chat/Compare.js"), "Compare", "tree.css", nothing);
+const Translating = later(() => import("../parts/chat/Translating.js"), "Translating", undefined, nothing);
+const Chances = later(() => import("../parts/chat/Chances.js"), "Chances", "chances.css", nothing);
+const QuickReplies = later(() => import("../parts/chat/QuickReplies.js"), "QuickReplies", undefined, nothing);
+const Naming = later(() => import("../parts/chat/Naming.js"), "Naming", undefined, nothing);
+const Versions = later(() => import("../parts/Versions.js"), "Versions", undefined, nothing);
+
+/** `rest` is a message to go to. @param {{id: string, rest?: string}} props */
+export function ChatView({ id, rest = "" }) {
   useEffect(() => {
-    if (id) open(id);
+    if (id) open(id).then(() => rest && goTo(rest));
     else close();
     return close;
-  }, [id]);
+  }, [id, rest]);
   const shape = ["chat-view", sidebarOpen.value === "yes" ? "with-sidebar" : "", id ? "with-chat" : "", drawerOpen.value ? "with-drawer" : ""];
   return html`<div class=${shape.join(" ")}>
     <${ChatList} />
@@ -34,10 +47,21 @@ export function ChatView({ id }) {
       ${id ? html`<${ChatHeader} /><${Body} key=${id} id=${id} />` : html`<${NoChat} />`}
     </main>
     ${id && html`<${ChatPanel} />`}
-    ${id && panelOpen.value === "yes" && html`<div class="panel-shade" onClick=${() => (panelOpen.value = "no")}></div>`}
-    <${Versions} />
+    ${id && chat.value && side.value && html`<${Side} />`}
+    ${id && (panelOpen.value === "yes" || side.value) && html`<div class="panel-shade" onClick=${closeRight}></div>`}
+    <${Dropping} />
+    ${comparing.value && html`<${Compare} />`}
+    ${weighing.value && html`<${Chances} />`}
+    ${translating.value && html`<${Translating} />`}
+    ${naming.value && html`<${Naming} />`}
+    ${versionsOf.value && html`<${Versions} />`}
     <div class="sr-only" aria-live="polite">${announcement.value}</div>
   </div>`;
+}
+
+function closeRight() {
+  panelOpen.value = "no";
+  closeSide();
 }
 
 function NoChat() {
@@ -61,6 +85,7 @@ function Body({ id }) {
     <//>
     <div class="composer-frame"><div class="composer-column">
       ${noModel && html`<p class="notice"><a href="#/">${t("web.chat.no_models")}</a></p>`}
+      <${QuickReplies} disabled=${noModel} />
       <${ElsewhereNamed} name=${chat.value.model} />
       <${Composer} chatId=${id} disabled=${noModel} />
     </div></div>

@@ -1,0 +1,108 @@
+// What the open chat remembers: facts, summaries, documents, and what would be recalled. Knows the open chat.
+// @ts-check
+import { useEffect, useState } from "preact/hooks";
+import { chat } from "../../state/chat.js";
+import { failure, forget, keepDocument, loadMemory, memory, pin, recalledFor, rewrite, setMemory, sums, sumUp } from "../../state/memory.js";
+import { usable } from "../../state/system.js";
+import { busy } from "../../state/turn.js";
+import { t } from "../../texts.js";
+import { html } from "../html.js";
+import { IconButton } from "../Icon.js";
+import { Trouble } from "../Trouble.js";
+
+/** @import { Kept, MemorySettings } from "../../state/memory.js" */
+
+export function Memory() {
+  const id = chat.value?.id;
+  useEffect(() => void loadMemory(), [id, chat.value?.revision]);
+  const now = memory.value;
+  if (failure.value && !now) return html`<${Trouble} error=${failure.value} retry=${loadMemory} />`;
+  if (!now || now.chat !== id) return html`<p class="quiet">${t("web.loading")}</p>`;
+  return html`
+    <p class="quiet">${t("web.memory.about")}</p>
+    ${now.problem && html`<p class="notice" role="status">${now.problem.message}</p>`}
+    <${Facts} key=${`f${id}`} facts=${now.facts} />
+    <${Summaries} key=${`s${id}`} summaries=${now.summaries} settings=${now.settings} writing=${now.writing} />
+    <${Documents} key=${`d${id}`} documents=${now.documents} />
+    <${Recalling} key=${`r${id}`} settings=${now.settings} embedder=${now.embedder} />
+  `;
+}
+
+/** @param {{facts: Kept[]}} props */
+function Facts({ facts }) {
+  const add = (/** @type {any} */ event) => {
+    event.preventDefault();
+    const field = event.target.elements.namedItem("fact");
+    if (field.value.trim()) pin(field.value.trim());
+    field.value = "";
+  };
+  return html`<section class="memory-part" aria-label=${t("web.memory.facts")}>
+    <h3>${t("web.memory.facts")}</h3>
+    <small class="quiet">${t("web.memory.facts_about")}</small>
+    <ul>${facts.map((fact) => html`<${Editable} key=${fact.id} one=${fact} label=${t("web.memory.fact")} />`)}</ul>
+    <form class="row" onSubmit=${add}><input class="field" name="fact" aria-label=${t("web.memory.new_fact")} placeholder=${t("web.memory.fact_placeholder")} /><button type="submit" class="button">${t("web.memory.pin")}</button></form>
+  </section>`;
+}
+
+/** @param {{one: Kept, label: string, note?: string}} props */
+function Editable({ one, label, note = "" }) {
+  const save = (/** @type {any} */ event) => event.target.value.trim() && event.target.value !== one.text && rewrite(one.id, event.target.value.trim());
+  return html`<li class="memory-one">
+    <textarea class="field" rows=${one.kind === "summary" ? 6 : 2} aria-label=${label} defaultValue=${one.text} onChange=${save}></textarea>
+    <${IconButton} icon="trash" label=${t("web.memory.forget")} onClick=${() => forget(one.id)} />
+    ${note && html`<small class="quiet">${note}</small>`}
+  </li>`;
+}
+
+/** @param {{summaries: Kept[], settings: MemorySettings, writing: boolean}} props */
+function Summaries({ summaries, settings, writing }) {
+  const runs = sums.value || writing;
+  const about = (/** @type {Kept} */ one) => [one.covers ? t("web.memory.covers", { count: one.covers }) : t("web.memory.covers_none"), one.in_force && t("web.memory.in_force"), one.edited && t("web.memory.edited")].filter(Boolean).join(" · ");
+  return html`<section class="memory-part" aria-label=${t("web.memory.summaries")}>
+    <h3>${t("web.memory.summaries")}</h3>
+    <label class="check"><input type="checkbox" checked=${settings.summary === "auto"} onChange=${(/** @type {any} */ event) => setMemory({ summary: event.target.checked ? "auto" : "off" })} /><span>${t("web.memory.auto")}</span></label>
+    <label class="memory-number"><span>${t("web.memory.words")}</span><input class="field" type="number" min="20" max="2000" required value=${settings.words} onChange=${number("words")} /></label>
+    <ul>${summaries.toReversed().map((one) => html`<${Editable} key=${one.id} one=${one} label=${t("web.memory.summary")} note=${about(one)} />`)}</ul>
+    <button type="button" class="button" disabled=${runs || busy.value || !chat.value?.message_count} onClick=${sumUp}>${t(runs ? "web.memory.sums" : "web.memory.sum_up")}</button>
+  </section>`;
+}
+
+/** @param {"words" | "recall"} name */
+const number = (name) => (/** @type {any} */ event) => event.target.reportValidity() && setMemory({ [name]: Number(event.target.value) });
+
+/** @param {{documents: Kept[]}} props */
+function Documents({ documents }) {
+  const picked = (/** @type {any} */ event) => {
+    for (const file of event.target.files) keepDocument(file);
+    event.target.value = "";
+  };
+  return html`<section class="memory-part" aria-label=${t("web.memory.documents")}>
+    <h3>${t("web.memory.documents")}</h3>
+    <small class="quiet">${t("web.memory.documents_about")}</small>
+    <ul>${documents.map((one) => html`<li key=${one.id} class="memory-one"><span>${t("web.memory.document", { name: one.name, characters: one.size })}</span><${IconButton} icon="trash" label=${t("web.memory.forget")} onClick=${() => forget(one.id)} /></li>`)}</ul>
+    <label class="button">${t("web.memory.add_document")}<input class="sr-only" type="file" accept="text/*,.md,.txt" multiple onChange=${picked} /></label>
+  </section>`;
+}
+
+/** @param {{settings: MemorySettings, embedder: null | {model: string, weak: boolean}}} props */
+function Recalling({ settings, embedder }) {
+  const [found, setFound] = useState(/** @type {{text: string, likeness: number}[] | null} */ (null));
+  const find = async (/** @type {any} */ event) => {
+    event.preventDefault();
+    const words = event.target.elements.namedItem("words").value.trim();
+    if (words) setFound(await recalledFor(words));
+  };
+  const embeds = usable.value.filter((model) => model.pooling && model.pooling !== "rank");
+  return html`<section class="memory-part" aria-label=${t("web.memory.recall")}>
+    <h3>${t("web.memory.recall")}</h3>
+    <label class="memory-number"><span>${t("web.memory.passages")}</span><input class="field" type="number" min="0" max="20" required value=${settings.recall} onChange=${number("recall")} /></label>
+    <label class="block"><span>${t("web.memory.embedder")}</span>
+      <select class="field" value=${settings.embedder} onChange=${(/** @type {any} */ event) => setMemory({ embedder: event.target.value })}>
+        <option value="">${t("web.memory.embedder_usual")}</option>${embeds.map(({ name }) => html`<option key=${name} value=${name}>${name}</option>`)}
+      </select></label>
+    ${embedder && html`<small class="quiet">${t(embedder.weak ? "web.memory.embedder_weak" : "web.memory.embedder_is", { model: embedder.model })}</small>`}
+    <form class="row" onSubmit=${find}><input class="field" name="words" aria-label=${t("web.memory.find")} placeholder=${t("web.memory.find")} /><button type="submit" class="button">${t("web.memory.look")}</button></form>
+    ${found && !found.length && html`<p class="quiet">${t("web.memory.nothing")}</p>`}
+    <ol>${(found ?? []).map((one, place) => html`<li key=${place} class="memory-passage"><small class="quiet">${t("web.memory.likeness", { share: one.likeness })}</small><p>${one.text}</p></li>`)}</ol>
+  </section>`;
+}
