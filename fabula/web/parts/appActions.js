@@ -2,7 +2,7 @@
 // Knows every room's name, no room's inside.
 // @ts-check
 import * as api from "../api.js";
-import { addressOf, ROOMS } from "../rooms.js";
+import { addressOf, PLACES } from "../rooms.js";
 import { offer, offerSearch } from "../state/actions.js";
 import { newChat, talkTo, titleOf } from "../state/chats.js";
 import { READINGS, THEMES, enterSends, personaName, reading, theme } from "../state/prefs.js";
@@ -15,7 +15,7 @@ import { when } from "./words.js";
 const FOUND = 8; // chats and characters of each search
 
 offer("rooms", () =>
-  ROOMS.map((room) => ({ id: `room ${room.name}`, words: t("web.palette.room", { room: t(room.words) }), icon: room.icon, run: () => go(addressOf(room)) })),
+  PLACES.map((room) => ({ id: `room ${room.name}`, words: t("web.palette.room", { room: t(room.words) }), icon: room.icon, run: () => go(addressOf(room)) })),
 );
 
 offer("models", () => {
