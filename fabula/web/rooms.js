@@ -28,6 +28,9 @@ export const ROOMS = [
   { name: "settings", load: () => import("./views/settings.js").then((m) => m.Settings), style: "settings.css", icon: "settings", words: "web.nav.settings", rail: true },
 ];
 
+/** Rooms to go to. What lies in a room, and opens by its ID alone, is called like it. */
+export const PLACES = ROOMS.filter(({ words }, index) => ROOMS.findIndex((room) => room.words === words) === index);
+
 /** An address that names no room leads home. @param {string} name */
 export const roomOf = (name) => ROOMS.find((room) => room.name === name) ?? ROOMS[0];
 
