@@ -21,7 +21,7 @@ export const ROOMS = [
   { name: "write", load: () => import("./views/write.js").then((m) => m.Write), style: "write.css", icon: "write", words: "web.nav.write", rail: true },
   { name: "novel", load: () => import("./views/novel.js").then((m) => m.NovelView), style: "write.css", icon: "write", words: "web.nav.write" },
   { name: "notebook", load: () => import("./views/notebook.js").then((m) => m.NotebookView), style: "write.css", icon: "write", words: "web.nav.write" },
-  { name: "lore", load: () => import("./views/lore.js").then((m) => m.Lore), style: "stories.css", icon: "lore", words: "web.nav.lore" },
+  { name: "lore", load: () => import("./views/lore.js").then((m) => m.Lore), style: ["stories.css", "lore.css", "characters.css"], icon: "lore", words: "web.nav.lore" },
   { name: "models", load: () => import("./views/models.js").then((m) => m.ModelsView), style: ["finding.css", "models.css", "lab.css"], icon: "models", words: "web.nav.models", rail: true, tab: true },
   { name: "jobs", load: () => import("./views/jobs.js").then((m) => m.JobsView), style: ["finding.css", "lab.css"], icon: "lab", words: "web.jobs.title" },
   { name: "lab", load: () => import("./views/lab.js").then((m) => m.Lab), style: ["finding.css", "lab.css"], icon: "lab", words: "web.nav.lab", rail: true },

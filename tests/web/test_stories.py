@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest_asyncio
 from acts import composer, message, said, say, until_written
 from playwright.async_api import Locator, Page, expect
-
-WORLD = {"entries": {"0": {"uid": 0, "key": ["lamp"], "content": "It burns oil.", "comment": "The lamp"}}}
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -33,37 +29,6 @@ async def ticked(box: Locator) -> None:
     """It is ticked once the studio has taken the change."""
     await box.click()
     await expect(box).to_be_checked()
-
-
-async def test_a_lorebook_is_taken_from_a_file_and_edited(lore: Page, client: Any, tmp_path: Path) -> None:
-    file = tmp_path / "Coast.json"
-    file.write_text(json.dumps(WORLD))
-    await lore.locator("input[type=file]").set_input_files(file)
-    await lore.get_by_role("link", name="Coast").click()
-    await lore.get_by_text("The lamp", exact=True).click()
-    content = lore.get_by_label("What the model is told")
-    await content.fill("It is out.")
-    await content.blur()
-    await ticked(lore.get_by_label("always told"))
-    await lore.get_by_role("button", name="New entry").click()
-    await expect(lore.get_by_text("Entry without a name")).to_be_visible()
-    await expect(lore.get_by_text("The lamp", exact=True)).to_be_visible()
-    [book] = client.get("/lorebooks")["lorebooks"]
-    entries = client.get(f"/lorebooks/{book['id']}")["entries"]
-    assert (entries[0]["content"], entries[0]["constant"], len(entries)) == ("It is out.", True, 2)
-
-
-async def test_a_persona_is_made_and_becomes_the_usual_one(lore: Page, client: Any) -> None:
-    await lore.get_by_label("Name of a new persona").fill("Ann")
-    await lore.get_by_role("button", name="New persona").click()
-    await ticked(lore.get_by_label("the usual one"))
-    description = lore.get_by_label("Description of Ann")
-    await description.fill("A sailor.")
-    async with lore.expect_response(lambda answer: answer.request.method == "PATCH"):
-        await description.blur()
-    await lore.reload()
-    await expect(lore.get_by_label("Description of Ann")).to_have_value("A sailor.")
-    await expect(lore.get_by_label("the usual one")).to_be_checked()
 
 
 async def test_the_panel_sets_what_holds_in_a_chat(lore: Page, open_page: Any, client: Any) -> None:

@@ -1,68 +1,66 @@
-// The entries of one lorebook, each a form that is saved when a field is left. Knows the fields' names in world files.
+// One lorebook: its entries at the left, the one that is looked at, and what a message would bring in. Knows no field.
 // @ts-check
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import * as api from "../api.js";
-import { newLine } from "../state/line.js";
-import { tellError } from "../state/toasts.js";
+import { signal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import { book, changeBook, entries, failure, looked, openBook } from "../state/lorebook.js";
+import { loadPersonas, personas } from "../state/story.js";
 import { t } from "../texts.js";
+import { Linked, Picker } from "./characters/Picker.js";
 import { html } from "./html.js";
-import { Icon } from "./Icon.js";
+import { EntryForm } from "./lore/EntryForm.js";
+import { EntryList } from "./lore/EntryList.js";
+import { Tester } from "./lore/Tester.js";
+import { Trouble } from "./Trouble.js";
 
-/** @import { Entry, Lorebook } from "../types.d.ts" */
+/** @import { Lorebook } from "../types.d.ts" */
 
-const POSITIONS = /** @type {const} */ ([
-  [0, "before"],
-  [1, "after"],
-  [2, "note_top"],
-  [3, "note_bottom"],
-  [4, "depth"],
-]);
+/** What is looked at on narrow screens, where there is room for one. */
+export const side = signal(/** @type {"list" | "entry" | "test"} */ ("list"));
 
 /** @param {{id: string}} props */
 export function LorebookEntries({ id }) {
-  const [book, setBook] = useState(/** @type {Lorebook | null} */ (null));
-  const path = `/lorebooks/${encodeURIComponent(id)}`;
-  const seen = useRef(0); // the revision that the next change is made to
-  const inLine = useMemo(newLine, [id]);
-  const show = (/** @type {Lorebook} */ now) => ((seen.current = now.revision), setBook(now));
-  const read = () => api.get(path).then(show, tellError);
-  /** @param {(revision: number) => Promise<Lorebook>} ask */
-  const change = (ask) => inLine(() => ask(seen.current).then(show, (error) => (tellError(error), read())));
-  useEffect(() => void read(), [id]);
-  if (!book) return html`<p class="quiet">${t("web.loading")}</p>`;
-  const add = () => change((revision) => api.post(`${path}/entries`, { revision, fields: {} }));
-  const save = (/** @type {number} */ uid, /** @type {Partial<Entry>} */ fields) => change((revision) => api.patch(`${path}/entries/${uid}`, { revision, fields }));
-  const cut = (/** @type {number} */ uid) => change((revision) => api.remove(`${path}/entries/${uid}?revision=${revision}`));
-  return html`<p><a href="#/lore">${t("web.lore.back")}</a></p>
-    <h1>${book.name}</h1>
-    <button type="button" class="button" onClick=${add}><${Icon} name="plus" />${t("web.lore.add")}</button>
-    <ul class="lore-entries">${(book.entries ?? []).map((entry) => html`<${Form} key=${entry.uid} entry=${entry} save=${save} cut=${cut} />`)}</ul>`;
+  useEffect(() => void openBook(id), [id]);
+  const now = book.value;
+  if (failure.value) return html`<main class="page" id="main"><${Back} /><${Trouble} error=${failure.value} retry=${() => openBook(id)} /></main>`;
+  if (now?.id !== id) return html`<main class="page" id="main"><${Back} /><p class="quiet">${t("web.loading")}</p></main>`;
+  const entry = entries.value.find((one) => String(one.uid) === looked.value);
+  return html`<main class="lore-page" id="main" data-side=${side.value}>
+    <header class="lore-head"><${Back} /><${Name} now=${now} /><${Where} now=${now} /></header>
+    <div class="lore-sides" role="tablist" aria-label=${t("web.lore.sides")}>
+      ${["list", "entry", "test"].map((name) => html`<button key=${name} type="button" role="tab" class="button toggle" aria-selected=${side.value === name} onClick=${() => (side.value = /** @type {any} */ (name))}>${t(`web.lore.side_${name}`)}</button>`)}
+    </div>
+    <${EntryList} open=${() => (side.value = "entry")} />
+    <section class="lore-entry-side" aria-label=${t("web.lore.side_entry")}>
+      ${entry ? html`<${EntryForm} key=${entry.uid} entry=${entry} />` : html`<p class="quiet">${t("web.lore.no_entries")}</p>`}
+    </section>
+    <${Tester} id=${id} open=${() => (side.value = "entry")} />
+  </main>`;
 }
 
-/** @param {{entry: Entry, save: (uid: number, fields: Partial<Entry>) => void, cut: (uid: number) => void}} props */
-function Form({ entry, save, cut }) {
-  const { uid } = entry;
-  const text = (/** @type {"comment" | "content"} */ name) => (/** @type {any} */ event) => event.target.value !== entry[name] && save(uid, { [name]: event.target.value });
-  const keys = (/** @type {any} */ event) => save(uid, { key: event.target.value.split(",").map((/** @type {string} */ key) => key.trim()).filter(Boolean) });
-  const number = (/** @type {"order" | "depth" | "position"} */ name) => (/** @type {any} */ event) => event.target.reportValidity() && save(uid, { [name]: Number(event.target.value) });
-  const name = entry.comment || (entry.key ?? []).join(", ") || t("web.lore.unnamed");
-  return html`<li class="lore-entry">
-    <details>
-      <summary class=${entry.disable ? "quiet" : ""}>${name}</summary>
-      <label class="block"><span class="label">${t("web.lore.comment")}</span><input class="field" defaultValue=${entry.comment ?? ""} onChange=${text("comment")} /></label>
-      <label class="block"><span class="label">${t("web.lore.keys")}</span><input class="field" defaultValue=${(entry.key ?? []).join(", ")} onChange=${keys} /><small class="quiet">${t("web.lore.keys_about")}</small></label>
-      <label class="block"><span class="label">${t("web.lore.content")}</span><textarea class="field" rows="5" defaultValue=${entry.content ?? ""} onChange=${text("content")}></textarea></label>
-      <div class="lore-fields">
-        <label class="check"><input type="checkbox" checked=${entry.constant} onChange=${() => save(uid, { constant: !entry.constant })} /><span>${t("web.lore.constant")}</span></label>
-        <label class="check"><input type="checkbox" checked=${!entry.disable} onChange=${() => save(uid, { disable: !entry.disable })} /><span>${t("web.lore.on")}</span></label>
-        <label>${t("web.lore.order")}<input class="field" type="number" required value=${entry.order ?? 100} onChange=${number("order")} /></label>
-        <label>${t("web.lore.position")}
-          <select class="field" value=${String(entry.position ?? 0)} onChange=${number("position")}>
-            ${POSITIONS.map(([value, place]) => html`<option key=${place} value=${String(value)}>${t(`web.lore.position_${place}`)}</option>`)}
-          </select></label>
-        ${entry.position === 4 && html`<label>${t("web.story.note_depth")}<input class="field" type="number" min="0" required value=${entry.depth ?? 4} onChange=${number("depth")} /></label>`}
-        <button type="button" class="button button-quiet" onClick=${() => cut(uid)}><${Icon} name="trash" />${t("web.lore.cut")}</button>
-      </div>
-    </details>
-  </li>`;
+const Back = () => html`<a class="lore-back" href="#/lore">${t("web.lore.back")}</a>`;
+
+/** @param {{now: Lorebook}} props */
+function Name({ now }) {
+  const rename = (/** @type {any} */ event) => event.target.value.trim() && event.target.value !== now.name && changeBook({ name: event.target.value.trim() });
+  return html`<h1 class="sr-only">${now.name}</h1><input class="field lore-name" maxlength="200" aria-label=${t("web.lore.book_name")} key=${now.id} defaultValue=${now.name} onChange=${rename} />`;
+}
+
+/** Where it holds: in every story, or with some characters or personas. @param {{now: Lorebook}} props */
+function Where({ now }) {
+  const { links } = now;
+  useEffect(() => void (personas.value || loadPersonas()), []);
+  const link = (/** @type {Partial<Lorebook["links"]>} */ values) => changeBook({ links: { ...links, ...values } });
+  const { everywhere, characters } = links;
+  const known = personas.value ?? [];
+  const add = (/** @type {any} */ event) => {
+    if (event.target.value) link({ personas: [...links.personas, event.target.value] });
+    event.target.value = "";
+  };
+  return html`<div class="row lore-where">
+    <label class="check"><input type="checkbox" checked=${everywhere} onChange=${() => link({ everywhere: !everywhere })} /><span>${t("web.lore.everywhere")}</span></label>
+    ${characters.map((id) => html`<${Linked} key=${id} id=${id} end=${() => link({ characters: characters.filter((other) => other !== id) })} />`)}
+    ${known.filter(({ id }) => links.personas.includes(id)).map(({ id, name }) => html`<button key=${id} type="button" class="chip" aria-label=${t("web.lore.unlink", { name })} onClick=${() => link({ personas: links.personas.filter((other) => other !== id) })}>${name} ×</button>`)}
+    <${Picker} label=${t("web.lore.link")} but=${characters} pick=${(/** @type {{id: string}} */ { id }) => link({ characters: [...characters, id] })} />
+    ${known.length > 0 && html`<select class="field" aria-label=${t("web.lore.link_persona")} onChange=${add}><option value="">${t("web.lore.link_persona")}</option>${known.filter(({ id }) => !links.personas.includes(id)).map(({ id, name }) => html`<option key=${id} value=${id}>${name}</option>`)}</select>`}
+  </div>`;
 }

@@ -1,70 +1,195 @@
-// The library of characters: searched, page by page, filled from files. Knows no view.
+// The library of characters: a list as long as it may be, of which only what is near the screen is fetched; filters,
+// chosen ones, marks with a way back. Knows no view.
 // @ts-check
-import { signal } from "@preact/signals";
+import { computed, effect, signal } from "@preact/signals";
 import * as api from "../api.js";
 import { t } from "../texts.js";
 import { tell, tellError } from "./toasts.js";
 
 /** @import { Character } from "../types.d.ts" */
+/** @typedef {{words: string, tags: string[], folder: string | null, favourite: boolean, trashed: boolean, sort: "name" | "updated" | "created"}} Filter */
 
-const PAGE = 60;
+const PAGE = 120;
+const MOST = 500; // of one request
+const SHAPE = "fabula.gallery";
+const EVERYTHING = /** @type {Filter} */ ({ words: "", tags: [], folder: null, favourite: false, trashed: false, sort: "updated" });
 
-export const characters = signal(/** @type {Character[] | null} */ (null));
-export const total = signal(0);
-export const words = signal("");
+export const filter = signal({ ...EVERYTHING });
+export const total = signal(/** @type {number | null} */ (null));
+export const pages = signal(/** @type {Map<number, Character[]>} */ (new Map()));
+export const drawers = signal(/** @type {{tags: Record<string, number>, folders: Record<string, number>}} */ ({ tags: {}, folders: {} }));
 export const failure = signal(/** @type {Error | null} */ (null));
-/** How many files of how many have been read. */
-export const importing = signal(/** @type {{done: number, total: number} | null} */ (null));
-let asked = 0; // the answer to an older question is not shown
+export const chosen = signal(/** @type {Set<string>} */ (new Set()));
+export const isFiltered = computed(() => {
+  const { words, tags, folder, favourite, trashed } = filter.value;
+  return Boolean(words || tags.length || folder !== null || favourite || trashed);
+});
 
-/** @param {number} [offset] */
-async function load(offset = 0) {
-  const question = (asked += 1);
-  const sort = words.value ? "" : "&sort=updated";
+/** Those who are asked into a new group. */
+export const grouping = signal(/** @type {string[] | null} */ (null));
+/** "grid" or "list", as this browser likes it. */
+export const shape = signal(localStorage.getItem(SHAPE) ?? "grid");
+effect(() => localStorage.setItem(SHAPE, shape.value));
+
+let question = 0; // the answer to an older question is not shown
+const asked = new Set(); // pages on their way
+
+/** @param {Filter} wanted @param {boolean} [sorted] */
+function queryOf({ words, tags, folder, favourite, trashed, sort }, sorted = true) {
+  const query = new URLSearchParams({ words, trashed: String(trashed) });
+  for (const tag of tags) query.append("tag", tag);
+  if (folder !== null) query.set("folder", folder);
+  if (favourite) query.set("favourite", "true");
+  if (sorted) query.set("sort", sort);
+  return query;
+}
+
+/** The character at a place of the list, once it is here. @param {number} place */
+export const at = (place) => pages.value.get(Math.floor(place / PAGE))?.[place % PAGE];
+
+/** Fetches what the places from `first` to before `last` need. @param {number} first @param {number} last */
+export function need(first, last) {
+  for (let page = Math.floor(first / PAGE); page * PAGE < last; page += 1) {
+    if (!pages.value.has(page) && !asked.has(page)) fetchPage(page);
+  }
+}
+
+/** @param {number} page */
+async function fetchPage(page) {
+  const mine = question;
+  asked.add(page);
   try {
-    const page = await api.get(`/characters?limit=${PAGE}&offset=${offset}&words=${encodeURIComponent(words.value)}${sort}`);
-    if (question !== asked) return;
-    characters.value = offset ? [...(characters.value ?? []), ...page.characters] : page.characters;
-    total.value = page.total;
+    const got = await api.get(`/characters?${queryOf(filter.value)}&limit=${PAGE}&offset=${page * PAGE}`);
+    if (mine !== question) return;
+    pages.value = new Map(pages.value).set(page, got.characters);
+    total.value = got.total;
     failure.value = null;
   } catch (error) {
-    if (question === asked) failure.value = /** @type {Error} */ (error);
+    if (mine === question) failure.value = /** @type {Error} */ (error);
+  } finally {
+    if (mine === question) asked.delete(page);
   }
 }
 
-export const loadCharacters = () => load();
-export const loadMore = () => load(characters.value?.length ?? 0);
-
-/** @param {string} text */
-export function searchFor(text) {
-  words.value = text;
-  return load();
+/** From the beginning; what is shown stays until the answer is there. */
+export async function loadCharacters() {
+  const mine = (question += 1);
+  asked.clear();
+  const wanted = queryOf(filter.value);
+  try {
+    const got = await api.get(`/characters?${wanted}&limit=${PAGE}`);
+    if (mine !== question) return;
+    pages.value = new Map([[0, got.characters]]);
+    total.value = got.total;
+    failure.value = null;
+  } catch (error) {
+    if (mine === question) failure.value = /** @type {Error} */ (error);
+  }
 }
 
-/** Take characters from files; each that cannot be read is told. @param {File[]} files */
-export async function takeFiles(files) {
-  const names = [];
-  for (const [done, file] of files.entries()) {
-    importing.value = { done, total: files.length };
-    try {
-      names.push((await api.upload(`/characters/import?name=${encodeURIComponent(file.name)}`, file)).name);
-    } catch (error) {
-      tellError(error);
+export const loadDrawers = () => api.get("/characters/tags").then((got) => (drawers.value = got), tellError);
+
+/** @param {Partial<Filter>} values */
+export function show(values) {
+  filter.value = { ...filter.value, ...values };
+  chosen.value = new Set();
+  return loadCharacters();
+}
+
+export const showAll = () => show({ ...EVERYTHING, sort: filter.value.sort });
+
+// ── chosen ──────────────────────────────────────────────────────────────────────────────────────────
+
+/** @param {string[]} ids @param {boolean} on */
+export function choose(ids, on) {
+  const next = new Set(chosen.value);
+  for (const id of ids) if (on) next.add(id);
+    else next.delete(id);
+  chosen.value = next;
+}
+
+export const chooseNone = () => (chosen.value = new Set());
+
+export async function chooseAll() {
+  const query = queryOf(filter.value, false);
+  await api.get(`/characters/ids?${query}`).then((got) => (chosen.value = new Set(got.ids)), tellError);
+}
+
+/** Characters by id: those on the screen are known, the others of the list are fetched. @param {Set<string>} ids @returns {Promise<Character[]>} */
+async function rowsOf(ids) {
+  const known = new Map([...pages.value.values()].flat().map((one) => [one.id, one]));
+  if ([...ids].some((id) => !known.has(id))) {
+    for (let offset = 0; offset < (total.value ?? 0); offset += MOST) {
+      const got = await api.get(`/characters?${queryOf(filter.value)}&limit=${MOST}&offset=${offset}`);
+      for (const one of got.characters) known.set(one.id, one);
     }
   }
-  importing.value = null;
-  if (names.length === 1) tell(t("web.characters.imported", { name: names[0] }));
-  if (names.length > 1) tell(t("web.characters.imported_many", { count: names.length }));
-  words.value = "";
-  await load();
+  return [...ids].flatMap((id) => known.get(id) ?? []);
 }
 
-/** Into the trash, with a way back. @param {Character} character */
-export async function removeCharacter({ id, name }) {
-  const mark = (/** @type {boolean} */ trashed) => api.post("/characters/mark", { ids: [id], trashed }).then(loadCharacters, tellError);
-  await mark(true);
-  tell(t("web.characters.deleted", { name }), { action: { label: t("web.undo"), run: () => mark(false) } });
+// ── marks ───────────────────────────────────────────────────────────────────────────────────────────
+
+/** @typedef {{folder?: string, favourite?: boolean, trashed?: boolean, add_tags?: string[], remove_tags?: string[]}} Marks */
+
+/** @param {string[]} ids @param {Marks} marks */
+const mark = (ids, marks) => (ids.length ? api.post("/characters/mark", { ids, ...marks }) : Promise.resolve());
+
+const refresh = () => Promise.all([loadCharacters(), loadDrawers()]);
+
+/** What takes marks back, for those that they changed. @param {Character[]} rows @param {Marks} marks @returns {[string[], Marks][]} */
+function undoing(rows, { folder, favourite, trashed, add_tags = [], remove_tags = [] }) {
+  const back = /** @type {[string[], Marks][]} */ ([]);
+  const idsOf = (/** @type {(one: Character) => boolean} */ fits) => rows.filter(fits).map(({ id }) => id);
+  if (folder !== undefined) for (const before of new Set(rows.map((one) => one.folder))) back.push([idsOf((one) => one.folder === before), { folder: before }]);
+  if (favourite !== undefined) back.push([idsOf((one) => one.favourite !== favourite), { favourite: !favourite }]);
+  if (trashed !== undefined) back.push([idsOf(() => true), { trashed: !trashed }]);
+  for (const tag of add_tags) back.push([idsOf((one) => !one.tags.includes(tag)), { remove_tags: [tag] }]);
+  for (const tag of remove_tags) back.push([idsOf((one) => one.tags.includes(tag)), { add_tags: [tag] }]);
+  return back;
 }
 
-/** @param {Character} character */
-export const pictureOf = ({ id, picture }) => (picture ? api.addressOf(`/characters/${encodeURIComponent(id)}/picture?v=${picture}`) : "");
+/** Changes many, and offers the way back. @param {Set<string>} ids @param {Marks} marks @param {(count: number) => string} words */
+export async function markMany(ids, marks, words) {
+  try {
+    const rows = await rowsOf(ids);
+    await mark([...ids], marks);
+    chooseNone();
+    await refresh();
+    const back = undoing(rows, marks);
+    const run = () => Promise.all(back.map(([some, before]) => mark(some, before))).then(refresh, tellError);
+    tell(words(ids.size), { action: { label: t("web.undo"), run } });
+  } catch (error) {
+    tellError(error);
+  }
+}
+
+/** @param {Set<string>} ids @param {boolean} trashed */
+export const trash = (ids, trashed) => markMany(ids, { trashed }, (count) => t(trashed ? "web.characters.trashed" : "web.characters.restored", { count }));
+
+/** @param {Character} one */
+export async function toggleFavourite({ id, favourite }) {
+  await mark([id], { favourite: !favourite }).catch(tellError);
+  const changed = (/** @type {Character[]} */ rows) => rows.map((row) => (row.id === id ? { ...row, favourite: !favourite } : row));
+  pages.value = new Map([...pages.value].map(([page, rows]) => [page, changed(rows)]));
+}
+
+/** For good. @param {string[]} ids */
+export async function erase(ids) {
+  await api.post("/characters/erase", { ids }).catch(tellError);
+  chooseNone();
+  await refresh();
+}
+
+/** @param {string[]} ids @param {"png" | "json" | "charx"} format */
+export async function exportMany(ids, format) {
+  try {
+    await api.download("/characters/export", { ids, format }, "characters.zip");
+  } catch (error) {
+    tellError(error);
+  }
+}
+
+// ── pictures ────────────────────────────────────────────────────────────────────────────────────────
+
+/** @param {{id: string, picture: string}} one @param {number} [size] px of the longer side */
+export const pictureOf = ({ id, picture }, size = 384) => (picture ? api.addressOf(`/characters/${encodeURIComponent(id)}/thumbnail?size=${size}&v=${picture}`) : "");

@@ -1,28 +1,44 @@
-// Lorebooks and personas: take them from files, say where they hold, edit their entries. Knows no file format.
+// Lorebooks and personas: all of them, or the book that the address names. Knows no file format and no entry.
 // @ts-check
 import { useEffect, useRef, useState } from "preact/hooks";
 import * as api from "../api.js";
+import { Rooms } from "../parts/characters/Rooms.js";
 import { Icon } from "../parts/Icon.js";
+import { later } from "../parts/later.js";
 import { Menu } from "../parts/Menu.js";
-import { html } from "../parts/html.js";
-import { LorebookEntries } from "../parts/LorebookEntries.js";
 import { Personas } from "../parts/Personas.js";
+import { html } from "../parts/html.js";
+import { go } from "../state/route.js";
 import { loadLorebooks, lorebooks } from "../state/story.js";
+import { filesOf } from "../state/taking.js";
 import { tell, tellError } from "../state/toasts.js";
 import { t } from "../texts.js";
 
 /** @import { Lorebook } from "../types.d.ts" */
 
+const Book = later(() => import("../parts/LorebookEntries.js"), "LorebookEntries");
+
 /** @param {{id: string}} props */
 export function Lore({ id }) {
+  return id ? html`<${Book} key=${id} id=${id} />` : html`<${Shelf} />`;
+}
+
+function Shelf() {
   useEffect(() => void loadLorebooks(), []);
-  if (id) return html`<main class="page" id="main"><${LorebookEntries} key=${id} id=${id} /></main>`;
-  return html`<main class="page" id="main">
-    <h1>${t("web.nav.lore")}</h1>
+  const over = (/** @type {DragEvent} */ event) => event.dataTransfer?.types.includes("Files") && event.preventDefault();
+  const drop = async (/** @type {DragEvent} */ event) => {
+    if (!event.dataTransfer) return;
+    event.preventDefault();
+    for (const { file } of await filesOf(event.dataTransfer)) await take(file);
+  };
+  return html`<main class="page" id="main" onDragOver=${over} onDrop=${drop}>
+    <${Rooms} here="lore" />
     <p class="lead">${t("web.lore.about")}</p>
-    <h2>${t("web.lore.books")}</h2>
-    <${Tools} />
-    <${List} />
+    <section aria-labelledby="books-title">
+      <h2 id="books-title">${t("web.lore.books")}</h2>
+      <${Tools} />
+      <${List} />
+    </section>
     <${Personas} />
   </main>`;
 }
@@ -37,12 +53,11 @@ function Tools() {
   const make = async (/** @type {Event} */ event) => {
     event.preventDefault();
     if (!name.trim()) return;
-    await api.post("/lorebooks", { name }).then(() => setName(""), tellError);
-    await loadLorebooks();
+    await api.post("/lorebooks", { name }).then(({ id }) => go(`#/lore/${encodeURIComponent(id)}`), tellError);
   };
   return html`<form class="lore-tools" onSubmit=${make}>
     <button type="button" class="button" onClick=${() => files.current?.click()}><${Icon} name="get" />${t("web.lore.import")}</button>
-    <input ref=${files} type="file" multiple hidden accept=".json,.lorebook" onChange=${chosen} />
+    <input ref=${files} type="file" multiple hidden accept=".json,.lorebook,.png,.charx" onChange=${chosen} />
     <input class="field" maxlength="200" aria-label=${t("web.lore.name")} placeholder=${t("web.lore.name")} value=${name} onInput=${(/** @type {any} */ event) => setName(event.target.value)} />
     <button type="submit" class="button" disabled=${!name.trim()}><${Icon} name="plus" />${t("web.lore.make")}</button>
   </form>`;
@@ -69,13 +84,38 @@ function List() {
 /** @param {{book: Lorebook}} props */
 function Row({ book }) {
   const { id, name, size, revision, links } = book;
-  const change = (/** @type {Promise<any>} */ answer) => answer.catch(tellError).then(loadLorebooks);
-  const everywhere = () => change(api.patch(`/lorebooks/${id}`, { revision, links: { ...links, everywhere: !links.everywhere } }));
-  const items = [{ icon: "trash", label: t("web.lore.delete"), run: () => change(api.remove(`/lorebooks/${id}`)) }];
+  const path = `/lorebooks/${encodeURIComponent(id)}`;
+  const everywhere = () => api.patch(path, { revision, links: { ...links, everywhere: !links.everywhere } }).catch(tellError).then(loadLorebooks);
+  const items = [
+    { icon: "away", label: t("web.lore.export_world"), run: () => save(book, "world") },
+    { icon: "away", label: t("web.lore.export_v3"), run: () => save(book, "v3") },
+    { icon: "trash", label: t("web.lore.delete"), run: () => removeBook(book) },
+  ];
+  const where = [links.characters.length && t("web.lore.of_characters", { count: links.characters.length }), links.personas.length && t("web.lore.of_personas", { count: links.personas.length })];
   return html`<li class="lore-row">
     <a href=${`#/lore/${encodeURIComponent(id)}`}>${name}</a>
-    <span class="quiet">${t("web.lore.count", { count: size })}</span>
+    <span class="quiet">${[t("web.lore.count", { count: size }), ...where].filter(Boolean).join(" · ")}</span>
     <label class="check"><input type="checkbox" checked=${links.everywhere} onChange=${everywhere} /><span>${t("web.lore.everywhere")}</span></label>
     <${Menu} label=${t("web.lore.menu", { name })} items=${items}><${Icon} name="more" /><//>
   </li>`;
+}
+
+/** @param {Lorebook} book @param {"world" | "v3"} format */
+async function save(book, format) {
+  const content = await api.get(`/lorebooks/${encodeURIComponent(book.id)}/file?format=${format}`).catch(tellError);
+  if (content) api.keep(new Blob([JSON.stringify(content, null, 1)], { type: "application/json" }), `${book.name}.json`);
+}
+
+/** It can be put back: chats that name it have it again then. @param {Lorebook} book */
+async function removeBook({ id, name, links }) {
+  const path = `/lorebooks/${encodeURIComponent(id)}`;
+  try {
+    const document = await api.get(`${path}/file`);
+    await api.remove(path);
+    const run = () => api.put(path, { name, links, document }).catch(tellError).then(loadLorebooks);
+    tell(t("web.lore.deleted", { name }), { action: { label: t("web.undo"), run } });
+  } catch (error) {
+    tellError(error);
+  }
+  await loadLorebooks();
 }

@@ -1,0 +1,125 @@
+// The lorebook that is open: its entries, which of them is looked at and which are chosen, changes one after the other.
+// Knows no view.
+// @ts-check
+import { computed, signal } from "@preact/signals";
+import * as api from "../api.js";
+import { t } from "../texts.js";
+import { newLine } from "./line.js";
+import { tell, tellError } from "./toasts.js";
+
+/** @import { Entry, Lorebook } from "../types.d.ts" */
+
+export const book = signal(/** @type {Lorebook | null} */ (null));
+export const failure = signal(/** @type {Error | null} */ (null));
+/** The uid of the entry that is looked at. */
+export const looked = signal("");
+export const chosen = signal(/** @type {Set<string>} */ (new Set()));
+export const words = signal("");
+/** Raised when fields have to show what the studio says in place of what they hold. */
+export const renewed = signal(0);
+
+export const entries = computed(() => book.value?.entries ?? []);
+export const found = computed(() => {
+  const wanted = words.value.trim().toLocaleLowerCase();
+  return wanted ? entries.value.filter((entry) => textOf(entry).toLocaleLowerCase().includes(wanted)) : entries.value;
+});
+
+/** @param {Entry} entry */
+const textOf = ({ comment, key, keysecondary, content }) => [comment, ...(key ?? []), ...(keysecondary ?? []), content].join("\n");
+
+/** @param {Entry} entry */
+export const nameOf = (entry) => entry.comment || (entry.key ?? []).join(", ") || t("web.lore.unnamed");
+
+let inLine = newLine();
+const path = () => `/lorebooks/${encodeURIComponent(book.value?.id ?? "")}`;
+
+/** @param {string} id */
+export async function openBook(id) {
+  inLine = newLine();
+  book.value = null;
+  failure.value = null;
+  looked.value = "";
+  chosen.value = new Set();
+  words.value = "";
+  try {
+    book.value = await api.get(`/lorebooks/${encodeURIComponent(id)}`);
+    looked.value = String(entries.value[0]?.uid ?? "");
+  } catch (error) {
+    failure.value = /** @type {Error} */ (error);
+  }
+}
+
+/** @param {(revision: number) => Promise<Lorebook>} ask */
+function change(ask) {
+  return inLine(async () => {
+    try {
+      const after = await ask(book.value?.revision ?? 0);
+      book.value = { ...book.value, ...after };
+      return after;
+    } catch (error) {
+      tellError(error);
+      const now = await api.get(path()).catch(() => null); // somebody else changed it meanwhile: what is typed stays typed
+      if (now) book.value = now;
+      return null;
+    }
+  });
+}
+
+/** @param {Partial<Lorebook>} fields its name, or where it holds */
+export const changeBook = (fields) => change((revision) => api.patch(path(), { revision, ...fields }));
+
+/** @param {string} uid @param {Record<string, any>} fields */
+export const save = (uid, fields) => change((revision) => api.patch(`${path()}/entries/${encodeURIComponent(uid)}`, { revision, fields }));
+
+/** @param {Record<string, any>} [fields] */
+export async function add(fields = {}) {
+  const after = await change((revision) => api.post(`${path()}/entries`, { revision, fields }));
+  if (after) looked.value = String(/** @type {any} */ (after).entry);
+}
+
+/** @param {string[]} uids @param {Record<string, any>} fields */
+export const mark = (uids, fields) => change((revision) => api.post(`${path()}/mark`, { revision, uids, fields }));
+
+/** @param {string[]} uids */
+export async function cut(uids) {
+  const order = entries.value.map((entry) => String(entry.uid));
+  const gone = entries.value.filter((entry) => uids.includes(String(entry.uid)));
+  const next = entries.value[entries.value.findIndex((entry) => uids.includes(String(entry.uid))) + uids.length];
+  if (!(await change((revision) => api.post(`${path()}/mark`, { revision, uids, remove: true })))) return;
+  chosen.value = new Set();
+  if (uids.includes(looked.value)) looked.value = String((next ?? entries.value.at(-1))?.uid ?? "");
+  tell(t("web.lore.cut_done", { count: gone.length }), { action: { label: t("web.undo"), run: () => putBack(gone, order) } });
+}
+
+/** Entries that were cut come back where they stood, under new numbers. @param {Entry[]} gone @param {string[]} order */
+async function putBack(gone, order) {
+  const renamed = new Map();
+  for (const { uid, ...fields } of gone) {
+    const after = await change((revision) => api.post(`${path()}/entries`, { revision, fields }));
+    if (after) renamed.set(String(uid), String(/** @type {any} */ (after).entry));
+  }
+  await sort(order.map((uid) => renamed.get(uid) ?? uid).filter((uid) => entries.value.some((entry) => String(entry.uid) === uid)));
+}
+
+/** @param {string[]} uids */
+export const sort = (uids) => change((revision) => api.put(`${path()}/order`, { revision, uids }));
+
+/** One entry takes another place in the list. @param {string} uid @param {number} to */
+export function move(uid, to) {
+  const uids = entries.value.map((entry) => String(entry.uid)).filter((other) => other !== uid);
+  uids.splice(Math.max(0, Math.min(to, uids.length)), 0, uid);
+  return sort(uids);
+}
+
+/** @param {"comment" | "order"} by */
+export function sortBy(by) {
+  const rows = [...entries.value];
+  rows.sort(by === "order" ? (a, b) => (b.order ?? 100) - (a.order ?? 100) : (a, b) => nameOf(a).localeCompare(nameOf(b)));
+  return sort(rows.map((entry) => String(entry.uid)));
+}
+
+/** @param {Entry} entry */
+export function copy(entry) {
+  const { uid: _, ...fields } = entry;
+  return add({ ...fields, comment: t("web.card.copy_name", { name: nameOf(entry) }) });
+}
