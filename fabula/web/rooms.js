@@ -17,7 +17,7 @@
 export const ROOMS = [
   { name: "home", load: () => import("./views/home.js").then((m) => m.Home), style: "finding.css", icon: "home", words: "web.nav.home", rail: true, tab: true },
   { name: "chat", load: () => import("./views/chat.js").then((m) => m.ChatView), style: ["chat.css", "stories.css"], actions: () => import("./parts/chatActions.js"), icon: "chats", words: "web.nav.chats", rail: true, tab: true },
-  { name: "characters", load: () => import("./views/characters.js").then((m) => m.CharactersView), style: "characters.css", icon: "characters", words: "web.nav.characters", rail: true, tab: true },
+  { name: "characters", load: () => import("./views/characters.js").then((m) => m.CharactersView), style: "characters.css", actions: () => import("./parts/characterActions.js"), icon: "characters", words: "web.nav.characters", rail: true, tab: true },
   { name: "write", load: () => import("./views/write.js").then((m) => m.Write), style: "write.css", icon: "write", words: "web.nav.write", rail: true },
   { name: "novel", load: () => import("./views/novel.js").then((m) => m.NovelView), style: "write.css", icon: "write", words: "web.nav.write" },
   { name: "notebook", load: () => import("./views/notebook.js").then((m) => m.NotebookView), style: "write.css", icon: "write", words: "web.nav.write" },

@@ -3,6 +3,7 @@
 // @ts-check
 import { signal } from "@preact/signals";
 import * as api from "../api.js";
+import { t } from "../texts.js";
 import { loadChats } from "./chats.js";
 import { newLine } from "./line.js";
 import { personaName } from "./prefs.js";
@@ -145,6 +146,12 @@ export async function draw(content) {
   await save();
   const path = `/characters/${encodeURIComponent(now.id)}/picture?revision=${character.value?.revision}`;
   await inLine(() => api.lay(path, content).then((after) => (character.value = after), tellError));
+}
+
+/** A new one, open to be written. */
+export async function makeCharacter() {
+  const card = { spec: "chara_card_v3", spec_version: "3.0", data: { name: t("web.characters.unnamed") } };
+  await api.post("/characters", { card }).then(({ id }) => go(`#/characters/${encodeURIComponent(id)}`), tellError);
 }
 
 // ── chats ───────────────────────────────────────────────────────────────────────────────────────────

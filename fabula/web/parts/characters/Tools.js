@@ -1,11 +1,9 @@
 // What of the library is shown, and what can be added to it. Knows no tile.
 // @ts-check
 import { useRef } from "preact/hooks";
-import * as api from "../../api.js";
+import { makeCharacter } from "../../state/card.js";
 import { drawers, filter, shape, show } from "../../state/characters.js";
-import { go } from "../../state/route.js";
 import { named, report, takeAll } from "../../state/taking.js";
-import { tellError } from "../../state/toasts.js";
 import { t } from "../../texts.js";
 import { html } from "../html.js";
 import { Icon, IconButton } from "../Icon.js";
@@ -56,15 +54,10 @@ function Add() {
   ];
   return html`<div class="row">
     <${Menu} label=${t("web.characters.import")} items=${items} class="button"><${Icon} name="get" />${busy ? t("web.characters.importing", report.value ?? {}) : t("web.characters.import")}<//>
-    <button type="button" class="button button-main" onClick=${makeNew}><${Icon} name="plus" />${t("web.characters.new")}</button>
+    <button type="button" class="button button-main" onClick=${makeCharacter}><${Icon} name="plus" />${t("web.characters.new")}</button>
     <input ref=${files} type="file" multiple hidden aria-label=${t("web.characters.import_files")} onChange=${picked} />
     <input ref=${folder} type="file" multiple webkitdirectory hidden aria-label=${t("web.characters.import_folder")} onChange=${picked} />
   </div>`;
-}
-
-async function makeNew() {
-  const card = { spec: "chara_card_v3", spec_version: "3.0", data: { name: t("web.characters.unnamed") } };
-  await api.post("/characters", { card }).then(({ id }) => go(`#/characters/${encodeURIComponent(id)}`), tellError);
 }
 
 function Folders() {
