@@ -140,7 +140,7 @@ class Studio:
             on_change=self._models_changed,
             on_request=lambda model: self.background.used(model),
         )
-        self.heeds = workers.heeds
+        self.heeds, self.no_direct = workers.heeds, workers.no_direct
         self.measures = Measures(self.supervisor, self.shelf.all, self.shelf.load_options)
         self.at_hand = AtHand(self.supervisor, self.supervisor.running)
         self.beside = Beside(

@@ -61,6 +61,7 @@ from fabula.server.native import (
     system,
     taking,
     tokens,
+    traits,
     translating,
     tuning,
     turns,
@@ -129,7 +130,8 @@ def behind(studio: Studio) -> Behind:
         scoring,
     )
     story_rooms = (stories, novels, packs, memory, lorebooks, personas, scripts)
-    chat_rooms = (keeping, attaching, taking, sampling, why, chats, translating, tokens, turns, batches)
+    panel = (sampling, why, traits)
+    chat_rooms = (keeping, attaching, taking, *panel, chats, translating, tokens, turns, batches)
     own_rooms = (system, appearance, backups, keys, rehearsing)
     for room in (*own_rooms, *model_rooms, *chat_rooms, jobs, presets, measures, characters, *story_rooms):
         app.include_router(room.router(studio), prefix=NATIVE)

@@ -32,6 +32,10 @@ export interface Foreseen {
   tokens: { id: number; text: string; before: number; after: number }[]; choices: { before: number; after: number };
   steps: { name: string; left: number; choices: number }[];
 }
+export interface Trait { kind: "adapter" | "vector"; name: string; title: string; usual: number }
+export interface Traits {
+  model: string; traits: Trait[]; exact: string; reread_tokens: number; character: null | { name: string; traits: Record<string, any> };
+}
 export interface WhyFix { text: string; sampling: Record<string, any>; model: string; load: Record<string, any> }
 export interface WhyFinding { rule: string; weight: "likely" | "possible" | "note"; text: string; advice: string; fix: WhyFix | null }
 export interface WhyAnswer { message_id: string; rules: number; findings: WhyFinding[] }

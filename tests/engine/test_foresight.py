@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from adapter_making import changes_of, write_gguf
+from adapting import loaded
 from direct_asking import PLAIN, direct
 
 from fabula.core.model import LocalModel
@@ -70,26 +72,33 @@ async def test_what_was_read_for_it_is_not_read_again(worker: LlamaCppWorker) ->
     assert deltas[-1].prompt_tokens == len(outlook.prompt)
 
 
-async def test_the_exact_engine_tells_all_of_it(model: LocalModel, tmp_path: Path) -> None:
-    async with direct(model, tmp_path) as worker:
-        outlook = await worker.outlook(Prompt((TEXT,)), PLAIN)
-        assert len(outlook.tokens) == outlook.vocabulary
-        assert np.exp(np.asarray(outlook.logprobs)).sum() == pytest.approx(1, abs=1e-5)
-        drawn = picture(outlook, replace(PLAIN, top_k=5), 12)
-        assert drawn.tokens == 5
-        assert [step.name for step in drawn.steps] == ["top_k"]
-        assert sum(bar.after for bar in drawn.bars) == pytest.approx(1)
-        best = await worker.stream(Prompt((TEXT,)), Sampling(temperature=0, max_tokens=1)).__anext__()
-    assert best
-
-
-async def test_both_engines_see_the_same_words(
+async def test_the_exact_engine_tells_all_of_it(
     worker: LlamaCppWorker, model: LocalModel, tmp_path: Path
 ) -> None:
     served = await worker.outlook(Prompt((TEXT,)), replace(PLAIN, repetition_penalty=1.1))
     async with direct(model, tmp_path) as other:
         exact = await other.outlook(Prompt((TEXT,)), PLAIN)
-    assert served.prompt == exact.prompt
-    assert served.tokens[0] == exact.tokens[0]
+    assert len(exact.tokens) == exact.vocabulary
+    assert np.exp(np.asarray(exact.logprobs)).sum() == pytest.approx(1, abs=1e-5)
+    drawn = picture(exact, replace(PLAIN, top_k=5), 12)
+    assert drawn.tokens == 5
+    assert [step.name for step in drawn.steps] == ["top_k"]
+    assert sum(bar.after for bar in drawn.bars) == pytest.approx(1)
+    assert (served.prompt, served.tokens[0]) == (exact.prompt, exact.tokens[0])
     assert served.pieces[served.tokens[0]] == exact.pieces[exact.tokens[0]]
     assert served.offset == pytest.approx(exact.offset, abs=0.5)  # quantized weights take another path
+
+
+async def test_a_trait_changes_what_comes_next_and_back(
+    starter_model: Path, model: LocalModel, tmp_path: Path
+) -> None:
+    write_gguf(tmp_path / "one.gguf", changes_of(starter_model, ("attn_output", "ffn_down"), 1, "one"))
+    async with loaded(model, tmp_path, tmp_path / "kv", names=("one",)) as worker:
+        seen = [
+            await worker.outlook(Prompt((TEXT,)), Sampling(adapters=(("one", scale),)))
+            for scale in (0.0, 1.5, 0.0)
+        ]
+    plain, strong, again = (dict(zip(one.tokens, one.logprobs, strict=True)) for one in seen)
+    likeliest = list(plain)[:20]
+    assert max(abs(plain[token] - again[token]) for token in likeliest) < 1e-3
+    assert max(abs(plain[token] - strong.get(token, -30)) for token in likeliest) > 0.05

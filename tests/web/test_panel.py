@@ -87,9 +87,38 @@ async def test_an_adapter_is_a_slider_that_a_double_click_resets(open_page, adap
     assert adapted.now["sampling"] == {}
 
 
+async def test_a_change_says_what_it_costs_and_both_can_be_compared(open_page, adapted):
+    page = await open_page(f"#/chat/{adapted.id}")
+    await page.get_by_role("button", name="Chat settings").click()
+    await said(page, "Hello rain")
+    tokens = adapted.messages[1]["facts"]["prompt_tokens"]
+    await expect(page.get_by_text(f"A change makes the {tokens} tokens of this prompt")).to_be_visible()
+    await page.get_by_role("button", name="Compare with and without").click()
+    both = page.get_by_role("dialog", name="Side by side")
+    await both.get_by_role("button", name="Take Without traits").click()
+    await both.get_by_role("button", name="Close").last.click()
+    await expect(page.get_by_text("2/3")).to_be_visible()
+    assert adapted.messages[1]["facts"]["effective"]["adapters"] == [["rain", 0.0]]
+
+
+async def test_chats_with_a_character_begin_with_its_traits(open_page, client, adapted):
+    card = {"spec": "chara_card_v2", "spec_version": "2.0", "data": {"name": "Wren", "first_mes": "Hello."}}
+    wren = client.post("/characters", {"card": card}, 201)["id"]
+    chat = client.new_chat(model="tiny", character_id=wren, sampling={"adapters": {"rain": 0.25}})
+    page = await open_page(f"#/chat/{chat.id}")
+    await page.get_by_role("button", name="Chat settings").click()
+    await page.get_by_role("button", name="Begin every chat with Wren like this").click()
+    await expect(page.get_by_text("New chats with Wren begin with these traits.")).to_be_visible()
+    later = client.new_chat(model="tiny", character_id=wren)
+    assert later.now["sampling"] == {"adapters": {"rain": 0.25}}
+    await page.get_by_role("button", name="Begin chats with Wren without").click()
+    await expect(page.get_by_text("begin without traits")).to_be_visible()
+    assert client.new_chat(model="tiny", character_id=wren).now["sampling"] == {}
+
+
 async def test_a_model_without_adapters_has_no_sliders_for_them(page, panel):
     await expect(panel.get_by_role("slider", name="Temperature")).to_be_visible()
-    await expect(panel.get_by_role("heading", name="Adapters")).to_have_count(0)
+    await expect(panel.get_by_role("heading", name="Traits")).to_have_count(0)
 
 
 async def test_a_control_says_where_it_is_set_and_goes_back_by_a_click(page, panel, chat):

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 
 from fabula.app import Studio
+from fabula.chats import traits
 from fabula.chats.records import ChatFilter
 from fabula.server.caller import caller_of
 from fabula.server.native import bodies, keeping, shapes, story_bodies
@@ -41,6 +42,7 @@ def router(studio: Studio) -> APIRouter:
         await studio.presets.sampling(owner, body.sampling)  # refused now rather than at the first reply
         fields = body.model_dump() | {"persona": body.persona.model_dump() if body.persona else {}}
         fields["story"] = story_bodies.given(body.story)
+        fields["sampling"] = await _with_traits(studio, owner, body)
         if body.character_id or fields["story"].get("group"):
             return shapes.chat(studio, await studio.stories.begin(owner, fields))
         return shapes.chat(studio, await chats.create(owner, **{name: fields[name] for name in PLAIN}))
@@ -80,6 +82,14 @@ def router(studio: Studio) -> APIRouter:
     _tree(routes, studio)
     _messages(routes, studio)
     return routes
+
+
+async def _with_traits(studio: Studio, owner: str, body: story_bodies.NewChat) -> dict[str, Any]:
+    """What was asked for, over the traits of the character."""
+    if not body.character_id:
+        return body.sampling
+    character = await studio.characters.get(owner, body.character_id)
+    return traits.of_card(character.card.data) | body.sampling
 
 
 def _tree(routes: APIRouter, studio: Studio) -> None:

@@ -2,7 +2,8 @@
 // @ts-check
 import { changeChat, chat } from "../../state/chat.js";
 import { setSampling } from "../../state/presets.js";
-import { modelOf } from "../../state/system.js";
+import { lastModel } from "../../state/prefs.js";
+import { modelOf, models } from "../../state/system.js";
 import { t } from "../../texts.js";
 import { Adapters } from "../Adapters.js";
 import { html } from "../html.js";
@@ -13,6 +14,7 @@ export function PanelBody() {
   const now = chat.value;
   if (!now) return null;
   return html`
+    <${ModelChoice} now=${now} />
     <label class="block">
       <span class="label">${t("web.panel.system")}</span>
       <textarea class="field panel-system" key=${now.id} rows="5" placeholder=${t("web.panel.system_placeholder")} onChange=${saveSystem} defaultValue=${now.system}></textarea>
@@ -20,9 +22,27 @@ export function PanelBody() {
     </label>
     ${modelOf(now.model)?.thinks && html`<${Think} value=${now.sampling.think ?? null} />`}
     <${StoryPanel} />
-    <${Adapters} model=${now.model} sampling=${now.sampling} />
+    <${Adapters} />
     <${SamplingPanel} />
   `;
+}
+
+/** The chat's model, and which policy judges what is said. @param {{now: Chat}} props */
+function ModelChoice({ now }) {
+  const list = models.value ?? [];
+  const pick = (/** @type {any} */ event) => {
+    const model = event.target.value;
+    lastModel.value = model;
+    changeChat(() => ({ model }));
+  };
+  return html`<label class="block">
+    <span class="label">${t("web.panel.model")}</span>
+    <select class="field" value=${now.model} onChange=${pick}>
+      ${!list.some((model) => model.name === now.model) && html`<option value=${now.model}>${now.model || t("web.chat.pick_model")}</option>`}
+      ${list.map((model) => html`<option key=${model.name} value=${model.name} disabled=${Boolean(model.problem)}>${model.name}</option>`)}
+    </select>
+    <small class="quiet">${t("web.panel.guard_about")}</small>
+  </label>`;
 }
 
 /** @param {any} event */
@@ -30,6 +50,8 @@ function saveSystem(event) {
   const system = event.target.value;
   if (system !== chat.value?.system) changeChat(() => ({ system }));
 }
+
+/** @import { Chat } from "../../types.d.ts" */
 
 const THINK = /** @type {const} */ ([
   [null, "default"],
