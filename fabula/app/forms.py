@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from fabula.app import directing
 from fabula.app.shelf import require_here
 from fabula.core.errors import BadParameter
 from fabula.core.plots import Plot
@@ -95,6 +96,24 @@ def _importance() -> type:
     return Wishes
 
 
+def _learning() -> type:
+    from fabula.lab.directions.recipe import Recipe
+
+    return Recipe
+
+
+def _exporting() -> type:
+    from fabula.lab.directions.offer import Exporting
+
+    return Exporting
+
+
+def _writing() -> type:
+    from fabula.lab.directions.write import Writing
+
+    return Writing
+
+
 # ── how each begins ─────────────────────────────────────────────────────────────────────────────────
 
 
@@ -148,6 +167,11 @@ def _quantize_plots(result: Mapping[str, Any]) -> Sequence[Plot]:
     return of_quantizing(result)
 
 
+_CHOSEN: Hints = {
+    "strength": {"minimum": -4, "maximum": 4},
+    **{name: {"more": True} for name in ("scope", "keep_norms", "attention", "mlp", "embeddings")},
+    **{name: {"more": True} for name in ("layer", "first", "last", "attention_ramp", "mlp_ramp")},
+}
 _MODEL_HERE = {"widget": "model", "formats": ["gguf", "safetensors"]}
 _GGUF = {"widget": "model", "formats": ["gguf"]}
 _FILE, _MORE = {"widget": "file"}, {"more": True}
@@ -200,6 +224,35 @@ _ALL = (
             "chunks": {"minimum": 0} | _MORE,
             "threads": {"minimum": 0} | _MORE,
         },
+    ),
+    Form(
+        kind="direction",
+        room="lab",
+        asks=_learning,
+        begin=directing.learn,
+        hints={
+            "model": _MODEL_HERE,
+            "positive": {"widget": "contrast"},
+            "negative": _FILE,
+            "winsor": {"minimum": 0.5, "maximum": 1} | _MORE,
+            "limit": {"minimum": 0} | _MORE,
+            "threads": {"minimum": 0} | _MORE,
+            **dict.fromkeys(("column", "position", "template", "project", "force"), _MORE),
+        },
+    ),
+    Form(
+        kind="direction_export",
+        room="lab",
+        asks=_exporting,
+        begin=directing.export,
+        hints={"model": _MODEL_HERE, "direction": {"widget": "direction"}, "out": _FILE | _MORE, **_CHOSEN},
+    ),
+    Form(
+        kind="direction_write",
+        room="lab",
+        asks=_writing,
+        begin=directing.write,
+        hints={"model": _MODEL_HERE, "direction": {"widget": "direction"}, **_CHOSEN},
     ),
 )
 FORMS: Mapping[str, Form] = {form.kind: form for form in _ALL}

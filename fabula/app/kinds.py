@@ -79,6 +79,26 @@ def imatrix(home: Home, arguments: dict[str, Any], report: Report) -> dict[str, 
     return run(home, arguments, report)
 
 
+def direction(home: Home, arguments: dict[str, Any], report: Report) -> dict[str, Any]:
+    """Learns a direction from two sets of prompts."""
+    from fabula.lab.directions.learn import run
+
+    return run(home, arguments, report)
+
+
+def direction_export(home: Home, arguments: dict[str, Any], report: Report) -> dict[str, Any]:
+    from fabula.lab.directions.offer import run
+
+    return run(home, arguments, report)
+
+
+def direction_write(home: Home, arguments: dict[str, Any], report: Report) -> dict[str, Any]:
+    """Takes a direction out of a model's weights."""
+    from fabula.lab.directions.write import run
+
+    return run(home, arguments, report)
+
+
 KINDS: Mapping[str, Kind] = {
     "pull": pull,
     "engine": install_engine,
@@ -88,6 +108,9 @@ KINDS: Mapping[str, Kind] = {
     "speed": speed,
     "quantize": quantize,
     "imatrix": imatrix,
+    "direction": direction,
+    "direction_export": direction_export,
+    "direction_write": direction_write,
 }
 
 

@@ -34,6 +34,7 @@ VERBS = (
     "catalog",
     "quantize",
     "imatrix",
+    "direction",
     "verify",
     "rm",
     "ps",

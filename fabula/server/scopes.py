@@ -44,14 +44,15 @@ ROWS = (
         WRITE, CHAT, "/models/*/score", "/models/*/compare", "/models/*/perplexity", "/models/*/choices"
     ),
     *_native(WRITE, CHAT, "/models/*/capture"),
-    *_native(READ, CHAT, "/models", "/adapters", "/vectors", "/catalog", "/recommend"),
+    *_native(READ, CHAT, "/models", "/adapters", "/vectors", "/directions", "/catalog", "/recommend"),
     *_native(WRITE, CHAT, "/recommend"),
-    *_native(WRITE, MODELS, "/models", "/adapters", "/vectors"),
+    *_native(WRITE, MODELS, "/models", "/adapters", "/vectors", "/directions"),
     *_native(ALL, MODELS, "/downloads", "/jobs", "/search", "/fit"),
     # ── text, and what belongs to stories
     *_native(ALL, CHAT, "/generate", "/tokenize", "/detokenize", "/embed", "/rerank", "/turns/", "/presets"),
     *_native(ALL, CHAT, "/chats", "/characters", "/lorebooks", "/personas", "/scripts", "/templates"),
     *_native(ALL, CHAT, "/stories", "/batches", "/novels", "/notebooks", "/packs", "/replies"),
+    *_native(ALL, CHAT, "/take", "/sampling"),
     Row(ALL, NATIVE, ADMIN),
     # ── dialects: all that only asks is chat, what changes models is listed
     Row(READ, "/health", FREE),

@@ -94,6 +94,8 @@ def _require_new(home: Home, asked: Task) -> None:
     place = shelf.place(asked.recipe.called, anew=False)
     if place.exists() and saved.read(place).told.get("recipe_hash") != asked.recipe.hash:
         shelf.place(asked.recipe.called)
+    if not place.exists():
+        offer.require_free(home, asked.recipe.called)
 
 
 # ── doing ───────────────────────────────────────────────────────────────────────────────────────────
@@ -140,7 +142,9 @@ def learned(home: Home, asked: Task, into: Activations) -> tuple[Direction, dict
     found = [one_layer(np.asarray(rows[layer]), asked) for layer in range(into.shape[0])]
     directions = np.stack([one.direction for one in found])
     best = best_layer(found)
-    told = _told(asked, found, directions, best)
+    sides = _sides(np.asarray(rows[best]), asked)
+    shown = plots.of(found, directions, best, *sides)
+    told = _told(asked, found, directions, best) | {"plots": shown}
     arrays = {
         "direction": directions,
         "positive": np.stack([one.positive_mean for one in found]),
@@ -148,8 +152,7 @@ def learned(home: Home, asked: Task, into: Activations) -> tuple[Direction, dict
     }
     place = Shelf(home.directions).place(asked.recipe.called, anew=False)
     saved.write(place, arrays, told)
-    shown = plots.of(found, directions, best, *_sides(np.asarray(rows[best]), asked))
-    return saved.read(place), summary(place.stem, told) | {"plots": shown}
+    return saved.read(place), summary(place.stem, told)
 
 
 def one_layer(rows: NDArray[np.float32], asked: Task) -> maths.Found:
@@ -242,6 +245,7 @@ def summary(name: str, told: Mapping[str, Any]) -> dict[str, Any]:
         "recipe": told["recipe"],
         "recipe_hash": told["recipe_hash"],
         "provenance": {key: told[key] for key in ("model", "prompts", "versions")},
+        "plots": told["plots"],
     }
 
 

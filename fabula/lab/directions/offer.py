@@ -1,21 +1,67 @@
-"""What a learned direction becomes at once: an adapter and a control vector on their shelves. Knows no
-HTTP."""
+"""What a learned direction becomes at once: an adapter and a control vector on their shelves.
+
+Also the job kind `direction_export`, which makes one of them anew, or a folder for PEFT. Knows no HTTP.
+"""
 
 from __future__ import annotations
 
+import time
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 from fabula.core.errors import BadParameter
 from fabula.core.model import LocalModel
+from fabula.core.texts import phrase
 from fabula.engine.vectors import Vectors
 from fabula.lab.directions import lora
-from fabula.lab.directions.saved import Direction
-from fabula.lab.directions.use import Use, steering
+from fabula.lab.directions.saved import Direction, Shelf
+from fabula.lab.directions.use import Chosen, Use, steering
+from fabula.models.catalog import Catalog
+from fabula.models.formats.gguf import BadHeader, read_header
 from fabula.store.home import Home
 from fabula.store.job_child import Report
 
 GGUF = "gguf"
+As = Literal["adapter", "vector", "peft"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exporting(Chosen):
+    """`form` is what is made; `out` a folder of this machine for PEFT ("" = beside the direction)."""
+
+    form: As = "adapter"
+    out: str = ""
+
+
+def ready(home: Home, asked: Exporting) -> tuple[Direction, LocalModel]:
+    """All that can be refused is refused. Raises ModelNotFound, DirectionNotFound, DirectionUnfit,
+    BadParameter."""
+    if asked.form not in get_args(As):
+        raise BadParameter("form", f"{asked.form}", phrase("expected.one_of", names=", ".join(get_args(As))))
+    model = Catalog(home.models).find(asked.model)
+    direction = Shelf(home.directions).find(asked.direction)
+    direction.require_fit(model)
+    if asked.form == "adapter" and model.format != GGUF:
+        raise BadParameter("model", model.name, phrase("expected.gguf_model"))
+    asked.use.span(direction)
+    return direction, model
+
+
+def run(home: Home, arguments: dict[str, Any], report: Report) -> dict[str, Any]:
+    """Raises as `ready` does, UnknownWriter, WeightsUnusable."""
+    asked, began = Exporting.of(arguments), time.monotonic()
+    direction, model = ready(home, asked)
+    told: dict[str, Any] = {"direction": direction.name, "model": model.name, "form": asked.form}
+    if asked.form == "adapter":
+        told |= adapter(home, direction, model, asked.use, report, asked.name)
+    elif asked.form == "vector":
+        told["name"] = vector(home, direction, model, asked.use, asked.name)
+    else:
+        name = asked.name or f"{direction.name}-peft"
+        folder = Path(asked.out).expanduser() if asked.out else home.directions / name
+        told |= lora.peft(model, direction, asked.use, folder, report) | {"name": name}
+    return told | {"seconds": round(time.monotonic() - began, 1)}
 
 
 def offered(home: Home, direction: Direction, model: LocalModel, report: Report) -> dict[str, Any]:
@@ -26,11 +72,18 @@ def offered(home: Home, direction: Direction, model: LocalModel, report: Report)
     return told
 
 
+def require_free(home: Home, name: str) -> None:
+    """Raises BadParameter where something that no direction made has the name."""
+    is_vector = any(one.name == name for one in Vectors(home.vectors).list())
+    if is_vector or (home.adapters / f"{name}.gguf").exists():
+        raise BadParameter("name", name, phrase("expected.new_name"))
+
+
 def adapter(
     home: Home, direction: Direction, model: LocalModel, use: Use, report: Report, name: str = ""
 ) -> dict[str, Any]:
-    """A LoRA on the shelf of adapters, under the direction's name or another; one of that name that was made
-    of a direction is replaced. Raises BadParameter for another's name."""
+    """A LoRA on the shelf of adapters, under the direction's name or another; one that was made of a
+    direction is replaced. Raises BadParameter for another's name."""
     direction.require_fit(model)
     file = home.adapters / f"{name or direction.name}.gguf"
     _require_ours(file)
@@ -39,9 +92,6 @@ def adapter(
 
 
 def _require_ours(file: Path) -> None:
-    from fabula.core.texts import phrase
-    from fabula.models.formats.gguf import BadHeader, read_header
-
     if not file.exists():
         return
     try:
@@ -53,7 +103,7 @@ def _require_ours(file: Path) -> None:
 
 
 def vector(home: Home, direction: Direction, model: LocalModel, use: Use, name: str = "") -> str:
-    """A control vector of that name; "" where the model has no layer that can be steered."""
+    """A control vector of that name, in place of an earlier one; "" where no layer can be steered."""
     rows = {layer: [float(value) for value in row] for layer, row in steering(direction, use).items()}
     if not rows:
         return ""

@@ -7,9 +7,9 @@ over the layers that the direction was found good at.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Self, get_args
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from fabula.core.errors import BadParameter
 from fabula.core.texts import phrase
 from fabula.lab.directions import maths
 from fabula.lab.directions.ablate import Cut, Vector, seen_behind
+from fabula.lab.directions.recipe import typed
 from fabula.lab.directions.saved import Direction
 from fabula.lab.directions.writers import COMPONENTS, USUAL, Component, Writer
 
@@ -67,9 +68,6 @@ class Use:
         if not -STRONGEST <= self.strength <= STRONGEST:
             raise BadParameter("strength", f"{self.strength}", phrase("expected.range", low="-4", high="4"))
 
-    def arguments(self) -> dict[str, Any]:
-        return asdict(self)
-
     def span(self, direction: Direction) -> tuple[int, int]:
         """First and last layer. Raises BadParameter."""
         first, last = direction.band
@@ -115,18 +113,58 @@ class Use:
         return found
 
 
-def use_of(told: dict[str, Any]) -> Use:
-    """From a recipe. Raises BadParameter."""
-    from fabula.lab.directions.recipe import typed
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """A direction, a model and how the one is put to use in the other, as a person asks for it. `layer`,
+    `first` and `last` None: as the direction was found best; `layer` may lie between two. A ramp stands in
+    place of the same strength at all layers. `name` is that of what is made; "" = as Fabula chooses."""
 
-    told = dict(told)
-    for name in ("attention", "mlp"):
-        if isinstance(told.get(name), dict):
-            told[name] = Ramp(**typed(Ramp, told[name]))
-    if isinstance(told.get("targets"), (list, str)):
-        parts = told["targets"].split(",") if isinstance(told["targets"], str) else told["targets"]
-        told["targets"] = tuple(f"{part}".strip() for part in parts)
-    return Use(**typed(Use, told))
+    direction: str
+    model: str
+    name: str = ""
+    scope: Scope = "global"
+    strength: float = 1.0
+    keep_norms: bool = False
+    attention: bool = True
+    mlp: bool = True
+    embeddings: bool = False
+    layer: float | None = None
+    first: int | None = None
+    last: int | None = None
+    attention_ramp: Ramp | None = None
+    mlp_ramp: Ramp | None = None
+
+    @property
+    def use(self) -> Use:
+        """Raises BadParameter."""
+        parts: list[tuple[Component, bool]] = [
+            ("attention", self.attention),
+            ("mlp", self.mlp),
+            ("embeddings", self.embeddings),
+        ]
+        return Use(
+            scope=self.scope,
+            layer=self.layer,
+            first=self.first,
+            last=self.last,
+            strength=self.strength,
+            targets=tuple(part for part, wanted in parts if wanted),
+            keep_norms=self.keep_norms,
+            attention=self.attention_ramp,
+            mlp=self.mlp_ramp,
+        )
+
+    def arguments(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def of(cls, told: Mapping[str, Any]) -> Self:
+        """Raises BadParameter."""
+        made = dict(told)
+        for name in ("attention_ramp", "mlp_ramp"):
+            if isinstance(made.get(name), dict):
+                made[name] = Ramp(**typed(Ramp, made[name]))
+        return cls(**typed(cls, made))
 
 
 def steering(direction: Direction, use: Use) -> dict[int, Vector]:

@@ -14,7 +14,7 @@ import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +29,9 @@ from fabula.lab.directions import recipe as recipes
 from fabula.lab.directions import tensors
 from fabula.lab.directions.edit import PART, Edit, File, Ledger, left, spans
 from fabula.lab.directions.saved import Direction, Shelf
-from fabula.lab.directions.use import Ramp, Scope, Use
+from fabula.lab.directions.use import Chosen
 from fabula.lab.directions.weights import FolderWeights, GgufWeights, open_weights
-from fabula.lab.directions.writers import Component, Writer
+from fabula.lab.directions.writers import Writer
 from fabula.models.catalog import Catalog
 from fabula.models.formats.folders import FORMAT as FOLDER
 from fabula.models.formats.folders import TENSORS, files_of
@@ -55,56 +55,8 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Writing:
-    """What is written. `layer`, `first` and `last` None: as the direction was found best; `layer` may lie
-    between two. A ramp stands in place of the same strength at all layers."""
-
-    direction: str
-    model: str
-    name: str = ""
-    scope: Scope = "global"
-    strength: float = 1.0
-    keep_norms: bool = False
-    attention: bool = True
-    mlp: bool = True
-    embeddings: bool = False
-    layer: float | None = None
-    first: int | None = None
-    last: int | None = None
-    attention_ramp: Ramp | None = None
-    mlp_ramp: Ramp | None = None
-
-    @property
-    def use(self) -> Use:
-        """Raises BadParameter."""
-        parts: list[tuple[Component, bool]] = [
-            ("attention", self.attention),
-            ("mlp", self.mlp),
-            ("embeddings", self.embeddings),
-        ]
-        return Use(
-            scope=self.scope,
-            layer=self.layer,
-            first=self.first,
-            last=self.last,
-            strength=self.strength,
-            targets=tuple(part for part, wanted in parts if wanted),
-            keep_norms=self.keep_norms,
-            attention=self.attention_ramp,
-            mlp=self.mlp_ramp,
-        )
-
-    def arguments(self) -> dict[str, Any]:
-        return asdict(self)
-
-    @classmethod
-    def of(cls, told: dict[str, Any]) -> Writing:
-        """Raises BadParameter."""
-        told = dict(told)
-        for name in ("attention_ramp", "mlp_ramp"):
-            if isinstance(told.get(name), dict):
-                told[name] = Ramp(**recipes.typed(Ramp, told[name]))
-        return cls(**recipes.typed(cls, told))
+class Writing(Chosen):
+    """What is written; `name` is the new model's."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,130 @@
+"""`fabula direction export` and `write`. Knows how the work is asked for and shown, not how weights
+change."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from fabula.cli import screen
+from fabula.cli.client import segment
+from fabula.cli.jobs import follow
+from fabula.cli.mistakes import WrongUsage
+from fabula.cli.options import HomeOption, JsonOption
+from fabula.cli.quantize import place
+from fabula.cli.studio import connect
+from fabula.cli.words import say
+from fabula.core.texts import as_duration
+
+DirectionArgument = Annotated[
+    str, typer.Argument(metavar="[DIRECTION]", help=say("cli.direction.direction"), show_default=False)
+]
+ModelArgument = Annotated[
+    str, typer.Argument(metavar="[MODEL]", help=say("cli.direction.model"), show_default=False)
+]
+AsOption = Annotated[str, typer.Option("--as", metavar="FORM", help=say("cli.direction.export.as"))]
+OutOption = Annotated[
+    str, typer.Option("--out", metavar="FOLDER", help=say("cli.direction.export.out"), show_default=False)
+]
+CalledOption = Annotated[
+    str, typer.Option("--name", metavar="NAME", help=say("cli.direction.called"), show_default=False)
+]
+StrengthOption = Annotated[float, typer.Option("--strength", metavar="S", help=say("cli.direction.strength"))]
+ScopeOption = Annotated[str, typer.Option("--scope", metavar="SCOPE", help=say("cli.direction.scope"))]
+LayerOption = Annotated[
+    float | None, typer.Option("--layer", metavar="N", help=say("cli.direction.layer"), show_default=False)
+]
+LayersOption = Annotated[
+    str, typer.Option("--layers", metavar="A-B", help=say("cli.direction.layers"), show_default=False)
+]
+TargetsOption = Annotated[str, typer.Option("--targets", metavar="PARTS", help=say("cli.direction.targets"))]
+KeepOption = Annotated[bool, typer.Option("--keep-norms", help=say("cli.direction.keep_norms"))]
+RecipeOption = Annotated[
+    Path | None,
+    typer.Option("--recipe", metavar="FILE", help=say("cli.direction.recipe"), show_default=False),
+]
+AttachOption = Annotated[bool, typer.Option("--attach", help=say("cli.direction.export.attach"))]
+
+
+def export(
+    direction: DirectionArgument,
+    model: ModelArgument,
+    form: AsOption = "adapter",
+    name: CalledOption = "",
+    out: OutOption = "",
+    strength: StrengthOption = 1.0,
+    scope: ScopeOption = "global",
+    layer: LayerOption = None,
+    layers: LayersOption = "",
+    targets: TargetsOption = "attention,mlp",
+    attach: AttachOption = False,
+    home: HomeOption = None,
+    json: JsonOption = False,
+) -> None:
+    asked = chosen(model, name, strength, scope, layer, layers, targets)
+    asked |= {"form": form, "out": place(out)}
+    with connect(home) as studio:
+        job = follow(studio, studio.post(f"/directions/{segment(direction)}/export", asked), json=json)
+        made = job["result"]
+        if attach and made and form == "adapter":
+            path = f"/models/{segment(made['model'])}/adapters/attach"
+            studio.post(path, {"adapter": made["name"], "scale": 0.0})
+    if made and not json:
+        screen.line(say(f"cli.direction.export.done_{form}", name=made["name"], path=made.get("path", "")))
+        if left := made.get("left"):
+            screen.note(say("cli.direction.export.left", names=", ".join(left[:5]), count=len(left)))
+
+
+def write(
+    direction: DirectionArgument = "",
+    model: ModelArgument = "",
+    name: CalledOption = "",
+    strength: StrengthOption = 1.0,
+    scope: ScopeOption = "global",
+    layer: LayerOption = None,
+    layers: LayersOption = "",
+    targets: TargetsOption = "attention,mlp",
+    keep_norms: KeepOption = False,
+    recipe: RecipeOption = None,
+    home: HomeOption = None,
+    json: JsonOption = False,
+) -> None:
+    if recipe:
+        from fabula.lab.directions.recipe import load
+
+        asked = load(recipe)
+        direction = asked.pop("direction", "")
+    elif not (direction and model):
+        raise WrongUsage(say("cli.direction.write.what"))
+    else:
+        asked = chosen(model, name, strength, scope, layer, layers, targets) | {"keep_norms": keep_norms}
+    with connect(home) as studio:
+        made = follow(studio, studio.post(f"/directions/{segment(direction)}/write", asked), json=json)[
+            "result"
+        ]
+    if made and not json:
+        tell(made)
+
+
+def chosen(
+    model: str, name: str, strength: float, scope: str, layer: float | None, layers: str, targets: str
+) -> dict[str, Any]:
+    """As the studio takes it."""
+    parts = {part.strip() for part in targets.split(",") if part.strip()}
+    asked: dict[str, Any] = {"model": model, "name": name, "strength": strength, "scope": scope}
+    asked |= {part: part in parts for part in ("attention", "mlp", "embeddings")}
+    if strange := parts - {"attention", "mlp", "embeddings"}:
+        raise WrongUsage(say("cli.direction.no_part", part=min(strange)))
+    first, dash, last = layers.partition("-")
+    if layers and not (first.isdecimal() and (last.isdecimal() or not dash)):
+        raise WrongUsage(say("cli.direction.no_layers", layers=layers))
+    if layers:
+        asked |= {"first": int(first), "last": int(last or first)}
+    return asked | ({} if layer is None else {"layer": layer})
+
+
+def tell(made: dict[str, Any]) -> None:
+    told = {"name": made["name"], "count": len(made["tensors"]), "left": f"{made['most_left']:.1g}"}
+    screen.line(say("cli.direction.write.done", **told, time=as_duration(made["seconds"])))

@@ -1,0 +1,105 @@
+"""Directions: what was learned, the sets that ship, three kinds of work with them. Knows no weights."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from fabula.app import Studio, directing
+from fabula.app.forms import FORMS
+from fabula.core.plots import said
+from fabula.server.caller import caller_of
+from fabula.server.native import forms, shapes
+
+Json = dict[str, Any]
+FEW = 3  # prompts of a set that are shown
+
+
+def router(studio: Studio) -> APIRouter:
+    routes = APIRouter(prefix="/directions", tags=["Directions"])
+
+    @routes.get("")
+    async def list_directions() -> Json:
+        """All directions, without their layers and plots."""
+        found = await asyncio.to_thread(_all, studio)
+        return {"directions": [_short(one) for one in found]}
+
+    @routes.get("/sets")
+    async def sets() -> Json:
+        """The sets of prompts that ship, with a few of each side."""
+        return {"sets": await asyncio.to_thread(_sets)}
+
+    @routes.post("", status_code=202)
+    async def learn(body: Json, request: Request) -> Json:
+        """Learn a direction in the background."""
+        job = await directing.learn(studio, forms.read(FORMS["direction"], body))
+        return shapes.job(job, caller_of(request).language)
+
+    @routes.get("/{name}")
+    async def get(name: str, request: Request) -> Json:
+        found = await asyncio.to_thread(_one, studio, name)
+        plots = said(found.pop("plots"), caller_of(request).language)
+        return {**found, "plots": plots}
+
+    @routes.delete("/{name}", status_code=204)
+    async def remove(name: str) -> Response:
+        """Delete the direction; adapters and vectors that were made of it stay."""
+        await asyncio.to_thread(_remove, studio, name)
+        return Response(status_code=204)
+
+    @routes.post("/{name}/export", status_code=202)
+    async def export(name: str, body: Json, request: Request) -> Json:
+        """Make an adapter, a control vector or a folder for PEFT of it, in the background."""
+        asked = forms.read(FORMS["direction_export"], {**body, "direction": name})
+        return shapes.job(await directing.export(studio, asked), caller_of(request).language)
+
+    @routes.post("/{name}/write", status_code=202)
+    async def write(name: str, body: Json, request: Request) -> Json:
+        """Take it out of a model's weights, which become a new model, in the background."""
+        asked = forms.read(FORMS["direction_write"], {**body, "direction": name})
+        return shapes.job(await directing.write(studio, asked), caller_of(request).language)
+
+    return routes
+
+
+def _all(studio: Studio) -> list[Json]:
+    from fabula.lab.directions.learn import summary
+    from fabula.lab.directions.saved import Shelf
+
+    return [summary(one.name, one.told) for one in Shelf(studio.home.directions).list()]
+
+
+def _one(studio: Studio, name: str) -> Json:
+    from fabula.lab.directions.learn import summary
+    from fabula.lab.directions.saved import Shelf
+
+    found = Shelf(studio.home.directions).find(name)
+    return summary(found.name, found.told) | {"path": str(found.path)}
+
+
+def _remove(studio: Studio, name: str) -> None:
+    from fabula.lab.directions.saved import Shelf
+
+    Shelf(studio.home.directions).remove(name)
+
+
+def _short(told: Mapping[str, Any]) -> Json:
+    left_out = ("plots", "layers", "recipe", "provenance")
+    return {name: value for name, value in told.items() if name not in left_out}
+
+
+def _sets() -> list[Json]:
+    from fabula.lab.directions import contrasts
+
+    rows = []
+    for name in contrasts.names():
+        found = contrasts.contrast(name)
+        sides = (("positive", found.positive), ("negative", found.negative))
+        examples = {side: [prompt[0]["content"] for prompt in prompts.all[:FEW]] for side, prompts in sides}
+        sizes = {"learned": len(found.positive.learn), "held_out": len(found.positive.held)}
+        rows.append({"name": name, **sizes, "examples": examples})
+    return rows
