@@ -70,5 +70,5 @@ async def select(page: Page, start: int, end: int) -> None:
 
 
 async def pick(page: Page, menu: str, item: str) -> None:
-    await page.get_by_role("button", name=menu).first.click()
+    await page.get_by_role("button", name=menu, exact=True).last.click()
     await page.get_by_role("menuitem", name=re.compile(f"^{re.escape(item)}")).click()

@@ -90,4 +90,4 @@ class Actor(ScriptedWorker):
         return scene or Reply(f"Reply number {next(_numbers)}.", delay_s=0.01)
 
     def _text(self, piece: str | tuple[int, ...]) -> str:
-        return piece if isinstance(piece, str) else "".join(self.pieces[id] for id in piece)
+        return piece if isinstance(piece, str) else "".join(self.pieces.get(id, "") for id in piece)

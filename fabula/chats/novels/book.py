@@ -438,10 +438,14 @@ class Novels:
         self._announced(change.novel)
         return change
 
-    def _announced(self, novel: Novel) -> Novel:
+    def begun(self, novel: Novel, turn_id: str) -> None:
+        """Tells every reader of the studio's events that a passage is being written."""
+        self._announced(novel, turn_id)
+
+    def _announced(self, novel: Novel, turn_id: str = "") -> Novel:
         """Tells every reader of the studio's events that something about this novel is new."""
-        data = {"id": novel.id, "revision": novel.revision, "updated_at": novel.updated_at, "deleted": False}
-        self._events.publish("studio", "novel", data)
+        data = {"id": novel.id, "revision": novel.revision, "updated_at": novel.updated_at}
+        self._events.publish("studio", "novel", data | {"deleted": False, "turn_id": turn_id})
         return novel
 
 

@@ -217,6 +217,7 @@ class NovelWriting:
         streams = [self._turns.stream(replace(request, sampling=each)) for each in samplings]
         header = dataclasses.asdict(spot)
         self._live.start(turn_id, header, spot.start_event(), streams, _Keeper(self, spot), request.hurry.ask)
+        self._novels.begun(novel, turn_id)
         return Begun(turn_id, ids, spot)
 
     async def _request(self, caller: Caller, ask: Ask) -> tuple[PassageRequest, Kept, Spot]:

@@ -4,6 +4,7 @@
 
 /** In a text: `inserted` in the place of `removed` units from `start`. @typedef {{start: number, removed: number, inserted: string}} Difference */
 
+const STRIDE = 4096; // compared at a time: browsers do that fast
 const HIGH = /[\uD800-\uDBFF]/;
 const LOW = /[\uDC00-\uDFFF]/;
 
@@ -11,10 +12,13 @@ const LOW = /[\uDC00-\uDFFF]/;
 export function difference(before, after) {
   const limit = Math.min(before.length, after.length);
   let start = 0;
+  while (start + STRIDE <= limit && before.slice(start, start + STRIDE) === after.slice(start, start + STRIDE)) start += STRIDE;
   while (start < limit && before.charCodeAt(start) === after.charCodeAt(start)) start += 1;
   if (start > 0 && HIGH.test(before[start - 1])) start -= 1;
   const room = limit - start;
   let same = 0;
+  const tail = (/** @type {string} */ text) => text.slice(text.length - same - STRIDE, text.length - same);
+  while (same + STRIDE <= room && tail(before) === tail(after)) same += STRIDE;
   while (same < room && before.charCodeAt(before.length - 1 - same) === after.charCodeAt(after.length - 1 - same)) same += 1;
   if (same > 0 && LOW.test(before[before.length - same])) same -= 1;
   return { start, removed: before.length - start - same, inserted: after.slice(start, after.length - same) };

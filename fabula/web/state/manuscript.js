@@ -313,8 +313,8 @@ export const catchUp = () => line(() => (doc.value && !isBusy() ? readAgain() : 
 /** Read it all again, and change something with it. Answers whether the studio could be reached. @param {() => unknown} too */
 export const renew = (too) => line(() => readAgain(true, too)).then(() => true, () => false);
 
-listenFor("novel", ({ id, revision, deleted }) => {
-  if (id === wanted && !deleted && revision > (doc.value?.revision ?? 0)) catchUp();
+listenFor("novel", ({ id, revision, deleted, turn_id: turn }) => {
+  if (id === wanted && !deleted && (turn || revision > (doc.value?.revision ?? 0))) catchUp();
 });
 listenFor("open", () => {
   if (!wanted) return;

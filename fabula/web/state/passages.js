@@ -180,8 +180,7 @@ function begun(ones, data) {
   if (ones[0].chapterId) return;
   const start = data.chapter_id === base.value?.id ? placeOf(text.value, data.start) : 0;
   const where = { chapterId: data.chapter_id, kind: data.kind, start, end: start + data.replaced.length, inPlace: data.passage_ids.length === 1 };
-  Object.assign(ones[0], where);
-  for (const _ of data.passage_ids.slice(1)) ones.push(makeLive(data.turn_id, where));
+  ones.splice(0, 1, ...data.passage_ids.map(() => makeLive(data.turn_id, where)));
   lives.value = [...ones];
 }
 

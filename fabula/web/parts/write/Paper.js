@@ -18,7 +18,8 @@ export const selection = signal({ start: 0, end: 0 });
 export const away = signal(false);
 export const finds = signal(/** @type {{marks: Mark[], at: number}} */ ({ marks: [], at: -1 }));
 
-const LONG = 200_000; // characters: from here on the marks follow when somebody pauses
+const LONG = 60_000; // characters: from here on the marks follow when somebody pauses
+const UNSPELLED = 200_000; // characters, from where browsers take long to look up the words
 const PAUSE_MS = 300;
 const NEAR_PX = 140; // so near to the end of what is being written, the reader wants to follow it
 
@@ -55,20 +56,23 @@ export function Paper({ onKey }) {
 }
 
 /** Browsers look up every word of a field: of a long one that is felt. */
-const spelled = () => (base.value?.text.length ?? 0) < LONG;
+const spelled = () => (base.value?.text.length ?? 0) < UNSPELLED;
 
 /** The field, and what lies behind it, show what is to be shown. @param {HTMLTextAreaElement} area @param {HTMLElement} back */
 function joined(area, back) {
   const follow = () => (back.style.transform = `translateY(${-area.scrollTop}px)`);
   area.addEventListener("scroll", follow, { passive: true });
   let timer = 0;
-  const paint = () => {
+  const paint = (measured = true) => {
     timer = 0;
-    paintMarks(back, shown.value, marksNow());
+    const marks = marksNow();
+    if (marks.length || measured) paintMarks(back, shown.peek(), marks);
+    else back.replaceChildren();
     follow();
   };
   let seen = wish.peek().n; // what was wished of another page is no wish of this one
-  const later = () => (timer ||= setTimeout(paint, shown.peek().length > LONG ? PAUSE_MS : 0));
+  /** What has no marks has nothing behind it: two texts take twice the time. */
+  const later = () => (timer ||= setTimeout(() => paint(false), shown.peek().length > LONG ? PAUSE_MS : 0));
   const ends = [
     effect(() => opened(area, base.value?.id ?? "")),
     effect(() => (put(area, shown.value), marksNow(), later())),

@@ -71,11 +71,12 @@ function Instruction() {
   ></textarea>`;
 }
 
+const atEnd = computed(() => !text.value.slice(selection.value.end).trim());
+
 /** Where it goes on, and that it may be told what happens. */
 function whereWords() {
-  const atEnd = !text.value.slice(selection.value.end).trim();
   const next = doc.value?.kind === "novel" ? "next" : "plain";
-  return t(atEnd ? `web.write.${next}_end` : `web.write.${next}_cursor`);
+  return t(atEnd.value ? `web.write.${next}_end` : `web.write.${next}_cursor`);
 }
 
 /** @param {{off: boolean}} props */
