@@ -26,6 +26,7 @@ def test_system_tells_the_machine_and_what_runs(client: Client, home: Home) -> N
     client.post("/models/tiny/load")
     system = client.get("/system")
     shown = {"version", "home", "languages", "starter", "machine", "running", "suggestions", "addresses"}
+    shown |= {"appearance"}
     assert set(system) == shown
     assert (system["home"], system["languages"]) == (str(home.path), ["en", "zh-Hant", "zh-Hans"])
     assert system["starter"]["present"] is False

@@ -10,6 +10,7 @@ import { go } from "../state/route.js";
 import { loadSystem, running, unload, usable } from "../state/system.js";
 import { tell, tellError } from "../state/toasts.js";
 import { LANGUAGES, LANGUAGE_NAMES, asBytes, chosenLanguage, setLanguage, t } from "../texts.js";
+import { PAGES } from "./settings/pages.js";
 import { when } from "./words.js";
 
 const FOUND = 8; // chats and characters of each search
@@ -45,6 +46,10 @@ function language(name) {
   const called = name ? LANGUAGE_NAMES[/** @type {"en"} */ (name)] : t("web.settings.as_browser");
   return { id: `language ${name}`, words: t("web.palette.language", { language: called }), off: chosenLanguage.value === name, run: () => setLanguage(name).catch(tellError) };
 }
+
+offer("settings", () =>
+  PAGES.map((name) => ({ id: `settings ${name}`, words: t("web.palette.settings", { page: t(`web.settings.page.${name}`) }), icon: "settings", run: () => go(`#/settings/${name}`) })),
+);
 
 offer("studio", () => [{ id: "backup", words: t("web.settings.backup"), run: backup }]);
 

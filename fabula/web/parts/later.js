@@ -19,7 +19,7 @@ function fetchSheet(name) {
   const link = document.createElement("link");
   link.rel = "stylesheet";
   link.href = new URL(`../style/${name}`, import.meta.url).href;
-  document.head.append(link);
+  document.head.insertBefore(link, document.querySelector("link[data-look]")); // the person's own look comes last
   return new Promise((done) => {
     link.onload = done;
     link.onerror = () => (sheets.delete(name), link.remove(), done(null));

@@ -60,17 +60,19 @@ function wear(next) {
   localStorage.setItem(WORN, JSON.stringify({ ...next, sheets }));
 }
 
-/** Exactly these sheets, in this order, after those of the app. @param {string[]} wanted */
+/** Exactly these sheets, in this order, after those of the app (parts/later.js puts what comes later before them). One that stays is not moved: it would be read again. @param {string[]} wanted */
 function keepLinks(wanted) {
   const links = /** @type {HTMLLinkElement[]} */ ([...document.querySelectorAll("link[data-look]")]);
   for (const link of links) if (!wanted.includes(link.href)) link.remove();
-  for (const href of wanted) {
-    const link = links.find((each) => each.href === href) ?? document.createElement("link");
+  const held = (/** @type {string} */ href) => links.find((link) => link.href === href);
+  wanted.forEach((href, place) => {
+    if (held(href)) return;
+    const link = document.createElement("link");
     link.rel = "stylesheet";
     link.href = href;
     link.dataset.look = "";
-    if (!link.isConnected || link !== document.head.lastElementChild) document.head.append(link);
-  }
+    document.head.insertBefore(link, wanted.slice(place + 1).map(held).find(Boolean) ?? null);
+  });
 }
 
 /** What early.js put on, so that it can be taken off again. */

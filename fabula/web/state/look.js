@@ -81,17 +81,17 @@ async function taken(asked) {
 /** All that there is to choose from. */
 export const loadLook = () => taken(api.get("/appearance"));
 
-/** @param {Partial<Look>} changes */
-export function choose(changes) {
+/** @param {Partial<Look>} changes worn at once, and taken back where the studio refuses them */
+export async function choose(changes) {
   if (shared.peek()) {
     shared.value = { .../** @type {Look} */ (shared.peek()), ...changes };
-    return taken(api.put("/appearance", changes));
+    return (await taken(api.put("/appearance", changes))) ?? loadLook();
   }
   const { theme: paint = theme.peek(), reading: font = reading.peek(), ...rest } = changes;
   theme.value = paint;
   reading.value = font;
   own.value = { ...own.peek(), ...rest };
-  return Promise.resolve(null);
+  return null;
 }
 
 /** What is worn here is worn everywhere from now on, or each device has its own again. @param {boolean} everywhere */

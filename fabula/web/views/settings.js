@@ -4,38 +4,36 @@ import { signal } from "@preact/signals";
 import { Icon } from "../parts/Icon.js";
 import { html } from "../parts/html.js";
 import { later } from "../parts/later.js";
+import { PAGES } from "../parts/settings/pages.js";
 import { t } from "../texts.js";
-
-/** @typedef {{name: string, is: any}} Page */
 
 /** @param {() => Promise<any>} load @param {string} name */
 const page = (load, name) => later(load, name);
 
-/** In reading order: what belongs to the reader first, what belongs to the machine last. @type {Page[]} */
-const PAGES = [
-  { name: "appearance", is: page(() => import("../parts/settings/Appearance.js"), "AppearancePage") },
-  { name: "language", is: page(() => import("../parts/settings/Language.js"), "Language") },
-  { name: "shortcuts", is: page(() => import("../parts/settings/Keyboard.js"), "Keyboard") },
-  { name: "studio", is: page(() => import("../parts/settings/Studio.js"), "Studio") },
-  { name: "keys", is: page(() => import("../parts/settings/Access.js"), "Access") },
-  { name: "engines", is: page(() => import("../parts/settings/Engines.js"), "Engines") },
-  { name: "servers", is: page(() => import("../parts/Remotes.js"), "Remotes") },
-  { name: "places", is: page(() => import("../parts/settings/Folders.js"), "Folders") },
-  { name: "import", is: page(() => import("../parts/settings/Import.js"), "Import") },
-  { name: "backups", is: page(() => import("../parts/settings/Backups.js"), "Backups") },
-  { name: "guard", is: page(() => import("../parts/settings/Guard.js"), "Guard") },
-  { name: "about", is: page(() => import("../parts/settings/About.js"), "About") },
-];
+const PARTS = {
+  appearance: page(() => import("../parts/settings/Appearance.js"), "AppearancePage"),
+  language: page(() => import("../parts/settings/Language.js"), "Language"),
+  shortcuts: page(() => import("../parts/settings/Keyboard.js"), "Keyboard"),
+  studio: page(() => import("../parts/settings/Studio.js"), "Studio"),
+  keys: page(() => import("../parts/settings/Access.js"), "Access"),
+  engines: page(() => import("../parts/settings/Engines.js"), "Engines"),
+  servers: page(() => import("../parts/Remotes.js"), "Remotes"),
+  places: page(() => import("../parts/settings/Folders.js"), "Folders"),
+  import: page(() => import("../parts/settings/Import.js"), "Import"),
+  backups: page(() => import("../parts/settings/Backups.js"), "Backups"),
+  guard: page(() => import("../parts/settings/Guard.js"), "Guard"),
+  about: page(() => import("../parts/settings/About.js"), "About"),
+};
 const Found = page(() => import("../parts/settings/Found.js"), "Found");
-const FIRST = PAGES[0].name;
+const FIRST = PAGES[0];
 
 /** What is looked for; it stays while one looks into what was found. */
 const words = signal("");
 
 /** @param {{id: string}} props the page; "" is the list of them on a phone, the first page on a wide screen */
 export function Settings({ id }) {
-  const open = PAGES.find(({ name }) => name === id);
-  const Shown = (open ?? PAGES[0]).is;
+  const open = PAGES.find((name) => name === id);
+  const Shown = PARTS[open ?? FIRST];
   return html`<main class=${`page settings ${open || words.value ? "settings-in" : ""}`} id="main">
     <div class="settings-head">
       ${open && html`<a class="settings-back only-narrow" href="#/settings" aria-label=${t("web.settings.back")}><${Icon} name="left" /></a>`}
@@ -45,8 +43,8 @@ export function Settings({ id }) {
       <${SearchBox} />
       <nav aria-label=${t("web.settings.pages")}>
         <ul class="settings-pages">
-          ${PAGES.map(({ name }) => html`<li key=${name}>
-            <a href=${`#/settings/${name}`} aria-current=${name === (open?.name ?? FIRST) ? "page" : undefined} onClick=${() => (words.value = "")}>
+          ${PAGES.map((name) => html`<li key=${name}>
+            <a href=${`#/settings/${name}`} aria-current=${name === (open ?? FIRST) ? "page" : undefined} onClick=${() => (words.value = "")}>
               <span>${t(`web.settings.page.${name}`)}</span><${Icon} name="right" />
             </a>
           </li>`)}
@@ -54,7 +52,7 @@ export function Settings({ id }) {
       </nav>
     </div>
     <div class="settings-body">
-      ${words.value.trim() ? html`<${Found} words=${words.value} pages=${PAGES.map(({ name }) => name)} clear=${() => (words.value = "")} />` : html`<${Shown} key=${open?.name ?? FIRST} />`}
+      ${words.value.trim() ? html`<${Found} words=${words.value} pages=${PAGES} clear=${() => (words.value = "")} />` : html`<${Shown} key=${open ?? FIRST} />`}
     </div>
   </main>`;
 }

@@ -59,8 +59,8 @@ function Files() {
     event.target.value = "";
     setLines([]);
     for (const file of files) {
-      const line = await taken(file);
-      setLines((all) => [...all, line]);
+      const more = await takenFrom(file);
+      setLines((all) => [...all, ...more]);
     }
     loadChats();
   };
@@ -74,21 +74,15 @@ function Files() {
   </section>`;
 }
 
-const CARD = /\.(png|apng|charx|byaf|ya?ml|jpe?g|webp)$/i;
-/** Where a file may go, in the order in which it is tried: each tells its own files. */
-const WAYS = ["/chats/import", "/characters/import", "/lorebooks/import", "/replies/import"];
-
-/** @param {File} file @returns {Promise<Line>} */
-async function taken(file) {
-  let first = "";
-  for (const way of CARD.test(file.name) ? ["/characters/import"] : WAYS) {
-    try {
-      const made = await api.upload(`${way}?name=${encodeURIComponent(file.name)}`, file);
-      const count = made.chats?.length;
-      return { name: file.name, told: count === undefined ? t("web.import.taken", { name: made.name }) : t("web.import.chats", { count }), bad: false };
-    } catch (error) {
-      first ||= /** @type {Error} */ (error).message;
-    }
+/** What one file, or a ZIP file of several, was taken for. @param {File} file @returns {Promise<Line[]>} */
+async function takenFrom(file) {
+  try {
+    const { taken, refused } = await api.upload(`/take?name=${encodeURIComponent(file.name)}`, file);
+    return [
+      ...taken.map((/** @type {any} */ one) => ({ name: one.file, told: t("web.import.taken", { name: one.name }), bad: false })),
+      ...refused.map((/** @type {any} */ one) => ({ name: one.file, told: one.reason, bad: true })),
+    ];
+  } catch (error) {
+    return [{ name: file.name, told: /** @type {Error} */ (error).message, bad: true }];
   }
-  return { name: file.name, told: first, bad: true };
 }
