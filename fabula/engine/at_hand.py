@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from fabula.core.worker import Counts, Running, Workers
 
-LETTERS_PER_TOKEN = 4.2  # of scripts with spaces between words
+LETTERS_PER_TOKEN = 3.7  # of English prose, measured with a vocabulary of 49,000; larger ones take fewer
 WIDE_PER_TOKEN = 1.4  # of Chinese, Japanese, Korean
 _WIDE = re.compile(
     r"[\u3000-\u30ff\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef]|[\U00020000-\U0003ffff]"

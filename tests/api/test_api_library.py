@@ -154,3 +154,12 @@ def test_a_persona_has_a_picture_and_knows_where_it_is_used(client: Client) -> N
     client.call("DELETE", path, 204)
     back = {name: drawn[name] for name in ("name", "description", "picture", "links")}
     assert client.call("PUT", path, 201, json=back)["picture"] == drawn["picture"]
+
+
+def test_the_same_card_is_not_taken_twice(client: Client) -> None:
+    card = json.dumps({"data": MIRA})
+    [first], [again] = (take(client, "mira.json", card)["taken"] for _ in range(2))
+    assert (first["already"], again["already"], again["id"]) == (False, True, first["id"])
+    [other] = take(client, "mira.json", json.dumps({"data": MIRA | {"scenario": "Night."}}))["taken"]
+    assert other["already"] is False
+    assert client.get("/characters")["total"] == 2

@@ -39,6 +39,20 @@ class Characters:
         picture, files = await asyncio.to_thread(self._stored, bundle)
         return await self._database.write(lambda c: shelf.add(c, owner, bundle.card, picture, files))
 
+    async def take_once(self, owner: str, name: str, content: bytes) -> tuple[Character, bool]:
+        """As `take`; whether the same card with the same picture was here, and is answered instead."""
+        made = await self.take(owner, name, content)
+
+        def work(connection: Connection) -> Character | None:
+            found = shelf.twin(connection, owner, made)
+            if not found:
+                return None
+            shelf.erase(connection, owner, [made.id])
+            return shelf.get(connection, owner, found)
+
+        twin = await self._database.write(work)
+        return twin or made, twin is not None
+
     async def create(self, owner: str, document: Mapping[str, Any]) -> Character:
         """A new one from a card's document of any version. Raises BadParameter."""
         made = card(document)

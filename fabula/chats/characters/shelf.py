@@ -100,6 +100,20 @@ def find(connection: Connection, owner: str, id: str) -> Row[Any]:
     return row
 
 
+def twin(connection: Connection, owner: str, one: Character) -> str:
+    """The id of another one with the same card and picture outside the trash; "" for none."""
+    columns = characters.c
+    query = select(columns.id, columns.document).where(
+        columns.owner_id == owner,
+        columns.deleted_at.is_(None),
+        columns.sort_name == one.name.casefold(),
+        columns.picture == one.picture,
+        columns.id != one.id,
+    )
+    rows = connection.execute(query)
+    return next((str(row.id) for row in rows if row.document == dict(one.card.document)), "")
+
+
 def page(connection: Connection, owner: str, wanted: Filter, offset: int, limit: int) -> Page:
     """The best match comes first where words are given, else as `sort` says."""
     asked = search.Search(KIND, owner, wanted.words, wanted.trashed)

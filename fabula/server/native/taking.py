@@ -44,7 +44,7 @@ def router(studio: Studio) -> APIRouter:
                 taken += [{"file": file} | row for row in await desk.take(caller.owner_id, file, inner)]
             except FabulaError as wrong:
                 refused.append({"file": file, "reason": wrong.sentence(caller.language)})
-        if folder and (ids := [row["id"] for row in taken if row["kind"] == "character"]):
+        if folder and (ids := [row["id"] for row in taken if row.get("already") is False]):
             await studio.characters.mark(caller.owner_id, ids, Marks(folder=folder))
         return {"taken": taken, "refused": refused}
 
@@ -71,8 +71,8 @@ class _Desk:
         return [self._chats, self._lorebook, self._replies, self._character] if is_text else [self._character]
 
     async def _character(self, owner: str, file: str, content: bytes) -> list[Row]:
-        made = await self._studio.characters.take(owner, file, content)
-        return [{"kind": "character", "id": made.id, "name": made.name}]
+        made, already = await self._studio.characters.take_once(owner, file, content)
+        return [{"kind": "character", "id": made.id, "name": made.name, "already": already}]
 
     async def _lorebook(self, owner: str, file: str, content: bytes) -> list[Row]:
         if _has_card(content):

@@ -6,7 +6,7 @@ import * as api from "../api.js";
 import { filter, loadCharacters, loadDrawers } from "./characters.js";
 import { loadChats } from "./chats.js";
 
-/** @typedef {{file: string, kind: "character" | "lorebook" | "chat" | "replies", id: string, name: string}} Taken */
+/** @typedef {{file: string, kind: "character" | "lorebook" | "chat" | "replies", id: string, name: string, already?: boolean}} Taken `already`: the same was here */
 /** @typedef {{file: string, reason: string}} Refused */
 /** @typedef {{done: number, total: number, taken: Taken[], refused: Refused[]}} Report */
 

@@ -18,8 +18,9 @@ const ADDRESSES = /** @type {Record<Taken["kind"], string>} */ ({ character: "#/
 export function Report({ report }) {
   const { done, total, taken, refused } = report;
   const busy = done < total;
-  const ids = taken.filter(({ kind }) => kind === "character").map(({ id }) => id);
-  const sum = t("web.characters.report", { taken: taken.length, refused: refused.length });
+  const ids = taken.filter(({ kind, already }) => kind === "character" && !already).map(({ id }) => id);
+  const known = taken.filter(({ already }) => already).length;
+  const sum = [t("web.characters.report", { taken: taken.length - known, refused: refused.length }), known && t("web.characters.report_known", { count: known })].filter(Boolean).join(" · ");
   return html`<section class="report" aria-label=${t("web.characters.report_title")}>
     <div class="row row-spread">
       <strong role="status">${busy ? t("web.characters.importing", { done, total }) : sum}</strong>
@@ -40,7 +41,7 @@ function Line({ one }) {
   const address = ADDRESSES[one.kind];
   return html`<li>
     ${address ? html`<a href=${address + encodeURIComponent(one.id)}>${one.name || one.file}</a>` : one.name}
-    <span class="quiet">${t(`web.characters.kind_${one.kind}`)} · ${one.file}</span>
+    <span class="quiet">${one.already ? t("web.characters.known") : t(`web.characters.kind_${one.kind}`)} · ${one.file}</span>
   </li>`;
 }
 

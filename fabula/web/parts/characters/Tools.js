@@ -25,14 +25,14 @@ export function Tools() {
     /></label>
     <${Add} />
     <div class="gallery-filters">
-      <${Folders} />
-      <${Tags} />
       <select class="field" aria-label=${t("web.characters.sort")} value=${sort} disabled=${Boolean(words)} onChange=${(/** @type {any} */ event) => show({ sort: event.target.value })}>
         ${SORTS.map((name) => html`<option key=${name} value=${name}>${t(`web.characters.sort_${name}`)}</option>`)}
       </select>
       <button type="button" class="button toggle" aria-pressed=${favourite} onClick=${() => show({ favourite: !favourite })}><${Icon} name="star" />${t("web.characters.favourites")}</button>
       <button type="button" class="button toggle" aria-pressed=${trashed} onClick=${() => show({ trashed: !trashed })}><${Icon} name="trash" />${t("web.characters.trash")}</button>
       <${Shape} />
+      <${Folders} />
+      <${Tags} />
     </div>
   </div>`;
 }
