@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from fabula.core.plots import Axis, Plot, Point, Series
+from fabula.core.plots import Axis, Plot, Point, Series, Words
 from fabula.core.texts import phrase
 
 Json = Mapping[str, Any]
@@ -58,6 +58,8 @@ def of_tuning(result: Json) -> list[Plot]:
     if not start:
         return []
     cells = [start, *(result.get("cells") or [])]
+    if len(cells) < 2:  # nothing was tried
+        return []
     lines = [_line(name, cells, start) for name in NUMBERS]
     return [_speeds(cells, start), *(line for line in lines if line)]
 
@@ -75,12 +77,11 @@ def _speeds(cells: Iterable[Json], start: Json) -> Plot:
     )
 
 
-def _setup(cell: Json, start: Json) -> str:
+def _setup(cell: Json, start: Json) -> Words:
     """What it has otherwise than the start: "threads 3"."""
     before = start["setup"]
-    return ", ".join(
-        f"{name} {value}" for name, value in cell["setup"].items() if cell is start or value != before[name]
-    )
+    others = ", ".join(f"{name} {value}" for name, value in cell["setup"].items() if value != before[name])
+    return others or phrase("plots.tune.usual")
 
 
 def _line(name: str, cells: Sequence[Json], start: Json) -> Plot | None:

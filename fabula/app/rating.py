@@ -47,6 +47,7 @@ def run(home: Home, arguments: dict[str, Any], report: Report) -> dict[str, Any]
         setting = measuring.Setting(machine=machine, build=build, threads=plan.threads, on_card=bool(device))
         found = asyncio.run(measuring.measure(kinds, setting, tell))
         kept = Speeds(home.speeds).add(key(machine, build, threads, device), found)
+        report.progress(done, len(kinds) * len(places), "types", MEASURING)
         rates[device or machine.processor] = {"read": dict(kept.read), "basis": kept.basis}
     return {"name": model.name, "types": kinds, "rates": rates}
 

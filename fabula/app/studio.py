@@ -68,7 +68,7 @@ from fabula.guard.policy import OpenPolicy
 from fabula.models import gpus
 from fabula.models.derived import Derived
 from fabula.models.starter import STARTER
-from fabula.models.suggestions import Suggestion, suggest
+from fabula.models.suggestions import Reach, Suggestion, reach, suggest
 from fabula.store import backup, settings
 from fabula.store.database import Database
 from fabula.store.events import MemoryEvents
@@ -274,6 +274,10 @@ class Studio:
         """For a reader of it. The first call plans all well-known models: some tenths of a second."""
         machine, here = self.planning.machine(), self.shelf.catalog.list()
         return suggest(machine, here, self.planning.uses_gpus, language)
+
+    def reach(self) -> Reach:
+        """How large a model may be here."""
+        return reach(self.planning.machine(), self.planning.uses_gpus)
 
     async def remove_model(self, name: str) -> None:
         """Unloaded, and deleted; of a derived model only what it adds to its base.

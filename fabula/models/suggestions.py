@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from fabula.core.model import LocalModel
 from fabula.core.plan import Note, Verdict
 from fabula.models.fit import DEFAULT_CONTEXT
+from fabula.models.fit.speed import Speed
 from fabula.models.hardware import Machine
 from fabula.models.known import skeletons
 from fabula.models.known.entries import Entry, entries, plain
@@ -23,6 +24,7 @@ SCREEN = 1 << 30  # bytes of a GPU that a desktop takes
 PURPOSES = ("chat", "roleplay", "code")
 QUICK = 4.0  # times faster than the first: what else is worth a look
 MOST = 4
+READING = 6.0  # tokens per second: about as fast as people read
 STEP = 1 << 28  # bytes
 
 
@@ -43,6 +45,39 @@ class Suggestion:
     tasks: tuple[str, ...]
     languages: tuple[str, ...]
     approximate: bool = True
+    speed: Speed | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reach:
+    """How large a model may be here: any that fits, and one that writes as fast as a person reads.
+
+    Names of well-known models with their parameters; "" and 0 where there is none.
+    """
+
+    largest: str = ""
+    largest_parameters: int = 0
+    quick: str = ""
+    quick_parameters: int = 0
+
+
+def reach(machine: Machine, gpu: bool = False) -> Reach:
+    """Of those for conversations."""
+    found = _advised(_rounded(idle(machine)), gpu, "")[0].best
+    largest = max(found, key=_parameters, default=None)
+    quick = max(
+        (one for one in found if one.speed and one.speed.written[0] >= READING), key=_parameters, default=None
+    )
+    return Reach(
+        largest=largest.entry.name if largest else "",
+        largest_parameters=_parameters(largest) if largest else 0,
+        quick=quick.entry.name if quick else "",
+        quick_parameters=_parameters(quick) if quick else 0,
+    )
+
+
+def _parameters(choice: Choice) -> int:
+    return choice.entry.parameters
 
 
 def suggest(
@@ -117,6 +152,7 @@ def _suggestion(choice: Choice, purpose: str) -> Suggestion:
         tasks=entry.tasks,
         languages=entry.languages,
         approximate=choice.approximate,
+        speed=choice.speed,
     )
 
 

@@ -15,7 +15,7 @@
 
 /** In the order of the rail. @type {Room[]} */
 export const ROOMS = [
-  { name: "home", load: () => import("./views/home.js").then((m) => m.Home), style: "finding.css", icon: "home", words: "web.nav.home", rail: true, tab: true },
+  { name: "home", load: () => import("./views/home.js").then((m) => m.Home), icon: "home", words: "web.nav.home", rail: true, tab: true },
   { name: "chat", load: () => import("./views/chat.js").then((m) => m.ChatView), style: ["chat.css", "stories.css"], actions: () => import("./parts/chatActions.js"), icon: "chats", words: "web.nav.chats", rail: true, tab: true },
   { name: "characters", load: () => import("./views/characters.js").then((m) => m.CharactersView), style: "characters.css", actions: () => import("./parts/characterActions.js"), icon: "characters", words: "web.nav.characters", rail: true, tab: true },
   { name: "write", load: () => import("./views/write.js").then((m) => m.Write), style: "write.css", icon: "write", words: "web.nav.write", rail: true },
@@ -24,7 +24,7 @@ export const ROOMS = [
   { name: "lore", load: () => import("./views/lore.js").then((m) => m.Lore), style: ["stories.css", "lore.css", "characters.css"], icon: "lore", words: "web.nav.lore" },
   { name: "models", load: () => import("./views/models.js").then((m) => m.ModelsView), style: ["finding.css", "models.css", "lab.css"], icon: "models", words: "web.nav.models", rail: true, tab: true },
   { name: "jobs", load: () => import("./views/jobs.js").then((m) => m.JobsView), style: ["finding.css", "lab.css"], icon: "lab", words: "web.jobs.title" },
-  { name: "lab", load: () => import("./views/lab.js").then((m) => m.Lab), style: ["finding.css", "lab.css"], icon: "lab", words: "web.nav.lab", rail: true },
+  { name: "lab", load: () => import("./views/lab.js").then((m) => m.Lab), style: ["finding.css", "lab.css"], actions: () => import("./parts/workActions.js"), icon: "lab", words: "web.nav.lab", rail: true },
   { name: "settings", load: () => import("./views/settings.js").then((m) => m.Settings), style: "settings.css", icon: "settings", words: "web.nav.settings", rail: true },
 ];
 

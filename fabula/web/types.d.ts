@@ -112,7 +112,7 @@ export interface Job {
 }
 export interface Suggestion {
   title: string; source: string; size: number; parameters: number; quantization: string; context: number;
-  verdict: Plan["verdict"]; why: string; tasks: string[]; languages: string[];
+  verdict: Plan["verdict"]; why: string; tasks: string[]; languages: string[]; approximate: boolean; speed: Fitted["speed"];
 }
 export interface Advised {
   name: string; source: string; quantization: string; size: number; approximate: boolean; parameters: number; licence: string; context: number;
@@ -142,6 +142,7 @@ export interface Machine {
 export interface System {
   version: string; home: string; languages: Language[]; starter: { present: boolean; name: string; size: number };
   machine: Machine; appearance: { shared: Look | null; style: string }; running: Running[]; suggestions: Suggestion[]; rooms: string[];
+  reach: { largest: string; largest_parameters: number; quick: string; quick_parameters: number };
 }
 export interface Remote {
   name: string; url: string; kind: string; label: string; host: string; reach: "machine" | "network" | "internet"; has_key: boolean;

@@ -27,7 +27,7 @@ def test_system_tells_the_machine_and_what_runs(client: Client, home: Home) -> N
     system = client.get("/system")
     shown = {"version", "home", "languages", "starter", "machine", "running", "suggestions", "addresses"}
     shown |= {"appearance"}
-    assert set(system) == shown
+    assert set(system) == shown | {"rooms", "reach", "appearance"}
     assert (system["home"], system["languages"]) == (str(home.path), ["en", "zh-Hant", "zh-Hans"])
     assert system["starter"]["present"] is False
     assert {"system", "processor", "cores", "memory", "memory_available", "gpus"} <= set(system["machine"])
@@ -47,6 +47,13 @@ async def test_suggestions_are_reasoned_in_the_readers_language(api: httpx.Async
     assert len(english) == len(traditional)
     assert all(a != b for a, b in zip(english, traditional, strict=True))
     assert all(re.search(r"[一-鿿]", why) for why in simplified)
+
+
+def test_the_reach_of_the_machine_is_a_well_known_model(client: Client) -> None:
+    reach = client.get("/system")["reach"]
+    known = {row["name"]: row["parameters"] for row in client.get("/catalog")["models"]}
+    assert reach["largest_parameters"] == known[reach["largest"]]
+    assert 0 < reach["quick_parameters"] <= reach["largest_parameters"]
 
 
 @pytest.mark.parametrize("language", texts.LANGUAGES)

@@ -16,14 +16,15 @@ async def test_home_tells_the_machine_in_a_sentence_and_numbers(open_page):
     await expect(free).to_contain_text(re.compile(r"[\d.]+ GiB of [\d.]+ GiB"))
 
 
-async def test_three_models_that_suit_come_with_size_and_reasons(open_page, client):
-    best = [one for one in client.post("/recommend", {"task": "chat"})["best"] if one["source"]][:3]
+async def test_three_models_that_suit_come_with_size_speed_and_why(open_page, client):
+    told = client.get("/system")["suggestions"][:3]
     page = await open_page()
     cards = page.locator(".cards > li")
-    await expect(cards).to_have_count(len(best))
-    for card, one in zip(await cards.all(), best, strict=True):
-        await expect(card.get_by_role("heading", name=one["name"], exact=True)).to_be_visible()
-        await expect(card.locator(".reasons")).to_contain_text(one["why"][0])
+    await expect(cards).to_have_count(len(told))
+    for card, one in zip(await cards.all(), told, strict=True):
+        await expect(card.get_by_role("heading", name=one["title"], exact=True)).to_be_visible()
+        await expect(card).to_contain_text(one["why"])
+        await expect(card).to_contain_text(re.compile(r"\d+–\d+ tokens/s"))
         await expect(card.get_by_role("button", name=re.compile(r"^Get.* [\d.]+ [GM]iB"))).to_be_visible()
 
 

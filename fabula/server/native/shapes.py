@@ -235,5 +235,6 @@ def system(studio: Studio, language: str) -> Json:
         "addresses": _addresses(studio),
         "rooms": sorted({form.room for form in FORMS.values()}),
         "appearance": {"shared": studio.look.shared(), "style": studio.look.stamp()},
+        "reach": plain(studio.reach()),
         "suggestions": [suggestion(row, language) for row in studio.suggestions(language)],
     }

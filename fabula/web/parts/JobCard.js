@@ -13,7 +13,7 @@ export function JobCard({ job }) {
   return html`<li class="job">
     <div class="job-words">
       <a class="model-title link-row" href=${`#/jobs/${job.id}`}>${job.title}</a>
-      <span class="quiet tabular">${active ? progressWords(job) : t(`web.jobs.${job.state}`)}</span>
+      <span class="quiet tabular">${[kindWords(job), active ? progressWords(job) : t(`web.jobs.${job.state}`)].filter(Boolean).join(" · ")}</span>
     </div>
     ${job.state !== "done" && html`<${JobProgress} job=${job} />`}
     ${job.error && html`<p class="notice">${job.error.message}</p>`}
@@ -21,6 +21,9 @@ export function JobCard({ job }) {
     ${again && html`<button type="button" class="button" onClick=${() => jobDo(job, "resume")}>${t("web.try_again")}</button>`}
   </li>`;
 }
+
+/** @param {Job} job */
+const kindWords = ({ kind }) => (hasText(`jobs.kinds.${kind}.title`) ? t(`jobs.kinds.${kind}.title`) : "");
 
 /** @param {Job} job */
 export const isActive = ({ state }) => state === "queued" || state === "running";
@@ -33,6 +36,12 @@ export function JobProgress({ job }) {
 
 /** What it is doing: jobs tell the key of a text. @param {string} note */
 const noteWords = (note) => (hasText(note) ? t(note) : note);
+
+/** How far it is where there is little room. @param {{job: Job}} props */
+export function JobBrief({ job }) {
+  return html`<div class="block"><span class="quiet tabular">${progressWords(job)}</span><${JobProgress} job=${job} />
+    <button type="button" class="link-button" onClick=${() => jobDo(job, "cancel")}>${t("web.cancel")}</button></div>`;
+}
 
 /** A count in its unit: "1.2 GiB", "512 tokens". @param {number} value @param {string} unit */
 function measured(value, unit) {

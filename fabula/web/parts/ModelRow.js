@@ -1,12 +1,11 @@
 // A model on the shelf: its page a click away, a chat with it, what it takes while it is loaded. Knows one model.
 // @ts-check
 import { newChat } from "../state/chats.js";
-import { running, unload } from "../state/system.js";
+import { running } from "../state/system.js";
 import { t } from "../texts.js";
 import { Elsewhere } from "./Elsewhere.js";
 import { html } from "./html.js";
-import { Icon } from "./Icon.js";
-import { MemoryBar } from "./MemoryBar.js";
+import { Loaded } from "./MemoryBar.js";
 import { modelNote } from "./words.js";
 
 /** @import { Model } from "../types.d.ts" */
@@ -26,16 +25,4 @@ export function ModelRow({ model }) {
     ${loaded && html`<${Loaded} name=${name} />`}
     ${!model.problem && !model.pooling && html`<button type="button" class="button" aria-label=${t("web.home.start_with", { model: name })} onClick=${() => newChat(name)}>${t("web.home.start")}</button>`}
   </li>`;
-}
-
-/** What a loaded model takes, and the way to give it back. @param {{name: string}} props */
-export function Loaded({ name }) {
-  const loaded = running.value.find((item) => item.model === name);
-  if (!loaded) return null;
-  return html`<div class="model-loaded">
-    <${MemoryBar} plan=${loaded.plan} />
-    <button type="button" class="button button-quiet" disabled=${loaded.busy > 0} aria-label=${t("web.model.stop_named", { model: name })} onClick=${() => unload(name)}>
-      <${Icon} name="stop" />${t(loaded.busy > 0 ? "web.model.busy" : "web.model.stop")}
-    </button>
-  </div>`;
 }

@@ -84,6 +84,14 @@ export async function jobDo(job, verb) {
   }
 }
 
+/** The one that was written last first; null until they are known. Home is there without them. */
+export const novels = signal(/** @type {{id: string, title: string, updated_at: number}[] | null} */ (null));
+
+export async function loadNovels() {
+  const told = await api.get("/novels").catch(() => null);
+  if (told) novels.value = [...told.novels].sort((a, b) => b.updated_at - a.updated_at);
+}
+
 /** @param {string} name */
 export async function unload(name) {
   try {

@@ -2,24 +2,25 @@
 // @ts-check
 import { useEffect } from "preact/hooks";
 import { Icon } from "../parts/Icon.js";
-import { JobCard } from "../parts/JobCard.js";
-import { Loaded } from "../parts/ModelRow.js";
+import { later } from "../parts/later.js";
+import { Loaded } from "../parts/MemoryBar.js";
 import { Trouble } from "../parts/Trouble.js";
 import { html } from "../parts/html.js";
-import { FirstSteps } from "../parts/models/FirstSteps.js";
-import { GetCard } from "../parts/models/GetCard.js";
-import { sentences, when } from "../parts/words.js";
-import { loadWork, novels, picks } from "../state/beginning.js";
+import { parametersOf, sentences, when } from "../parts/words.js";
 import { chats, newChat, titleOf } from "../state/chats.js";
-import { activeJobs, failure, jobs, loadSystem, models, onlyStarter, preferredModel, running, system, usable } from "../state/system.js";
-import { language, t } from "../texts.js";
+import { activeJobs, failure, fetching, jobs, loadNovels, loadSystem, models, novels, onlyStarter, preferredModel, pull, running, system, usable } from "../state/system.js";
+import { asBytes, t } from "../texts.js";
 
-/** @import { Machine } from "../types.d.ts" */
+/** @import { Job, Machine, Suggestion, System } from "../types.d.ts" */
 
 const RECENT = 3;
+const nothing = () => null;
+const FirstSteps = later(() => import("../parts/models/FirstSteps.js"), "FirstSteps", undefined, nothing);
+const JobCard = later(() => import("../parts/JobCard.js"), "JobCard", undefined, nothing);
+const JobBrief = later(() => import("../parts/JobCard.js"), "JobBrief", undefined, nothing);
 
 export function Home() {
-  useEffect(() => void loadWork(), [language.value, models.value?.length]);
+  useEffect(() => void loadNovels(), []);
   return html`<main class="page home" id="main">
     <h1>${t("web.home.title")}</h1>
     <${Body} />
@@ -31,7 +32,7 @@ function Body() {
   if (!system.value || !models.value) return html`<p class="quiet">${t("web.loading")}</p>`;
   const isNew = chats.value !== null && !chats.value.some((chat) => chat.message_count > 0) && !novels.value?.length && (onlyStarter.value || !usable.value.length);
   return html`
-    <p class="lead">${sentences([canWords(), machineWords(system.value.machine)])}</p>
+    <p class="lead">${sentences([canWords(system.value.reach), machineWords(system.value.machine)])}</p>
     <${Numbers} machine=${system.value.machine} />
     ${isNew && html`<${FirstSteps} />`}
     ${!isNew && html`<${Recent} />`}
@@ -43,19 +44,13 @@ function Body() {
 
 // ── this machine ────────────────────────────────────────────────────────────────────────────────────
 
-/** The largest that fits, and the largest that writes as fast as one reads. */
-function canWords() {
-  const list = picks.value ?? [];
-  const largest = list.reduce((most, one) => (one.parameters > (most?.parameters ?? 0) ? one : most), list[0]);
-  const quick = list.filter((one) => (one.speed?.written[0] ?? 0) >= READING_RATE);
-  const fast = quick.reduce((most, one) => (one.parameters > (most?.parameters ?? 0) ? one : most), quick[0]);
-  if (!largest) return "";
-  const size = (/** @type {{parameters: number}} */ { parameters }) => `${(parameters / 1e9).toFixed(parameters < 1e10 ? 1 : 0)}B`;
-  if (!fast) return t("web.home.can", { largest: size(largest), name: largest.name });
-  return fast === largest ? t("web.home.can_all", { largest: size(largest), name: largest.name }) : t("web.home.can_fast", { largest: size(largest), name: largest.name, fast: size(fast), quick: fast.name });
+/** The largest that fits, and the largest that writes as fast as one reads. @param {System["reach"]} reach */
+function canWords({ largest: name, largest_parameters, quick, quick_parameters }) {
+  if (!name) return "";
+  const [largest, fast] = [largest_parameters, quick_parameters].map((count) => `${(count / 1e9).toFixed(count < 1e10 ? 1 : 0)}B`);
+  if (!quick) return t("web.home.can", { largest, name });
+  return t(quick === name ? "web.home.can_all" : "web.home.can_fast", { largest, name, fast, quick });
 }
-
-const READING_RATE = 6; // tokens per second: about as fast as people read
 
 /** @param {Machine} machine */
 function machineWords({ gpus, processor }) {
@@ -129,12 +124,35 @@ function Work() {
 const SUGGESTED = 3;
 
 function Suggestions() {
-  const list = (picks.value ?? []).filter((one) => one.source).slice(0, SUGGESTED);
+  const list = (system.value?.suggestions ?? []).slice(0, SUGGESTED);
   if (!list.length) return null;
   return html`<section aria-labelledby="next-title">
     <h2 id="next-title">${t("web.home.next")}</h2>
     <p class="quiet">${t("web.home.next_about")}</p>
-    <ul class="cards">${list.map((one) => html`<${GetCard} key=${one.name} one=${one} />`)}</ul>
-    <p><a href="#/models//get">${t("web.home.more_models")}</a></p>
+    <ul class="cards">${list.map((item) => html`<${Suggested} key=${item.source} item=${item} />`)}</ul>
+    <p class="after-cards"><a href="#/models//get">${t("web.home.more_models")}</a></p>
   </section>`;
+}
+
+/** One click gets it; then how far it is, then its page. @param {{item: Suggestion}} props */
+function Suggested({ item }) {
+  const { title, source, size, verdict, why, speed } = item;
+  const job = jobs.value.find((other) => other.id === fetching.value[source]);
+  const [low, high] = (speed?.written ?? [0, 0]).map(Math.round);
+  const facts = [parametersOf(item.parameters), item.quantization, asBytes(size), high > 0 ? t("web.finding.speed", { low, high }) : ""];
+  return html`<li class="card">
+    <h3>${title}</h3>
+    <p class="quiet tabular">${facts.filter(Boolean).join(" · ")}</p>
+    <p>${why}</p>
+    <p class=${`verdict verdict-${verdict}`}>${t(`web.verdict.${verdict}`)}</p>
+    <${GetIt} item=${item} job=${job} />
+  </li>`;
+}
+
+/** @param {{item: Suggestion, job: Job | undefined}} props */
+function GetIt({ item, job }) {
+  const here = job?.state === "done" && usable.value.find((model) => model.name === job.result.name);
+  if (job && (job.state === "queued" || job.state === "running")) return html`<${JobBrief} job=${job} />`;
+  if (here) return html`<a class="button" href=${`#/models/${encodeURIComponent(here.name)}`}>${t("web.home.open")}</a>`;
+  return html`<button type="button" class="button" onClick=${() => pull(item.source)}><${Icon} name="get" />${t(item.approximate ? "web.finding.get_about" : "web.home.get", { size: asBytes(item.size) })}</button>`;
 }

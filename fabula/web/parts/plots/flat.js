@@ -21,7 +21,7 @@ export function flat(plot, width) {
   const points = plot.series.flatMap((series) => series.points);
   const [across, up] = [points.flatMap(ends), points.flatMap((point) => [point.y, point.low ?? point.y, point.high ?? point.y])];
   const right = width - EDGE.right - (named ? NAMED : 0);
-  const x = scaleOf(across, plot.x, EDGE.left, right, width < WIDE ? 5 : 8);
+  const x = whole(scaleOf(across, plot.x, EDGE.left, right, width < WIDE ? 5 : 8), across);
   const y = scaleOf(up, plot.kind === "histogram" ? { ...plot.y, from_zero: true } : plot.y, height - EDGE.bottom, EDGE.top, 6);
   const at = (/** @type {PlotPoint} */ point) => ({ x: x.at(middle(point)), y: y.at(point.y) });
   const spots = plot.series.flatMap((series) => series.points.map((point) => ({ ...at(point), words: pointWords(plot, series.name, point) })));
@@ -37,6 +37,9 @@ export function flat(plot, width) {
     `,
   };
 }
+
+/** Between whole numbers there is nothing to read. @param {Scale} scale @param {number[]} values @returns {Scale} */
+const whole = (scale, values) => (values.every(Number.isInteger) ? { ...scale, ticks: scale.ticks.filter(Number.isInteger) } : scale);
 
 /** @param {PlotPoint} point */
 const ends = ({ x, to }) => (to === null ? [Number(x)] : [Number(x), to]);
