@@ -141,7 +141,7 @@ export interface Machine {
 }
 export interface System {
   version: string; home: string; languages: Language[]; starter: { present: boolean; name: string; size: number };
-  machine: Machine; appearance: { shared: Look | null; style: string }; running: Running[]; suggestions: Suggestion[]; rooms: string[];
+  machine: Machine; appearance: { shared: Look | null; style: string }; addresses: { studio: string; also: Record<string, string> }; running: Running[]; suggestions: Suggestion[]; rooms: string[];
   reach: { largest: string; largest_parameters: number; quick: string; quick_parameters: number };
 }
 export interface Remote {

@@ -23,7 +23,7 @@ export function SettingRow({ setting, saved }) {
     }
   };
   const id = `setting-${name}`;
-  const whence = fixed ? t(`web.settings.from_${where}`, { name: setting.environment }) : "";
+  const whence = where === "default" ? "" : t(`web.settings.from_${where}`, { name: setting.environment });
   return html`<div class="setting">
     <label class="label" for=${id}><code>${name}</code></label>
     <${Field} id=${id} setting=${setting} disabled=${fixed} wrong=${note.bad} save=${save} />

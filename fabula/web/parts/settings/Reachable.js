@@ -2,6 +2,7 @@
 // @ts-check
 import { useState } from "preact/hooks";
 import * as api from "../../api.js";
+import { system } from "../../state/system.js";
 import { tellError } from "../../state/toasts.js";
 import { t } from "../../texts.js";
 import { html } from "../html.js";
@@ -13,12 +14,14 @@ const ANYBODY = "0.0.0.0";
 
 /** @param {{reach: Reach, changed: () => Promise<any>}} props */
 export function Reachable({ reach, changed }) {
+  const also = Object.entries(system.value?.addresses.also ?? {});
   return html`<section aria-labelledby="reach-title">
     <h2 id="reach-title">${t("web.access.reach")}</h2>
     <dl class="facts-details settings-facts">
       <dt>${t("web.access.here")}</dt><dd><code>${reach.here}</code></dd>
       <dt>${t("web.access.others")}</dt>
       <dd>${reach.addresses.length ? reach.addresses.map((address) => html`<code key=${address}>${address}</code> `) : t("web.access.nobody")}</dd>
+      ${also.length > 0 && html`<dt>${t("web.access.also")}</dt><dd>${also.map(([name, address]) => html`<div key=${name}>${name}: <code>${address}</code></div>`)}</dd>`}
       <dt>${t("web.access.encryption")}</dt><dd>${reach.encrypted ? t("web.access.encrypted", { file: reach.certificate }) : t("web.access.unencrypted")}</dd>
       <dt>${t("web.access.needs")}</dt><dd>${t(reach.key_on_loopback ? "web.access.needs_all" : "web.access.needs_others")}</dd>
     </dl>
