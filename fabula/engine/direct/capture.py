@@ -92,10 +92,45 @@ def capture(
             eye.raise_what_failed()
     finally:
         context.close()
+    _refuse_unseen(eye)
+    return {name: (sums, sums.frame()) for name, sums in eye.found.items()}
+
+
+class Reader:
+    """Captures the last row of one text after another, in one context: what they begin with is read once.
+
+    How a text is cut depends on `shared` alone and not on the texts before it, so that the same text gives
+    the same numbers. `close` frees the context.
+    """
+
+    def __init__(
+        self, weights: Weights, patterns: Sequence[str], prepare: Callable[[Context], None], length: int
+    ) -> None:
+        self._eye = _Eye(weights.library, patterns, "last")
+        self._context = Context(weights, length=length, capture=self._eye.address)
+        prepare(self._context)
+
+    def close(self) -> None:
+        self._context.close()
+
+    def read(self, ids: Sequence[int], shared: int, pause: Pause) -> dict[str, tuple[Sums, Frame]]:
+        """`shared` tokens are common to all texts. Raises as `capture` does."""
+        if self._context.reuse(ids, shared) < shared:
+            self._through(ids[:shared], pause)
+        self._eye.forget()
+        self._through(ids, pause)
+        _refuse_unseen(self._eye)
+        return {name: (sums, sums.frame()) for name, sums in self._eye.found.items()}
+
+    def _through(self, ids: Sequence[int], pause: Pause) -> None:
+        for _ in self._context.read(ids, len(ids) - 1, pause=pause):
+            self._eye.raise_what_failed()
+
+
+def _refuse_unseen(eye: _Eye) -> None:
     unseen = [pattern for pattern, times in eye.seen.items() if not times]
     if unseen:
         raise Refused(f"the model has no tensor {', '.join(unseen)}")
-    return {name: (sums, sums.frame()) for name, sums in eye.found.items()}
 
 
 class _Eye:
@@ -111,6 +146,11 @@ class _Eye:
         self._inputs: dict[bytes, str] = {}
         self._callback = abi.EVAL(self._see)
         self.address = ctypes.cast(self._callback, ctypes.c_void_p).value
+
+    def forget(self) -> None:
+        """What comes now is of another text."""
+        self.found = {}
+        self.seen = dict.fromkeys(self.seen, 0)
 
     def raise_what_failed(self) -> None:
         if self._failure:

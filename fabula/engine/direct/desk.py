@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from fabula.core.sampling import Sampling
 from fabula.core.stream import Choice, Token
 from fabula.engine.direct import capture, pointing, scoring
+from fabula.engine.direct.capture import Reader
 from fabula.engine.direct.context import Context
 from fabula.engine.direct.forms import WholeRegex
 from fabula.engine.direct.frames import frame
@@ -25,6 +26,7 @@ from fabula.engine.direct.weights import Refused, Settings, TooLong, Weights
 from fabula.engine.direct.writing import Asked, Reply
 from fabula.engine.parsing.schema_grammar import Grammar as SchemaGrammar
 
+SHORTEST = 512  # tokens that a context which stays has room for
 SPELLED = 256  # candidates of an outlook whose texts are told
 
 Json = dict[str, Any]
@@ -41,6 +43,7 @@ class Desk:
     def __init__(self, library: Library, settings: Settings) -> None:
         self.weights = Weights(library, settings)
         self.context = Context(self.weights)
+        self._kept: tuple[Any, Reader] | None = None
         self.ended: set[int] = set()
         self._scales: tuple[float, ...] = (0.0,) * len(settings.adapters)
         self._vectors: NDArray[np.float32] | None = None
@@ -188,12 +191,27 @@ class Desk:
 
     def capture(self, asked: Json) -> Json:
         ids = self._asked_ids(asked)
-        found = capture.capture(self.weights, ids, asked["tensors"], asked["keep"], self._change, self.pause)
+        if shared := asked.get("shared", 0):
+            found = self._reader(asked["tensors"], len(ids)).read(ids, shared, self.pause)
+        else:
+            found = capture.capture(
+                self.weights, ids, asked["tensors"], asked["keep"], self._change, self.pause
+            )
         for name, (seen, values) in found.items():
             told = {"name": name, "rows": seen.rows, "shape": list(values.shape), "tokens": len(ids)}
             told |= {"counts": [] if seen.counts is None else seen.counts.tolist()}
             self._tell(told, values.astype("<f4").tobytes())
         return {}
+
+    def _reader(self, patterns: Sequence[str], size: int) -> Reader:
+        """One for the same tensors, adapters, vectors and size of texts, in place of an earlier one."""
+        length = min(max(SHORTEST, 1 << size.bit_length()), self.weights.settings.context)
+        key = (tuple(patterns), self._scales, repr(self._pointed), length)
+        if self._kept is None or self._kept[0] != key:
+            if self._kept:
+                self._kept[1].close()
+            self._kept = key, Reader(self.weights, patterns, self._change, length)
+        return self._kept[1]
 
     def _change(self, context: Context) -> None:
         """Another context of the same model, with the adapters and vectors of this one."""

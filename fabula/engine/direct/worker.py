@@ -112,10 +112,17 @@ class DirectWorker(DeskWorker):
     # ── inside ──────────────────────────────────────────────────────────────────────────────────────
 
     async def capture(
-        self, prompt: Prompt, tensors: Sequence[str], keep: Kept = "all", sampling: Sampling | None = None
+        self,
+        prompt: Prompt,
+        tensors: Sequence[str],
+        keep: Kept = "all",
+        sampling: Sampling | None = None,
+        shared: int = 0,
     ) -> Mapping[str, Captured]:
+        """`shared`, with the last row only: so many tokens begin this text and those asked for before and
+        after it, and are read once."""
         found: dict[str, Captured] = {}
-        asked = {"prompt": pieces(prompt), "tensors": list(tensors), "keep": keep}
+        asked = {"prompt": pieces(prompt), "tensors": list(tensors), "keep": keep, "shared": shared}
         async with aclosing(self._ask("capture", sampling, **asked)) as answers:
             async for head, data in answers:
                 if "name" in head:

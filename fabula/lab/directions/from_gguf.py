@@ -19,6 +19,7 @@ from fabula.core.model import LocalModel
 from fabula.core.scoring import Kept
 from fabula.core.texts import phrase
 from fabula.core.worker import Prompt
+from fabula.engine.cache.steps import cannot_go_back
 from fabula.engine.direct.worker import DirectWorker
 from fabula.lab.directions.activations import Activations
 from fabula.lab.directions.saying import where
@@ -84,22 +85,34 @@ async def _gather(
     model: LocalModel, texts: Sequence[str], position: str, into: Activations, engine: Engine, report: Report
 ) -> None:
     async with engine.load(model, min(LONGEST, model.trained_context or LONGEST)) as worker:
+        ids = [await worker.tokenize(Prompt((text,))) for text in texts]
+        shared = 0 if position != "last" or cannot_go_back(model) else common(ids)
         noted = time.monotonic()
         for number in range(into.done, len(texts)):
             report.check()
             report.progress(number, len(texts), "prompts", READING)
-            rows = await read(worker, texts[number], position, into.shape[0])
+            rows = await read(worker, ids[number], position, into.shape[0], shared)
             into.put(slice(None), slice(number, number + 1), rows[:, None], model.name)
             if time.monotonic() - noted > NOTE_S or number + 1 == len(texts):
                 into.note(number + 1)
                 noted = time.monotonic()
 
 
-async def read(worker: DirectWorker, text: str, position: str, layers: int) -> NDArray[np.float32]:
+def common(ids: Sequence[Sequence[int]]) -> int:
+    """How many tokens all prompts begin with, but for a prompt's last one."""
+    shortest = min(map(len, ids))
+    same = (len({each[place] for each in ids}) == 1 for place in range(shortest - 1))
+    return next((place for place, agrees in enumerate(same) if not agrees), max(shortest - 1, 0))
+
+
+async def read(
+    worker: DirectWorker, ids: Sequence[int], position: str, layers: int, shared: int = 0
+) -> NDArray[np.float32]:
     """What each layer gives: [layers, width]."""
     kind, back = where(position)
     keep: Kept = "mean" if kind == "mean" else "last" if back == 1 else "all"
-    found = await worker.capture(Prompt((text,)), [f"{LAYER}*"], keep)
+    asked = Prompt((tuple(ids),), add_special=False)
+    found = await worker.capture(asked, [f"{LAYER}*"], keep, shared=shared)
     rows = []
     for layer in range(layers):
         captured = found[f"{LAYER}{layer}"]
