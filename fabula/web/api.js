@@ -78,11 +78,11 @@ export async function lay(path, content) {
 /** Lets the browser keep a file that a request answers with. @param {string} path @param {unknown} body @param {string} name */
 export async function download(path, body, name) {
   const headers = { "Content-Type": "application/json" };
-  keep(await (await request(path, { method: "POST", headers, body: JSON.stringify(body) })).blob(), name);
+  saveAs(await (await request(path, { method: "POST", headers, body: JSON.stringify(body) })).blob(), name);
 }
 
 /** @param {Blob} content @param {string} name */
-export function keep(content, name) {
+export function saveAs(content, name) {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(content);
   link.download = name;

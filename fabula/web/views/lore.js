@@ -103,7 +103,7 @@ function Row({ book }) {
 /** @param {Lorebook} book @param {"world" | "v3"} format */
 async function save(book, format) {
   const content = await api.get(`/lorebooks/${encodeURIComponent(book.id)}/file?format=${format}`).catch(tellError);
-  if (content) api.keep(new Blob([JSON.stringify(content, null, 1)], { type: "application/json" }), `${book.name}.json`);
+  if (content) api.saveAs(new Blob([JSON.stringify(content, null, 1)], { type: "application/json" }), `${book.name}.json`);
 }
 
 /** It can be put back: chats that name it have it again then. @param {Lorebook} book */

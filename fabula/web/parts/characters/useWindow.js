@@ -12,10 +12,14 @@ const OVERSCAN = 2; // rows beyond each edge
 export function useWindow(count, shape) {
   const list = useRef(/** @type {HTMLElement | null} */ (null));
   const [view, setView] = useState({ columns: 1, height: 1, width: 0, first: 0, last: 0 });
+  const now = useRef(view);
   useLayoutEffect(() => {
     const element = /** @type {HTMLElement} */ (list.current);
     const scroller = /** @type {HTMLElement} */ (element.closest(".page, [data-scrolls]"));
-    const look = () => setView((before) => seen(before, element, scroller, count, shape));
+    const look = () => {
+      const next = seen(now.current, element, scroller, count, shape);
+      if (next !== now.current) setView((now.current = next));
+    };
     const sizes = new ResizeObserver(look);
     sizes.observe(element);
     sizes.observe(scroller);
