@@ -21,6 +21,7 @@ def logits(model: Any) -> Any:
         return np.asarray(model(torch.tensor([IDS])).logits[0])
 
 
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # of PEFT, about names that transformers renames
 def test_an_adapter_of_rank_one_says_what_edited_weights_say(tmp_path: Path) -> None:
     peft = pytest.importorskip("peft", reason="needs lab: peft is not installed")
     home = made(tmp_path, "llama")
