@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import ipaddress
 import os
 import socket
@@ -76,7 +77,7 @@ def reach_of(began: Settings, settings: Settings, port: int) -> dict[str, Any]:
         "port": port,
         "private": is_private(began.host),
         "here": f"{scheme_of(began)}://{bracketed(own)}:{port}",
-        "addresses": for_others(began, port),
+        "addresses": for_others(listening(began, settings), port),
         "encrypted": bool(began.server_tls_cert),
         "certificate": began.server_tls_cert,
         "key_on_loopback": settings.server_key_on_loopback,
@@ -86,6 +87,11 @@ def reach_of(began: Settings, settings: Settings, port: int) -> dict[str, Any]:
             "encrypted": bool(settings.server_tls_cert),
         },
     }
+
+
+def listening(began: Settings, settings: Settings) -> Settings:
+    """As a studio listens since it began, under the names that hold now."""
+    return dataclasses.replace(began, server_names=settings.server_names)
 
 
 def scheme_of(settings: Settings) -> str:

@@ -35,6 +35,13 @@ async def test_a_link_comes_with_its_code(api: httpx.AsyncClient) -> None:
     assert len(code) == len(code[0])
     assert set("".join(code)) == {"0", "1"}
     assert code[0].startswith("1111111")  # the corner that cameras look for
+    assert (await api.get("/reach")).json()["addresses"] == ["https://studio.example"]
+
+
+async def test_no_link_leads_where_the_studio_will_only_listen_later(api: httpx.AsyncClient) -> None:
+    await api.patch("/settings", json={"host": "0.0.0.0"})
+    await api.post("/keys", json={"name": "phone"})
+    assert (await api.post("/keys/phone/link")).json()["links"] == []
 
 
 async def test_the_home_is_told_part_by_part(api: httpx.AsyncClient, home: Home) -> None:

@@ -15,7 +15,7 @@ from fabula.accounts.limits import seconds_in
 from fabula.app import Studio
 from fabula.core.errors import BadParameter, KeyUnknown
 from fabula.core.texts import phrase
-from fabula.server.addresses import for_others, reach_of
+from fabula.server.addresses import for_others, listening, reach_of
 from fabula.server.native import bodies
 from fabula.server.reception import COOKIE, is_local, session_of, shown_key
 from fabula.server.security import Rules
@@ -58,7 +58,7 @@ def _keys(routes: APIRouter, studio: Studio) -> None:
         """A page's address that signs one browser in with the key, once."""
         secret, seconds = keys.link(name)
         server = request.scope.get("server") or ("", 0)
-        addresses = for_others(studio.settings, server[1] or 0)
+        addresses = for_others(listening(studio.began, studio.settings), server[1] or 0)
         links = [f"{address}{PAGE}#{secret}" for address in addresses]
         codes = [_code(link) for link in links]
         return {"path": f"{PAGE}#{secret}", "links": links, "codes": codes, "seconds": seconds}

@@ -32,8 +32,8 @@ export function Access() {
     <section aria-labelledby="keys-title">
       <h2 id="keys-title">${t("web.access.keys")}</h2>
       <p class="quiet">${t("web.access.keys_about")}</p>
-      <${KeyList} keys=${told.keys} reach=${told.reach} changed=${load} />
-      <${NewKey} scopes=${told.scopes} reach=${told.reach} changed=${load} />
+      <${KeyList} keys=${told.keys} changed=${load} />
+      <${NewKey} scopes=${told.scopes} changed=${load} />
     </section>
     <${Install} />`;
 }

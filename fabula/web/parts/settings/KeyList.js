@@ -8,18 +8,18 @@ import { html } from "../html.js";
 import { when } from "../words.js";
 import { PhoneLink } from "./PhoneLink.js";
 
-/** @import { Key, Reach } from "../../types.d.ts" */
+/** @import { Key } from "../../types.d.ts" */
 
-/** @param {{keys: Key[], reach: Reach, changed: () => Promise<any>}} props */
-export function KeyList({ keys, reach, changed }) {
+/** @param {{keys: Key[], changed: () => Promise<any>}} props */
+export function KeyList({ keys, changed }) {
   if (!keys.length) return html`<p class="quiet">${t("web.access.no_keys")}</p>`;
   return html`<ul class="rows" aria-label=${t("web.access.keys")}>
-    ${keys.map((key) => html`<${Row} key=${key.name} held=${key} reach=${reach} changed=${changed} />`)}
+    ${keys.map((key) => html`<${Row} key=${key.name} held=${key} changed=${changed} />`)}
   </ul>`;
 }
 
-/** @param {{held: Key, reach: Reach, changed: () => Promise<any>}} props */
-function Row({ held, reach, changed }) {
+/** @param {{held: Key, changed: () => Promise<any>}} props */
+function Row({ held, changed }) {
   const [linked, setLinked] = useState(false);
   const { name, beginning, scopes, requests, tokens, expires_at: ends, used_at: used } = held;
   const remove = async () => {
@@ -38,6 +38,6 @@ function Row({ held, reach, changed }) {
       <button type="button" class="button" aria-expanded=${linked} onClick=${() => setLinked(!linked)}>${t("web.access.phone")}</button>
       <button type="button" class="button" aria-label=${t("web.access.remove_named", { name })} onClick=${remove}>${t("web.access.remove")}</button>
     </div>
-    ${linked && html`<${PhoneLink} name=${name} reach=${reach} />`}
+    ${linked && html`<${PhoneLink} name=${name} />`}
   </li>`;
 }

@@ -7,13 +7,11 @@ import { html } from "../html.js";
 import { CopyText } from "./CopyText.js";
 import { PhoneLink } from "./PhoneLink.js";
 
-/** @import { Reach } from "../../types.d.ts" */
-
 const NOTHING = { name: "", scopes: ["chat"], requests: "", tokens: "", expires_in: "" };
 const LASTING = ["", "1d", "7d", "30d", "90d", "365d"];
 
-/** @param {{scopes: string[], reach: Reach, changed: () => Promise<any>}} props */
-export function NewKey({ scopes, reach, changed }) {
+/** @param {{scopes: string[], changed: () => Promise<any>}} props */
+export function NewKey({ scopes, changed }) {
   const [asked, setAsked] = useState(NOTHING);
   const [made, setMade] = useState(/** @type {{key: {name: string}, secret: string} | null} */ (null));
   const [wrong, setWrong] = useState("");
@@ -31,7 +29,7 @@ export function NewKey({ scopes, reach, changed }) {
       setWrong(/** @type {Error} */ (error).message);
     }
   };
-  if (made) return html`<${Made} made=${made} reach=${reach} done=${() => setMade(null)} />`;
+  if (made) return html`<${Made} made=${made} done=${() => setMade(null)} />`;
   return html`<form class="key-new" aria-label=${t("web.access.new")} onSubmit=${add}>
     <h3>${t("web.access.new")}</h3>
     <label class="label block">${t("web.access.name")}<input class="field" required maxlength="64" autocomplete="off" value=${asked.name} onInput=${set("name")} /></label>
@@ -51,14 +49,14 @@ export function NewKey({ scopes, reach, changed }) {
   </form>`;
 }
 
-/** @param {{made: {key: {name: string}, secret: string}, reach: Reach, done: () => void}} props */
-function Made({ made, reach, done }) {
+/** @param {{made: {key: {name: string}, secret: string}, done: () => void}} props */
+function Made({ made, done }) {
   const { name } = made.key;
   return html`<div class="card key-made" role="status">
     <p><b>${t("web.access.made", { name })}</b></p>
     <p>${t("web.access.once")}</p>
     <${CopyText} text=${made.secret} label=${t("web.access.copy_key")} />
-    <${PhoneLink} name=${name} reach=${reach} />
+    <${PhoneLink} name=${name} />
     <div class="row"><button type="button" class="button button-main" onClick=${done}>${t("web.access.done")}</button></div>
   </div>`;
 }

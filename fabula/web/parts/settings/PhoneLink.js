@@ -7,11 +7,10 @@ import { html } from "../html.js";
 import { Trouble } from "../Trouble.js";
 import { CopyText } from "./CopyText.js";
 
-/** @import { Reach } from "../../types.d.ts" */
 /** @typedef {{links: string[], codes: string[][], path: string, seconds: number}} Made */
 
-/** @param {{name: string, reach: Reach}} props */
-export function PhoneLink({ name, reach }) {
+/** @param {{name: string}} props of the key */
+export function PhoneLink({ name }) {
   const [made, setMade] = useState(/** @type {Made | null} */ (null));
   const [error, setError] = useState(/** @type {Error | null} */ (null));
   const [place, setPlace] = useState(0);
@@ -31,7 +30,7 @@ export function PhoneLink({ name, reach }) {
         </select></label>`}
       <${CopyText} text=${link} label=${t("web.access.copy_link")} />
       <div class="row"><button type="button" class="button" onClick=${make}>${t("web.access.another_link")}</button></div>
-      ${!reach.encrypted && html`<p class="notice">${t("web.access.open_plain")}</p>`}
+      ${!link.startsWith("https:") && html`<p class="notice">${t("web.access.open_plain")}</p>`}
     </div>
   </div>`;
 }
