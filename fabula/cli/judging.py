@@ -72,7 +72,9 @@ def _try(studio: Client, id: str, answer: dict[str, Any], rule: str) -> None:
     if rule not in fixes:
         raise BadParameter("--try", rule, phrase("expected.one_of", names=", ".join(fixes) or "–"))
     head = studio.get(f"/chats/{segment(id)}")["head_id"]
-    sides: list[dict[str, Any]] = [{}, fixes[rule]]
+    luck = {"seed": random.getrandbits(31)}  # the same for both, and not that of the reply that is there
+    fix = fixes[rule]
+    sides: list[dict[str, Any]] = [{"sampling": luck}, fix | {"sampling": luck | fix["sampling"]}]
     random.shuffle(sides)
     written = [_written(studio, id, answer["message_id"], side) for side in sides]
     for name, (_, text) in zip(NAMES, written, strict=True):

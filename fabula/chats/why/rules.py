@@ -103,8 +103,8 @@ def model_elsewhere_made(seen: Evidence) -> Finding | None:
 def model_small(seen: Evidence) -> Finding | None:
     if not seen.model or not 0 < seen.model.parameters < SMALL:
         return None
-    millions = seen.model.parameters // 1_000_000
-    return _found("model_small", "note", name=seen.model.name, millions=millions)
+    size = f"{round(seen.model.parameters / 1_000_000)}M"
+    return _found("model_small", "note", name=seen.model.name, size=size)
 
 
 def bits_low(seen: Evidence) -> Finding | None:

@@ -64,7 +64,7 @@ function Scale({ trait }) {
       <span class="label">${title} <small class="quiet">${t(`web.traits.${kind}`)}</small></span>
       <span class="tabular">${words(shown)}</span>
     </div>
-    <span class="knob-track knob-marked" style=${{ "--mark": "0.5" }}>
+    <span class="knob-track">
       <input class="knob-range" type="range" list="trait-detents" aria-label=${title} min=${-MOST} max=${MOST} step=${STEP} value=${shown} onInput=${(/** @type {any} */ event) => drag(trait, settled(event.target))} onChange=${(/** @type {any} */ event) => save(settled(event.target))} onDblClick=${() => save(usual)} />
     </span>
     ${own !== undefined && own !== usual && html`<button type="button" class="link-button" onClick=${() => save(usual)}>${t("web.panel.adapter_back", { scale: words(usual) })}</button>`}

@@ -28,7 +28,8 @@ let reader = new AbortController();
 export async function begin(messageId, sides, { blind, lasting = null }) {
   if (busy.value) return tell(t("web.why.busy"));
   const drawn = blind && crypto.getRandomValues(new Uint8Array(1))[0] % 2 ? [...sides].reverse() : sides;
-  const blank = drawn.map(({ words, changes }) => ({ words, changes, id: "", text: "", error: "", written: false }));
+  const seed = crypto.getRandomValues(new Uint32Array(1))[0] >>> 1; // the same luck for both, and not that of the reply that is there
+  const blank = drawn.map(({ words, changes }) => ({ words, changes: { ...changes, sampling: { seed, ...changes.sampling } }, id: "", text: "", error: "", written: false }));
   reader = new AbortController();
   trial.value = { messageId, headId: chat.value?.head_id ?? "", blind, sides: blank, chosen: -1, lasting };
   const { signal } = reader;

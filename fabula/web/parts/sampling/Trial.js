@@ -15,7 +15,7 @@ export function Trial({ now }) {
   const done = now.sides.every((side) => side.written);
   const chosen = now.chosen >= 0;
   const close = () => (leave(), (asked.value = null));
-  const lasting = chosen && now.lasting && Object.keys(now.sides[now.chosen].changes).length ? now.lasting : null;
+  const lasting = chosen && now.lasting && now.sides[now.chosen].words !== t("web.why.as_it_is") ? now.lasting : null;
   return html`<${Dialog} title=${t(now.blind ? "web.why.trial" : "web.why.compare")} close=${close} class="dialog-wide">
     <p class="quiet" role="status">${t(chosen ? "web.why.chosen" : done ? (now.blind ? "web.why.choose_about" : "web.why.compare_about") : "web.why.writing")}</p>
     <div class="trial">${now.sides.map((side, number) => html`<${Half} key=${number} side=${side} number=${number} now=${now} done=${done} />`)}</div>
