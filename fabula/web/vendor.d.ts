@@ -3,6 +3,7 @@ declare module "preact";
 declare module "preact/hooks" {
   export function useState<S>(initial: S | (() => S)): [S, (next: S) => void];
   export function useRef<T>(initial: T): { current: T };
+  export function useMemo<T>(make: () => T, inputs: unknown[]): T;
   export function useEffect(run: () => void | (() => void), inputs?: unknown[]): void;
   export function useLayoutEffect(run: () => void | (() => void), inputs?: unknown[]): void;
 }
@@ -10,7 +11,7 @@ declare module "htm";
 declare module "marked" {
   export class Marked {
     constructor(options: object);
-    use(extension: { renderer: Record<string, (token: any) => string> }): void;
+    use(extension: { renderer?: Record<string, (token: any) => string>; extensions?: object[] }): void;
     parse(text: string): string | Promise<string>;
     lexer(text: string): { type: string; raw: string }[];
   }
@@ -24,7 +25,7 @@ declare module "dompurify" {
   export default function make(window: Window): Purify;
 }
 declare module "@preact/signals" {
-  export interface Signal<T> { value: T }
+  export interface Signal<T> { value: T; peek(): T }
   export interface ReadonlySignal<T> { readonly value: T }
   export function signal<T>(value: T): Signal<T>;
   export function computed<T>(read: () => T): ReadonlySignal<T>;

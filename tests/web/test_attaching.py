@@ -34,12 +34,14 @@ async def test_a_text_file_goes_with_the_message(page, chat, tmp_path: Path):
 
 
 async def test_a_model_that_sees_nothing_refuses_a_picture(page):
+    await expect(composer(page)).to_be_visible()
     await page.evaluate(PASTE, ["lamp.png", "image/png", list(PNG)])
     await expect(page.get_by_text("sees no images")).to_be_visible()
     await expect(page.get_by_role("list", name="Attached to your message")).to_have_count(0)
 
 
 async def test_what_is_no_text_is_refused(page):
+    await expect(composer(page)).to_be_visible()
     await page.evaluate(PASTE, ["tool.exe", "application/octet-stream", [77, 90, 0, 255]])
     await expect(page.get_by_text("tool.exe is neither a text nor a picture.")).to_be_visible()
 

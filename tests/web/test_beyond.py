@@ -60,21 +60,28 @@ async def test_facts_are_pinned_rewritten_and_forgotten(page, client, chat):
     fact = side.get_by_role("textbox", name="Fact", exact=True)
     await expect(fact).to_have_value("Ann is afraid of heights.")
     await fact.fill("Ann loves heights.")
-    async with page.expect_response(lambda answer: answer.request.method == "PUT"):
+    async with page.expect_response(
+        lambda answer: answer.request.method == "PUT" and "/memory" in answer.url
+    ):
         await fact.blur()
     assert [one["text"] for one in client.get(f"{chat.path}/memory")["facts"]] == ["Ann loves heights."]
     await side.get_by_role("button", name="Forget it").click()
     await expect(fact).to_have_count(0)
 
 
-async def test_a_document_and_its_settings_are_kept(page, client, chat, tmp_path):
+async def test_a_document_and_its_settings_are_kept(open_page, client, tmp_path):
+    card = client.post("/characters", {"card": {"data": {"name": "Mira", "first_mes": "Come in."}}}, 201)
+    chat = client.new_chat(model="tiny", character_id=card["id"])
+    page = await open_page(f"#/chat/{chat.id}")
     (tmp_path / "coast.txt").write_text("The lamp burns oil.", encoding="utf-8")
     side = await opened(page, "Memory")
     async with page.expect_file_chooser() as waited:
         await side.get_by_text("Add a text file").click()
     await (await waited.value).set_files(tmp_path / "coast.txt")
     await expect(side).to_contain_text("coast.txt, 19 characters")
-    async with page.expect_response(lambda answer: answer.request.method == "PATCH"):
+    async with page.expect_response(
+        lambda answer: answer.request.method == "PATCH" and "/memory" in answer.url
+    ):
         await side.get_by_label("Write one before the context is cut").check()
     assert client.get(f"{chat.path}/memory")["settings"]["summary"] == "auto"
 
@@ -129,6 +136,8 @@ async def test_a_token_is_looked_at_and_another_one_is_taken(page, chat):
 async def test_a_chat_is_told_with_a_pack(page, client, chat):
     await page.get_by_role("button", name="Chat settings").click()
     packs = page.get_by_label("Prompt pack")
-    async with page.expect_response(lambda answer: answer.request.method == "PATCH"):
+    async with page.expect_response(
+        lambda answer: answer.request.method == "PATCH" and "/story" in answer.url
+    ):
         await packs.select_option("narrator.en")
     assert client.get(f"{chat.path}/story")["pack"] == "narrator.en"

@@ -83,3 +83,26 @@ async def test_what_scripts_want_is_on_the_screen(lore: Page, open_page: Any, cl
     await until_written(page)
     await expect(message(page, 2).locator("strong")).to_have_text("lamp")
     assert chat.texts[1] == "The light!"
+
+
+async def test_edits_of_a_group_in_quick_succession_keep_each_other(
+    lore: Page, open_page: Any, client: Any
+) -> None:
+    members = [{"character_id": mira(client, name)["id"], "muted": False} for name in ("Mira", "Bo", "Cy")]
+    chat = client.new_chat(
+        character_id=members[0]["character_id"], story={"group": {"members": members, "order": 1}}
+    )
+    page: Page = await open_page(f"#/chat/{chat.id}")
+    await page.get_by_role("button", name="Chat settings").click()
+    await expect(page.get_by_label("muted")).to_have_count(3)
+    # All three before the studio has answered the first.
+    await page.evaluate(
+        "document.querySelectorAll('.story-cast input[type=checkbox]').forEach((box) => box.click())"
+    )
+    await expect(page.get_by_label("muted")).to_have_count(3)
+    silence = page.get_by_label("Go on by itself after seconds")
+    await silence.fill("9")
+    async with page.expect_response(lambda answer: '"auto_s":9' in (answer.request.post_data or "")):
+        await silence.blur()
+    group = client.get(f"{chat.path}/story")["group"]
+    assert ([one["muted"] for one in group["members"]], group["auto_s"]) == ([True, True, True], 9)

@@ -68,17 +68,17 @@ const SEVERAL = 3; // alternatives that are written side by side
 function rest(message, disabled, mayGrow) {
   const several = { icon: "retry", label: t("web.message.several"), note: t("web.message.several_about"), disabled, run: () => regenerate(message, SEVERAL) };
   const versions = { icon: "versions", label: t("web.message.versions", { count: message.versions }), run: () => (versionsOf.value = message) };
-  const compare = { icon: "compare", label: t("web.message.compare"), note: t("web.message.compare_about"), run: () => (comparing.value = { message }) };
+  const compare = { icon: "compare", label: t("web.message.compare"), run: () => (comparing.value = { message }) };
   return [
     ...(mayGrow ? [several] : []),
     ...(message.role === "assistant" ? [{ icon: "question", label: t("web.why.title"), run: () => (asked.value = message) }] : []),
     ...(message.swipe.count > 1 || message.versions > 1 ? [compare] : []),
-    ...(message.role === "assistant" && message.text ? [{ icon: "chances", label: t("web.chances.open"), note: t("web.chances.open_about"), disabled, run: () => (weighing.value = message) }] : []),
-    { icon: "translate", label: t("web.translate.open"), note: t("web.translate.about"), run: () => (translating.value = message) },
+    ...(message.role === "assistant" && message.text ? [{ icon: "chances", label: t("web.chances.open"), disabled, run: () => (weighing.value = message) }] : []),
+    { icon: "translate", label: t("web.translate.open"), run: () => (translating.value = message) },
     { icon: "branch", label: t("web.message.branch"), note: t("web.message.branch_about"), disabled, run: () => branchHere(message) },
     { icon: "flag", label: t(message.checkpoint ? "web.message.checkpoint_change" : "web.message.checkpoint"), disabled, run: () => (naming.value = message) },
     ...(message.versions > 1 ? [versions] : []),
-    { icon: message.left_out ? "check" : "none", label: t(message.left_out ? "web.message.take_in" : "web.message.leave_out"), note: t("web.message.leave_out_about"), disabled, run: () => leaveOut(message) },
+    { icon: message.left_out ? "check" : "none", label: t(message.left_out ? "web.message.take_in" : "web.message.leave_out"), disabled, run: () => leaveOut(message) },
     { label: t("web.message.earlier"), disabled: disabled || !message.parent_id, run: () => moveMessage(message, false) },
     { label: t("web.message.later"), disabled: disabled || message.id === chat.value?.head_id, run: () => moveMessage(message, true) },
     { icon: "trash", label: t("web.message.delete_alone"), disabled, run: () => deleteMessage(message, true) },

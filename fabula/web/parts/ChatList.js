@@ -44,7 +44,7 @@ export function ChatList() {
       <label class="search"><${Icon} name="search" /><input
           type="search"
           class="field"
-          placeholder=${t("web.keep.search")}
+          placeholder=${t("web.keep.search_all")}
           aria-label=${t("web.keep.search")}
           value=${keeping.words.value}
           onInput=${(/** @type {any} */ event) => (keeping.words.value = event.target.value)}

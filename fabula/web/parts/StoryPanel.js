@@ -71,8 +71,8 @@ function NoteFields({ now }) {
       <textarea class="field" rows="3" key=${now.chat} placeholder=${t("web.story.note_placeholder")} defaultValue=${note.text} onChange=${save("text")}></textarea>
     </label>
     <div class="story-numbers">
-      <label>${t("web.story.note_depth")}<input class="field" type="number" min="0" max="10000" required value=${note.depth} onChange=${save("depth")} /></label>
-      <label>${t("web.story.note_every")}<input class="field" type="number" min="0" max="10000" required value=${note.interval} onChange=${save("interval")} /></label>
+      <label>${t("web.story.note_depth")}<input class="field" type="number" min="0" max="10000" required key=${`depth ${note.depth}`} defaultValue=${note.depth} onChange=${save("depth")} /></label>
+      <label>${t("web.story.note_every")}<input class="field" type="number" min="0" max="10000" required key=${`every ${note.interval}`} defaultValue=${note.interval} onChange=${save("interval")} /></label>
     </div>
     <small class="quiet">${t("web.story.note_about")}</small>`;
 }
@@ -168,6 +168,6 @@ function Members({ group }) {
         ${ORDERS.map((name, order) => html`<option key=${name} value=${String(order)}>${t(`web.story.order_${name}`)}</option>`)}
       </select></label>
     <label class="block"><span class="label">${t("web.story.auto")}</span>
-      <input class="field" type="number" min="0" max="3600" required value=${group.auto_s} onChange=${(/** @type {any} */ event) => event.target.reportValidity() && setGroup(() => ({ auto_s: Number(event.target.value) }))} />
+      <input class="field" type="number" min="0" max="3600" required key=${group.auto_s} defaultValue=${group.auto_s} onChange=${(/** @type {any} */ event) => event.target.reportValidity() && setGroup(() => ({ auto_s: Number(event.target.value) }))} />
       <small class="quiet">${t("web.story.auto_about")}</small></label>`;
 }

@@ -3,6 +3,7 @@
 import { signal } from "@preact/signals";
 
 const SHOWN_MS = 8000;
+const WITH_ACTION_MS = 20_000; // who reads slowly, or walks there by keyboard, gets to the way back
 
 /** @typedef {{id: number, text: string, kind: "info" | "error", action?: {label: string, run: () => void}}} Toast */
 

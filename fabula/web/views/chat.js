@@ -35,7 +35,7 @@ const Versions = later(() => import("../parts/Versions.js"), "Versions", undefin
 /** `rest` is a message to go to. @param {{id: string, rest?: string}} props */
 export function ChatView({ id, rest = "" }) {
   useEffect(() => {
-    if (id) open(id).then(() => rest && goTo(rest));
+    if (id) open(id).then(() => void (rest && goTo(rest)));
     else close();
     return close;
   }, [id, rest]);

@@ -33,8 +33,8 @@ export function Filters() {
         <option value="">${t("web.keep.any")}</option>
         ${everyone.value.map(({ id, name }) => html`<option key=${id} value=${id}>${name}</option>`)}
       </select></label>
-    <label><span>${t("web.keep.since")}</span><input class="field" type="date" value=${since} onChange=${(/** @type {any} */ event) => set({ since: event.target.value })} /></label>
-    <label><span>${t("web.keep.until")}</span><input class="field" type="date" value=${until} onChange=${(/** @type {any} */ event) => set({ until: event.target.value })} /></label>
+    <label class="filters-day"><span>${t("web.keep.since")}</span><input class="field" type="date" value=${since} onChange=${(/** @type {any} */ event) => set({ since: event.target.value })} /></label>
+    <label class="filters-day"><span>${t("web.keep.until")}</span><input class="field" type="date" value=${until} onChange=${(/** @type {any} */ event) => set({ until: event.target.value })} /></label>
     <label class="check"><input type="checkbox" checked=${favourite} onChange=${(/** @type {any} */ event) => set({ favourite: event.target.checked })} /><span>${t("web.keep.favourites")}</span></label>
     <label class="check"><input type="checkbox" checked=${trashed} onChange=${(/** @type {any} */ event) => set({ trashed: event.target.checked })} /><span>${t("web.keep.trash")}</span></label>
     ${isFiltered.value && html`<button type="button" class="link-button" onClick=${() => (filter.value = NO_FILTER)}>${t("web.keep.no_filter")}</button>`}

@@ -3,6 +3,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { chat } from "../../state/chat.js";
 import { failure, forget, keepDocument, loadMemory, memory, pin, recalledFor, rewrite, setMemory, sums, sumUp } from "../../state/memory.js";
+import { isStory } from "../../state/story.js";
 import { usable } from "../../state/system.js";
 import { busy } from "../../state/turn.js";
 import { t } from "../../texts.js";
@@ -23,8 +24,9 @@ export function Memory() {
     ${now.problem && html`<p class="notice" role="status">${now.problem.message}</p>`}
     <${Facts} key=${`f${id}`} facts=${now.facts} />
     <${Summaries} key=${`s${id}`} summaries=${now.summaries} settings=${now.settings} writing=${now.writing} />
-    <${Documents} key=${`d${id}`} documents=${now.documents} />
-    <${Recalling} key=${`r${id}`} settings=${now.settings} embedder=${now.embedder} />
+    ${isStory(chat.value)
+      ? html`<${Documents} key=${`d${id}`} documents=${now.documents} /><${Recalling} key=${`r${id}`} settings=${now.settings} embedder=${now.embedder} />`
+      : html`<p class="quiet">${t("web.memory.plain")}</p>`}
   `;
 }
 
@@ -60,8 +62,8 @@ function Summaries({ summaries, settings, writing }) {
   const about = (/** @type {Kept} */ one) => [one.covers ? t("web.memory.covers", { count: one.covers }) : t("web.memory.covers_none"), one.in_force && t("web.memory.in_force"), one.edited && t("web.memory.edited")].filter(Boolean).join(" · ");
   return html`<section class="memory-part" aria-label=${t("web.memory.summaries")}>
     <h3>${t("web.memory.summaries")}</h3>
-    <label class="check"><input type="checkbox" checked=${settings.summary === "auto"} onChange=${(/** @type {any} */ event) => setMemory({ summary: event.target.checked ? "auto" : "off" })} /><span>${t("web.memory.auto")}</span></label>
-    <label class="memory-number"><span>${t("web.memory.words")}</span><input class="field" type="number" min="20" max="2000" required value=${settings.words} onChange=${number("words")} /></label>
+    ${isStory(chat.value) && html`<label class="check"><input type="checkbox" checked=${settings.summary === "auto"} onChange=${(/** @type {any} */ event) => setMemory({ summary: event.target.checked ? "auto" : "off" })} /><span>${t("web.memory.auto")}</span></label>`}
+    <label class="memory-number"><span>${t("web.memory.words")}</span><input class="field" type="number" min="20" max="2000" required key=${settings.words} defaultValue=${settings.words} onChange=${number("words")} /></label>
     <ul>${summaries.toReversed().map((one) => html`<${Editable} key=${one.id} one=${one} label=${t("web.memory.summary")} note=${about(one)} />`)}</ul>
     <button type="button" class="button" disabled=${runs || busy.value || !chat.value?.message_count} onClick=${sumUp}>${t(runs ? "web.memory.sums" : "web.memory.sum_up")}</button>
   </section>`;
@@ -95,7 +97,7 @@ function Recalling({ settings, embedder }) {
   const embeds = usable.value.filter((model) => model.pooling && model.pooling !== "rank");
   return html`<section class="memory-part" aria-label=${t("web.memory.recall")}>
     <h3>${t("web.memory.recall")}</h3>
-    <label class="memory-number"><span>${t("web.memory.passages")}</span><input class="field" type="number" min="0" max="20" required value=${settings.recall} onChange=${number("recall")} /></label>
+    <label class="memory-number"><span>${t("web.memory.passages")}</span><input class="field" type="number" min="0" max="20" required key=${settings.recall} defaultValue=${settings.recall} onChange=${number("recall")} /></label>
     <label class="block"><span>${t("web.memory.embedder")}</span>
       <select class="field" value=${settings.embedder} onChange=${(/** @type {any} */ event) => setMemory({ embedder: event.target.value })}>
         <option value="">${t("web.memory.embedder_usual")}</option>${embeds.map(({ name }) => html`<option key=${name} value=${name}>${name}</option>`)}

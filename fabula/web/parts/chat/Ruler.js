@@ -107,7 +107,7 @@ function rowOf({ source, label, tokens, included, reason }) {
 
 /** What stays where it was told is lore or a note. @param {string} source @param {string} reason */
 function kindOf(source, reason) {
-  const kind = KINDS[reason] ?? "history";
+  const kind = KINDS[reason] ?? (["system", "system_prompt"].includes(source) ? "head" : "history");
   return kind === "lore" && source !== "lore" ? "tail" : kind;
 }
 

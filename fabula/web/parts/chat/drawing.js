@@ -47,6 +47,7 @@ export function draw(canvas, layout, { left, top, focus, marked }) {
   const last = Math.min(layout.levels.length - 1, Math.ceil((top + height - EDGE) / ROW) + 1);
   drawLines(pen, layout, first, last, colours);
   for (let row = first; row <= last; row += 1) layout.levels[row].forEach((node) => drawDot(pen, layout, node, colours));
+  for (let row = first; row <= last; row += 1) drawNames(pen, layout, row, colours);
   for (const [node, colour] of /** @type {const} */ ([[marked, colours.mark], [focus, colours.path]])) if (node >= 0) ring(pen, layout, node, colour);
 }
 
@@ -85,8 +86,12 @@ function drawDot(pen, { tree, rows, lanes, shown }, node, colours) {
   pen.lineWidth = 1.75;
   pen.strokeStyle = colour;
   pen.stroke();
-  const name = tree.checkpoints[tree.ids[node]];
-  if (name) write(pen, name, left + NAME_GAP, top, colours);
+}
+
+/** The names of a row's checkpoints stand behind its last lane. @param {CanvasRenderingContext2D} pen @param {Layout} layout @param {number} row @param {Record<string, string>} colours */
+function drawNames(pen, { tree, lanes, levels }, row, colours) {
+  const names = levels[row].map((node) => tree.checkpoints[tree.ids[node]]).filter(Boolean);
+  if (names.length) write(pen, names.join(" · "), x(Math.max(...levels[row].map((node) => lanes[node]))) + NAME_GAP, y(row), colours);
 }
 
 /** @param {CanvasRenderingContext2D} pen @param {string} name @param {number} left @param {number} top @param {Record<string, string>} colours */

@@ -78,12 +78,12 @@ function linesOf({ ids, parents }, heirs, rows, shown) {
   });
 }
 
-const KEEP = /** @type {const} */ ({ ArrowUp: "up", ArrowDown: "down", ArrowLeft: "left", ArrowRight: "right", Home: "first", End: "last" });
+const WAYS = /** @type {Record<string, string>} */ ({ ArrowUp: "up", ArrowDown: "down", ArrowLeft: "left", ArrowRight: "right", Home: "first", End: "last" });
 
 /** Where a key leads from a message; -1 = nowhere. @param {Layout} layout @param {number} node @param {string} key */
 export function step(layout, node, key) {
   const { tree, heirs } = layout;
-  const way = KEEP[/** @type {"Home"} */ (key)];
+  const way = WAYS[key];
   if (way === "up") return tree.parents[node];
   if (way === "down") return heirs[node];
   if (way === "left" || way === "right") return beside(layout, node, way === "left" ? -1 : 1);
