@@ -64,6 +64,11 @@ export const post = (path, body = {}, signal) => send("POST", path, body, signal
 export const patch = (path, body) => send("PATCH", path, body);
 /** @param {string} path @param {unknown} body @returns {Promise<any>} */
 export const put = (path, body) => send("PUT", path, body);
+/** Also while the page is being left: browsers send up to 64 KiB then. @param {string} path @param {unknown} body */
+export function patchLast(path, body) {
+  const headers = { "Content-Type": "application/json" };
+  return request(path, { method: "PATCH", keepalive: true, headers, body: JSON.stringify(body) });
+}
 /** A file as it is. @param {string} path @param {Blob} content @returns {Promise<any>} */
 export async function upload(path, content) {
   const headers = { "Content-Type": "application/octet-stream" };

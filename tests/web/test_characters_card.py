@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import re
 from typing import Any
@@ -22,6 +23,7 @@ DATA: dict[str, Any] = {
     },
     "from_elsewhere": {"kept": True},
 }
+PATIENCE_S = 15
 PIXEL = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
@@ -53,6 +55,15 @@ async def test_what_is_typed_is_kept_and_all_else_stays(card: Page, client: Any,
     note = {"prompt": "Snow.", "depth": 2, "role": "user", "odd": 1}
     wanted = {"description": "Keeps nothing.", "extensions": {"depth_prompt": note, "other/one": [1]}}
     assert data(client, mira) == DATA | wanted
+
+
+async def test_what_was_typed_last_is_kept_when_the_page_is_left(card: Page, client: Any, mira: Any) -> None:
+    await card.get_by_label("Scenario", exact=True).fill("A storm.")
+    await card.goto("about:blank")
+    async with asyncio.timeout(PATIENCE_S):
+        while data(client, mira) == DATA:
+            await asyncio.sleep(0)
+    assert data(client, mira) == DATA | {"scenario": "A storm."}
 
 
 async def test_a_change_is_taken_back_and_made_again(card: Page, client: Any, mira: Any) -> None:

@@ -86,6 +86,15 @@ export function save() {
   return inLine(() => send(before.id, fields));
 }
 
+/** The page is being left: what is pending goes out with it. */
+export function saveLast() {
+  const now = character.value;
+  const fields = pending.value;
+  if (!now || !Object.keys(fields).length || standing.value === "conflict") return;
+  clearTimeout(timer);
+  api.patchLast(`/characters/${encodeURIComponent(now.id)}`, { revision: now.revision, fields }).catch(() => null); // nobody is there to be told
+}
+
 /** @param {string} id @param {Fields} fields @param {boolean} [remember] whether it can be taken back */
 async function send(id, fields, remember = true) {
   const now = character.value;

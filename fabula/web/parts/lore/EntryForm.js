@@ -1,6 +1,7 @@
-// One entry of a lorebook as a form: every field of SillyTavern's files, grouped; saved when a field is left. What is not
+// One entry of a lorebook as a form: every field of SillyTavern's files, grouped; saved in a pause and when a field is left. What is not
 // known here is shown as it is, and stays.
 // @ts-check
+import { useRef } from "preact/hooks";
 import { copy, cut, renewed, save } from "../../state/lorebook.js";
 import { t } from "../../texts.js";
 import { html } from "../html.js";
@@ -9,6 +10,7 @@ import { Icon } from "../Icon.js";
 /** @import { Entry } from "../../types.d.ts" */
 /** @typedef {{name: string, kind: "text" | "keys" | "long" | "number" | "flag" | "maybe" | "choice" | "list", choices?: (string | number)[], least?: number, most?: number, empty?: boolean}} Field */
 
+const PAUSE_MS = 1200; // in typing: a book is written as a whole
 const POSITIONS = [0, 1, 2, 3, 4, 5, 6, 7];
 const TURNS = ["normal", "continue", "impersonate", "swipe", "regenerate", "quiet"];
 const SOURCES = ["matchPersonaDescription", "matchCharacterDescription", "matchCharacterPersonality", "matchCharacterDepthPrompt", "matchScenario", "matchCreatorNotes"];
@@ -34,11 +36,20 @@ export const keysOf = (text) => (text.match(/\s*(\/(?:[^/\\]|\\.)+\/[a-z]*|[^,ï¼
 export function EntryForm({ entry }) {
   const uid = String(entry.uid);
   const put = (/** @type {Record<string, any>} */ fields) => save(uid, fields);
-  const text = (/** @type {"comment" | "content"} */ name) => (/** @type {any} */ event) => event.target.value !== (entry[name] ?? "") && put({ [name]: event.target.value });
+  const timer = useRef(0);
+  const now = (/** @type {Record<string, any>} */ fields) => (clearTimeout(timer.current), put(fields));
+  const soon = (/** @type {Record<string, any>} */ fields) => {
+    clearTimeout(timer.current);
+    timer.current = setTimeout(() => put(fields), PAUSE_MS);
+  };
+  const text = (/** @type {"comment" | "content"} */ name) => ({
+    onInput: (/** @type {any} */ event) => soon({ [name]: event.target.value }),
+    onChange: (/** @type {any} */ event) => event.target.value !== (entry[name] ?? "") && now({ [name]: event.target.value }),
+  });
   return html`<form class="entry-form" key=${`${uid}-${renewed.value}`} onSubmit=${(/** @type {Event} */ event) => event.preventDefault()}>
-    <label class="block"><span class="label">${t("web.lore.comment")}</span><input class="field" defaultValue=${entry.comment ?? ""} onChange=${text("comment")} /></label>
+    <label class="block"><span class="label">${t("web.lore.comment")}</span><input class="field" defaultValue=${entry.comment ?? ""} ...${text("comment")} /></label>
     <label class="block"><span class="label">${t("web.lore.keys")}</span><input class="field" defaultValue=${(entry.key ?? []).join(", ")} onChange=${(/** @type {any} */ event) => put({ key: keysOf(event.target.value) })} /><small class="quiet">${t("web.lore.keys_about")}</small></label>
-    <label class="block"><span class="label">${t("web.lore.content")}</span><textarea class="field card-text" rows="4" defaultValue=${entry.content ?? ""} onChange=${text("content")}></textarea><small class="quiet">${t("web.lore.decorators_about")}</small></label>
+    <label class="block"><span class="label">${t("web.lore.content")}</span><textarea class="field card-text" rows="4" defaultValue=${entry.content ?? ""} ...${text("content")}></textarea><small class="quiet">${t("web.lore.decorators_about")}</small></label>
     <div class="row">
       <label class="check"><input type="checkbox" checked=${entry.constant} onChange=${() => put({ constant: !entry.constant })} /><span>${t("web.lore.constant")}</span></label>
       <label class="check"><input type="checkbox" checked=${!entry.disable} onChange=${() => put({ disable: !entry.disable })} /><span>${t("web.lore.on")}</span></label>
