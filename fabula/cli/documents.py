@@ -34,6 +34,8 @@ ModelOption = Annotated[str, typer.Option("--model", "-m", metavar="NAME", help=
 CountOption = Annotated[
     int, typer.Option("--count", metavar="COUNT", help=say("cli.novel.count"), min=1, max=16)
 ]
+TrashedOption = Annotated[bool, typer.Option("--trashed", help=say("cli.novel.trashed"))]
+AgainOption = Annotated[bool, typer.Option("--again", help=say("cli.novel.again"))]
 MaxTokensOption = Annotated[
     int,
     typer.Option(
@@ -72,9 +74,9 @@ def wish(count: int, model: str, max_tokens: int) -> dict[str, Any]:
     return {"count": count, "model": model, "sampling": {"max_tokens": max_tokens} if max_tokens else {}}
 
 
-def show_list(home: Path | None, room: Room, *, json: bool) -> None:
+def show_list(home: Path | None, room: Room, *, json: bool, trashed: bool = False) -> None:
     with connect(home) as studio:
-        rows = studio.get(f"/{room}", limit=PAGE)[room]
+        rows = studio.get(f"/{room}", limit=PAGE, trashed=trashed)[room]
     if json:
         screen.json_lines(rows)
         return
@@ -162,3 +164,33 @@ def remove(home: Path | None, room: Room, which: str, *, forever: bool) -> None:
         novel = found(studio, room, which)
         studio.delete(f"/{room}/{segment(novel['id'])}" + ("?forever=true" if forever else ""))
     screen.note(say("cli.chat.removed_forever" if forever else "cli.chat.removed", title=novel["title"]))
+
+
+def restore(home: Path | None, room: Room, which: str) -> None:
+    """Out of the trash, by id or by a title that only one there has."""
+    with connect(home) as studio:
+        rows = studio.get(f"/{room}", trashed=True, limit=PAGE)[room]
+        named = [row for row in rows if which in (row["id"], row["title"])]
+        if len(named) > 1:
+            ids = ", ".join(row["id"] for row in named)
+            raise BadParameter("TITLE", which, phrase("expected.one_of", names=ids))
+        if not named:
+            raise NovelNotFound(which)
+        studio.post(f"/{room}/{segment(named[0]['id'])}/restore")
+    screen.note(say("cli.novel.restored", title=named[0]["title"]))
+
+
+def last_passage(studio: Client, room: Room, novel: dict[str, Any]) -> dict[str, Any]:
+    """The one that was written last, of those that go on and stand in the text. Raises BadParameter."""
+    rows = studio.get(f"/{room}/{segment(novel['id'])}/passages", limit=PAGE)["passages"]
+    for row in rows:
+        if row["kind"] == "continue" and row["stands"]:
+            return dict(row)
+    raise BadParameter("--again", "", phrase("expected.standing_passage"))
+
+
+def again(studio: Client, room: Room, novel: dict[str, Any], instruction: str) -> dict[str, Any]:
+    """Another try at that passage: where it stands, and what was told for it."""
+    row = last_passage(studio, room, novel)
+    place = {"chapter_id": row["chapter_id"], "at": row["start"], "end": row["start"] + len(row["text"])}
+    return place | {"instruction": instruction or row["instruction"]}

@@ -9,7 +9,17 @@ import typer
 
 from fabula.cli import documents, reply, screen, verbs
 from fabula.cli.client import segment
-from fabula.cli.documents import CountOption, MaxTokensOption, ModelOption, Room, TitleArgument, WhichArgument
+from fabula.cli.documents import (
+    AgainOption,
+    CountOption,
+    MaxTokensOption,
+    ModelOption,
+    NumberArgument,
+    Room,
+    TitleArgument,
+    TrashedOption,
+    WhichArgument,
+)
 from fabula.cli.options import HomeOption, JsonOption
 from fabula.cli.studio import connect
 from fabula.cli.words import say
@@ -41,9 +51,12 @@ def group() -> Any:
         ("show", show),
         ("write", write),
         ("pick", pick),
+        ("passages", passages),
+        ("choose", choose),
         ("undo", undo),
         ("redo", redo),
         ("rm", rm),
+        ("restore", restore),
     )
     return verbs.group("notebook", functions)
 
@@ -56,8 +69,8 @@ def new(
     screen.line(say("cli.novel.made", title=title, id=made["id"]))
 
 
-def list_(home: HomeOption = None, json: JsonOption = False) -> None:
-    documents.show_list(home, ROOM, json=json)
+def list_(trashed: TrashedOption = False, home: HomeOption = None, json: JsonOption = False) -> None:
+    documents.show_list(home, ROOM, json=json, trashed=trashed)
 
 
 def show(
@@ -78,6 +91,7 @@ def write(
     which: WhichArgument,
     add: AddOption = "",
     count: CountOption = 1,
+    again: AgainOption = False,
     model: ModelOption = "",
     max_tokens: MaxTokensOption = 0,
     home: HomeOption = None,
@@ -91,7 +105,8 @@ def write(
             end = len(studio.get(path)["text"])
             body = {"revision": note["revision"], "text": add, "start": end, "end": end}
             note = studio.put(path, body)["novel"]
-        documents.run(studio, ROOM, note, documents.wish(count, model, max_tokens), json=json)
+        at = documents.again(studio, ROOM, note, "") if again else {}
+        documents.run(studio, ROOM, note, documents.wish(count, model, max_tokens) | at, json=json)
 
 
 def pick(which: WhichArgument, token: TokenArgument, other: OtherArgument, home: HomeOption = None) -> None:
@@ -155,3 +170,16 @@ def redo(which: WhichArgument, home: HomeOption = None) -> None:
 
 def rm(which: WhichArgument, forever: ForeverOption = False, home: HomeOption = None) -> None:
     documents.remove(home, ROOM, which, forever=forever)
+
+
+def passages(which: WhichArgument, home: HomeOption = None, json: JsonOption = False) -> None:
+    documents.show_passages(home, ROOM, which, json=json)
+
+
+def choose(which: WhichArgument, number: NumberArgument, home: HomeOption = None) -> None:
+    """By its number in the list of passages."""
+    documents.choose(home, ROOM, which, number)
+
+
+def restore(which: WhichArgument, home: HomeOption = None) -> None:
+    documents.restore(home, ROOM, which)

@@ -11,6 +11,7 @@ import typer
 from fabula.cli import documents, reply, screen, verbs
 from fabula.cli.client import Client, segment
 from fabula.cli.documents import (
+    AgainOption,
     CountOption,
     InstructionArgument,
     MaxTokensOption,
@@ -18,6 +19,7 @@ from fabula.cli.documents import (
     NumberArgument,
     Room,
     TitleArgument,
+    TrashedOption,
     WhichArgument,
 )
 from fabula.cli.kept import content
@@ -80,6 +82,7 @@ def group() -> Any:
         ("import", import_),
         ("export", export),
         ("rm", rm),
+        ("restore", restore),
     )
     return verbs.group("novel", functions)
 
@@ -98,8 +101,8 @@ def new(
     screen.json_lines([made]) if json else screen.line(say("cli.novel.made", title=title, id=made["id"]))
 
 
-def list_(home: HomeOption = None, json: JsonOption = False) -> None:
-    documents.show_list(home, ROOM, json=json)
+def list_(trashed: TrashedOption = False, home: HomeOption = None, json: JsonOption = False) -> None:
+    documents.show_list(home, ROOM, json=json, trashed=trashed)
 
 
 def show(
@@ -142,6 +145,7 @@ def write(
     instruction: InstructionArgument = "",
     count: CountOption = 1,
     chapter: ChapterOption = 0,
+    again: AgainOption = False,
     model: ModelOption = "",
     max_tokens: MaxTokensOption = 0,
     home: HomeOption = None,
@@ -151,6 +155,7 @@ def write(
     with connect(home) as studio:
         novel = documents.found(studio, ROOM, which)
         at = {"chapter_id": documents.chapter(novel, chapter)["id"]} if chapter else {}
+        at = documents.again(studio, ROOM, novel, instruction) if again else at
         documents.run(studio, ROOM, novel, body | at, json=json)
 
 
@@ -250,16 +255,46 @@ def _changes(values: list[str]) -> dict[str, Any]:
 
 def chapter(
     which: WhichArgument,
-    title: TitleArgument,
+    title: Annotated[str, typer.Argument(metavar="[TITLE]", help=say("cli.novel.title"))] = "",
+    number: Annotated[
+        int, typer.Option("--number", metavar="N", help=say("cli.novel.chapter_changed"), show_default=False)
+    ] = 0,
+    at: Annotated[
+        int, typer.Option("--at", metavar="N", help=say("cli.novel.chapter_at"), min=0, show_default=False)
+    ] = 0,
     outline: Annotated[str, typer.Option("--outline", metavar="TEXT", help=say("cli.novel.outline"))] = "",
+    notes: Annotated[str, typer.Option("--notes", metavar="TEXT", help=say("cli.novel.chapter_notes"))] = "",
+    file: Annotated[
+        Path | None,
+        typer.Option("--file", metavar="FILE", help=say("cli.novel.chapter_file"), show_default=False),
+    ] = None,
+    remove: Annotated[bool, typer.Option("--remove", help=say("cli.novel.chapter_remove"))] = False,
     home: HomeOption = None,
 ) -> None:
-    """Begins a new one at the end."""
+    """Begins a new one; with --number changes, moves or removes one that is there."""
+    given = {"title": title, "outline": outline, "notes": notes} | ({"at": at - 1} if at else {})
+    given = {name: value for name, value in given.items() if value != ""}
+    text = content(file).decode() if file else None
     with connect(home) as studio:
         novel = documents.found(studio, ROOM, which)
-        body = {"revision": novel["revision"], "title": title, "outline": outline}
-        made = studio.post(f"/novels/{segment(novel['id'])}/chapters", body)
-    screen.note(say("cli.novel.chapter_made", title=title, number=len(made["chapters"])))
+        path = f"/novels/{segment(novel['id'])}/chapters"
+        if not number:
+            made = studio.post(path, {"revision": novel["revision"], **given, "text": text or ""})
+            place = at or len(made["chapters"])
+            screen.note(say("cli.novel.chapter_made", title=title, number=place))
+            return
+        path = f"{path}/{segment(documents.chapter(novel, number)['id'])}"
+        if remove:
+            studio.post(f"{path}/remove", {"revision": novel["revision"]})
+            return
+        if text is not None:
+            novel = studio.put(f"{path}/text", {"revision": novel["revision"], "text": text})["novel"]
+        if given:
+            studio.patch(path, {"revision": novel["revision"], **given})
+
+
+def restore(which: WhichArgument, home: HomeOption = None) -> None:
+    documents.restore(home, ROOM, which)
 
 
 def undo(which: WhichArgument, home: HomeOption = None) -> None:

@@ -127,3 +127,41 @@ def test_a_novel_remembers_documents_and_summaries(fabula: Fabula, stage: Stage,
     assert now["settings"] == {"summary": "auto", "words": 50, "recall": 2, "embedder": ""}
     fabula("novel", "memory", "Coast", "--forget", now["documents"][0]["id"])
     assert json.loads(fabula("novel", "memory", "Coast", "--json")[1])["documents"] == []
+
+
+def test_chapters_are_changed_moved_filled_and_removed(
+    fabula: Fabula, client: Client, tmp_path: Path
+) -> None:
+    fabula("novel", "new", "Coast")
+    file = tmp_path / "two.txt"
+    file.write_text("It stayed.")
+    fabula("novel", "chapter", "Coast", "Two", "--at", "1", "--file", str(file))
+    fabula("novel", "chapter", "Coast", "First", "--number", "2", "--at", "1", "--notes", "Short.")
+    [row] = client.get("/novels")["novels"]
+    chapters = client.get(f"/novels/{row['id']}")["chapters"]
+    assert [(one["title"], one["words"], one["notes"]) for one in chapters] == [
+        ("First", 0, "Short."),
+        ("Two", 2, ""),
+    ]
+    fabula("novel", "chapter", "Coast", "--number", "2", "--remove")
+    assert len(client.get(f"/novels/{row['id']}")["chapters"]) == 1
+
+
+def test_another_try_takes_the_place_of_the_last_passage(fabula: Fabula, stage: Stage) -> None:
+    stage.script = ["The fog came.", "The fog left."]
+    fabula("novel", "new", "Coast")
+    assert fabula("novel", "write", "Coast", "--again")[0] != 0
+    fabula("novel", "write", "Coast", "Fog.")
+    fabula("novel", "write", "Coast", "--again")
+    assert fabula("novel", "show", "Coast")[1].strip() == "The fog left."
+    assert "*1. The fog left." in fabula("novel", "passages", "Coast")[1]
+
+
+@pytest.mark.parametrize("kind", ["novel", "notebook"])
+def test_what_is_in_the_trash_comes_back(fabula: Fabula, kind: str) -> None:
+    fabula(kind, "new", "Coast")
+    fabula(kind, "rm", "Coast")
+    assert "Coast" in fabula(kind, "list", "--trashed")[1]
+    assert fabula(kind, "restore", "Coast")[0] == 0
+    assert "Coast" in fabula(kind, "list")[1]
+    assert fabula(kind, "restore", "Coast")[0] != 0

@@ -371,9 +371,13 @@ export async function changed({ novel, chapter_id: id, start, inserted }) {
   takeDoc(novel);
   const there = novel.chapters.some((one) => one.id === id);
   const open = base.value?.id ?? "";
-  if (there && id !== open) await show(id);
-  else if (!novel.chapters.some((one) => one.id === open)) await show(novel.chapters[0].id);
-  else await line(() => readAgain(true));
+  try {
+    if (there && id !== open) await show(id);
+    else if (!novel.chapters.some((one) => one.id === open)) await show(novel.chapters[0].id);
+    else await line(() => readAgain(true));
+  } catch (error) {
+    tellError(error); // it was done; it is read when the studio is back
+  }
   if (!there || !(inserted || start)) return;
   const from = placeOf(text.value, start);
   lookAt(from + inserted.length);

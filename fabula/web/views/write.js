@@ -50,7 +50,7 @@ function Tools({ begin }) {
     <button type="button" class="button button-main" onClick=${() => begin("novels")}><${Icon} name="plus" />${t("web.write.new_novel")}</button>
     <button type="button" class="button" onClick=${() => begin("notebooks")}><${Icon} name="plus" />${t("web.write.new_notebook")}</button>
     <button type="button" class="button" onClick=${() => files.current?.click()}><${Icon} name="get" />${t("web.write.import")}</button>
-    <input ref=${files} type="file" multiple hidden accept=".txt,.md,.markdown,.story,.scenario,text/plain,text/markdown" onChange=${chosen} />
+    <input ref=${files} type="file" multiple hidden accept=".txt,.md,.markdown,text/plain,text/markdown" onChange=${chosen} />
     <label class="search"><${Icon} name="search" /><input type="search" class="field" placeholder=${t("web.write.search")} aria-label=${t("web.write.search")} value=${words.value} onInput=${(/** @type {any} */ event) => searchFor(event.target.value)} /></label>
   </div>`;
 }
