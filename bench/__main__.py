@@ -23,6 +23,7 @@ NAMES = (
     "batch",
     "keeping",
     "soak",
+    "web",
     "web_long_chat",
     "bans",
     "speculative",
@@ -30,6 +31,7 @@ NAMES = (
     "fit",
     "scoring",
     "quantize",
+    "direction",
     "guard",
     "abuse",
 )

@@ -188,3 +188,11 @@ export async function servedVersion() {
   const page = await fetch(`${BASE}/`, { headers: { Accept: "text/html" }, cache: "no-store" }).then((response) => response.text(), () => "");
   return /"web\/([^/"]+)\//.exec(page)?.[1] ?? "";
 }
+
+/** Lets the browser keep what lies under an address of the API. @param {string} path */
+export function keep(path) {
+  const link = document.createElement("a");
+  link.href = addressOf(path);
+  link.download = "";
+  link.click();
+}

@@ -10,7 +10,6 @@ import { ROOMS, roomOf } from "./rooms.js";
 import { actionOf, offer, overlay } from "./state/actions.js";
 import { newChat } from "./state/chats.js";
 import { start, unreachable } from "./state/events.js";
-import { keepFiles } from "./state/install.js";
 import { route } from "./state/route.js";
 import { chosenLanguage, setLanguage, t } from "./texts.js";
 
@@ -24,7 +23,7 @@ const OVERLAYS = {
 
 function App() {
   const { view, id, rest } = route.value;
-  const room = roomOf(view).name;
+  const room = roomOf(view, id).name;
   return html`
     <a class="skip" href="#main" onClick=${skip}>${t("web.nav.skip")}</a>
     <${Rail} />
@@ -44,6 +43,12 @@ function Nothing() {
   return null;
 }
 
+/** The app's files, for the next time; it works without, and only localhost and HTTPS may. */
+function keepFiles() {
+  const root = new URL(import.meta.url).pathname.split("/web/")[0];
+  navigator.serviceWorker?.register(`${root}/sw.js`, { scope: `${root}/` }).catch(() => null);
+}
+
 /** The address is the router's, so the jump is made by hand. @param {Event} event */
 function skip(event) {
   event.preventDefault();
@@ -53,7 +58,7 @@ function skip(event) {
 }
 
 effect(() => {
-  document.title = `${t(roomOf(route.value.view).words)} · Fabula`;
+  document.title = `${t(roomOf(route.value.view, "").words)} · Fabula`;
 });
 
 // ── keys ────────────────────────────────────────────────────────────────────────────────────────────

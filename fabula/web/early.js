@@ -1,6 +1,11 @@
-// Before the first paint: the look that was worn last and the language, so that nothing flashes. Knows only localStorage.
+// Before the first paint: the look that was worn last and the language, so that nothing flashes; and the browser's
+// question whether to install, which comes before anybody can hear it. Knows only localStorage.
 // @ts-check
 (() => {
+  addEventListener("beforeinstallprompt", (event) => {
+    event.preventDefault();
+    /** @type {any} */ (window).installQuestion = event;
+  });
   const root = document.documentElement;
   const theme = localStorage.getItem("fabula.theme");
   if (theme && theme !== "auto") root.dataset.theme = theme;

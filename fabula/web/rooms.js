@@ -31,8 +31,11 @@ export const ROOMS = [
 /** Rooms to go to. What lies in a room, and opens by its ID alone, is called like it. */
 export const PLACES = ROOMS.filter(({ words }, index) => ROOMS.findIndex((room) => room.words === words) === index);
 
-/** An address that names no room leads home. @param {string} name */
-export const roomOf = (name) => ROOMS.find((room) => room.name === name) ?? ROOMS[0];
+/** An address that names no room leads home; what opens by its ID alone, without one, to the room it lies in. @param {string} name @param {string} id */
+export function roomOf(name, id) {
+  const named = ROOMS.find((room) => room.name === name) ?? ROOMS[0];
+  return id ? named : (PLACES.find(({ words }) => words === named.words) ?? named);
+}
 
 /** @param {Room} room */
 export const addressOf = ({ name }) => (name === ROOMS[0].name ? "#/" : `#/${name}`);

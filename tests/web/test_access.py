@@ -18,7 +18,8 @@ async_playwright = pytest.importorskip(
 )
 
 ROOMS_JS = (Path(fabula.__file__).parent / "web" / "rooms.js").read_text(encoding="utf-8")
-ROOMS = re.findall(r'^  \{ name: "(\w+)"', ROOMS_JS, re.MULTILINE)
+WORDS = re.findall(r'^  \{ name: "(\w+)".* words: "([\w.]+)"', ROOMS_JS, re.MULTILINE)
+ROOMS = list({words: room for room, words in reversed(WORDS)}.values())
 SERIOUS = {"serious", "critical"}
 
 
@@ -65,6 +66,15 @@ async def test_a_chat_with_all_that_opens_has_no_serious_fault(page):
     await said(page, "Tell me a story")
     await page.get_by_role("button", name="Chat settings").click()
     await message(page, 2).focus()
+    await check(page)
+
+
+@pytest.mark.parametrize("kind", ["novel", "notebook"])
+async def test_what_is_written_has_no_serious_fault(open_page, client, kind):
+    body = {"title": "The tide tables"} | ({"text": "Once."} if kind == "notebook" else {})
+    work = client.post(f"/{kind}s", body, 201)
+    page = await open_page(f"#/{kind}/{work['id']}")
+    await settled(page)
     await check(page)
 
 

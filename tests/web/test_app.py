@@ -57,7 +57,7 @@ async def test_it_opens_while_the_studio_is_away(app, client):
     await expect(page.get_by_role("navigation", name=ROOMS)).to_be_visible()
     await expect(page.get_by_text("The studio cannot be reached")).to_be_visible()
     await app.set_offline(False)
-    await expect(page.get_by_role("heading", name="Models on this machine")).to_be_visible()
+    await expect(page.get_by_role("heading", name="Loaded now")).to_be_visible()
 
 
 async def test_what_the_studio_tells_is_never_kept(app, client, chat):

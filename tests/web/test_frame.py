@@ -23,7 +23,7 @@ async def first_visit(browser, address):
     page, asked = await context.new_page(), []
     page.on("request", lambda request: asked.append(request.url))
     await page.goto(address)
-    await page.get_by_role("heading", name="Loaded now").wait_for()
+    await page.locator("main h2").first.wait_for()
     await page.wait_for_load_state("load")
     await context.close()
     return asked

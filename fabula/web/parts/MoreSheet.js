@@ -17,7 +17,7 @@ export function MoreSheet() {
     <ul class="more-rows">
       <li><button type="button" class="more-row" onClick=${() => (overlay.value = "palette")}><${Icon} name="search" />${t("web.palette.title")}</button></li>
       ${rooms.map(
-        (room) => html`<li key=${room.name}><a class="more-row" href=${addressOf(room)} aria-current=${roomOf(route.value.view).words === room.words ? "page" : undefined} onClick=${close}>
+        (room) => html`<li key=${room.name}><a class="more-row" href=${addressOf(room)} aria-current=${roomOf(route.value.view, "") === room ? "page" : undefined} onClick=${close}>
           <${Icon} name=${room.icon} />${t(room.words)}
         </a></li>`,
       )}

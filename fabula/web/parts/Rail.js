@@ -20,7 +20,7 @@ export function Rail() {
 
 /** @param {{room: import("../rooms.js").Room}} props */
 function RoomLink({ room }) {
-  const isHere = roomOf(route.value.view).words === room.words;
+  const isHere = roomOf(route.value.view, "") === room;
   return html`<a class=${`rail-room ${room.tab ? "" : "only-wide"}`} href=${addressOf(room)} aria-current=${isHere ? "page" : undefined}>
     <${Icon} name=${room.icon} /><span>${t(room.words)}</span>
   </a>`;

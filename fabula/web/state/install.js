@@ -8,11 +8,12 @@ import { signal } from "@preact/signals";
  */
 export const installable = signal(/** @type {"installed" | "ready" | "insecure" | "menu"} */ (first()));
 
-/** @type {any} */
-let question = null;
+/** Browsers ask once, long before this module is here: early.js keeps the question. @type {any} */
+let question = /** @type {any} */ (window).installQuestion ?? null;
 
 function first() {
   if (matchMedia("(display-mode: standalone)").matches) return "installed";
+  if (/** @type {any} */ (window).installQuestion) return "ready";
   return isSecureContext && "serviceWorker" in navigator ? "menu" : "insecure";
 }
 
@@ -31,10 +32,4 @@ export async function install() {
   installable.value = "menu";
   asked.prompt();
   await asked.userChoice;
-}
-
-/** The app's files are kept for the next time; needs localhost or HTTPS. */
-export function keepFiles() {
-  const root = new URL(import.meta.url).pathname.split("/web/")[0];
-  navigator.serviceWorker?.register(`${root}/sw.js`, { scope: `${root}/` }).catch(() => null); // it works without
 }

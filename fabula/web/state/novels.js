@@ -115,12 +115,4 @@ export async function destroy(room, one) {
 }
 
 /** @param {Kind} room @param {string} id @param {"markdown" | "text" | "html"} format */
-export const fileOf = (room, id, format) => api.addressOf(`/${room}/${id}/export?format=${format}`);
-
-/** Hand one out as a file. @param {Kind} room @param {string} id @param {"markdown" | "text" | "html"} format */
-export function download(room, id, format) {
-  const link = document.createElement("a");
-  link.href = fileOf(room, id, format);
-  link.download = "";
-  link.click();
-}
+export const download = (room, id, format) => api.keep(`/${room}/${id}/export?format=${format}`);

@@ -108,10 +108,7 @@ export async function importPreset(file) {
 export async function exportPreset({ name }) {
   try {
     const content = await api.get(`/presets/${encodeURIComponent(name)}/export`);
-    const address = URL.createObjectURL(new Blob([JSON.stringify(content, null, 1)], { type: "application/json" }));
-    const link = Object.assign(document.createElement("a"), { href: address, download: `${name}.json` });
-    link.click();
-    URL.revokeObjectURL(address);
+    api.saveAs(new Blob([JSON.stringify(content, null, 1)], { type: "application/json" }), `${name}.json`);
   } catch (error) {
     tellError(error);
   }
