@@ -1,0 +1,120 @@
+"""Directions over HTTP and on the command line, with real children."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from talking import Client
+from test_cli_verbs import Fabula, fabula
+
+from fabula.cli import direction as verb
+from fabula.lab.directions import saved
+from fabula.models.catalog import Catalog
+from fabula.store.home import Home
+
+__all__ = ["fabula"]
+
+ROW = {"accuracy": 0.97, "separation": 4.2, "component": 0.9, "distance": 2.0, "size": 9.0, "massive": 3.0}
+
+
+@pytest.fixture
+def direction(home: Home) -> saved.Direction:
+    """One for the tiny model of these tests."""
+    model = Catalog(home.models).find("tiny")
+    random = np.random.default_rng(0)
+    rows = random.standard_normal((3, model.layers, model.embedding))
+    rows[0] /= np.linalg.norm(rows[0], axis=1, keepdims=True)
+    told = {
+        "best": 0,
+        "band": [0, model.layers - 1],
+        "layers": [ROW | {"next": None}] * model.layers,
+        "recipe": {"project": "no", "positive": "calm-wild", "negative": ""},
+        "recipe_hash": "0" * 64,
+        "model": {"name": "tiny"},
+        "prompts": {"learned": [6, 6], "held_out": [3, 3]},
+        "versions": {},
+        "plots": [],
+    }
+    place = home.directions / "calm.safetensors"
+    saved.write(place, dict(zip(saved.NAMES, rows, strict=True)), told)
+    return saved.read(place)
+
+
+def test_sets_that_ship_are_listed_with_examples(client: Client, fabula: Fabula) -> None:
+    rows = {row["name"]: row for row in client.get("/directions/sets")["sets"]}
+    assert rows["formal-casual"]["learned"] == 64
+    assert len(rows["alarming-plain"]["examples"]["positive"]) == 3
+    assert "formal-casual" in fabula("direction", "sets").out
+
+
+def test_a_direction_is_listed_shown_and_removed(
+    client: Client, fabula: Fabula, direction: saved.Direction
+) -> None:
+    (row,) = client.get("/directions")["directions"]
+    assert (row["name"], row["best"], row["accuracy"]) == ("calm", 0, 0.97)
+    shown = client.get("/directions/calm")
+    assert len(shown["layers"]) == direction.layers
+    assert "calm-wild" in fabula("direction", "list").out
+    assert "0 *" in fabula("direction", "show", "calm").out
+    assert fabula("direction", "rm", "calm").status == 0
+    assert client.http.get("/directions/calm").json()["error"]["code"] == "direction_not_found"
+    assert "fabula direction learn" in fabula("direction", "list").err
+
+
+def test_it_is_written_into_the_weights_in_a_child(
+    fabula: Fabula, client: Client, direction: saved.Direction, home: Home
+) -> None:
+    ran = fabula("direction", "write", "calm", "tiny", "--name", "calmer", "--targets", "embeddings")
+    assert ran.status == 0, ran.err
+    assert "calmer is here" in ran.out
+    assert client.get("/models/calmer")["quantization"] == client.get("/models/tiny")["quantization"]
+    assert (home.directions / "calmer.written.yaml").exists()
+
+
+@pytest.mark.parametrize(
+    ("asked", "code"),
+    [
+        ({"model": "tiny"}, "bad_parameter"),
+        ({"model": "tiny", "positive": "nice-nasty"}, "prompts_unusable"),
+        ({"model": "tiny", "positive": "formal-casual", "position": "first"}, "bad_parameter"),
+        ({"model": "tiny", "positive": "formal-casual", "winsor": 7}, "bad_parameter"),
+        ({"model": "tiny", "positive": "formal-casual", "unknown": 1}, "bad_parameter"),
+    ],
+)
+def test_what_cannot_be_learned_is_told_at_once(client: Client, asked: dict[str, Any], code: str) -> None:
+    assert client.post("/directions", asked, 400)["error"]["code"] == code
+    assert client.get("/jobs")["jobs"] == []
+
+
+def test_wrong_usage_is_told_before_anything_begins(fabula: Fabula) -> None:
+    assert fabula("direction", "learn", "tiny").status == 2
+    assert fabula("direction", "write", "calm", "tiny", "--layers", "a-b").status == 2
+    assert fabula("direction", "write", "calm", "tiny", "--targets", "heads").status == 2
+    assert fabula("direction", "try", "calm", "tiny", "--scales", "much").status == 2
+
+
+def test_the_same_question_is_asked_at_every_scale(
+    client: Client, fabula: Fabula, direction: saved.Direction
+) -> None:
+    rows = fabula("direction", "try", "calm", "tiny", "Hello?", "--scales", "0,1", "--json").rows
+    assert [row["scale"] for row in rows] == [0, 1]
+    assert all(row["text"] for row in rows)
+
+
+def test_a_result_warns_of_massive_activations(capsys: pytest.CaptureFixture[str]) -> None:
+    made = {"name": "calm", "model": "tiny", "best": 3, "band": [2, 5], "accuracy": 0.97, "separation": 4.2}
+    verb.tell(made | {"seconds": 12.0, "vector": "calm", "massive": [4, 5]})
+    told = capsys.readouterr()
+    assert "Best at layer 3: 97% of held-out prompts" in told.out
+    assert "fabula direction try calm tiny" in told.err
+    assert "4, 5" in told.err
+
+
+def test_own_files_are_named_with_their_whole_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine.txt").write_text("Hello")
+    monkeypatch.chdir(tmp_path)
+    assert verb.own("mine.txt") == str(tmp_path / "mine.txt")
+    assert verb.own("formal-casual") == "formal-casual"
