@@ -1,4 +1,4 @@
-// How the app looks: this browser's own choices, or those that hold on all of a person's devices. Knows no document.
+// How the app looks: this browser's own choices, or those that hold on all of a person's devices. Knows no page.
 // @ts-check
 import { computed, effect, signal } from "@preact/signals";
 import * as api from "../api.js";
