@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest_asyncio
 from acts import choose, said
 from playwright.async_api import expect
+from test_access import check
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -68,3 +69,22 @@ async def test_neither_brings_back_what_was_there(circling):
     await expect(page.get_by_role("article", name="Message 2,")).to_contain_text("Round and round")
     await expect(page.get_by_text("1/3")).to_be_visible()
     assert chat.messages[1]["id"] == before
+
+
+async def test_what_opens_has_no_serious_fault(circling):
+    page, _ = circling
+    dialog = page.get_by_role("dialog", name="Why is this reply bad?")
+    await expect(dialog.get_by_role("listitem").first).to_be_visible()
+    await check(page)
+    await dialog.get_by_role("button", name="Try it blind").first.click()
+    trial = page.get_by_role("dialog", name="Which is better?")
+    await expect(trial.get_by_role("button", name="Take B")).to_be_enabled()
+    await check(page)
+    await trial.get_by_role("button", name="Neither").click()
+    await page.get_by_role("button", name="Chat settings").click()
+    panel = page.get_by_role("complementary", name="Chat settings")
+    await panel.get_by_role("slider", name="Temperature", exact=True).wait_for()
+    for words in ("What the settings do", "Banned words", "Unlikely words", "Repetition", "Order"):
+        await panel.locator("summary").filter(has_text=words).click()
+    await expect(panel.get_by_role("table")).to_be_visible()
+    await check(page)

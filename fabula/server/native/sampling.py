@@ -15,7 +15,7 @@ from fabula.core.sampling import SAMPLERS
 from fabula.core.texts import say
 from fabula.engine.sampling.knobs import FAMILIES, KNOBS, Knob
 from fabula.server.caller import caller_of
-from fabula.server.native.bodies import Body
+from fabula.server.native.bodies import Body, Values
 
 Json = dict[str, Any]
 MOST_BARS = 100
@@ -24,7 +24,7 @@ MOST_BARS = 100
 class Distribution(Body):
     """`sampling` stands in the place of the chat's own; None is the chat's."""
 
-    sampling: Json | None = None
+    sampling: Values | None = None
     at: At = "start"
     fresh: bool = False
     count: int = Field(COUNT, ge=1, le=MOST_BARS)

@@ -32,7 +32,7 @@ function Half({ side, number, now, done }) {
   return html`<section class=${now.chosen === number ? "trial-half trial-chosen" : "trial-half"} aria-label=${t("web.why.reply", { name: NAMES[number] })}>
     <h3>${now.blind ? t("web.why.reply", { name: NAMES[number] }) : side.words}</h3>
     ${isOpen && now.blind && html`<p class="trial-words">${side.words}</p>`}
-    <div class="trial-text">${side.error ? html`<p class="bad">${side.error}</p>` : side.text ? html`<${Markdown} text=${side.text} />` : html`<p class="quiet">…</p>`}</div>
+    <div class="trial-text" tabindex="0" role="group" aria-label=${t("web.why.text")}>${side.error ? html`<p class="bad">${side.error}</p>` : side.text ? html`<${Markdown} text=${side.text} />` : html`<p class="quiet">…</p>`}</div>
     ${now.chosen < 0 && html`<button type="button" class="button" disabled=${!done || !side.id} onClick=${() => choose(number)}>${t("web.why.take", { name: now.blind ? NAMES[number] : side.words })}</button>`}
   </section>`;
 }
