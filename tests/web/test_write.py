@@ -101,3 +101,20 @@ async def test_a_novel_is_written_on_a_phone(open_page: Any, client: Any) -> Non
     await page.get_by_role("link", name="Chapter 2").tap()
     await expect(paper(page)).to_have_value("Two.")
     await saved(page)
+
+
+@pytest.mark.parametrize("kind", ["novel", "notebook"])
+async def test_what_is_written_has_no_serious_fault(open_page: Any, client: Any, kind: str) -> None:
+    from test_access import check  # where axe is not installed this one is skipped
+
+    made = a_novel(client, "One.", "Two.") if kind == "novel" else a_notebook(client, "Once ")
+    page = await opened(open_page, made)
+    await wrote(page)
+    await check(page)
+    await button(page, "What the model is told").click()
+    await expect(page.get_by_role("tabpanel")).to_be_visible()
+    if kind == "notebook":
+        await button(page, "Chances of the tokens").click()
+        await page.get_by_role("button", name=re.compile("^Reply,")).click()
+        await expect(page.get_by_role("group", name="What else could have come")).to_be_visible()
+    await check(page)

@@ -10,7 +10,7 @@ import { t } from "../../texts.js";
 import { html } from "../html.js";
 import { Icon, IconButton } from "../Icon.js";
 import { Menu } from "../Menu.js";
-import { chaptersOpen, drawerOpen } from "./looks.js";
+import { drawerOpen } from "./looks.js";
 import { selection } from "./Paper.js";
 
 /** @import { Chapter } from "../../types.d.ts" */
@@ -25,9 +25,8 @@ const closeDrawer = () => (drawerOpen.value = false);
 export function Chapters({ id }) {
   const now = doc.value;
   if (now?.id !== id) return html`<nav class="chapters" aria-label=${t("web.write.chapters")}></nav>`;
-  const shut = () => (closeDrawer(), (chaptersOpen.value = "no"));
   return html`<nav class="chapters" aria-label=${t("web.write.chapters")}>
-    <div class="chapters-head"><h2>${t("web.write.chapters")}</h2><${IconButton} icon="close" class="only-narrow" label=${t("web.close")} onClick=${shut} /></div>
+    <div class="chapters-head"><h2>${t("web.write.chapters")}</h2><${IconButton} icon="close" class="only-narrow" label=${t("web.close")} onClick=${closeDrawer} /></div>
     <ol class="chapters-rows">${now.chapters.map((one, index) => html`<${Row} key=${one.id} one=${one} index=${index} />`)}</ol>
     <button type="button" class="button button-quiet" onClick=${() => add()}><${Icon} name="plus" />${t("web.write.add_chapter")}</button>
   </nav>`;

@@ -38,7 +38,7 @@ export function PassageBar() {
     </span>
     <${IconButton} icon="retry" label=${t("web.write.retry")} disabled=${busy.value} onClick=${() => again(one)} />
     <${IconButton} icon="compare" label=${t("web.write.compare")} disabled=${all.length < 2} onClick=${() => (compared.value = { start: one.start })} />
-    <button type="button" class="facts-line" onClick=${() => show(one)}>${t("web.write.show_passage")}</button>
+    <button type="button" class="facts-line passage-show" onClick=${() => show(one)}>${t("web.write.show_passage")}</button>
     <${Facts} facts=${one.facts} />
     ${(notices.length > 0 || cut > 0) && html`<p class="notice">${sentences([...notices, cut > 0 ? t("web.write.cut", { count: cut }) : ""])}</p>`}
   </div>`;
