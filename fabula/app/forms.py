@@ -252,7 +252,8 @@ _ALL = (
         room="lab",
         asks=_writing,
         begin=directing.write,
-        hints={"model": _MODEL_HERE, "direction": {"widget": "direction"}, **_CHOSEN},
+        hints={"model": _MODEL_HERE, "direction": {"widget": "direction"}, **_CHOSEN, "measure": _MORE},
+        plots=_quantize_plots,
     ),
 )
 FORMS: Mapping[str, Form] = {form.kind: form for form in _ALL}

@@ -64,7 +64,7 @@ def try_(
         screen.json_lines(rows)
         return
     titles: list[tuple[str, screen.Side]] = [(f"{row['scale']:+g}", "left") for row in rows]
-    screen.table(titles, [[printable(row["text"]) for row in rows]])
+    screen.table(titles, [[printable(f"{row['text']}") for row in rows]])
 
 
 def numbers(text: str) -> list[float]:

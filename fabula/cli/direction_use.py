@@ -13,7 +13,8 @@ from fabula.cli.client import segment
 from fabula.cli.jobs import follow
 from fabula.cli.mistakes import WrongUsage
 from fabula.cli.options import HomeOption, JsonOption
-from fabula.cli.quantize import place
+from fabula.cli.quantize import place, show_measured
+from fabula.cli.reply import printable
 from fabula.cli.studio import connect
 from fabula.cli.words import say
 from fabula.core.texts import as_duration
@@ -41,6 +42,7 @@ LayersOption = Annotated[
 ]
 TargetsOption = Annotated[str, typer.Option("--targets", metavar="PARTS", help=say("cli.direction.targets"))]
 KeepOption = Annotated[bool, typer.Option("--keep-norms", help=say("cli.direction.keep_norms"))]
+NoMeasureOption = Annotated[bool, typer.Option("--no-measure", help=say("cli.direction.write.no_measure"))]
 RecipeOption = Annotated[
     Path | None,
     typer.Option("--recipe", metavar="FILE", help=say("cli.direction.recipe"), show_default=False),
@@ -87,6 +89,7 @@ def write(
     layers: LayersOption = "",
     targets: TargetsOption = "attention,mlp",
     keep_norms: KeepOption = False,
+    no_measure: NoMeasureOption = False,
     recipe: RecipeOption = None,
     home: HomeOption = None,
     json: JsonOption = False,
@@ -99,13 +102,17 @@ def write(
     elif not (direction and model):
         raise WrongUsage(say("cli.direction.write.what"))
     else:
-        asked = chosen(model, name, strength, scope, layer, layers, targets) | {"keep_norms": keep_norms}
+        asked = chosen(model, name, strength, scope, layer, layers, targets)
+        asked |= {"keep_norms": keep_norms, "measure": not no_measure}
     with connect(home) as studio:
         made = follow(studio, studio.post(f"/directions/{segment(direction)}/write", asked), json=json)[
             "result"
         ]
     if made and not json:
         tell(made)
+
+
+SAMPLE = ("prompt", "before", "after")
 
 
 def chosen(
@@ -128,3 +135,9 @@ def chosen(
 def tell(made: dict[str, Any]) -> None:
     told = {"name": made["name"], "count": len(made["tensors"]), "left": f"{made['most_left']:.1g}"}
     screen.line(say("cli.direction.write.done", **told, time=as_duration(made["seconds"])))
+    if measured := made.get("measured"):
+        show_measured(measured)
+        for sample in measured["samples"]:
+            rows = [(say(f"cli.direction.write.{name}"), printable(sample[name])) for name in SAMPLE]
+            screen.line()
+            screen.pairs(rows)

@@ -57,7 +57,7 @@ def model(home: Home, name: str = "trial-F32") -> LocalModel:
 
 
 def written(home: Home, name: str, source: str = "trial-F32", **wishes: object) -> dict[str, object]:
-    told = {"direction": "trait", "model": source, "name": name, **wishes}
+    told = {"direction": "trait", "model": source, "name": name, "measure": False, **wishes}
     return write.run(home, Writing.of(told).arguments(), Report())
 
 

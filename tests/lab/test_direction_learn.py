@@ -11,9 +11,10 @@ import tiny_models
 from fabula.core.errors import DirectionExists, DirectionUnfit, TooCoarse
 from fabula.engine.vectors import Vectors
 from fabula.lab.convert.convert import convert, folder_of
-from fabula.lab.directions import learn
+from fabula.lab.directions import learn, write
 from fabula.lab.directions.recipe import Recipe, load
 from fabula.lab.directions.saved import Direction, Shelf
+from fabula.lab.directions.write import Writing
 from fabula.lab.quantize import job as quantizing
 from fabula.lab.quantize.ordering import Wishes
 from fabula.models.catalog import Catalog
@@ -104,3 +105,15 @@ def test_a_direction_of_another_shape_is_refused_with_both(home: Home, tmp_path:
     with pytest.raises(DirectionUnfit, match="learned from 4 layers of width 64, and this model has 3 of 64"):
         direction.require_fit(other)
     direction.require_fit(Catalog(home.models).find("tiny-F32"))
+
+
+def test_what_an_edit_cost_is_told_with_replies_before_and_after(home: Home) -> None:
+    learned(home, "tiny", "costly")
+    told = {"direction": "costly", "model": "tiny-F32", "name": "dear"}
+    measured = write.run(home, Writing.of(told).arguments(), Report())["measured"]
+    assert "error" not in measured
+    assert measured["kl"] > 0
+    assert measured["perplexity"] > 1
+    assert {text["text"] for text in measured["texts"]} == {"replies", "en", "zh-Hant", "zh-Hans"}
+    assert len(measured["samples"]) == 4
+    assert all(sample["prompt"] and sample["before"] for sample in measured["samples"])

@@ -51,7 +51,7 @@ def made(tmp_path: Path, kind: str, **changes: Any) -> Home:
 
 
 def written(home: Home, report: Report | None = None, **wishes: Any) -> dict[str, Any]:
-    told = {"direction": "trait", "model": "tiny", "name": "new", **wishes}
+    told = {"direction": "trait", "model": "tiny", "name": "new", "measure": False, **wishes}
     return write.run(home, Writing.of(told).arguments(), report or Report())
 
 

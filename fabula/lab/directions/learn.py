@@ -46,7 +46,7 @@ DEPTH = (
     0.8,
 )  # of the layers, where the best one is looked for (Arditi et al. 2024 leave out the last fifth)
 REACH = (0.1, 0.9)  # of the layers that are put to use
-AS_GOOD = 0.95  # of the best layer's accuracy
+AS_GOOD = 0.95  # accuracy; where the best layer has less, this share of it
 HASHED_WHOLE = 2 << 30  # bytes; of larger models samples are hashed
 SAMPLE, SAMPLES = 1 << 16, 256  # bytes, of each file
 COMPUTING = "lab.directions.computing"
@@ -94,7 +94,7 @@ def _require_new(home: Home, asked: Task) -> None:
     place = shelf.place(asked.recipe.called, anew=False)
     if place.exists() and saved.read(place).told.get("recipe_hash") != asked.recipe.hash:
         shelf.place(asked.recipe.called)
-    if not place.exists():
+    if not (place.exists() or place.with_suffix(".yaml").exists()):  # else what has the name was made by us
         offer.require_free(home, asked.recipe.called)
 
 
@@ -179,9 +179,9 @@ def best_layer(found: Sequence[maths.Found]) -> int:
 
 
 def band(found: Sequence[maths.Found], best: int) -> tuple[int, int]:
-    """The run of layers around the best one that are about as accurate."""
+    """The run of layers around the best one that are about as accurate, or accurate enough."""
     low, high = (round(share * (len(found) - 1)) for share in REACH)
-    enough = AS_GOOD * found[best].accuracy
+    enough = AS_GOOD if found[best].accuracy >= AS_GOOD else AS_GOOD * found[best].accuracy
     first = last = best
     while first - 1 >= low and found[first - 1].accuracy >= enough:
         first -= 1

@@ -25,13 +25,15 @@ from fabula.core.errors import DirectUnavailable, ModelExists, NoDiskSpace, TooC
 from fabula.core.model import LocalModel
 from fabula.core.texts import phrase
 from fabula.engine.direct.library import Drifted
+from fabula.lab.directions import cost, tensors
 from fabula.lab.directions import recipe as recipes
-from fabula.lab.directions import tensors
 from fabula.lab.directions.edit import PART, Edit, File, Ledger, left, spans
 from fabula.lab.directions.saved import Direction, Shelf
 from fabula.lab.directions.use import Chosen
 from fabula.lab.directions.weights import FolderWeights, GgufWeights, open_weights
 from fabula.lab.directions.writers import Writer
+from fabula.lab.quantize.exact import Engine
+from fabula.lab.quantize.quality import Pair
 from fabula.models.catalog import Catalog
 from fabula.models.formats.folders import FORMAT as FOLDER
 from fabula.models.formats.folders import TENSORS, files_of
@@ -56,7 +58,10 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Writing(Chosen):
-    """What is written; `name` is the new model's."""
+    """What is written; `name` is the new model's. `measure` compares the two afterwards, where the engine
+    runs them: GGUF."""
+
+    measure: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +119,10 @@ def run(home: Home, arguments: dict[str, Any], report: Report) -> dict[str, Any]
     began = time.monotonic()
     asked = order(home, Writing.of(arguments))
     made = written(home, asked, report)
+    if asked.wishes.measure and asked.model.format != FOLDER:
+        new = Catalog(home.models).find(asked.name)
+        report.progress(0, 0, "tokens", "lab.quantize.loading")
+        made["measured"] = cost.measured(Pair(asked.model, new), Engine.of(home), home.models, report)
     return made | {"seconds": round(time.monotonic() - began, 1)}
 
 
