@@ -55,7 +55,7 @@ def page(
 
 def _place_on_path(connection: Connection, chat: Row[Any], message_id: str) -> int:
     """How many messages of the shown path come before one of it. Raises MessageNotFound."""
-    place = rows.find_message(connection, chat, message_id).depth - 1
+    place = int(rows.find_message(connection, chat, message_id).depth) - 1
     if [row.id for row in _walk(connection, chat, chat.head_id, place, place + 1)] != [message_id]:
         raise MessageNotFound(message_id)
     return place

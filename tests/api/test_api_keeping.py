@@ -321,3 +321,20 @@ async def test_words_are_looked_for_in_some_chats_and_times(api: httpx.AsyncClie
     for narrow in ({"folder": "Garden"}, {"tag": "fruit"}, {"chat_id": ids["chat"]}):
         assert await found(**narrow) == ["A quince tree"]
     assert (await found(since=4e9), await found(until=4e9, favourite=True)) == ([], [])
+
+
+async def test_the_folder_of_another_machine_comes_as_an_archive_and_not_twice(
+    api: httpx.AsyncClient, tmp_path: Path
+) -> None:
+    folder, packed = tavern_folder(tmp_path), io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                archive.write(path, f"st/{path.relative_to(folder)}")
+    first = (await api.post("/import/archive", content=packed.getvalue())).json()
+    chats = next(kind for kind in first["kinds"] if kind["kind"] == "chats")
+    assert (first["folder"], chats["taken"]) == ("", len(list(TAVERN.glob("*.jsonl"))))
+    again = (await api.post("/import/archive", content=packed.getvalue())).json()
+    assert sum(kind["taken"] for kind in again["kinds"]) == 0
+    refused = await api.post("/import/archive", content=b"no archive")
+    assert (refused.status_code, refused.json()["error"]["code"]) == (400, "folder_unreadable")

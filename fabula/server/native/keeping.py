@@ -184,8 +184,8 @@ def _files(routes: APIRouter, studio: Studio) -> None:
         """The same, of a folder that lies elsewhere: the bytes of a ZIP file of it as the body."""
         caller, content = caller_of(request), await request.body()
         with tempfile.TemporaryDirectory(prefix="fabula-import-") as place:
-            await asyncio.to_thread(_unpack, content, Path(place))
-            moved = await Move(_rooms(studio), caller.owner_id, Path(place)).run()
+            folder = await asyncio.to_thread(_unpack, content, Path(place))
+            moved = await Move(_rooms(studio), caller.owner_id, folder).run()
         return report(dataclasses.replace(moved, folder=""), caller.language)
 
 
@@ -203,8 +203,9 @@ def _rooms(studio: Studio) -> Rooms:
     )
 
 
-def _unpack(content: bytes, place: Path) -> None:
-    """Raises FolderUnreadable. Paths have been checked: none leads out of the folder."""
+def _unpack(content: bytes, place: Path) -> Path:
+    """Where the folder is: an archive of a folder often has nothing else above it. Raises FolderUnreadable.
+    Paths have been checked: none leads out of the place."""
     try:
         files = archive.unpacked(content)
     except BadArchive as bad:
@@ -212,6 +213,8 @@ def _unpack(content: bytes, place: Path) -> None:
     for path, data in files.items():
         (place / path).parent.mkdir(parents=True, exist_ok=True)
         (place / path).write_bytes(data)
+    above = list(place.iterdir())
+    return above[0] if len(above) == 1 and above[0].is_dir() else place
 
 
 def _branches(routes: APIRouter, studio: Studio) -> None:

@@ -6,7 +6,10 @@ import { deleteChat } from "../state/chats.js";
 import { lastModel, panelOpen, sidebarOpen } from "../state/prefs.js";
 import { usable } from "../state/system.js";
 import { busy, lengthen, regenerate, stop } from "../state/turn.js";
+import { openSide } from "../state/sides.js";
 import { t } from "../texts.js";
+import { inspect } from "./ChatHeader.js";
+import { asksForFiles } from "./ChatList.js";
 
 if (matchMedia("(pointer: coarse)").matches) import("./gestures.js").catch(() => null);
 
@@ -16,6 +19,8 @@ const toggle = (kept) => (kept.value = kept.value === "yes" ? "no" : "yes");
 
 /** The last message, where it is a reply. */
 const reply = () => (page.value.messages.at(-1)?.role === "assistant" ? page.value.messages.at(-1) : undefined);
+
+const SIDES = /** @type {const} */ ([["map", "map"], ["context", "ruler"], ["memory", "memory"], ["replies", "send"]]);
 
 offer("chat", () => {
   const now = chat.value;
@@ -31,6 +36,9 @@ offer("chat", () => {
     { id: "start", words: t("web.keys.start"), keys: "Ctrl-Home", off: !now, run: toStart },
     { id: "end", words: t("web.keys.end"), keys: "Ctrl-End", off: !now, run: toEnd },
     { id: "panel", words: t("web.panel.toggle"), icon: "sliders", off: !now, run: () => toggle(panelOpen) },
+    ...SIDES.map(([name, icon]) => ({ id: `side ${name}`, words: t(`web.side.${name}`), icon, off: !now || !now.message_count, run: () => openSide(name) })),
+    { id: "inspect", words: t("web.prompt.open"), icon: "ruler", off: still || !now?.message_count, run: () => inspect() },
+    { id: "take in", words: t("web.import.open"), icon: "get", run: () => (asksForFiles.value = true) },
     { id: "sidebar", words: t("web.chats.toggle"), icon: "sidebar", off: !now, run: () => toggle(sidebarOpen) },
     { id: "delete chat", words: t("web.chats.delete"), icon: "trash", off: still, run: () => now && deleteChat(now) },
     ...usable.value.map(({ name }) => ({ id: `use ${name}`, words: t("web.palette.use", { model: name }), icon: "models", off: still || now?.model === name, run: () => use(name) })),
