@@ -75,15 +75,9 @@ async def test_the_last_chat_is_taken_up_again(open_page, client):
 async def test_a_home_in_which_nothing_was_done_teaches_in_one_screen(open_page):
     page = await open_page("#/settings")
 
-    async def starter_alone(route):
-        answer = await route.fetch()
-        models = [model | {"is_starter": True} for model in (await answer.json())["models"]]
-        await route.fulfill(response=answer, json={"models": models})
-
     async def none(route):
         await route.fulfill(json={"chats": [], "novels": [], "more": False})
 
-    await page.route("**/api/fabula/v1/models", starter_alone)
     await page.route(re.compile(r"/api/fabula/v1/(chats|novels)(\?|$)"), none)
     await page.goto(page.url.partition("#")[0])
     await page.reload()

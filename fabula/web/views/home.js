@@ -8,19 +8,19 @@ import { Trouble } from "../parts/Trouble.js";
 import { html } from "../parts/html.js";
 import { parametersOf, sentences, when } from "../parts/words.js";
 import { chats, newChat, titleOf } from "../state/chats.js";
-import { activeJobs, failure, fetching, jobs, loadNovels, loadSystem, models, novels, onlyStarter, preferredModel, pull, running, system, usable } from "../state/system.js";
+import { activeJobs, failure, fetching, jobs, loadNovels, loadSystem, models, novels, preferredModel, pull, running, system, usable } from "../state/system.js";
 import { asBytes, t } from "../texts.js";
 
 /** @import { Job, Machine, Suggestion, System } from "../types.d.ts" */
 
 const RECENT = 3;
 const nothing = () => null;
-const FirstSteps = later(() => import("../parts/models/FirstSteps.js"), "FirstSteps", undefined, nothing);
+const whenIdle = globalThis.requestIdleCallback ?? setTimeout; // what stands below comes after what stands above
 const JobCard = later(() => import("../parts/JobCard.js"), "JobCard", undefined, nothing);
 const JobBrief = later(() => import("../parts/JobCard.js"), "JobBrief", undefined, nothing);
 
 export function Home() {
-  useEffect(() => void loadNovels(), []);
+  useEffect(() => void whenIdle(() => loadNovels()), []);
   return html`<main class="page home" id="main">
     <h1>${t("web.home.title")}</h1>
     <${Body} />
@@ -30,7 +30,7 @@ export function Home() {
 function Body() {
   if (failure.value && !system.value) return html`<${Trouble} error=${failure.value} retry=${loadSystem} />`;
   if (!system.value || !models.value) return html`<p class="quiet">${t("web.loading")}</p>`;
-  const isNew = chats.value !== null && !chats.value.some((chat) => chat.message_count > 0) && !novels.value?.length && (onlyStarter.value || !usable.value.length);
+  const isNew = chats.value !== null && !chats.value.some((chat) => chat.message_count > 0) && novels.value !== null && !novels.value.length;
   return html`
     <p class="lead">${sentences([canWords(system.value.reach), machineWords(system.value.machine)])}</p>
     <${Numbers} machine=${system.value.machine} />
@@ -40,6 +40,21 @@ function Body() {
     <${Work} />
     <${Suggestions} />
   `;
+}
+
+/** Where nothing was done yet: what to do first, in one screen. */
+function FirstSteps() {
+  const name = preferredModel.value;
+  const starter = name && name === system.value?.starter.name;
+  return html`<section class="first" aria-labelledby="first-title">
+    <h2 id="first-title">${t("web.first.title")}</h2>
+    <ol class="first-steps">
+      <li><h3>${t("web.first.talk")}</h3><p>${t(!name ? "web.first.talk_none" : starter ? "web.first.talk_starter" : "web.first.talk_about", { name })}</p>
+        ${name && html`<button type="button" class="button button-main" onClick=${() => newChat(name)}>${t("web.home.start")}</button>`}</li>
+      <li><h3>${t("web.first.get")}</h3><p>${t("web.first.get_about")}</p><a class="button" href="#/models//get">${t("web.finding.title")}</a></li>
+      <li><h3>${t("web.first.bring")}</h3><p>${t("web.first.bring_about")}</p><a class="button" href="#/models">${t("web.first.places")}</a> <a class="button" href="#/characters">${t("web.nav.characters")}</a></li>
+    </ol>
+  </section>`;
 }
 
 // ── this machine ────────────────────────────────────────────────────────────────────────────────────

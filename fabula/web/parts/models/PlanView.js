@@ -39,7 +39,7 @@ export function PlanView({ model, changed }) {
     ${plan.failure.value && html`<${Trouble} error=${plan.failure.value} retry=${plan.ask} />`}
     ${!answer && !plan.failure.value && html`<p class="quiet">${t("web.loading")}</p>`}
     ${answer && html`
-      <${Words} answer=${answer} />
+      <${Words} answer=${answer} isHere=${plan.question.value.vram < 0 && !plan.question.value.ram} />
       <${DeviceBars} plan=${answer.plan} />
       <${Controls} plan=${plan} answer=${answer} model=${model} />
       <${Notes} answer=${answer} />
@@ -48,13 +48,13 @@ export function PlanView({ model, changed }) {
   </section>`;
 }
 
-/** @param {{answer: Fitted}} props */
-function Words({ answer: { plan, speed, model } }) {
+/** @param {{answer: Fitted, isHere: boolean}} props */
+function Words({ answer: { plan, speed, model }, isHere }) {
   const spare = Math.min(...plan.devices.map((device) => device.available - device.total));
   const verdict = t(`web.plan.verdict.${plan.verdict}`, { spare: Math.abs(spare), context: plan.context });
   return html`<div class="plan-words">
     <p class=${`plan-verdict verdict-${plan.verdict}`} role="status">${verdict}</p>
-    ${speed && speed.written[1] > 0 ? html`<p class="tabular">${speedWords(speed)}</p>` : html`<${NoSpeed} name=${plan.model || model.name} />`}
+    ${speed && speed.written[1] > 0 ? html`<p class="tabular">${speedWords(speed)}</p>` : html`<${NoSpeed} name=${plan.model || model.name} isHere=${isHere} />`}
   </div>`;
 }
 
@@ -69,11 +69,11 @@ function speedWords({ written, written_full: full, read }) {
 /** @param {number} rate tokens per second */
 const rounded = (rate) => (rate < 10 ? Number(rate.toFixed(1)) : Math.round(rate));
 
-/** What it costs to know it. @param {{name: string}} props */
-function NoSpeed({ name }) {
+/** What it costs to know it. @param {{name: string, isHere: boolean}} props */
+function NoSpeed({ name, isHere }) {
   const busy = jobs.value.some((job) => job.kind === "speed" && (job.state === "queued" || job.state === "running"));
   const measure = () => begin("speed", { model: name }).catch(tellError);
-  return html`<p class="quiet">${t("web.plan.no_speed")} <button type="button" class="link-button" disabled=${busy} onClick=${measure}>${t(busy ? "web.plan.measuring" : "web.plan.measure")}</button></p>`;
+  return html`<p class="quiet">${t("web.plan.no_speed")} ${isHere && html`<button type="button" class="link-button" disabled=${busy} onClick=${measure}>${t(busy ? "web.plan.measuring" : "web.plan.measure")}</button>`}</p>`;
 }
 
 /** @param {{plan: Plan, answer: Fitted, model: DescribedModel}} props */
@@ -174,11 +174,11 @@ function Verbs({ plan, model, changed }) {
     setWorking("");
   };
   const load = () => run("load", async () => {
-    await api.post(`${path}/load`, { options: optionsOf(question) });
+    await api.post(`${path}/load`, { options: optionsOf(plan.question.peek()) });
     tell(t("web.plan.loaded", { name: model.name }));
   });
   const keep = () => run("keep", async () => {
-    await api.put(`${path}/options`, { options: { ...model.options, ...optionsOf(question) } });
+    await api.put(`${path}/options`, { options: { ...model.options, ...optionsOf(plan.question.peek()) } });
     tell(t("web.plan.kept", { name: model.name }));
   });
   if (question.vram >= 0 || question.ram) return html`<p class="quiet">${t("web.plan.only_planned")}</p>`;
