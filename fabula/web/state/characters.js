@@ -33,6 +33,7 @@ effect(() => localStorage.setItem(SHAPE, shape.value));
 
 let question = 0; // the answer to an older question is not shown
 const asked = new Set(); // pages on their way
+let marking = /** @type {Promise<any>} */ (Promise.resolve()); // marks on their way
 
 /** @param {Filter} wanted @param {boolean} [sorted] */
 function queryOf({ words, tags, folder, favourite, trashed, sort }, sorted = true) {
@@ -77,6 +78,7 @@ export async function loadCharacters() {
   asked.clear();
   const wanted = queryOf(filter.value);
   try {
+    await marking; // what was marked just now is looked for with its marks
     const got = await api.get(`/characters?${wanted}&limit=${PAGE}`);
     if (mine !== question) return;
     pages.value = new Map([[0, got.characters]]);
@@ -131,8 +133,13 @@ async function rowsOf(ids) {
 
 /** @typedef {{folder?: string, favourite?: boolean, trashed?: boolean, add_tags?: string[], remove_tags?: string[]}} Marks */
 
-/** @param {string[]} ids @param {Marks} marks */
-const mark = (ids, marks) => (ids.length ? api.post("/characters/mark", { ids, ...marks }) : Promise.resolve());
+/** @param {string[]} ids @param {Marks} marks @returns {Promise<any>} */
+function mark(ids, marks) {
+  if (!ids.length) return Promise.resolve();
+  const answer = api.post("/characters/mark", { ids, ...marks });
+  marking = Promise.allSettled([marking, answer]);
+  return answer;
+}
 
 const refresh = () => Promise.all([loadCharacters(), loadDrawers()]);
 

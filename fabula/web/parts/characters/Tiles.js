@@ -1,7 +1,7 @@
 // The characters near the screen as tiles or rows, walked by the arrow keys. Knows how they lie, not how they are fetched.
 // @ts-check
 import { signal } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useMemo, useRef } from "preact/hooks";
 import { at, choose, chooseAll, chooseNone, chosen, filter, need, pages, pictureOf, shape, toggleFavourite, trash } from "../../state/characters.js";
 import { startChat } from "../../state/card.js";
 import { go } from "../../state/route.js";
@@ -61,35 +61,47 @@ export function Tiles({ count }) {
   const places = Array.from({ length: Math.max(0, last - first) }, (_, index) => first + index);
   const off = Boolean(models.value && !usable.value.length);
   const size = Math.ceil(count / columns) * height;
-  const drawn = new Map(places.map((place) => [place, tileAt(place, count, off, kept.current.get(place))]));
+  const gap = isGrid ? GAP : 0;
+  const { width } = view;
+  const frame = useMemo(() => ({ columns, height: height - gap, step: height, width: (width - gap * (columns - 1)) / columns, gap }), [columns, height, width, gap]);
+  const drawn = new Map(places.map((place) => [place, tileAt(place, { count, off, frame }, kept.current.get(place))]));
   kept.current = drawn;
   return html`<div class="tiles-frame" ref=${view.list} style=${{ height: `${size}px` }} onKeyDown=${(/** @type {KeyboardEvent} */ event) => keyDown(event, columns, count, walk)}>
     <ul
       class=${isGrid ? "tiles" : "tiles tiles-list"}
       aria-label=${t("web.nav.characters")}
-      style=${{ transform: `translateY(${(first / columns) * height}px)`, gridTemplateColumns: `repeat(${columns}, minmax(0, 1fr))`, gridAutoRows: `${height - (isGrid ? GAP : 0)}px` }}
     >
       ${places.map((place) => drawn.get(place))}
     </ul>
   </div>`;
 }
 
-/** The same object while nothing of it has changed: then it is not looked at again. @param {number} place @param {number} count @param {boolean} off @param {any} before */
-function tileAt(place, count, off, before) {
+/** @typedef {{columns: number, height: number, width: number, step: number, gap: number}} Frame how tiles lie, px; `step` is from row to row */
+/** @typedef {{count: number, off: boolean, frame: Frame}} Around */
+
+/** The same object while nothing of it has changed: then it is not looked at again. @param {number} place @param {Around} around @param {any} before */
+function tileAt(place, around, before) {
   const one = at(place);
-  if (!one) return html`<li key=${place} class="tile tile-empty" data-place=${place}></li>`;
+  const { count, off, frame } = around;
+  if (!one) return html`<li key=${place} class="tile tile-empty" data-place=${place} style=${boxOf(place, frame)}></li>`;
   const { props } = before ?? {};
-  const isSame = props?.one === one && props.count === count && props.off === off;
-  return isSame ? before : html`<${Tile} key=${one.id} one=${one} place=${place} count=${count} off=${off} />`;
+  const isSame = props?.one === one && props.count === count && props.off === off && props.frame === frame;
+  return isSame ? before : html`<${Tile} key=${one.id} one=${one} place=${place} ...${around} />`;
 }
 
-/** @param {{one: Character, place: number, count: number, off: boolean}} props */
-function Tile({ one, place, count, off }) {
+/** Each lies where it belongs in the whole: what comes and goes above it does not move it. @param {number} place @param {Frame} frame */
+function boxOf(place, { columns, height, width, step, gap }) {
+  const column = place % columns;
+  return { top: `${Math.floor(place / columns) * step}px`, left: `${column * (width + gap)}px`, width: `${width}px`, height: `${height}px` };
+}
+
+/** @param {{one: Character, place: number} & Around} props */
+function Tile({ one, place, count, off, frame }) {
   const { id, name, about, favourite } = one;
   const tab = active.value === place ? 0 : -1;
   const isChosen = chosen.value.has(id);
   const picture = pictureOf(one, shape.value === "grid" ? 384 : 96);
-  return html`<li class=${isChosen ? "tile is-chosen" : "tile"} data-place=${place} aria-posinset=${place + 1} aria-setsize=${count} onFocusIn=${() => (active.value = place)}>
+  return html`<li class=${isChosen ? "tile is-chosen" : "tile"} data-place=${place} style=${boxOf(place, frame)} aria-posinset=${place + 1} aria-setsize=${count} onFocusIn=${() => (active.value = place)}>
     <a href=${`#/characters/${encodeURIComponent(id)}`} tabindex=${tab}>
       ${picture ? html`<img class="tile-picture" src=${picture} alt="" decoding="async" />` : html`<span class="tile-picture" aria-hidden="true">${[...name][0]}</span>`}
       <strong>${name}</strong>
