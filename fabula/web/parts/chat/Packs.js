@@ -17,13 +17,13 @@ export function Packs() {
   useEffect(() => void (now && readStory(now)), [now?.id, now?.revision]);
   const chosen = (story.value?.chat === now?.id && story.value?.pack) || "";
   const pack = packs.find(({ id }) => id === chosen);
-  return html`<label class="block">
+  return html`<div class="block"><label class="block">
     <span class="label">${t("web.packs.label")}</span>
     <select class="field" value=${chosen} onChange=${(/** @type {any} */ event) => setStory({ pack: event.target.value })}>
       <option value="">${t("web.packs.usual")}</option>
       ${packs.map((one) => html`<option key=${one.id} value=${one.id}>${one.language ? `${one.name} (${one.language})` : one.name}</option>`)}
-    </select>
+    </select></label>
     <small class="quiet">${t("web.packs.about")}</small>
     ${pack && html`<details><summary>${t("web.packs.text")}</summary><pre class="prompt-text">${pack.text}</pre></details>`}
-  </label>`;
+  </div>`;
 }
