@@ -13,7 +13,9 @@ and no mask is needed for it. The one place in this room where torch and transfo
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -40,6 +42,7 @@ LONGEST = 4096  # tokens of a prompt
 NOTE_S = 20.0  # between two savings of the residual stream
 READING = "lab.directions.streaming"
 STREAM = "stream"
+ONE_BY_ONE = "HF_DEACTIVATE_ASYNC_LOAD"
 
 Ids = list[int]
 Rows = NDArray[np.float32]
@@ -322,6 +325,7 @@ class Skeleton:
             yield compute
         finally:
             _empty(torch, layer)
+            _give_back()
 
     def _require_whole(self, number: int, layer: Any) -> None:
         for name, value in layer.named_parameters():
@@ -388,7 +392,29 @@ class _Names:
 
         lazily = {name: _Lazy(self._torch, self._tensors, name) for name in self.sources(number)}
         told = LoadStateDictConfig(dtype=self._torch.float32, weight_mapping=self._rules)
-        convert_and_load_state_dict_in_model(self._model, lazily, told)
+        with _in_this_thread():
+            convert_and_load_state_dict_in_model(self._model, lazily, told)
+
+
+@contextlib.contextmanager
+def _in_this_thread() -> Iterator[None]:
+    """Threads of transformers' own would keep what they have freed, each for itself: layer by layer more."""
+    before = os.environ.get(ONE_BY_ONE)
+    os.environ[ONE_BY_ONE] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[ONE_BY_ONE]
+        else:
+            os.environ[ONE_BY_ONE] = before
+
+
+def _give_back() -> None:
+    """What was freed goes to the system, where its library can be told so (glibc)."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    if trim:
+        trim(0)
 
 
 def _libraries(name: str) -> tuple[Any, Any]:
