@@ -9,7 +9,7 @@ BENCH ?=
 # What is installed for the tests: dev, or dev,lab (torch and what belongs to it, for tests/lab).
 KIND ?= dev
 
-.PHONY: help run test clients bench screenshot format clean
+.PHONY: help run test clients bench screenshot screenshots format clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,10 @@ bench: ## Measure what the house promises in numbers (BENCH="--quick startup" fo
 screenshot: ## Make the picture of the README anew
 	@./scripts/venv.sh dev
 	FABULA_SCREENSHOT=1 $(BIN)/pytest tests/web/test_screenshot.py
+
+screenshots: ## Make the pictures of every room anew: docs/screenshots
+	@./scripts/venv.sh dev
+	FABULA_SCREENSHOTS=1 $(BIN)/pytest tests/web/test_screenshots.py
 
 format: ## Put the source and the generated parts of docs/ into the house's format
 	@./scripts/venv.sh dev

@@ -29,7 +29,8 @@ function RoomLink({ room }) {
 /** @param {{opens: "palette" | "more", icon: string, words: string, title?: string, class: string}} props */
 function Opener({ opens, icon, words, title, class: name }) {
   const open = () => (overlay.value = opens);
-  return html`<button type="button" class=${`rail-room ${name}`} title=${title} aria-haspopup="dialog" onClick=${open}><${Icon} name=${icon} /><span>${words}</span></button>`;
+  const isHere = opens === "more" && !roomOf(route.value.view, "").tab; // behind it lies the room that is open
+  return html`<button type="button" class=${`rail-room ${name}`} title=${title} aria-haspopup="dialog" aria-current=${isHere ? "page" : undefined} onClick=${open}><${Icon} name=${icon} /><span>${words}</span></button>`;
 }
 
 export function RailFoot() {
