@@ -135,3 +135,17 @@ async def test_a_chapter_that_is_left_at_once_is_handed_over(open_page: Any, cli
     await page.go_back()
     await expect(paper(page)).to_have_value("Two. And more.")
     assert [kept(client, novel, number) for number in (0, 1)] == ["One. And more.", "Two. And more."]
+
+
+async def test_a_pasted_book_is_more_than_a_browser_keeps_but_the_studio_has_it(
+    open_page: Any, client: Any
+) -> None:
+    novel = a_novel(client)
+    page = await opened(open_page, novel)
+    await paper(page).evaluate(
+        """area => { area.focus(); area.setRangeText("The fog came. ".repeat(400_000), 0, 0, "end");
+            area.dispatchEvent(new InputEvent("input", { bubbles: true })); }"""
+    )
+    await expect(page.get_by_text("1,200,005 words").first).to_be_visible(timeout=60_000)
+    await saved(page)
+    assert kept(client, novel).endswith(OPENING)

@@ -14,11 +14,15 @@ const tab = (sessionStorage[TAB] ??= Math.random().toString(36).slice(2));
 /** @param {string} place */
 const prefix = (place) => `fabula.written.${place}.`;
 
-/** @param {string} place the document and its chapter @param {Omit<Draft, "at"> | null} draft null: the studio has it all */
+/** @param {string} place the document and its chapter @param {Omit<Draft, "at"> | null} draft null: the studio has it all @returns {void} */
 export function keepWritten(place, draft) {
   const name = prefix(place) + tab;
-  if (draft) localStorage.setItem(name, JSON.stringify({ ...draft, at: Date.now() }));
-  else localStorage.removeItem(name);
+  if (!draft) return localStorage.removeItem(name);
+  try {
+    localStorage.setItem(name, JSON.stringify({ ...draft, at: Date.now() }));
+  } catch {
+    localStorage.removeItem(name); // a pasted book is more than browsers keep: it is on its way to the studio
+  }
 }
 
 /** This window's own, and what windows left that are gone, oldest first. They stay until they are dropped. @param {string} place */
