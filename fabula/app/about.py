@@ -8,6 +8,7 @@ from __future__ import annotations
 import platform
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 from fabula import __version__
 from fabula.core.errors import FabulaError
 from fabula.core.texts import as_bytes
+from fabula.core.worker import Running
 from fabula.store.backup_list import counted, size_of
 from fabula.store.files import free_space
 from fabula.store.home import Home
@@ -45,12 +47,12 @@ def parts(home: Home) -> list[Part]:
     return sorted(found, key=lambda part: -part.size)
 
 
-def report(studio: Studio) -> str:
-    """Lines of `name: value`."""
+def report(studio: Studio, running: Sequence[Running]) -> str:
+    """Lines of `name: value`. What runs belongs to the event loop and is asked for there; this may block."""
     sections = (
         _program(),
         _machine(studio),
-        _engines(studio),
+        _engines(studio, running),
         _home(studio.home),
         _shelf(studio),
         _set(studio),
@@ -87,7 +89,7 @@ def _machine(studio: Studio) -> list[str]:
     ]
 
 
-def _engines(studio: Studio) -> list[str]:
+def _engines(studio: Studio, running: Sequence[Running]) -> list[str]:
     from fabula.engine.builds import builds
 
     here = [builds.ours(), *builds.installed(studio.home.engines)]
@@ -96,11 +98,11 @@ def _engines(studio: Studio) -> list[str]:
         used = _kind(studio.engines.build.name)
     except FabulaError as missing:
         used = missing.code
-    running = [f"{row.engine} ({row.plan.verdict})" for row in studio.supervisor.running()]
+    loaded = [f"{row.engine} ({row.plan.verdict})" for row in running]
     return [
         f"Engine builds: {'; '.join(rows)}",
         f"Build in use: {used}",
-        f"Loaded: {'; '.join(running) or 'none'}",
+        f"Loaded: {'; '.join(loaded) or 'none'}",
     ]
 
 

@@ -91,12 +91,14 @@ def remove(home: Home, name: str) -> None:
 
 
 def counted(database: Path) -> dict[str, int]:
-    """How much a person has made, as far as a database is there."""
+    """How much a person has made; {} where no database is there, or it is not to be read now."""
     if not database.exists():
         return {}
     connection = sqlite3.connect(f"file:{database.as_posix()}?mode=ro", uri=True)
     try:
         return {name: int(connection.execute(query).fetchone()[0]) for name, query in COUNTED.items()}
+    except sqlite3.Error:
+        return {}
     finally:
         connection.close()
 
@@ -111,14 +113,14 @@ def _kept(paths: Iterable[Path]) -> list[Kept]:
 
 def size_of(path: Path) -> tuple[int, int]:
     """Bytes and files of a file or a folder. Links count as nothing; what goes away meanwhile is left out."""
-    files = [path] if path.is_file() else [each for each in path.rglob("*") if not each.is_symlink()]
-    sizes = [found.st_size for each in files if (found := _stat(each))]
+    inside = (Path(folder, name) for folder, _, names in os.walk(path) for name in names)
+    sizes = [size for each in (path, *inside) if (size := _size(each)) is not None]
     return sum(sizes), len(sizes)
 
 
-def _stat(path: Path) -> os.stat_result | None:
+def _size(path: Path) -> int | None:
     """Of a file; None for anything else."""
     with suppress(OSError):
-        found = path.stat()
-        return found if stat.S_ISREG(found.st_mode) else None
+        found = path.lstat()
+        return found.st_size if stat.S_ISREG(found.st_mode) else None
     return None

@@ -55,9 +55,11 @@ async def test_a_report_names_nobody_and_no_secret(api: httpx.AsyncClient, home:
     changes = {"model.default": "my-secret-model", "server.names": "box.example", "engine.slots": 2}
     await api.patch("/settings", json=changes)
     await api.post("/chats", json={"title": "A private matter"})
+    await api.post("/models/tiny/load")
     report = (await api.get("/system/report")).json()["text"]
     assert "engine.slots: 2 (file)" in report
     assert "model.default: set (file)" in report
+    assert "Loaded: none" not in report
     for private in ("my-secret-model", "box.example", "A private matter", "tiny", str(home.path)):
         assert private not in report
 

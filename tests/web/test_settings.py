@@ -62,6 +62,15 @@ async def test_on_a_phone_pages_follow_the_list_and_nothing_is_too_wide(open_pag
         assert await page.evaluate(too_wide) == [], name
 
 
+@pytest.mark.parametrize("name", PAGES)
+async def test_a_page_has_no_serious_fault_for_a_screen_reader(open_page, client, name):
+    from test_access import check  # where axe is not installed this one is skipped
+
+    page = await open_page(f"#/settings/{name}")
+    await expect(page.get_by_role("main").get_by_role("heading", level=2).first).to_be_visible()
+    await check(page)
+
+
 # ── config.toml ─────────────────────────────────────────────────────────────────────────────────────
 
 

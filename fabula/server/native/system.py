@@ -88,7 +88,7 @@ def _about(routes: APIRouter, studio: Studio) -> None:
     @routes.get("/system/report")
     async def report() -> dict[str, str]:
         """What a report of a fault should tell, in English, without names, addresses and secrets."""
-        return {"text": await asyncio.to_thread(about.report, studio)}
+        return {"text": await asyncio.to_thread(about.report, studio, studio.supervisor.running())}
 
 
 async def _studio_events(studio: Studio, after: int, language: str) -> AsyncGenerator[bytes, None]:

@@ -5,6 +5,7 @@ import { useEffect, useState } from "preact/hooks";
 import { choose, loadLook, look, plain, reset, share, shared, styleStamp } from "../../state/look.js";
 import { t } from "../../texts.js";
 import { html } from "../html.js";
+import { loadStyle } from "../later.js";
 import { Background } from "./Background.js";
 import { Choice, Switch } from "./Choice.js";
 import { Sample } from "./Sample.js";
@@ -14,11 +15,14 @@ import { StyleSheet } from "./StyleSheet.js";
 
 export function AppearancePage() {
   const [choices, setChoices] = useState(/** @type {Appearance["choices"] | null} */ (null));
-  useEffect(() => void loadLook().then((told) => told && setChoices(told.choices)), []);
+  useEffect(() => {
+    loadStyle("themes/accents.css"); // for the swatches
+    loadLook().then((told) => told && setChoices(told.choices));
+  }, []);
   if (!choices) return html`<p class="quiet">${t("web.loading")}</p>`;
   const now = look.value;
   /** @param {"theme" | "accent" | "chat" | "reading"} name @param {string} stem of its texts */
-  const one = (name, stem) => html`<${Choice} label=${t(`web.look.${name}`)} value=${now[name]} change=${(/** @type {any} */ value) => choose({ [name]: value })}
+  const one = (name, stem) => html`<${Choice} label=${t(`web.look.${name}`)} value=${now[name]} swatch=${name === "accent"} change=${(/** @type {any} */ value) => choose({ [name]: value })}
     options=${(choices[name].names ?? [now[name]]).map((value) => [value, t(`${stem}${value}`)])} />`;
   return html`
     <${Switch} label=${t("web.look.everywhere")} about=${t("web.look.everywhere_about")} checked=${shared.value !== null} change=${share} />

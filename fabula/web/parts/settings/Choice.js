@@ -2,14 +2,14 @@
 // @ts-check
 import { html } from "../html.js";
 
-/** @param {{label: string, value: string, options: string[][], change: (name: string) => void, about?: string}} props */
-export function Choice({ label, value, options, change, about }) {
+/** @param {{label: string, value: string, options: string[][], change: (name: string) => void, about?: string, swatch?: boolean}} props `swatch`: options are accents, and show their colour */
+export function Choice({ label, value, options, change, about, swatch = false }) {
   return html`<fieldset class="setting choice">
     <legend class="label">${label}</legend>
     <div class="choice-options">
       ${options.map(
         ([name, words]) => html`<label key=${name} lang=${name.startsWith("zh") ? name : undefined}>
-          <input type="radio" name=${label} checked=${name === value} onChange=${() => change(name)} /><span>${words}</span>
+          <input type="radio" name=${label} checked=${name === value} onChange=${() => change(name)} /><span>${swatch && html`<i class="swatch" data-accent=${name}></i>`}${words}</span>
         </label>`,
       )}
     </div>
