@@ -40,8 +40,6 @@ def import_(
                 refused += _folder(studio, file, json, "/import/rehearse" if dry_run else "/import")
             elif file.suffix.lower() == ".zip":
                 refused += _archive(studio, file, json)
-            elif file.suffix.lower() == ".zip":
-                refused += _archive(studio, file, json)
             else:
                 refused += _file(studio, file, json)
     if refused:

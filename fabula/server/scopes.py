@@ -53,7 +53,6 @@ ROWS = (
     *_native(ALL, CHAT, "/chats", "/characters", "/lorebooks", "/personas", "/scripts", "/templates"),
     *_native(ALL, CHAT, "/stories", "/batches", "/novels", "/notebooks", "/packs", "/replies"),
     *_native(ALL, CHAT, "/take", "/sampling"),
-    *_native(ALL, CHAT, "/take", "/sampling"),
     Row(ALL, NATIVE, ADMIN),
     # ── dialects: all that only asks is chat, what changes models is listed
     Row(READ, "/health", FREE),

@@ -29,8 +29,8 @@ memories = Table(
     Column("chat_id", String(64), ForeignKey("chats.id", ondelete="CASCADE"), nullable=False),
     Column("kind", String(16), nullable=False),  # "fact", "summary", "document", "translation"
     Column("name", Text, nullable=False),  # of a document; the language of a translation
-    Column("upto_id", String(64), nullable=False),  # the last message that a summary covers; the one translated
-    Column("covered", String(64), nullable=False),  # a digest of the versions that it covers; the one translated
+    Column("upto_id", String(64), nullable=False),  # the last message of a summary; the one translated
+    Column("covered", String(64), nullable=False),  # a digest of the versions covered; the one translated
     Column("edited", Boolean, nullable=False),  # by a person
     Column("created_at", Double, nullable=False),
     Column("updated_at", Double, nullable=False),
