@@ -12,17 +12,14 @@ function kept(name, initial) {
   return value;
 }
 
-/** Whether the list of keys is shown. */
-export const shortcutsOpen = signal(false);
-
 export const theme = kept("theme", "auto");
 export const reading = kept("reading", "serif");
 /** "yes": Enter sends and Shift-Enter breaks the line; "no": the other way round. */
-/** Whether the panel shows what the settings do to the next word. */
-export const pictureOpen = kept("picture", "no");
 export const enterSends = kept("enter_sends", "yes");
 export const sidebarOpen = kept("sidebar", "yes");
 export const panelOpen = kept("panel", "no");
+/** Whether the panel shows what the settings do to the next word. */
+export const pictureOpen = kept("picture", "no");
 /** What the person is called in chats with characters; "" as the studio says. */
 export const personaName = kept("persona_name", "");
 /** The model that the next new chat starts with. */
