@@ -23,6 +23,7 @@ from fabula.store.files import write_atomic, writing
 
 ARCHITECTURE = "controlvector"
 PREFIX = "direction."
+MADE_BY = "fabula.direction"  # in the metadata of what a learned direction made: the hash of its recipe
 F32 = 0
 MOST_LAYERS, MOST_NUMBERS = 1024, 1 << 20
 _NAME = re.compile(r"[\w][\w .()+-]{0,79}")
@@ -38,6 +39,7 @@ class ControlVector:
     layers: tuple[int, ...]
     width: int
     model: str = ""  # what kind it was made for, where the file says that
+    is_learned: bool = False  # made of a direction, which may make it anew
 
 
 class Vectors:
@@ -69,8 +71,11 @@ class Vectors:
         self._put(place, source.read_bytes())
         return self.find(place.stem)
 
-    def make(self, name: str, directions: Mapping[int, Sequence[float]], model: str = "") -> ControlVector:
-        """A file of directions by layer, of one width. Raises BadParameter."""
+    def make(
+        self, name: str, directions: Mapping[int, Sequence[float]], model: str = "", made_by: str = ""
+    ) -> ControlVector:
+        """A file of directions by layer, of one width. `made_by` is the hash of a recipe. Raises
+        BadParameter."""
         place = self._place(name)
         rows = _checked(directions)
         told = {
@@ -78,6 +83,7 @@ class Vectors:
             "general.name": name,
             f"{ARCHITECTURE}.model_hint": model,
         }
+        told |= {MADE_BY: made_by} if made_by else {}
         with tempfile.TemporaryFile() as file:
             write(file, told, [_draft(layer, row) for layer, row in rows.items()])
             file.seek(0)
@@ -156,7 +162,8 @@ def _read(path: Path) -> ControlVector | None:
     if not rows or len(widths) != 1 or any(tensor.type != F32 for tensor, _ in rows.values()):
         return None
     hint = header.text(f"{ARCHITECTURE}.model_hint")
-    return ControlVector(path.stem, path, path.stat().st_size, tuple(sorted(rows)), widths.pop(), hint)
+    size, layers, ours = path.stat().st_size, tuple(sorted(rows)), MADE_BY in header.metadata
+    return ControlVector(path.stem, path, size, layers, widths.pop(), hint, ours)
 
 
 def _checked(directions: Mapping[int, Sequence[float]]) -> dict[int, Sequence[float]]:

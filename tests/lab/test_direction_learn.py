@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import tiny_models
 
-from fabula.core.errors import DirectionExists, DirectionUnfit, TooCoarse
+from fabula.core.errors import BadParameter, DirectionExists, DirectionUnfit, TooCoarse
 from fabula.engine.vectors import Vectors
 from fabula.lab.convert.convert import convert, folder_of
-from fabula.lab.directions import learn, write
+from fabula.lab.directions import learn, offer, write
 from fabula.lab.directions.recipe import Recipe, load
 from fabula.lab.directions.saved import Direction, Shelf
 from fabula.lab.directions.write import Writing
@@ -97,6 +97,23 @@ def test_what_is_added_at_a_layer_is_a_control_vector_of_the_studio(home: Home) 
     assert vector.width == direction.width
     first, last = direction.band
     assert vector.layers == tuple(range(max(first, 1), last + 1))
+
+
+def test_a_control_vector_of_ones_own_is_never_replaced(home: Home) -> None:
+    direction, _ = learned(home, "tiny", "own")
+    vectors = Vectors(home.vectors)
+    assert vectors.find("own").is_learned
+    learned(home, "tiny", "own")  # the same again makes its own vector anew
+    vectors.remove("own")
+    mine = vectors.make("own", {1: [1.0] * direction.width})
+    before = mine.path.read_bytes()
+    with pytest.raises(BadParameter, match=r"own.*a name that is not taken"):
+        learned(home, "tiny", "own")
+    exporting = offer.Exporting(direction="own", model="tiny", form="vector")
+    with pytest.raises(BadParameter, match="a name that is not taken"):
+        offer.run(home, exporting.arguments(), Report())
+    assert mine.path.read_bytes() == before
+    assert offer.run(home, {**exporting.arguments(), "name": "other"}, Report())["name"] == "other"
 
 
 def test_a_direction_of_another_shape_is_refused_with_both(home: Home, tmp_path: Path) -> None:

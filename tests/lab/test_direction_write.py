@@ -88,6 +88,8 @@ def test_every_writer_is_cut_and_nothing_else_changes(kind: str, way: str, tmp_p
     assert len(changed) == len(result["tensors"]) or "bias" in str(set(result["tensors"]) - changed)
     assert result["most_left"] <= 1e-6
     assert (home.models / "new" / "tokenizer.json").exists()
+    file = home.models / "new" / "model.safetensors"
+    assert result["size"] == result["source_size"] == file.stat().st_size
 
 
 def test_bf16_leaves_what_rounding_leaves(tmp_path: Path) -> None:

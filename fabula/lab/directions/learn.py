@@ -94,8 +94,8 @@ def _require_new(home: Home, asked: Task) -> None:
     place = shelf.place(asked.recipe.called, anew=False)
     if place.exists() and saved.read(place).told.get("recipe_hash") != asked.recipe.hash:
         shelf.place(asked.recipe.called)
-    if not (place.exists() or place.with_suffix(".yaml").exists()):  # else what has the name was made by us
-        offer.require_free(home, asked.recipe.called)
+    again = place.exists() or place.with_suffix(".yaml").exists()
+    offer.require_free(home, asked.recipe.called, again=again)
 
 
 # ── doing ───────────────────────────────────────────────────────────────────────────────────────────

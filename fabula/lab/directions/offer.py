@@ -72,10 +72,13 @@ def offered(home: Home, direction: Direction, model: LocalModel, report: Report)
     return told
 
 
-def require_free(home: Home, name: str) -> None:
-    """Raises BadParameter where something that no direction made has the name."""
-    is_vector = any(one.name == name for one in Vectors(home.vectors).list())
-    if is_vector or (home.adapters / f"{name}.gguf").exists():
+def require_free(home: Home, name: str, *, again: bool) -> None:
+    """Raises BadParameter where an adapter or a control vector has the name; `again` (there is a direction of
+    it, or there was): where a person made or took in what has it."""
+    file = home.adapters / f"{name}.gguf"
+    _require_ours(file)
+    _require_our_vector(home, name)
+    if not again and (file.exists() or (home.vectors / f"{name}.gguf").exists()):
         raise BadParameter("name", name, phrase("expected.new_name"))
 
 
@@ -103,12 +106,21 @@ def _require_ours(file: Path) -> None:
 
 
 def vector(home: Home, direction: Direction, model: LocalModel, use: Use, name: str = "") -> str:
-    """A control vector of that name, in place of an earlier one; "" where no layer can be steered."""
+    """A control vector of that name, in place of one that was made of a direction; "" where no layer can be
+    steered. Raises BadParameter for another's name."""
     rows = {layer: [float(value) for value in row] for layer, row in steering(direction, use).items()}
     if not rows:
         return ""
     vectors = Vectors(home.vectors)
     called = name or direction.name
-    if any(one.name == called for one in vectors.list()):
+    if _require_our_vector(home, called):
         vectors.remove(called)
-    return vectors.make(called, rows, model.architecture).name
+    return vectors.make(called, rows, model.architecture, direction.told["recipe_hash"]).name
+
+
+def _require_our_vector(home: Home, name: str) -> bool:
+    """Whether there is one of that name. Raises BadParameter where no direction made it."""
+    found = next((one for one in Vectors(home.vectors).list() if one.name == name), None)
+    if found and not found.is_learned:
+        raise BadParameter("name", name, phrase("expected.new_name"))
+    return found is not None

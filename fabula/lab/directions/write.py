@@ -264,15 +264,24 @@ def measured(asked: Order, edit: Edit, report: Report) -> dict[str, float]:
     return found
 
 
+def made_files(asked: Order, edit: Edit) -> list[Path]:
+    """The new files of weights."""
+    if asked.place.is_dir():
+        return [asked.place / file.name for file in edit.files]
+    return [asked.place]
+
+
 def described(asked: Order, edit: Edit, residual: dict[str, float]) -> dict[str, Any]:
-    """The result of the job. `left` is what is left along the direction, by tensor."""
+    """The result of the job. `left` is what is left along the direction, by tensor; sizes are bytes of the
+    files of weights, after and before."""
     strengths = [cut.strength for _, cut in edit.cuts.values()]
     return {
         "name": asked.name,
         "source": asked.model.name,
         "direction": asked.direction.name,
         "recipe_hash": recipes.digest(asked.wishes.arguments()),
-        "size": edit.size,
+        "size": sum(file.stat().st_size for file in made_files(asked, edit)),
+        "source_size": sum(file.source.stat().st_size for file in edit.files),
         "tensors": list(edit.cuts),
         "left": {name: round(share, 9) for name, share in residual.items()},
         "most_left": max(residual.values()),
