@@ -44,6 +44,13 @@ async def write(studio: Studio, wishes: Writing) -> Job:
     return await studio.start_job("direction_write", f"{asked.model} → {ready.name}", asked.arguments())
 
 
+async def look(studio: Studio, wishes: Writing) -> dict[str, Any]:
+    """What `write` would do. Raises what `lab.directions.write.order` raises."""
+    from fabula.lab.directions.looking import foreseen
+
+    return await asyncio.to_thread(foreseen, studio.home, _here(studio, wishes))
+
+
 def _here(studio: Studio, asked: Any) -> Any:
     """With the model's whole name. Raises ModelNotFound, RunsElsewhere."""
     model = studio.shelf.weights(asked.model)

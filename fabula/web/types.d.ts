@@ -227,3 +227,11 @@ export interface HeaderOf {
   kind: string; active_parameters: number; types: { name: string; tensors: number; parameters: number; size: number }[]; base_models: string[];
   method: string; bits: number; group_size: number; files: string[]; missing: string[]; safe: boolean; notes: string[];
 }
+export interface Direction {
+  name: string; model: string; positive: string; negative: string; best: number; band: [number, number]; accuracy: number; separation: number; massive: number[];
+  learned: number[]; held_out: number[]; recipe_hash: string; recipe: Record<string, any>; provenance: Record<string, Record<string, any>>; path: string; plots: PlotOf[];
+  layers: { accuracy: number; separation: number; component: number; distance: number; size: number; massive: number; next: number | null }[];
+}
+export interface ShippedSet { name: string; learned: number; held_out: number; examples: { positive: string[]; negative: string[] } }
+export interface CountedPrompts { prompts: number; different: number; learned: number; held_out: number; examples: string[]; path: string }
+export interface LookedEdit { name: string; tensors: number; parts: Record<string, number>; layers: number[]; numbers: number; size: number }

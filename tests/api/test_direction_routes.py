@@ -120,3 +120,56 @@ def test_own_files_are_named_with_their_whole_path(tmp_path: Path, monkeypatch: 
     monkeypatch.chdir(tmp_path)
     assert verb.own("mine.txt") == str(tmp_path / "mine.txt")
     assert verb.own("formal-casual") == "formal-casual"
+
+
+# ── before anything begins ──────────────────────────────────────────────────────────────────────────
+
+
+def test_pasted_prompts_are_counted_and_kept_once(client: Client, home: Home) -> None:
+    text = "\n".join(f"Question {number}?" for number in range(12))
+    told = client.post("/directions/prompts", {"text": f"{text}\nQuestion 1?"}, 200)
+    assert (told["prompts"], told["different"], told["learned"], told["held_out"]) == (13, 12, 8, 4)
+    assert told["examples"][0] == "Question 0?"
+    again = client.post("/directions/prompts", {"path": told["path"]}, 200)
+    assert again["different"] == 12
+    assert len(list((home.directions / "prompts").iterdir())) == 1
+    client.post("/directions/prompts", {"text": text, "keep": False}, 200)
+    assert len(list((home.directions / "prompts").iterdir())) == 1  # only the one that was to stay
+
+
+@pytest.mark.parametrize(
+    ("asked", "code"),
+    [
+        ({"text": "one\ntwo", "title": "One side"}, "prompts_unusable"),
+        ({"text": "{", "ending": "jsonl"}, "prompts_unusable"),
+        ({"text": "x", "ending": "../x"}, "bad_parameter"),
+        ({"path": "/no/such/file"}, "prompts_unusable"),
+        ({"words": "x"}, "bad_parameter"),
+        ({"text": 5}, "bad_parameter"),
+    ],
+)
+def test_prompts_that_teach_nothing_are_told_and_not_kept(
+    client: Client, home: Home, asked: dict[str, Any], code: str
+) -> None:
+    error = client.post("/directions/prompts", asked, 400)["error"]
+    assert error["code"] == code
+    assert asked.get("title", "") in error["message"]
+    assert not list((home.directions / "prompts").glob("*"))
+
+
+def test_models_tell_why_they_cannot(client: Client, direction: saved.Direction) -> None:
+    (row,) = client.get("/directions/models")["models"]
+    assert row["name"] == "tiny"
+    told = client.http.get("/directions/models", params={"direction": "calm"}).json()
+    assert [row["try"] for row in told["models"]] == [""]
+
+
+def test_what_an_edit_would_touch_is_told_before(client: Client, direction: saved.Direction) -> None:
+    asked = {"model": "tiny", "embeddings": True, "attention": False, "mlp": False}
+    told = client.post("/directions/calm/write/look", asked, 200)
+    assert told["parts"] == {"embeddings": 1}
+    assert told["name"] == "tiny-calm"
+    assert told["size"] > told["numbers"] > 0
+    assert client.get("/jobs")["jobs"] == []
+    wrong = {"model": "tiny", "first": 99, "last": 100}
+    assert client.post("/directions/calm/write/look", wrong, 400)["error"]["code"] == "bad_parameter"

@@ -347,3 +347,14 @@ class SignIn(Body):
 
     key: str = ""
     link: str = ""
+
+
+class Prompts(Body):
+    """Prompts of one's own for a direction: a text, or a file of this machine."""
+
+    text: str = ""
+    path: str = ""
+    ending: str = "txt"
+    column: str = Field("", max_length=200)
+    title: str = Field("", max_length=200)
+    keep: bool = True

@@ -1,4 +1,4 @@
-"""Directions: what was learned, the sets that ship, three kinds of work with them. Knows no weights."""
+"""Directions: what was learned, the sets that ship, work with them and what it would do. Knows no weights."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fabula.app import Studio, directing
 from fabula.app.forms import FORMS
 from fabula.core.plots import said
 from fabula.server.caller import caller_of
-from fabula.server.native import forms, shapes
+from fabula.server.native import bodies, forms, shapes
 
 Json = dict[str, Any]
 FEW = 3  # prompts of a set that are shown
@@ -32,6 +32,8 @@ def router(studio: Studio) -> APIRouter:
     async def sets() -> Json:
         """The sets of prompts that ship, with a few of each side."""
         return {"sets": await asyncio.to_thread(_sets)}
+
+    _looks(routes, studio)
 
     @routes.post("", status_code=202)
     async def learn(body: Json, request: Request) -> Json:
@@ -64,6 +66,45 @@ def router(studio: Studio) -> APIRouter:
         return shapes.job(await directing.write(studio, asked), caller_of(request).language)
 
     return routes
+
+
+def _looks(routes: APIRouter, studio: Studio) -> None:
+    """What begins nothing."""
+
+    @routes.get("/models")
+    async def models(request: Request, direction: str = "") -> Json:
+        """Every model, and why one cannot be learned from, heard or written."""
+        return {"models": await asyncio.to_thread(_models, studio, direction, caller_of(request).language)}
+
+    @routes.post("/prompts")
+    async def prompts(body: bodies.Prompts) -> Json:
+        """Prompts of one's own: a text that is kept, or a file of this machine; counted and checked."""
+        return await asyncio.to_thread(_prompts, studio, body)
+
+    @routes.post("/{name}/write/look")
+    async def look(name: str, body: Json) -> Json:
+        """What writing it would touch, and how large the new model gets. Nothing begins."""
+        asked = forms.read(FORMS["direction_write"], {**body, "direction": name})
+        return await directing.look(studio, asked)
+
+
+def _models(studio: Studio, direction: str, language: str) -> list[Json]:
+    from fabula.lab.directions.looking import choices
+
+    rows = []
+    for model, refusals in choices(studio.home, direction):
+        told = {what: wrong and wrong.sentence(language) for what, wrong in refusals.items()}
+        rows.append({"name": model.name, **{what: sentence or "" for what, sentence in told.items()}})
+    return rows
+
+
+def _prompts(studio: Studio, asked: bodies.Prompts) -> Json:
+    from fabula.lab.directions.looking import counted, kept, pasted
+
+    if asked.path:
+        return counted(asked.path, asked.column) | {"path": asked.path}
+    take = kept if asked.keep else pasted
+    return take(studio.home, asked.text, asked.ending, asked.column, asked.title)
 
 
 def _all(studio: Studio) -> list[Json]:

@@ -27,7 +27,8 @@ function All() {
     <h1>${t("web.nav.lab")}</h1>
     <p class="lead">${t("web.lab.about")}</p>
     ${kindsFailure.value && html`<${Trouble} error=${kindsFailure.value} retry=${loadKinds} />`}
-    <ul class="cards kinds">${own.map((kind) => html`<li key=${kind.kind}><a class="card kind-card" href=${`#/lab/${kind.kind}`}><h2>${kind.title}</h2><p>${kind.about}</p></a></li>`)}</ul>
+    <ul class="cards kinds"><li><a class="card kind-card" href="#/directions"><h2>${t("web.directions.title")}</h2><p>${t("web.directions.about")}</p></a></li>
+      ${own.map((kind) => html`<li key=${kind.kind}><a class="card kind-card" href=${`#/lab/${kind.kind}`}><h2>${kind.title}</h2><p>${kind.about}</p></a></li>`)}</ul>
     ${work.length > 0 && html`<section aria-labelledby="lab-work"><h2 id="lab-work">${t("web.lab.work")}</h2>
       <ul class="rows">${work.map((job) => html`<${JobCard} key=${job.id} job=${job} />`)}</ul></section>`}
   </main>`;

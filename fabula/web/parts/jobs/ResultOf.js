@@ -8,11 +8,12 @@ import { short } from "../plots/scale.js";
 /** @typedef {Record<string, any>} Result */
 
 /** @param {{page: JobPage}} props */
-export function ResultOf({ page: { kind, result } }) {
+export function ResultOf({ page: whole }) {
+  const { kind, result } = whole;
   const Known = KNOWN[kind];
   if (!Object.keys(result).length) return null;
   return html`<section aria-labelledby="result-title"><h2 id="result-title">${t("web.result.title")}</h2>
-    ${Known && html`<${Known} result=${result} />`}
+    ${Known && html`<${Known} result=${result} page=${whole} />`}
     ${!Known && html`<${Figures} result=${result} />`}
   </section>`;
 }
@@ -49,8 +50,14 @@ function Verified({ result }) {
       <tbody>${(result.files ?? []).map((/** @type {any} */ row) => html`<tr key=${row.model + row.file}><td class="path">${row.file}</td><td>${t(`cli.verify.states.${row.state}`)}</td></tr>`)}</tbody></table></div>`;
 }
 
+/** @param {{result: Result}} props */
+const Learned = ({ result }) => html`<p>${t("web.result.direction")} <a href=${`#/directions/${encodeURIComponent(result.name)}`}>${result.name}</a></p>`;
+
+/** @param {{page: JobPage}} props */
+const Edited = ({ page: { id, result } }) => html`<p>${t("web.result.direction_written")} <a href=${`#/directions/${encodeURIComponent(result.direction)}/written/${id}`}>${result.name}</a></p>`;
+
 /** @type {Record<string, any>} */
-const KNOWN = { pull: Got, quantize: Quantized, tune: Tuned, verify: Verified };
+const KNOWN = { pull: Got, quantize: Quantized, tune: Tuned, verify: Verified, direction: Learned, direction_write: Edited };
 
 /** @param {Result} result @param {string[]} names */
 const pick = (result, names) => Object.fromEntries(names.filter((name) => result[name]).map((name) => [name, result[name]]));

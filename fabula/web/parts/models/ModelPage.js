@@ -103,5 +103,6 @@ function Making({ model }) {
     ${!model.base && html`<${KindFold} kind="quantize" given=${given} />`}
     ${!model.base && model.format === "gguf" && html`<${KindFold} kind="imatrix" given=${given} />`}
     <${KindFold} kind="verify" given=${given} />
+    ${!model.base && !model.pooling && html`<p><a class="link-row" href=${`#/directions//learn/${encodeURIComponent(model.name)}`}>${t("web.directions.of_model")}</a></p>`}
   </section>`;
 }
