@@ -121,7 +121,8 @@ def test_files_keep_their_types_and_lose_the_direction(type_: str, left: float, 
 def test_a_file_of_few_bits_is_refused_with_better_ways(home: Home) -> None:
     asked = Wishes(model="trial-F32", type="Q4_0", measure=False, threads=1)
     source = job.run(home, asked.arguments(), Report())["name"]
-    with pytest.raises(TooCoarse, match=r"needs Q6_K or finer.*47% of the direction.*as an adapter"):
+    figure = f"{write.STAYS['Q4_0']:.0%}"
+    with pytest.raises(TooCoarse, match=rf"needs Q6_K or finer.* back: {figure} of it.*as an adapter"):
         written(home, "no", source)
     made = offer.adapter(home, direction(home), model(home, source), Use(), Report(), "of-q4")
     assert (made["tensors"], made["left"]) == (directing.WRITERS, [])

@@ -11,7 +11,7 @@ import tiny_models
 from fabula.core.errors import BadParameter, DirectionExists, DirectionUnfit, TooCoarse
 from fabula.engine.vectors import Vectors
 from fabula.lab.convert.convert import convert, folder_of
-from fabula.lab.directions import learn, offer, write
+from fabula.lab.directions import from_gguf, learn, offer, write
 from fabula.lab.directions.recipe import Recipe, load
 from fabula.lab.directions.saved import Direction, Shelf
 from fabula.lab.directions.write import Writing
@@ -85,10 +85,22 @@ def test_a_name_is_never_overwritten(home: Home) -> None:
 
 
 def test_coarse_weights_are_refused_with_what_is_lost_unless_forced(home: Home) -> None:
-    with pytest.raises(TooCoarse, match=r"are Q4_0; this needs Q8_0 or finer.*cosine of only 0\.9"):
+    figure = f"{from_gguf.LOST['Q4_0']:.3f}"
+    with pytest.raises(TooCoarse, match=rf"are Q4_0; this needs Q8_0 or finer.*cosine of only {figure} "):
         learned(home, "tiny-Q4_0", "coarse")
     direction, _ = learned(home, "tiny-Q4_0", "coarse", force=True)
     assert direction.told["recipe"]["force"] is True
+
+
+def test_only_measured_figures_are_told() -> None:
+    assert "0." not in from_gguf.how_far("IQ1_S").say()
+    assert "has not been measured for IQ1_S" in from_gguf.how_far("IQ1_S").say()
+    assert "has not been measured for IQ1_S" in write.how_much("IQ1_S").say()
+    docs = (Path(__file__).parents[2] / "docs" / "directions.md").read_text(encoding="utf-8")
+    for type_, cosine in from_gguf.LOST.items():
+        assert f"| {type_} | {cosine:.3f} |" in docs
+    for type_, share in write.STAYS.items():
+        assert f"{share:.1%}".replace("%", " %") in docs.split(f"| {type_} |")[1].splitlines()[0]
 
 
 def test_what_is_added_at_a_layer_is_a_control_vector_of_the_studio(home: Home) -> None:
