@@ -37,6 +37,8 @@ from fabula.chats.novels.book import Novels
 from fabula.chats.novels.memory import NovelMemories
 from fabula.chats.novels.summing import Summaries
 from fabula.chats.novels.writing import NovelWriting
+from fabula.chats.outside.allowing import Allowing
+from fabula.chats.outside.pictures import OutsidePictures
 from fabula.chats.packs import Packs
 from fabula.chats.personas import Personas
 from fabula.chats.pictures import Pictures
@@ -217,6 +219,8 @@ class Studio:
         self.memories = Memories(self.database, self.chats, self.turns, self.replies, embeds)
         self.replies.companion = self.memories
         self.replies.pictures = self.pictures = Pictures(media)
+        self.allowing = Allowing(self.database, self.characters)
+        self.outside = OutsidePictures(self.home.outside)
         self.translations = Translations(self.database, self.chats, self.turns, self.find_model)
 
     def _batches(self) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from fabula.cli import marking, screen, verbs
+from fabula.cli import marking, outside, screen, verbs
 from fabula.cli.client import Client, Told, segment
 from fabula.cli.marking import (
     FavouriteOption,
@@ -22,6 +22,7 @@ from fabula.cli.marking import (
 )
 from fabula.cli.marking import TagOption as NewTagOption
 from fabula.cli.options import HomeOption, JsonOption
+from fabula.cli.outside import AllowOption
 from fabula.cli.studio import connect
 from fabula.cli.words import language, say
 from fabula.core.errors import BadParameter, CharacterNotFound, FabulaError
@@ -75,6 +76,7 @@ def group() -> Any:
         ("pack", pack),
         ("tokens", tokens),
         ("picture", picture),
+        ("pictures", pictures),
         ("copy", copy),
         ("mark", mark),
         ("rm", rm),
@@ -194,6 +196,13 @@ def picture(which: WhichArgument, file: PictureArgument, home: HomeOption = None
         path = f"/characters/{segment(character['id'])}/picture"
         studio.lay(path, _content(file), revision=character["revision"])
     screen.note(say("cli.character.drawn", name=character["name"]))
+
+
+def pictures(
+    which: WhichArgument, allow: AllowOption = None, home: HomeOption = None, json: JsonOption = False
+) -> None:
+    with connect(home) as studio:
+        outside.choose(studio, "character", found(studio, which)["id"], allow, json)
 
 
 def copy(

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from fabula.cli import character as characters
-from fabula.cli import marking, screen, verbs
+from fabula.cli import marking, outside, screen, verbs
 from fabula.cli.client import Client, segment
 from fabula.cli.marking import (
     FavouriteOption,
@@ -23,6 +23,7 @@ from fabula.cli.marking import (
     WordsOption,
 )
 from fabula.cli.options import HomeOption, JsonOption
+from fabula.cli.outside import AllowOption
 from fabula.cli.studio import connect
 from fabula.cli.words import say
 from fabula.core.errors import BadParameter, ChatNotFound
@@ -111,6 +112,7 @@ def group() -> Any:
         ("merge", merge),
         ("checkpoint", checkpoint),
         ("translate", translate),
+        ("pictures", pictures),
         ("undo", undo),
         ("redo", redo),
         ("mark", mark),
@@ -314,6 +316,13 @@ def translate(
         message = _numbered(studio, chat, number)
         path = f"/chats/{segment(chat['id'])}/messages/{segment(message['id'])}/translate"
         screen.line(studio.post(path, {"to": language, "model": model})["text"])
+
+
+def pictures(
+    which: WhichArgument, allow: AllowOption = None, home: HomeOption = None, json: JsonOption = False
+) -> None:
+    with connect(home) as studio:
+        outside.choose(studio, "chat", found(studio, which)["id"], allow, json)
 
 
 def undo(which: WhichArgument, home: HomeOption = None) -> None:

@@ -50,6 +50,7 @@ from fabula.server.native import (
     novels,
     packs,
     personas,
+    pictures,
     presets,
     quantizing,
     rehearsing,
@@ -133,7 +134,7 @@ def behind(studio: Studio) -> Behind:
     )
     story_rooms = (stories, novels, packs, memory, lorebooks, personas, scripts)
     panel = (sampling, why, traits)
-    chat_rooms = (keeping, attaching, taking, *panel, chats, translating, tokens, turns, batches)
+    chat_rooms = (keeping, attaching, pictures, taking, *panel, chats, translating, tokens, turns, batches)
     own_rooms = (system, appearance, backups, keys, rehearsing)
     for room in (*own_rooms, *model_rooms, *chat_rooms, jobs, presets, measures, characters, *story_rooms):
         app.include_router(room.router(studio), prefix=NATIVE)

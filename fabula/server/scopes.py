@@ -52,7 +52,7 @@ ROWS = (
     *_native(ALL, CHAT, "/generate", "/tokenize", "/detokenize", "/embed", "/rerank", "/turns/", "/presets"),
     *_native(ALL, CHAT, "/chats", "/characters", "/lorebooks", "/personas", "/scripts", "/templates"),
     *_native(ALL, CHAT, "/stories", "/batches", "/novels", "/notebooks", "/packs", "/replies"),
-    *_native(ALL, CHAT, "/take", "/sampling"),
+    *_native(ALL, CHAT, "/take", "/sampling", "/pictures"),
     Row(ALL, NATIVE, ADMIN),
     # ── dialects: all that only asks is chat, what changes models is listed
     Row(READ, "/health", FREE),

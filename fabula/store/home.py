@@ -118,6 +118,11 @@ class Home:
         return self.path / "thumbnails"
 
     @property
+    def outside(self) -> Path:
+        """Pictures of other hosts that were allowed; made with the first one, and only faster to have."""
+        return self.path / "outside"
+
+    @property
     def uploads(self) -> Path:
         """Files that programs sent in for batches, and the answers to them; made with the first one."""
         return self.path / "uploads"

@@ -85,6 +85,12 @@ def as_png(picture: bytes, name: str = "") -> bytes:
     return made.getvalue()
 
 
+def kind_of(picture: bytes, name: str = "") -> str:
+    """PNG, JPEG, WEBP or GIF, by its bytes; no pixel is decoded. Raises PictureUnusable."""
+    with _opened(picture, name) as image:
+        return str(image.format)
+
+
 @contextmanager
 def _opened(picture: bytes, name: str) -> Iterator[ImageFile]:
     """The picture, once its size is known to be bearable; what goes wrong with it is told as one error."""

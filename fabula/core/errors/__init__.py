@@ -26,7 +26,7 @@
     │                           UploadNotFound, BatchNotFound, KeyNotFound
     │                           BlobNotFound, BackupNotFound, BackgroundNotFound
     ├── Unauthorized (401)      KeyMissing, KeyUnknown, KeyExpired
-    ├── Forbidden (403)         ForeignHost, ForeignOrigin, Blocked, ScopeMissing, NeedsKey
+    ├── Forbidden (403)         ForeignHost, ForeignOrigin, Blocked, ScopeMissing, NeedsKey, PicturesForbidden
     ├── Conflict (409)          StaleRevision, ChatBusy, NothingToUndo, StudioRunning, PortInUse, ModelBusy,
     │                           PresetExists, PresetBuiltIn, CharacterChanged, RemoteExists, ModelExists,
     │                           ItemChanged, BelongsElsewhere, BatchChanged, BatchRunning, OutputExists,
@@ -42,7 +42,7 @@
     ├── NoRoom (507, 503)       DoesNotFit, QueueFull, NoDiskSpace; RateLimited (429)
     ├── DownloadFailure (502)   Offline, DownloadBroken, ChecksumMismatch, SourceMissing,
     │                          QuantizationMissing, AccessDenied, AccessGated, NotInStore,
-    │                          NotAModel, PipMissing
+    │                          NotAModel, PipMissing, PictureUnreachable
     ├── Unexpected (500)        a fault of ours
     ├── NotOffered (501)        what a dialect has and Fabula has not
     ├── StoreFailure (500)      DatabaseTooNew, BackupInvalid, SettingUnknown, SettingInvalid, StoreUnwritable
@@ -172,6 +172,7 @@ from fabula.core.errors.fetching import (
     NotAModel,
     NotInStore,
     Offline,
+    PictureUnreachable,
     PipMissing,
     QuantizationMissing,
     SourceMissing,
@@ -219,6 +220,7 @@ from fabula.core.errors.refused import (
     KeyMissing,
     KeyUnknown,
     NeedsKey,
+    PicturesForbidden,
     ScopeMissing,
     Unauthorized,
 )
@@ -353,7 +355,9 @@ __all__ = [
     "PassageMoved",
     "PassageNotFound",
     "PersonaNotFound",
+    "PictureUnreachable",
     "PictureUnusable",
+    "PicturesForbidden",
     "PipMissing",
     "PortInUse",
     "PresetBuiltIn",

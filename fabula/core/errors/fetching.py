@@ -86,3 +86,11 @@ class PipMissing(DownloadFailure):
 
     source: str
     python: str
+
+
+@dataclass(eq=False)
+class PictureUnreachable(DownloadFailure):
+    """A picture of another host that could not be had, or is none."""
+
+    host: str
+    reason: Phrase | str

@@ -62,3 +62,10 @@ class NeedsKey(Forbidden):
     """Others would reach the studio at that address, and there is no key yet that keeps them out."""
 
     host: str
+
+
+@dataclass(eq=False)
+class PicturesForbidden(Forbidden):
+    """Nobody has allowed pictures of other hosts there; nothing was asked of `host`."""
+
+    host: str

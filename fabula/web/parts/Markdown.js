@@ -3,13 +3,17 @@
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { t } from "../texts.js";
 import { html } from "./html.js";
-import { GrowingMarkdown, renderMarkdown, scriptOf } from "./renderMarkdown.js";
+import { later } from "./later.js";
+import { GrowingMarkdown, mayHoldOutside, renderMarkdown, scriptOf } from "./renderMarkdown.js";
 
 const COPIED_MS = 1500;
 
-/** @param {{text: string}} props */
-export function Markdown({ text }) {
-  return html`<${Block} text=${text} class="prose" />`;
+const OutsidePictures = later(() => import("./pictures.js"), "OutsidePictures", [], () => null);
+
+/** @param {{text: string, pictures?: string}} props pictures: whose choice counts for those of other hosts, "chat=ID" or "character=ID" */
+export function Markdown({ text, pictures = "" }) {
+  const block = html`<${Block} text=${text} class="prose" />`;
+  return pictures && mayHoldOutside(text) ? html`${block}<${OutsidePictures} text=${text} where=${pictures} />` : block;
 }
 
 /** @param {{text: import("@preact/signals").Signal<string>}} props */

@@ -67,7 +67,7 @@ export function Message({ message, live, last, place, total }) {
     <div class="message-name"><${Beside} message=${message} name=${name} />${message.checkpoint && html`<span class="message-mark"><${Icon} name="flag" />${message.checkpoint}</span>`}${message.left_out && html`<span class="message-mark">${t("web.message.is_left_out")}</span>`}</div>
     ${live && html`<${LiveStatus} live=${live} />`}
     <${Thinking} key=${message.id} live=${live} message=${message} />
-    ${isEdited ? html`<${Editor} message=${message} />` : live ? html`<${LiveMarkdown} key=${live.messageId} text=${live.text} />` : html`<${Markdown} text=${message.shown ?? message.text} />`}
+    ${isEdited ? html`<${Editor} message=${message} />` : live ? html`<${LiveMarkdown} key=${live.messageId} text=${live.text} />` : html`<${Markdown} text=${message.shown ?? message.text} pictures=${`chat=${chat.value?.id}`} />`}
     ${!live && !isEdited && translationsOf(message).map((one) => html`<${Translation} key=${one.language} one=${one} />`)}
     <footer class="message-foot">
       ${live && html`<${LiveSwipes} />`}

@@ -24,6 +24,9 @@ const isLocal = (address) => /^data:image\//i.test(address) || (address.startsWi
 /** Browsers read "/\\host" and "/⇥/host" as another host, too. @param {string} address */
 const isOurs = (address) => URL.canParse(address, location.href) && new URL(address, location.href).origin === location.origin;
 
+/** A picture that the studio can ask for, where it was allowed (pictures.js). @param {string} address */
+const isOutside = (address) => URL.canParse(address, location.href) && /^https?:$/.test(new URL(address, location.href).protocol) && !isOurs(address);
+
 const UNSEEN = /<(script|style|iframe|object|template|noscript|svg|math)\b[^]*?(<\/\1\s*>|$)|<!--[^]*?(-->|$)/gi;
 const ANY_TAG = /(<\/?[a-z][^<>]*>)/i;
 const OPENING = /^<(\/?)([a-z][a-z0-9]*)/i;
@@ -51,7 +54,7 @@ marked.use({
       const about = title ? ` title="${escape(title)}"` : "";
       const place = resolved(href);
       if (isLocal(place)) return `<img src="${escape(place)}" alt="${escape(text)}"${about}>`;
-      return `<a href="${escape(href)}"${about}>${escape(text || href)}</a>`;
+      return `<a href="${escape(href)}"${about}${isOutside(href) ? ' class="outside-picture"' : ""}>${escape(text || href)}</a>`;
     },
   },
 });
@@ -75,7 +78,7 @@ marked.use({ extensions: [formula("formulaBlock", "block", BLOCK, /\$\$|\\\[/), 
 
 const purify = DOMPurify(window);
 purify.addHook("uponSanitizeAttribute", (_, attribute) => {
-  if (attribute.attrName === "class" && !/^(language-[\w+#.-]+|formula(-block)?)$/.test(attribute.attrValue)) attribute.keepAttr = false;
+  if (attribute.attrName === "class" && !/^(language-[\w+#.-]+|formula(-block)?|outside-picture)$/.test(attribute.attrValue)) attribute.keepAttr = false;
   if (attribute.attrName === "src" && !isLocal(attribute.attrValue)) attribute.keepAttr = false;
 });
 purify.addHook("afterSanitizeAttributes", (node) => {
@@ -86,6 +89,9 @@ purify.addHook("afterSanitizeAttributes", (node) => {
 
 /** @type {Map<string, string>} */
 const cache = new Map();
+
+/** Whether it may hold pictures of other hosts. @param {string} text */
+export const mayHoldOutside = (text) => text.includes("![") && renderMarkdown(text).includes('class="outside-picture"');
 
 /** Markdown as HTML without scripts, styles, forms or remote images. @param {string} text */
 export function renderMarkdown(text) {

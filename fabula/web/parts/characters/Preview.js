@@ -25,7 +25,7 @@ export function Preview({ now }) {
   const name = dataNow().nickname || dataNow().name || now.name;
   return html`
     ${greetings.length ? html`<${Greeting} now=${now} name=${name} greetings=${greetings} at=${at} go=${setPlace} />` : html`<p class="quiet">${t("web.card.no_greeting")}</p>`}
-    ${BODY.map((field) => told.parts.find((part) => part.field === field)).map((part) => part && html`<details key=${part.field} class="card-told"><summary>${nameOf(part.field)}</summary><${Markdown} text=${part.text} /></details>`)}
+    ${BODY.map((field) => told.parts.find((part) => part.field === field)).map((part) => part && html`<details key=${part.field} class="card-told"><summary>${nameOf(part.field)}</summary><${Markdown} text=${part.text} pictures=${`character=${now.id}`} /></details>`)}
   `;
 }
 
@@ -36,7 +36,7 @@ function Greeting({ now, name, greetings, at, go }) {
   const off = Boolean(models.value && !usable.value.length) || part.field.startsWith("group_only");
   return html`<article class="card-greeting" aria-label=${nameOf(part.field)}>
     <header>${picture && html`<img src=${picture} alt="" />`}<strong>${name}</strong></header>
-    <${Markdown} text=${part.text} />
+    <${Markdown} text=${part.text} pictures=${`character=${now.id}`} />
     <footer class="row row-spread">
       <span class="swipes" role="group" aria-label=${t("web.card.greetings")}>
         <${IconButton} icon="left" label=${t("web.message.previous")} disabled=${at <= 0} onClick=${() => go(at - 1)} />
