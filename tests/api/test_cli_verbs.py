@@ -209,9 +209,11 @@ def test_a_backup_can_be_restored(fabula: Fabula, home: Home) -> None:
     assert not home.config.exists()
 
 
-def test_restore_is_refused_while_a_studio_runs(fabula: Fabula, client: Client) -> None:
-    file = fabula("backup", "--json").rows[0]["path"]
-    ran = fabula("restore", str(file))
+def test_a_backup_from_elsewhere_is_refused_while_a_studio_runs(
+    fabula: Fabula, client: Client, tmp_path: Path
+) -> None:
+    made = Path(fabula("backup", "--json").rows[0]["path"])
+    ran = fabula("restore", str(made.rename(tmp_path / made.name)))
     assert ran.status == 1
     assert "already uses" in ran.err
 
