@@ -1,4 +1,4 @@
-"""`fabula import FILE|DIR…`: what other programs keep. Knows where each kind of file goes, and no format."""
+"""`fabula import FILE|DIR|ADDRESS…`: what other programs keep. Knows where each kind goes, and no format."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ from fabula.cli.words import language, say
 from fabula.core.errors import BadParameter, FabulaError
 from fabula.core.texts import phrase
 
+ADDRESSES = ("http://", "https://")
 CARDS = (".png", ".apng", ".charx", ".byaf", ".yaml", ".yml", ".jpg", ".jpeg")
 WAYS = ("/chats/import", "/characters/import", "/lorebooks/import", "/replies/import")
 """Where a JSON file may go, in the order in which it is tried; each of them tells its own files."""
 
 FilesArgument = Annotated[
-    list[Path], typer.Argument(metavar="FILE|DIR…", help=say("cli.import.files"), show_default=False)
+    list[str], typer.Argument(metavar="FILE|DIR|ADDRESS…", help=say("cli.import.files"), show_default=False)
 ]
 
 DryOption = Annotated[bool, typer.Option("--dry-run", help=say("cli.import.dry_run"))]
@@ -31,12 +32,15 @@ def import_(
     files: FilesArgument, dry_run: DryOption = False, home: HomeOption = None, json: JsonOption = False
 ) -> None:
     """Folders are SillyTavern's data folders; of files, those that cannot be read make the command fail."""
-    if dry_run and not all(file.is_dir() for file in files):
-        raise BadParameter("--dry-run", ", ".join(map(str, files))[:80], phrase("expected.folders"))
+    if dry_run and not all(Path(name).is_dir() for name in files):
+        raise BadParameter("--dry-run", ", ".join(files)[:80], phrase("expected.folders"))
     refused = 0
     with connect(home) as studio:
-        for file in files:
-            if file.is_dir():
+        for name in files:
+            file = Path(name)
+            if name.startswith(ADDRESSES):
+                refused += _address(studio, name, json)
+            elif file.is_dir():
                 refused += _folder(studio, file, json, "/import/rehearse" if dry_run else "/import")
             elif file.suffix.lower() == ".zip":
                 refused += _archive(studio, file, json)
@@ -44,6 +48,21 @@ def import_(
                 refused += _file(studio, file, json)
     if refused:
         raise typer.Exit(1)
+
+
+def _address(studio: Client, address: str, json: bool) -> int:
+    try:
+        report = studio.post("/take/address", {"address": address})
+    except (Told, BadParameter) as wrong:
+        screen.note(wrong.sentence(language()))
+        return 1
+    if json:
+        screen.json_lines([report])
+    for one in report["taken"] if not json else ():
+        screen.line(say("cli.import.taken", name=one["name"]))
+    for one in report["refused"]:
+        screen.note(say("cli.import.refused", file=one["file"], reason=one["reason"]))
+    return len(report["refused"])
 
 
 def _folder(studio: Client, folder: Path, json: bool, way: str) -> int:

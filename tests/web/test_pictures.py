@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -112,3 +113,18 @@ async def test_the_line_fits_a_phone(open_page, chat, said):
     page = await open_page(f"#/chat/{chat.id}", **PHONE)
     await expect(line(message(page, 1))).to_be_visible()
     assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+async def test_a_card_comes_from_its_address_when_somebody_asks_for_it(open_page, host):
+    card = {"spec": "chara_card_v2", "spec_version": "2.0", "data": {"name": "Tamsin of the address"}}
+    host.put("/tamsin.json", json.dumps(card).encode())
+    page = await open_page("#/characters")
+    await page.get_by_role("button", name="Import", exact=True).click()
+    await page.get_by_role("menuitem", name="Import from an address").click()
+    asked = page.get_by_role("dialog", name="Import from an address")
+    await asked.get_by_label("Address of a card or lorebook").fill(host.address("/tamsin.json"))
+    assert host.log == []
+    await asked.get_by_role("button", name="Import").click()
+    await expect(page.get_by_role("region", name="What became of the files")).to_contain_text("1")
+    await expect(page.get_by_text("Tamsin of the address").filter(visible=True).first).to_be_visible()
+    assert host.paths == ["/tamsin.json"]

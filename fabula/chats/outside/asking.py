@@ -1,4 +1,4 @@
-"""Asks another host for a picture, telling it nothing but the address. Knows no choice and keeps nothing.
+"""Asks another host for a picture or a file, telling it only the address. Knows no choice, keeps nothing.
 
 No cookie, no referrer, no language, no proxy of the environment: a bare request for bytes. Each redirect is
 judged like the first address, and what comes is believed by its bytes only.
@@ -7,12 +7,13 @@ judged like the first address, and what comes is believed by its bytes only.
 from __future__ import annotations
 
 import asyncio
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import unquote, urljoin, urlsplit
 
 from fabula.chats.characters.thumbnails import kind_of
 from fabula.chats.outside import way
-from fabula.core.errors import BadParameter, PictureUnreachable, PictureUnusable
+from fabula.core.errors import BadParameter, FileUnreachable, PictureUnreachable, PictureUnusable
 from fabula.core.texts import phrase
 
 if TYPE_CHECKING:
@@ -22,8 +23,8 @@ MOST = 10 << 20  # bytes
 PATIENCE_S = 15.0  # for all of it
 REDIRECTS = 4
 MOVED = (301, 302, 303, 307, 308)
+PICTURES = "image/webp, image/png, image/jpeg, image/gif"
 HEADERS = {
-    "Accept": "image/webp, image/png, image/jpeg, image/gif",
     "Accept-Encoding": "identity",
     "User-Agent": "Fabula",
     "Connection": "close",
@@ -32,26 +33,42 @@ HEADERS = {
 
 async def asked(address: str) -> bytes:
     """A PNG, JPEG, GIF or WebP. Raises BadParameter for what is no address, or PictureUnreachable."""
-    import httpx
-
     host, _ = way.checked(address)
+    content = await _had(address, PICTURES)
     try:
-        async with asyncio.timeout(PATIENCE_S):
-            content = await _followed(address)
         await asyncio.to_thread(kind_of, content, host)
-    except TimeoutError:
-        raise PictureUnreachable(host, phrase("chats.outside.slow", seconds=PATIENCE_S)) from None
-    except (httpx.HTTPError, httpx.InvalidURL, OSError):
-        raise PictureUnreachable(host, phrase("chats.outside.broken")) from None
     except PictureUnusable as unusable:
         raise PictureUnreachable(host, phrase("chats.outside.no_picture")) from unusable
     return content
 
 
-async def _followed(address: str) -> bytes:
+async def file_at(address: str) -> tuple[str, bytes]:
+    """Name and bytes of what lies there. Raises BadParameter for what is no address, or FileUnreachable."""
+    way.checked(address)
+    try:
+        content = await _had(address, "*/*")
+    except PictureUnreachable as wrong:
+        raise FileUnreachable(wrong.host, wrong.reason) from wrong
+    return PurePosixPath(unquote(urlsplit(address).path)).name or "card", content
+
+
+async def _had(address: str, kinds: str) -> bytes:
+    import httpx
+
+    host, _ = way.checked(address)
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            return await _followed(address, kinds)
+    except TimeoutError:
+        raise PictureUnreachable(host, phrase("chats.outside.slow", seconds=PATIENCE_S)) from None
+    except (httpx.HTTPError, httpx.InvalidURL, OSError):
+        raise PictureUnreachable(host, phrase("chats.outside.broken")) from None
+
+
+async def _followed(address: str, kinds: str) -> bytes:
     first = urlsplit(address).hostname or ""
     for _ in range(REDIRECTS + 1):
-        content, address = await _once(address)
+        content, address = await _once(address, kinds)
         if not address:
             return content
         try:
@@ -61,7 +78,7 @@ async def _followed(address: str) -> bytes:
     raise PictureUnreachable(first, phrase("chats.outside.redirects", most=REDIRECTS))
 
 
-async def _once(address: str) -> tuple[bytes, str]:
+async def _once(address: str, kinds: str) -> tuple[bytes, str]:
     """The bytes, or where they are instead."""
     import httpx
 
@@ -71,7 +88,7 @@ async def _once(address: str) -> tuple[bytes, str]:
     request = httpx.Request(
         "GET",
         url.copy_with(host=place),
-        headers=HEADERS | {"Host": url.netloc.decode("ascii")},
+        headers=HEADERS | {"Accept": kinds, "Host": url.netloc.decode("ascii")},
         extensions={"sni_hostname": host, "timeout": httpx.Timeout(PATIENCE_S).as_dict()},
     )
     # The bare transport: a client would keep cookies, follow redirects and unpack what is packed.

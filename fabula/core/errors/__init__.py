@@ -42,7 +42,7 @@
     ├── NoRoom (507, 503)       DoesNotFit, QueueFull, NoDiskSpace; RateLimited (429)
     ├── DownloadFailure (502)   Offline, DownloadBroken, ChecksumMismatch, SourceMissing,
     │                          QuantizationMissing, AccessDenied, AccessGated, NotInStore,
-    │                          NotAModel, PipMissing, PictureUnreachable
+    │                          NotAModel, PipMissing, PictureUnreachable, FileUnreachable
     ├── Unexpected (500)        a fault of ours
     ├── NotOffered (501)        what a dialect has and Fabula has not
     ├── StoreFailure (500)      DatabaseTooNew, BackupInvalid, SettingUnknown, SettingInvalid, StoreUnwritable
@@ -169,6 +169,7 @@ from fabula.core.errors.fetching import (
     ChecksumMismatch,
     DownloadBroken,
     DownloadFailure,
+    FileUnreachable,
     NotAModel,
     NotInStore,
     Offline,
@@ -299,6 +300,7 @@ __all__ = [
     "EntryNotFound",
     "ExtraMissing",
     "FabulaError",
+    "FileUnreachable",
     "FillsNoGaps",
     "FolderUnreadable",
     "Forbidden",

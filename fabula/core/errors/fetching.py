@@ -89,6 +89,14 @@ class PipMissing(DownloadFailure):
 
 
 @dataclass(eq=False)
+class FileUnreachable(DownloadFailure):
+    """A file of another host that a person asked for by its address and that could not be had."""
+
+    host: str
+    reason: Phrase | str
+
+
+@dataclass(eq=False)
 class PictureUnreachable(DownloadFailure):
     """A picture of another host that could not be had, or is none."""
 

@@ -308,6 +308,13 @@ class CharacterCopy(Body):
     name: str = Field(min_length=1, max_length=200)
 
 
+class Address(Body):
+    """Of a file on another host; `folder` is where its characters go."""
+
+    address: str = Field(min_length=1, max_length=2000)
+    folder: str = Field("", max_length=1000)
+
+
 class CharacterTokens(Body):
     """`card` is a card's document, `user` who the person is, `model` who should count: one that is loaded."""
 

@@ -15,9 +15,12 @@ from fabula.app import Studio
 from fabula.chats.characters import archive
 from fabula.chats.characters.archive import BadArchive
 from fabula.chats.characters.shelf import Marks
+from fabula.chats.outside.asking import file_at
 from fabula.core.errors import CardUnreadable, FabulaError
+from fabula.core.request import Caller
 from fabula.core.texts import phrase
 from fabula.server.caller import caller_of
+from fabula.server.native import bodies
 from fabula.server.native.keeping import unpacked
 
 TEXT_ENDINGS = (".json", ".jsonl", ".txt", ".lorebook")
@@ -36,7 +39,15 @@ def router(studio: Studio) -> APIRouter:
     ) -> dict[str, Any]:
         """The bytes of any file: what it was taken for, and what could not be read. Of a ZIP file, of all in
         it. `folder` is where its characters go."""
-        caller, content = caller_of(request), await request.body()
+        return await taken_in(caller_of(request), name, await request.body(), folder)
+
+    @routes.post("/take/address")
+    async def take_address(body: bodies.Address, request: Request) -> dict[str, Any]:
+        """The same of a file that lies on another host: asked for once, because a person said so."""
+        name, content = await file_at(body.address)
+        return await taken_in(caller_of(request), name, content, body.folder)
+
+    async def taken_in(caller: Caller, name: str, content: bytes, folder: str) -> dict[str, Any]:
         taken: list[Row] = []
         refused: list[Row] = []
         for file, inner in await asyncio.to_thread(_files, name, content):

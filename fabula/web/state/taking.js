@@ -34,6 +34,15 @@ export async function take(files, folder = "") {
   return /** @type {Report} */ (report.value);
 }
 
+/** A file of another host, which the studio asks for. @param {string} address */
+export async function takeFrom(address) {
+  report.value = { done: 0, total: 1, taken: [], refused: [] };
+  const body = { address, folder: filter.value.folder ?? "" };
+  const got = await api.post("/take/address", body).catch((error) => ({ taken: [], refused: [{ file: address, reason: error.message }] }));
+  report.value = { done: 1, total: 1, ...got };
+  await Promise.all([loadCharacters(), loadDrawers()]);
+}
+
 /** @param {{file: File, path: string}} one @param {string} folder */
 async function takeOne({ file, path }, folder) {
   const query = new URLSearchParams({ name: path, folder });

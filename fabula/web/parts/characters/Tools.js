@@ -1,10 +1,11 @@
 // What of the library is shown, and what can be added to it. Knows no tile.
 // @ts-check
-import { useRef } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
 import { makeCharacter } from "../../state/card.js";
 import { drawers, filter, shape, show } from "../../state/characters.js";
-import { named, report, takeAll } from "../../state/taking.js";
+import { named, report, takeAll, takeFrom } from "../../state/taking.js";
 import { t } from "../../texts.js";
+import { Dialog } from "../Dialog.js";
 import { html } from "../html.js";
 import { Icon, IconButton } from "../Icon.js";
 import { Menu } from "../Menu.js";
@@ -47,17 +48,36 @@ function picked(event) {
 function Add() {
   const files = useRef(/** @type {HTMLInputElement | null} */ (null));
   const folder = useRef(/** @type {HTMLInputElement | null} */ (null));
+  const [asking, setAsking] = useState(false);
   const busy = report.value && report.value.done < report.value.total;
   const items = [
     { icon: "get", label: t("web.characters.import_files"), note: t("web.characters.import_about"), run: () => files.current?.click() },
     { icon: "folder", label: t("web.characters.import_folder"), run: () => folder.current?.click() },
+    { icon: "get", label: t("web.characters.import_address"), run: () => setAsking(true) },
   ];
   return html`<div class="row">
     <${Menu} label=${t("web.characters.import")} items=${items} class="button"><${Icon} name="get" />${busy ? t("web.characters.importing", report.value ?? {}) : t("web.characters.import")}<//>
     <button type="button" class="button button-main" onClick=${makeCharacter}><${Icon} name="plus" />${t("web.characters.new")}</button>
     <input ref=${files} type="file" multiple hidden aria-label=${t("web.characters.import_files")} onChange=${picked} />
     <input ref=${folder} type="file" multiple webkitdirectory hidden aria-label=${t("web.characters.import_folder")} onChange=${picked} />
+    ${asking && html`<${FromAddress} close=${() => setAsking(false)} />`}
   </div>`;
+}
+
+/** @param {{close: () => void}} props */
+function FromAddress({ close }) {
+  const take = (/** @type {any} */ event) => {
+    event.preventDefault();
+    takeFrom(event.target.elements.address.value.trim());
+    close();
+  };
+  return html`<${Dialog} title=${t("web.characters.import_address")} close=${close}>
+    <form class="block" onSubmit=${take}>
+      <label class="block"><span class="label">${t("web.characters.address")}</span><input class="field" name="address" type="url" required maxlength="2000" placeholder="https://" /></label>
+      <p class="quiet">${t("web.characters.address_about")}</p>
+      <button type="submit" class="button button-main">${t("web.characters.import")}</button>
+    </form>
+  <//>`;
 }
 
 function Folders() {
