@@ -20,7 +20,10 @@ from fabula.store.database import Database
 from fabula.store.home import Home
 from fabula.store.jobs import Jobs
 
-JOB = {"id", "kind", "state", "title", "progress", "result", "error", "created_at", "updated_at"}
+JOB = {"id", "kind", "state", "title", "progress", "result", "error", "cancel_requested"} | {
+    "created_at",
+    "updated_at",
+}
 PROGRESS = {"done", "total", "unit", "rate", "seconds_left", "note"}
 
 

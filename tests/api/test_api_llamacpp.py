@@ -203,6 +203,7 @@ def test_a_prompt_that_is_too_long_is_refused_with_the_numbers(root: httpx.Clien
         ("/props", {}, 501, "not_supported_error"),
         ("/slots/0?action=save", {"filename": "x"}, 501, "not_supported_error"),
         ("/slots/0?action=erase", {}, 501, "not_supported_error"),
+        ("/slots/0?action=paint", {}, 400, "invalid_request_error"),
         ("/tokenize", {"content": 5}, 400, "invalid_request_error"),
         ("/detokenize", {"tokens": ["x"]}, 400, "invalid_request_error"),
         ("/detokenize", {"tokens": [99]}, 400, "invalid_request_error"),

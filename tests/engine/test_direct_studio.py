@@ -203,6 +203,8 @@ def test_the_tokens_of_a_chats_reply_have_their_chances(studio: StudioProcess) -
     chat.say("Name a colour.", kind="reply")
     reply = chat.messages[1]
     told = studio.client.get(f"{chat.path}/messages/{reply['id']}/tokens", likeliest=3)
+    for name in ("smollm2", "smollm2@direct"):
+        studio.client.post(f"/models/{name}/unload", status=204)
     assert told["sampled"]
     assert "".join(token["text"] for token in told["tokens"]) == reply["text"]
     for token in told[

@@ -14,10 +14,11 @@ from fastapi.responses import JSONResponse, Response
 
 from fabula import __version__
 from fabula.app import Studio
-from fabula.core.errors import PropsAreFixed, QueueFull, SlotsAreKept, TemplateRefused
+from fabula.core.errors import BadParameter, PropsAreFixed, QueueFull, SlotsAreKept, TemplateRefused
 from fabula.core.model import LocalModel
 from fabula.core.plan import Plan
 from fabula.core.sampling import NEUTRAL
+from fabula.core.texts import phrase
 from fabula.core.worker import Running, SlotState
 from fabula.engine.parsing import families
 from fabula.prompt.template import ChatTemplate, takes_tools
@@ -28,6 +29,8 @@ from fabula.server.llamacpp.parse import MARKER
 
 FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip")
 PROBE = "\ue010be kind\ue010"
+
+SLOT_ACTIONS = ("save", "restore", "erase")  # that llama.cpp knows
 
 
 def router(studio: Studio) -> APIRouter:
@@ -65,6 +68,10 @@ def router(studio: Studio) -> APIRouter:
 
     @routes.post("/slots/{number}", response_model=None)
     async def act(number: int, action: str = "") -> Response:
+        if action not in SLOT_ACTIONS:
+            raise BadParameter(
+                "action", action[:80], phrase("expected.one_of", names=", ".join(SLOT_ACTIONS))
+            )
         raise SlotsAreKept(action)
 
     return routes
