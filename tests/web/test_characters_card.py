@@ -50,7 +50,7 @@ async def test_what_is_typed_is_kept_and_all_else_stays(card: Page, client: Any,
     await card.get_by_label("Description", exact=True).fill("Keeps nothing.")
     await card.get_by_text("Prompts and notes").click()
     await card.get_by_label("Note at a depth").last.fill("Snow.")
-    await card.get_by_label("Personality").click()
+    await card.get_by_role("textbox", name="Personality").click()
     await expect(card.get_by_text("Saved", exact=True)).to_be_visible()
     note = {"prompt": "Snow.", "depth": 2, "role": "user", "odd": 1}
     wanted = {"description": "Keeps nothing.", "extensions": {"depth_prompt": note, "other/one": [1]}}
