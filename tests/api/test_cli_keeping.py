@@ -72,13 +72,18 @@ def test_words_are_found_and_nothing_is_said_so(fabula: Fabula, night: Chat) -> 
     assert "No message" in fabula("chat", "search", "燈塔")[2]
 
 
-def test_a_chat_is_shown_exported_and_imported_again(fabula: Fabula, night: Chat, tmp_path: Path) -> None:
+def test_a_chat_is_shown_exported_and_imported_again(
+    fabula: Fabula, client: Client, night: Chat, tmp_path: Path
+) -> None:
     assert fabula("chat", "show", "Night")[1] == "Night\n\nuser: Hello\n\nassistant: Hey.\n"
     file = tmp_path / "night.zip"
     status, _, err = fabula("chat", "export", "Night", "--out", str(file))
     assert (status, "ZIP" in err) == (0, True)
     status, out, _ = fabula("import", str(file))
-    assert (status, out) == (0, "Night: 4 messages (SillyTavern).\n")
+    assert (status, out) == (0, "Night is here.\n")
+    [again, first] = client.get("/chats")["chats"]
+    assert (again["message_count"], again["title"]) == (first["message_count"], first["title"])
+    assert len(client.get(f"/chats/{again['id']}/branches")["branches"]) == 2
     assert fabula("chat", "export", "Night", "--out", str(file))[0] == 1
 
 

@@ -4,6 +4,7 @@ these. Knows whom to ask about a file, and no format."""
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Awaitable, Callable
 from pathlib import PurePosixPath
@@ -23,6 +24,7 @@ from fabula.server.caller import caller_of
 from fabula.server.native import bodies
 from fabula.server.native.keeping import unpacked
 
+CHAT_ENDING = ".jsonl"
 TEXT_ENDINGS = (".json", ".jsonl", ".txt", ".lorebook")
 IGNORED = ("__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini")
 Row = dict[str, Any]
@@ -50,7 +52,12 @@ def router(studio: Studio) -> APIRouter:
     async def taken_in(caller: Caller, name: str, content: bytes, folder: str) -> dict[str, Any]:
         taken: list[Row] = []
         refused: list[Row] = []
-        for file, inner in await asyncio.to_thread(_files, name, content):
+        files = await asyncio.to_thread(_files, name, content)
+        chats = [one for one in files if one[0].lower().endswith(CHAT_ENDING)]
+        with contextlib.suppress(FabulaError):  # then each is tried by itself, and told by its own name
+            taken += [{"file": name} | row for row in await desk.chats(caller.owner_id, chats)]
+            files = [one for one in files if one not in chats]
+        for file, inner in files:
             try:
                 taken += [{"file": file} | row for row in await desk.take(caller.owner_id, file, inner)]
             except FabulaError as wrong:
@@ -92,7 +99,11 @@ class _Desk:
         return [{"kind": "lorebook", "id": made.id, "name": made.name}]
 
     async def _chats(self, owner: str, file: str, content: bytes) -> list[Row]:
-        taken = await self._studio.exchange.take(owner, unpacked(file, content), {})
+        return await self.chats(owner, unpacked(file, content))
+
+    async def chats(self, owner: str, files: list[tuple[str, bytes]]) -> list[Row]:
+        """Files that are branches of one chat become one tree."""
+        taken = await self._studio.exchange.take(owner, files, {}) if files else []
         return [{"kind": "chat", "id": one.chat.id, "name": one.chat.title} for one in taken]
 
     async def _replies(self, owner: str, file: str, content: bytes) -> list[Row]:
