@@ -69,6 +69,7 @@ class Queue:
         self._stopping: set[str] = set()  # paused, and perhaps not yet still
         self._again: set[str] = set()  # jobs to be resumed as soon as they have stopped
         self._unwanted: dict[str, str] = {}  # jobs whose files go as soon as they have stopped → their source
+        self._changes = 0  # by people: what was read before the last one may say otherwise
         self._moved = asyncio.Event()
         self._pump: asyncio.Task[None] | None = None
         self._not_before = 0.0
@@ -177,11 +178,13 @@ class Queue:
         await self._clear()
         await self._resume_stopped()
         await self._drop_done()
+        changes = self._changes
         rows = await self.list()
         running = any(self._runner.watches(id) for id in self._unwanted)
         for row in rows:
             running = running or row.job.state == "running" or self._runner.watches(row.job.id)
-            self._follow(row)
+            if changes == self._changes:
+                self._follow(row)
             if row.job.state == "running" and row.job.id in self._stopping:
                 await self._runner.cancel(row.job.id)  # it was paused just before it began
         next_one = next((row for row in rows if row.job.state == "queued" and row.state == "waiting"), None)
@@ -212,8 +215,9 @@ class Queue:
         for id in tuple(self._again):
             job = await self._job(id)
             if job and job.state in RESUMABLE and not self._runner.watches(id):
-                self._again.discard(id)
                 self._tell(await self._jobs.resume(id))
+                self._again.discard(id)
+                self._changes += 1
             elif job is None or job.state == "done" or (job.state in OPEN and not job.cancel_requested):
                 self._again.discard(id)  # it goes on by itself
 
@@ -253,6 +257,7 @@ class Queue:
     def _save(self) -> None:
         rows = [asdict(entry) for entry in self._entries]
         write_atomic(self._file, json.dumps(rows, ensure_ascii=False, indent=1).encode())
+        self._changes += 1
         self._moved.set()
 
     def _read(self) -> builtins.list[Entry]:
