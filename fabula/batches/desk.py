@@ -210,6 +210,7 @@ class Desk:
 
     async def _finish(self, batch: Batch, work: _Work, lines: Sequence[Line], journal: Journal) -> None:
         """Both files and the last state in one step; a studio that is killed before does it all again."""
+        await asyncio.to_thread(_settle, journal, work.counts)
         state: State = "completed" if len(journal.rows) == len(lines) else "expired"
         state = "cancelled" if work.stop.is_set() or batch.state == "cancelling" else state
         if state == "completed" and batch.state != "finalizing":
@@ -261,6 +262,12 @@ def _row(batch: Batch, line: Line, status: int, answer: Any, error: Told | None)
     response = {"status_code": status, "request_id": request, "body": answer} if status else None
     row = {"id": f"batch_req_{request}", "custom_id": line.custom_id, "response": response, "error": error}
     return json.dumps(row, ensure_ascii=False).encode("utf-8", "surrogatepass") + b"\n"
+
+
+def _settle(journal: Journal, counts: dict[str, int]) -> None:
+    """A line that was being noted when its batch was stopped may be noted later than the asking has ended."""
+    journal.close()
+    _count(journal, counts)
 
 
 def _count(journal: Journal, counts: dict[str, int]) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import httpx
@@ -14,8 +15,10 @@ from stage import Stage
 from talking import Client
 
 from fabula.app import Studio
+from fabula.batches import desk
 from fabula.batches.book import Batch
-from fabula.core.errors import EngineDied
+from fabula.batches.journal import Journal
+from fabula.core.errors import EngineDied, StoreUnwritable
 from fabula.core.request import Caller
 from fabula.core.sampling import Sampling
 from fabula.core.worker import Prompt
@@ -280,6 +283,23 @@ async def test_a_batch_whose_time_is_over_keeps_what_it_has_and_tells_the_rest(
     assert (batch.state, len(done) + len(late)) == ("expired", 200)
     assert {row["error"]["code"] for row in late} == {"batch_expired"}
     assert batch.counts == {"total": 200, "completed": len(done), "failed": len(late)}
+
+
+async def test_a_line_that_is_noted_late_is_in_one_of_the_files(
+    studio: Studio, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = desk._rows
+
+    def noted_between(batch: Batch, lines: Any, journal: Journal, kind: str, **more: Any) -> Any:
+        if kind == "failed":
+            with suppress(StoreUnwritable):
+                journal.add(lines[-1].number, {"status": 200, "answer": {}})
+        return rows(batch, lines, journal, kind, **more)
+
+    monkeypatch.setattr(desk, "_rows", noted_between)
+    monkeypatch.setattr(desk, "DAY_S", 0.0)
+    batch = await over(studio, await begun(studio, 3))
+    assert {row["custom_id"] for row in kept(studio, batch.error_id)} == {"0", "1", "2"}
 
 
 async def test_a_key_that_was_taken_away_lets_no_further_line_in(studio: Studio, stage: Stage) -> None:
