@@ -155,6 +155,26 @@ async def captured(worker: DirectWorker, *names: str, **scales: float) -> dict[s
     return {name: rows(frame) for name, frame in found.items()}
 
 
+async def test_an_adapter_is_worn_for_a_while_without_being_attached(
+    worker: DirectWorker, tmp_path_factory: pytest.TempPathFactory, model: LocalModel
+) -> None:
+    file = write_gguf(tmp_path_factory.mktemp("worn") / "worn.gguf", changes_of(model.path, ("attn_output",)))
+    base = await logprobs(worker)
+    await worker.wear(file)
+    worn = await logprobs(worker)
+    assert worn != base
+    assert await logprobs(worker, two=1.0) not in (base, worn)
+    assert await logprobs(worker) == worn
+    seen = await worker.capture(Prompt((TEXT,)), ["l_out-3"], "last", shared=2)
+    await worker.wear(None)
+    plain = await worker.capture(Prompt((TEXT,)), ["l_out-3"], "last", shared=2)
+    assert plain["l_out-3"].data != seen["l_out-3"].data
+    assert await logprobs(worker) == base
+    with pytest.raises(EngineRefused):
+        await worker.wear(file.with_name("none.gguf"))
+    assert await logprobs(worker) == base
+
+
 async def test_an_adapter_that_is_not_attached_is_told(worker: DirectWorker) -> None:
     _, ignored = worker.honours(Sampling(adapters=(("three", 1.0),), tfs=0.5))
     assert ignored == ("adapters.three",)

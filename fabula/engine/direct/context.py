@@ -207,11 +207,13 @@ class Context:
             raise Refused(f"the vectors were not taken ({failed})")
         self.clear()
 
-    def adapt(self, scales: Sequence[float]) -> None:
-        """How strong each loaded adapter is; those at 0 are left out and cost nothing."""
+    def adapt(self, scales: Sequence[float], worn: int | None = None) -> None:
+        """How strong each loaded adapter is; those at 0 are left out and cost nothing. `worn` is one more, as
+        it is."""
         strong = [
             (handle, scale) for handle, scale in zip(self.weights.adapters, scales, strict=True) if scale
         ]
+        strong += [] if worn is None else [(worn, 1.0)]
         handles = (ctypes.c_void_p * max(len(strong), 1))(*[handle for handle, _ in strong])
         values = (ctypes.c_float * max(len(strong), 1))(*[scale for _, scale in strong])
         if failed := self._library.set_adapters_lora(self.handle, handles, len(strong), values):

@@ -46,6 +46,7 @@ class Desk:
         self._kept: tuple[Any, Reader] | None = None
         self.ended: set[int] = set()
         self._scales: tuple[float, ...] = (0.0,) * len(settings.adapters)
+        self._worn: int | None = None
         self._vectors: NDArray[np.float32] | None = None
         self._pointed: list[list[Any]] = []
         self._say: Say = lambda data: None
@@ -87,7 +88,7 @@ class Desk:
 
     def _adapt(self, scales: Sequence[float] | None) -> None:
         if scales is not None and tuple(scales) != self._scales:
-            self.context.adapt(scales)
+            self.context.adapt(scales, self._worn)
             self._scales = tuple(scales)
 
     def _point(self, vectors: list[list[Any]] | None) -> None:
@@ -215,10 +216,24 @@ class Desk:
 
     def _change(self, context: Context) -> None:
         """Another context of the same model, with the adapters and vectors of this one."""
-        if any(self._scales):
-            context.adapt(self._scales)
+        if any(self._scales) or self._worn is not None:
+            context.adapt(self._scales, self._worn)
         if self._vectors is not None:
             context.steer(self._vectors)
+
+    def wear(self, asked: Json) -> Json:
+        """An adapter from a file beside those of the settings, in place of the one before; "" = none."""
+        if self._kept:  # it reads with what was worn before
+            self._kept[1].close()
+            self._kept = None
+        before, self._worn = self._worn, None
+        self.context.adapt(self._scales)
+        if before is not None:
+            self.weights.library.adapter_lora_free(before)
+        if asked["file"]:
+            self._worn = self.weights.adapter(asked["file"])
+            self.context.adapt(self._scales, self._worn)
+        return {}
 
     def steer(self, asked: Json) -> Json:
         """Vectors are multiplied here: the library takes them as they are."""
@@ -324,6 +339,7 @@ DUTIES: dict[str, Callable[[Desk, Json], Json]] = {
     "keep_rows": Desk.keep_rows,
     "compare_rows": Desk.compare_rows,
     "capture": Desk.capture,
+    "wear": Desk.wear,
     "steer": Desk.steer,
     "write": Desk.write,
 }

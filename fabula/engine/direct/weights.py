@@ -69,7 +69,7 @@ class Weights:
         )  # tokens that sliding layers look back; 0 = there are none
         self._has_texts = bool(library.vocab_type(self._vocabulary))
         self.is_one_way = bool(library.model_is_recurrent(handle) or library.model_is_hybrid(handle))
-        self.adapters = tuple(self._adapter(path) for path in settings.adapters)
+        self.adapters = tuple(self.adapter(path) for path in settings.adapters)
         self._piece = ctypes.create_string_buffer(PIECE_BYTES)
 
     def _params(self) -> Any:
@@ -92,7 +92,8 @@ class Weights:
         self._kept.append(array)
         return ctypes.cast(array, ctypes.c_void_p).value
 
-    def _adapter(self, path: str) -> int:
+    def adapter(self, path: str) -> int:
+        """Loads one. Raises Refused."""
         self.library.lines.clear()
         handle: int | None = self.library.adapter_lora_init(self.handle, path.encode())
         if not handle:

@@ -143,3 +143,8 @@ class DirectWorker(DeskWorker):
                 )
         rows = {f"{layer}": [float(value) for value in vector] for layer, vector in vectors.items()}
         await self.said("steer", vectors=rows, scale=scale)
+
+    async def wear(self, file: Path | None) -> None:
+        """An adapter that is tried for a while: it is in force for every request, beside those that were
+        attached and in place of the one that was worn before. None = none. Raises EngineRefused."""
+        await self.said("wear", file="" if file is None else str(file))
