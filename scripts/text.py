@@ -7,6 +7,7 @@ With --remove KEY the sentence goes from all three.
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -33,8 +34,17 @@ def set_text(key: str, sentences: tuple[str | None, ...]) -> None:
             file = FOLDER / f"{language}.json"
             tree = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
             put(tree, key, sentence)
-            text = json.dumps(tree, ensure_ascii=False, indent=1, sort_keys=True)
-            file.write_text(text + "\n", encoding="utf-8")
+            write_whole(file, json.dumps(tree, ensure_ascii=False, indent=1, sort_keys=True) + "\n")
+
+
+def write_whole(file: Path, text: str) -> None:
+    """Whoever reads it meanwhile (a running studio) sees the old file or the new one, never half of it."""
+    beside = file.with_name(f".{file.name}.new")  # one writer at a time: the lock is held
+    with beside.open("w", encoding="utf-8", newline="\n") as out:
+        out.write(text)
+        out.flush()
+        os.fsync(out.fileno())
+    os.replace(beside, file)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -129,3 +130,23 @@ def test_sizes_and_times_are_for_people() -> None:
 
 def test_an_unknown_key_is_shown_and_hides_nothing() -> None:
     assert texts.say("errors.no_such_sentence") == "errors.no_such_sentence"
+
+
+def test_who_reads_a_message_file_while_it_is_written_sees_all_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from importlib.util import module_from_spec, spec_from_file_location
+
+    spec = spec_from_file_location("text_script", ROOT.parent / "scripts" / "text.py")
+    assert spec is not None
+    assert spec.loader is not None
+    script = module_from_spec(spec)
+    spec.loader.exec_module(script)
+    monkeypatch.setattr(script, "FOLDER", tmp_path / "a" / "b" / "texts")
+    script.FOLDER.mkdir(parents=True)
+    script.set_text("room.door", ("Door", "門", "门"))
+    with (script.FOLDER / "en.json").open(encoding="utf-8") as reader:
+        script.set_text("room.window", ("Window", "窗", "窗"))
+        assert json.loads(reader.read()) == {"room": {"door": "Door"}}
+    files = sorted(file.name for file in script.FOLDER.iterdir())
+    assert files == [f"{language}.json" for language in sorted(script.LANGUAGES)]
