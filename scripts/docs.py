@@ -5,6 +5,10 @@ A generated part stands between `<!-- NAME -->` and `<!-- end -->`. `make format
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import io
+import json
 import os
 import re
 import subprocess
@@ -23,6 +27,7 @@ PLANNED = {
     "quantizations": quantizations.page,
 }
 """Tables that the planner makes."""
+PRINT = "--print-help"
 PART = re.compile(r"<!-- (?P<name>[^>]+?) -->\n.*?<!-- end -->", re.DOTALL)
 
 
@@ -36,14 +41,32 @@ def part(name: str) -> str:
         return "\n\n".join(described(setting) for setting in SETTINGS)
     if name in PLANNED:
         return PLANNED[name]()
-    return f"```text\n{help_page(name.split()[1:])}\n```"
+    return f"```text\n{help_pages()[name]}\n```"
 
 
-def help_page(verbs: list[str]) -> str:
-    """What `fabula VERBS --help` prints, in English and 80 columns."""
+@functools.cache
+def help_pages() -> dict[str, str]:
+    """What `fabula VERBS --help` prints in English and 80 columns, for all that docs/ shows of it.
+
+    One other process prints them all: what a command line says is settled when it is imported.
+    """
+    shown = [name for file in DOCS.glob("*.md") for name in PART.findall(file.read_text(encoding="utf-8"))]
+    asked = json.dumps([name for name in shown if name.split()[0] == "help"])
     wanted = {**os.environ, "FABULA_LANGUAGE": "en", "COLUMNS": "80"}
-    command = [sys.executable, "-m", "fabula", *verbs, "--help"]
-    return subprocess.run(command, env=wanted, capture_output=True, text=True, check=True).stdout.strip()
+    command = [sys.executable, __file__, PRINT, asked]
+    run = subprocess.run(command, env=wanted, capture_output=True, check=True)
+    return dict(json.loads(run.stdout))
+
+
+def print_help(names: list[str]) -> None:
+    from fabula.cli.main import command
+
+    pages = {}
+    for name in names:
+        with contextlib.redirect_stdout(io.StringIO()) as page:
+            command().main(args=[*name.split()[1:], "--help"], prog_name="fabula", standalone_mode=False)
+        pages[name] = page.getvalue().strip()
+    print(json.dumps(pages))
 
 
 def described(setting: Setting) -> str:
@@ -63,4 +86,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    print_help(json.loads(sys.argv[2])) if sys.argv[1:2] == [PRINT] else main()
