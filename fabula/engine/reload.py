@@ -14,7 +14,7 @@ from fabula.core.plan import Plan
 from fabula.core.texts import Phrase, phrase
 
 ROOM = ("context", "slots")
-"""Enough is enough: a smaller wish is served by what is loaded."""
+"""Enough is enough: a smaller wish is served by what is loaded, unless a person wants less of it."""
 
 EXACT = (
     *("kv_type", "kv_type_v", "flash_attention", "gpu_layers", "split_mode", "tensor_split"),
@@ -27,23 +27,26 @@ SPEED = ("threads", "batch", "speculation", "draft", "mmap", "mlock")
 """Worth a reload only when a person asks for the load itself."""
 
 
-def reload_reason(plan: Plan, wished: LoadOptions, *, by_hand: bool = False) -> Phrase | None:
-    """Which wish the loaded model cannot serve; None when it can serve them all."""
+def reload_reason(
+    plan: Plan, wished: LoadOptions, *, by_hand: bool = False, less: bool = False
+) -> Phrase | None:
+    """Which wish the loaded model cannot serve; None when it can serve them all. `less`: too much room is a
+    reason too."""
     for name, wish in wished.said().items():
         loaded = in_force(plan, name)
         if name == "adapters":  # their scales are each request's, and need no reload
             wish, loaded = _names(wish), _names(loaded)
-        if _differs(name, wish, loaded, by_hand):
+        if _differs(name, wish, loaded, by_hand, less):
             key = "models.adapter.reloaded" if name == "adapters" else "models.reload"
             return phrase(key, name=name, loaded=_shown(loaded), wanted=_shown(wish))
     return None
 
 
-def _differs(name: str, wish: object, loaded: object, by_hand: bool) -> bool:
+def _differs(name: str, wish: object, loaded: object, by_hand: bool, less: bool) -> bool:
     if name in ROOM:
         assert isinstance(wish, int)
         assert isinstance(loaded, int)
-        return wish > loaded
+        return wish > loaded or (less and wish < loaded)
     if name == "gpu_layers" and wish == -1:
         return False  # the plan decided, and that is what was wished
     return (name in EXACT or (by_hand and name in SPEED)) and wish != loaded
@@ -96,11 +99,12 @@ def together(wishes: Sequence[LoadOptions]) -> LoadOptions:
     return dataclasses.replace(wishes[0], context=context or None, slots=slots or None)
 
 
-def beyond(wished: LoadOptions, asked: LoadOptions) -> LoadOptions:
+def beyond(wished: LoadOptions, asked: LoadOptions, *, less: bool = False) -> LoadOptions:
     """What is wished and was not asked for at the load already: what could not be had then is not now."""
+    enough = () if less else ROOM
     news = {
         name: value
         for name, value in wished.said().items()
-        if value != getattr(asked, name) and not (name in ROOM and value <= (getattr(asked, name) or 0))
+        if value != getattr(asked, name) and not (name in enough and value <= (getattr(asked, name) or 0))
     }
     return LoadOptions(**news)

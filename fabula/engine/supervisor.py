@@ -97,8 +97,9 @@ class Supervisor:
 
     # ── what a person asks ──────────────────────────────────────────────────────────────────────────
 
-    async def load(self, model: str, wish: Wish = NO_WISH) -> Running:
-        """Loads it now, even if it failed a moment ago; again where a wish needs that. Raises ModelBusy."""
+    async def load(self, model: str, wish: Wish = NO_WISH, *, less: bool = False) -> Running:
+        """Loads it now, even if it failed a moment ago; again where a wish needs that, and with `less` where
+        it has more room than is wished. Raises ModelBusy."""
         line = self._line(model)
         if line.model.problem:
             raise _broken(line.model)
@@ -106,7 +107,7 @@ class Supervisor:
         wish = self._with_adapters(wish, line.model)
         if line.loading:
             await awaited(line.loading, line.name)
-        why = self._reason(line, wish.options, by_hand=True)
+        why = self._reason(line, wish.options, by_hand=True, less=less)
         if why and (line.busy or line.waiting):
             raise ModelBusy(line.name)
         loaded = line.loaded
@@ -192,11 +193,13 @@ class Supervisor:
         if not loaded.busy:
             self._keep(loaded, line, wish)
 
-    def _reason(self, line: Line, wished: LoadOptions, *, by_hand: bool = False) -> Phrase | None:
+    def _reason(
+        self, line: Line, wished: LoadOptions, *, by_hand: bool = False, less: bool = False
+    ) -> Phrase | None:
         if not line.loaded or not alive(line.loaded):
             return None
-        fresh = beyond(wished, line.loaded.asked)
-        return reload_reason(line.loaded.worker.plan, fresh, by_hand=by_hand)
+        fresh = beyond(wished, line.loaded.asked, less=less)
+        return reload_reason(line.loaded.worker.plan, fresh, by_hand=by_hand, less=less)
 
     # ── how long a model stays ──────────────────────────────────────────────────────────────────────
 

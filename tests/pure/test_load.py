@@ -93,6 +93,14 @@ def test_by_hand_the_speed_counts_too() -> None:
     assert not reload_reason(PLAN, LoadOptions(threads=3), by_hand=True)
 
 
+def test_who_wants_less_room_gets_less() -> None:
+    assert "context is 8192, and 512" in str(reload_reason(PLAN, LoadOptions(context=512), less=True))
+    assert reload_reason(PLAN, LoadOptions(context=8192, slots=4), less=True) is None
+    asked = LoadOptions(context=8192)
+    assert beyond(LoadOptions(context=512), asked) == LoadOptions()
+    assert beyond(LoadOptions(context=512), asked, less=True) == LoadOptions(context=512)
+
+
 def test_those_who_wait_together_get_room_for_all() -> None:
     wishes = [LoadOptions(context=100, kv_type="q8_0"), LoadOptions(context=900, slots=2)]
     assert together(wishes) == LoadOptions(context=900, slots=2, kv_type="q8_0")

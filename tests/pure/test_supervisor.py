@@ -352,6 +352,18 @@ async def test_a_person_who_loads_by_hand_gets_every_wish_but_never_from_a_busy_
     await machine.supervisor.close()
 
 
+async def test_a_person_who_asks_for_less_context_gets_less_and_others_are_served_with_what_there_is() -> (
+    None
+):
+    machine = Machine()
+    await machine.supervisor.load("10", wish(context=2048))
+    async with machine.supervisor.lease("10", wish(context=512)) as worker:
+        assert worker.plan.context == 2048
+    running = await machine.supervisor.load("10", wish(context=512), less=True)
+    assert running.plan.context == 512
+    await machine.supervisor.close()
+
+
 async def news(machine: Machine, name: str, asked: Wish = NO_WISH) -> list[Loading | Queued]:
     """What one who asks hears until it is served."""
     async with machine.supervisor.place(name, asked) as place:
