@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+from collections.abc import Callable
 from typing import Any
 
 from playwright.async_api import Locator, Page, expect
 
 PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+
+
+PATIENCE_S = 15  # as long as the page itself is waited for
+
+
+async def eventually(holds: Callable[[], Any]) -> None:
+    """Until something holds beside the page: what it shows at once, the studio may be told a moment later."""
+    end = time.monotonic() + PATIENCE_S
+    while not holds():
+        assert time.monotonic() < end, "it does not hold"
+        await asyncio.sleep(0.05)
 
 
 def composer(page: Page) -> Locator:

@@ -6,8 +6,11 @@ own. Console errors and violations of the content policy fail the test that caus
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 import queue
+import random
 import re
 import shutil
 import socket
@@ -34,6 +37,7 @@ from fabula.store.home import Home
 async_api = pytest.importorskip("playwright.async_api", reason="needs web: playwright is not installed")
 
 PATIENCE_MS = 15_000  # a busy machine is slow, not wrong
+LATE_MS = int(os.environ.get("FABULA_LATE_MS", "0"))  # answers of the API come up to this late, at random
 FLAGS = [
     "--no-sandbox",
     "--disable-quic",
@@ -135,6 +139,13 @@ async def browser() -> AsyncIterator[Any]:
         await browser.close()
 
 
+async def late(route: Any) -> None:
+    """As on a slow machine, where answers overtake each other and people are faster than they."""
+    await asyncio.sleep(random.random() * LATE_MS / 1000)
+    with contextlib.suppress(async_api.Error):  # the page has gone
+        await route.fallback()
+
+
 @pytest_asyncio.fixture(loop_scope="session")
 async def open_page(browser: Any, client: Client) -> AsyncIterator[OpenPage]:
     """Opens a page of the app: `await open_page("#/settings", locale="zh-TW")`."""
@@ -145,6 +156,8 @@ async def open_page(browser: Any, client: Client) -> AsyncIterator[OpenPage]:
         options = {"viewport": {"width": 1280, "height": 800}, "locale": "en-GB", **options}
         options.setdefault("service_workers", "block")  # what a worker answers, no test could see or change
         contexts.append(await browser.new_context(**options))
+        if LATE_MS:
+            await contexts[-1].route("**/api/fabula/**", late)
         return await another(contexts[-1], f"{address}/{where}")
 
     async def another(context: Any, where: str) -> Any:
