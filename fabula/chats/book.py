@@ -67,9 +67,10 @@ class Chats:
         system: str = "",
         sampling: Mapping[str, Any] | None = None,
         persona: Mapping[str, Any] | None = None,
+        story: Mapping[str, Any] | None = None,
     ) -> Chat:
         fields = {"title": title, "model": model, "system": system, "sampling": dict(sampling or {})}
-        fields["persona"] = dict(persona or {})
+        fields |= {"persona": dict(persona or {}), "story": dict(story or {})}
         return self.announce(await self._database.write(lambda c: shelf.create(c, owner, fields)))
 
     async def get(self, owner: str, id: str) -> Chat:

@@ -1,8 +1,8 @@
 """SillyTavern's quick replies: sets of buttons, each with a text or a few commands. Knows no HTTP.
 
 A set is kept as its file says (reference: QuickReplySet of SillyTavern 1.19, version 2), so that it goes out
-as it came in. Of its scripts a small part is run here: texts, and the commands of `COMMANDS` in a row, with
-macros. A reply with anything else is kept and told, and does nothing.
+as it came in, but for what was edited here. Of its scripts a small part is run here: texts, and the commands
+of `COMMANDS` in a row, with macros. A reply with anything else is kept and told, and does nothing.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any, Literal
 
 from fabula.chats import items
 from fabula.chats.items import Item, Links
+from fabula.chats.reply_rows import EMPTY_SET, Row, with_rows
 from fabula.core.errors import BadParameter, RepliesNotFound
 from fabula.core.texts import phrase
 from fabula.store.database import Database
@@ -52,8 +53,10 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuickReply:
-    """`unknown` names what of its script is not run here; it then has no steps."""
+    """`at` is its place in its set, from 0; `unknown` names what of its script is not run here: then it has
+    no steps."""
 
+    at: int
     label: str
     title: str
     message: str
@@ -64,9 +67,13 @@ class QuickReply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplySet:
+    """`sends`: its texts are sent; else they are put where the person writes."""
+
     id: str
+    revision: int
     name: str
     everywhere: bool
+    sends: bool
     replies: tuple[QuickReply, ...]
 
 
@@ -102,6 +109,43 @@ class QuickReplies:
             lambda c: items.add(c, owner, "replies", name, document, links, size=size)
         )
         return set_of(made)
+
+    async def make(
+        self, owner: str, name: str, rows: Sequence[Row], *, sends: bool = True, everywhere: bool = True
+    ) -> ReplySet:
+        """A new set of one's own. Raises BadParameter."""
+        document = with_rows({**EMPTY_SET, "name": name, "disableSend": not sends}, rows)
+        links = Links(everywhere=everywhere)
+        made = await self._database.write(
+            lambda c: items.add(c, owner, "replies", name, document, links, size=len(rows))
+        )
+        return set_of(made)
+
+    async def change(
+        self,
+        owner: str,
+        id: str,
+        revision: int,
+        *,
+        name: str | None = None,
+        rows: Sequence[Row] | None = None,
+        sends: bool | None = None,
+        everywhere: bool | None = None,
+    ) -> ReplySet:
+        """Other values; `rows` are all its replies in their order.
+
+        Raises RepliesNotFound, ItemChanged, BadParameter.
+        """
+        before = await self._item(owner, id)
+        document = dict(before.document)
+        document |= {} if name is None else {"name": name}
+        document |= {} if sends is None else {"disableSend": not sends}
+        document = document if rows is None else with_rows(document, rows)
+        fields: dict[str, Any] = {"document": document, "size": len(document.get("qrList") or ())}
+        fields |= {} if name is None else {"name": name}
+        fields |= {} if everywhere is None else {"links": Links(everywhere=everywhere)}
+        after = await self._database.write(lambda c: items.change(c, owner, before, revision, **fields))
+        return set_of(after)
 
     async def remove(self, owner: str, id: str) -> None:
         item = await self._item(owner, id)
@@ -146,16 +190,19 @@ def set_of(item: Item) -> ReplySet:
     rows = item.document.get("qrList") or ()
     return ReplySet(
         id=item.id,
+        revision=item.revision,
         name=item.name,
         everywhere=item.links.everywhere,
-        replies=tuple(_reply(row, sends=sends) for row in rows),
+        sends=sends,
+        replies=tuple(_reply(at, row, sends=sends) for at, row in enumerate(rows)),
     )
 
 
-def _reply(row: Mapping[str, Any], *, sends: bool) -> QuickReply:
+def _reply(at: int, row: Mapping[str, Any], *, sends: bool) -> QuickReply:
     message = str(row.get("message") or "")
     steps, unknown = steps_of(message, sends=sends)
     return QuickReply(
+        at=at,
         label=str(row.get("label") or message[:40]),
         title=str(row.get("title") or ""),
         message=message,

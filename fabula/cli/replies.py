@@ -1,4 +1,4 @@
-"""`fabula replies …`: quick replies of SillyTavern. Knows what their steps are, not how they are read."""
+"""`fabula replies …`: quick replies. Knows what their steps are, not how they are read."""
 
 from __future__ import annotations
 
@@ -28,11 +28,41 @@ ChatArgument = Annotated[str, typer.Argument(metavar="CHAT", help=say("cli.promp
 LabelArgument = Annotated[
     str, typer.Argument(metavar="LABEL", help=say("cli.replies.label"), show_default=False)
 ]
+OptionalLabel = Annotated[
+    str | None, typer.Argument(metavar="[LABEL]", help=say("cli.replies.label"), show_default=False)
+]
+TextArgument = Annotated[
+    str | None, typer.Argument(metavar="[TEXT]", help=say("cli.replies.text"), show_default=False)
+]
+NewLabelOption = Annotated[
+    str | None, typer.Option("--label", metavar="TEXT", help=say("cli.replies.relabel"), show_default=False)
+]
+HintOption = Annotated[
+    str | None, typer.Option("--hint", metavar="TEXT", help=say("cli.replies.hint"), show_default=False)
+]
+AtOption = Annotated[
+    int | None, typer.Option("--at", metavar="N", min=1, help=say("cli.replies.at"), show_default=False)
+]
+HiddenOption = Annotated[bool | None, typer.Option("--hidden/--shown", help=say("cli.replies.hidden"))]
+RenameOption = Annotated[
+    str | None, typer.Option("--name", metavar="TEXT", help=say("cli.replies.rename"), show_default=False)
+]
+SendsOption = Annotated[bool | None, typer.Option("--sends/--inserts", help=say("cli.replies.sends"))]
+EverywhereOption = Annotated[
+    bool | None, typer.Option("--everywhere/--chosen", help=say("cli.replies.everywhere"))
+]
 TURNS = {"continue": "continue", "swipe": "swipe", "reply": "reply"}
 
 
 def group() -> Any:
-    functions = (("list", list_), ("run", run), ("import", import_), ("export", export), ("rm", rm))
+    functions = (
+        ("list", list_),
+        ("run", run),
+        ("set", set_),
+        ("import", import_),
+        ("export", export),
+        ("rm", rm),
+    )
     return verbs.group("replies", functions)
 
 
@@ -101,8 +131,81 @@ def export(which: WhichArgument, out: OutOption = None, home: HomeOption = None)
     kept.write(json_text.dumps(file, ensure_ascii=False, indent=2) + "\n", out, one["name"])
 
 
-def rm(which: WhichArgument, home: HomeOption = None) -> None:
+def set_(
+    which: WhichArgument,
+    label: OptionalLabel = None,
+    text: TextArgument = None,
+    relabel: NewLabelOption = None,
+    hint: HintOption = None,
+    at: AtOption = None,
+    hidden: HiddenOption = None,
+    name: RenameOption = None,
+    sends: SendsOption = None,
+    everywhere: EverywhereOption = None,
+    home: HomeOption = None,
+) -> None:
+    """The set is made when none is called so; the reply, when none of its has this label."""
+    fields = _said(name=name, sends=sends, everywhere=everywhere)
+    values = _said(label=relabel, message=text, title=hint, hidden=hidden)
+    with connect(home) as studio:
+        before = _there(studio, which)
+        rows = _rows(before)
+        if label is not None:
+            fields["replies"] = _placed(_with(rows, label, values), label if relabel is None else relabel, at)
+        if before:
+            path = f"/replies/{segment(before['id'])}"
+            after = studio.patch(path, {"revision": before["revision"]} | fields)
+        else:
+            after = studio.post("/replies", {"name": which} | fields)
+    for row in after["replies"]:
+        screen.line(row["label"])
+
+
+def _said(**values: Any) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _there(studio: Client, which: str) -> dict[str, Any]:
+    """The set of this name or ID; nothing where none is."""
+    try:
+        return kept.found(studio.get("/replies")["sets"], which, RepliesNotFound)
+    except RepliesNotFound:
+        return {}
+
+
+def _rows(one: dict[str, Any]) -> list[dict[str, Any]]:
+    names = ("at", "label", "title", "message", "hidden")
+    return [{name: row[name] for name in names} for row in one.get("replies", ())]
+
+
+def _with(rows: list[dict[str, Any]], label: str, values: dict[str, Any]) -> list[dict[str, Any]]:
+    """The first of this label changed, or a new one behind the others."""
+    number = next((number for number, row in enumerate(rows) if row["label"] == label), None)
+    if number is None:
+        return [*rows, {"label": label} | values]
+    return [*rows[:number], rows[number] | values, *rows[number + 1 :]]
+
+
+def _placed(rows: list[dict[str, Any]], label: str, at: int | None) -> list[dict[str, Any]]:
+    """The one of this label at a place that is counted from 1."""
+    if at is None:
+        return rows
+    row = next(row for row in rows if row["label"] == label)
+    others = [other for other in rows if other is not row]
+    return [*others[: at - 1], row, *others[at - 1 :]]
+
+
+def rm(which: WhichArgument, label: OptionalLabel = None, home: HomeOption = None) -> None:
+    """A set, or one of its replies."""
     with connect(home) as studio:
         one = kept.found(studio.get("/replies")["sets"], which, RepliesNotFound)
-        studio.delete(f"/replies/{segment(one['id'])}")
-    screen.note(say("cli.kept.removed", name=one["name"]))
+        path = f"/replies/{segment(one['id'])}"
+        if label is None:
+            studio.delete(path)
+        else:
+            rows = _rows(one)
+            kept_rows = [row for row in rows if row["label"] != label]
+            if len(kept_rows) == len(rows):
+                raise RepliesNotFound(label)
+            studio.patch(path, {"revision": one["revision"], "replies": kept_rows})
+    screen.note(say("cli.kept.removed", name=label or one["name"]))

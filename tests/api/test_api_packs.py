@@ -96,3 +96,44 @@ def test_a_quick_reply_tells_its_steps_and_sets_its_variables(client: Client) ->
     assert run("wave") == [("send", "Ann waves.")]
     assert run("draft") == [("insert", "I am calm.")]
     assert client.get(f"/chats/{chat}/story")["variables"] == {"mood": "calm"}
+
+
+def test_a_set_is_made_edited_ordered_and_shortened(client: Client) -> None:
+    rows = [{"label": "hi", "message": "Hi!"}, {"label": "bye", "message": "/trigger", "hidden": True}]
+    made: Json = client.post("/replies", {"name": "Mine", "replies": rows, "sends": False}, 201)
+    assert [one["steps"][0]["act"] for one in made["replies"]] == ["insert", "reply"]
+    bye, new = made["replies"][1], {"label": "wave", "message": "/roll", "title": "By hand"}
+    edited = [{"at": bye["at"], "label": "farewell", "message": bye["message"]}, new]
+    body = {"revision": made["revision"], "replies": edited}
+    after = client.call("PATCH", f"/replies/{made['id']}", json=body)
+    assert [(one["at"], one["label"], one["unknown"]) for one in after["replies"]] == [
+        (0, "farewell", []),
+        (1, "wave", ["/roll"]),
+    ]
+    client.call("PATCH", f"/replies/{made['id']}", 409, json={"revision": 1, "name": "Late"})
+
+
+def test_what_a_file_says_beside_what_is_edited_stays(client: Client) -> None:
+    taken = client.call("POST", "/replies/import", 201, params={"name": "q"}, content=json.dumps(SET))
+    rows = [{"at": 3, "label": "auto", "message": "Go on."}, {"label": "new"}]
+    body = {"revision": taken["revision"], "replies": rows}
+    client.call("PATCH", f"/replies/{taken['id']}", json=body)
+    auto, new = client.get(f"/replies/{taken['id']}/file")["qrList"]
+    assert (auto["id"], auto["automationId"], auto["isHidden"], auto["message"]) == (4, "x", False, "Go on.")
+    assert (new["id"], new["preventAutoExecute"]) == (5, True)
+
+
+def test_a_place_that_a_set_does_not_have_is_refused(client: Client) -> None:
+    made = client.post("/replies", {"name": "Mine", "replies": [{"label": "hi"}]}, 201)
+    for rows in ([{"at": 1, "label": "hi"}], [{"at": 0, "label": "a"}, {"at": 0, "label": "b"}]):
+        body = {"revision": made["revision"], "replies": rows}
+        client.call("PATCH", f"/replies/{made['id']}", 400, json=body)
+
+
+def test_of_two_replies_with_one_label_the_one_that_was_pressed_is_run(client: Client) -> None:
+    rows = [{"label": "go", "message": "North."}, {"label": "go", "message": "South."}]
+    made = client.post("/replies", {"name": "Ways", "replies": rows, "everywhere": False}, 201)
+    chat = client.post("/chats", {"story": {"replies": [made["id"]]}}, 201)["id"]
+    assert client.get(f"/chats/{chat}/replies")["sets"][0]["name"] == "Ways"
+    told = client.post(f"/chats/{chat}/replies/run", {"set": made["id"], "label": "go", "at": 1})
+    assert told["steps"][0]["text"] == "South."

@@ -102,6 +102,19 @@ def test_quick_replies_come_in_and_are_carried_out(
     assert fabula("replies", "run", "Deck", "dice")[0] != 0
 
 
+def test_quick_replies_are_written_ordered_and_removed(fabula: Fabula, client: Client) -> None:
+    fabula("replies", "set", "Mine", "hi", "Hi!", "--hint", "A greeting")
+    fabula("replies", "set", "Mine", "bye", "/trigger")
+    assert fabula("replies", "set", "Mine", "bye", "--label", "farewell", "--at", "1")[1] == "farewell\nhi\n"
+    fabula("replies", "set", "Mine", "--inserts", "--chosen", "--name", "Ours")
+    [ours] = client.get("/replies")["sets"]
+    assert (ours["name"], ours["sends"], ours["everywhere"]) == ("Ours", False, False)
+    assert [row["title"] for row in ours["replies"]] == ["", "A greeting"]
+    assert fabula("replies", "rm", "Ours", "hello")[0] != 0
+    fabula("replies", "rm", "Ours", "hi")
+    assert [row["label"] for row in client.get("/replies")["sets"][0]["replies"]] == ["farewell"]
+
+
 def test_a_group_chat_is_begun(fabula: Fabula, client: Client) -> None:
     for name in ("Mira", "Bo"):
         card: Json = {"data": {"name": name, "first_mes": "Ahoy."}}

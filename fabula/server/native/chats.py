@@ -16,7 +16,7 @@ from fabula.server.native import bodies, keeping, shapes, story_bodies
 Limit = Annotated[int, Query(ge=1, le=1000)]
 Offset = Annotated[int | None, Query(ge=0, le=2**31)]
 
-PLAIN = ("title", "model", "system", "sampling", "persona")
+PLAIN = ("title", "model", "system", "sampling", "persona", "story")
 
 
 def router(studio: Studio) -> APIRouter:

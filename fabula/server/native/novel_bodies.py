@@ -153,6 +153,40 @@ class PackChoice(Body):
 
 
 class RunReply(Body):
+    """`at` tells replies of one label apart: its place in the set."""
+
     set: str
     label: str
+    at: int | None = Field(None, ge=0)
     input: Text = ""
+
+
+class Reply(Body):
+    """`at` is its place in the set as it was read; -1 is a new one."""
+
+    at: int = Field(-1, ge=-1)
+    label: str = Field(min_length=1, max_length=200)
+    title: Name = ""
+    message: Text = ""
+    hidden: bool = False
+
+
+Replies = Annotated[list[Reply], Field(max_length=500)]
+SetName = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class NewReplies(Body):
+    name: SetName
+    everywhere: bool = True
+    sends: bool = True
+    replies: Replies = Field(default_factory=list)
+
+
+class ReplyChanges(Body):
+    """What is left out stays; `replies` are all of the set, in their order."""
+
+    revision: int
+    name: SetName | None = None
+    everywhere: bool | None = None
+    sends: bool | None = None
+    replies: Replies | None = None

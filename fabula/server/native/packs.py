@@ -10,6 +10,7 @@ from fastapi.responses import Response
 
 from fabula.app.studio import Studio
 from fabula.chats.quick_replies import ReplySet
+from fabula.chats.reply_rows import Row
 from fabula.core.errors import RepliesNotFound
 from fabula.server.caller import caller_of
 from fabula.server.native import novel_bodies as bodies
@@ -77,6 +78,22 @@ def _replies(routes: APIRouter, studio: Studio) -> None:
         """Sets, each reply with what it does; `unknown` is what of its script is not run here."""
         return {"sets": [_shape(one) for one in await replies.list(caller_of(request).owner_id)]}
 
+    @routes.post("/replies", status_code=201, **more)
+    async def make(body: bodies.NewReplies, request: Request) -> dict[str, Any]:
+        """A set of one's own."""
+        owner, rows = caller_of(request).owner_id, _rows(body.replies)
+        made = await replies.make(owner, body.name, rows, sends=body.sends, everywhere=body.everywhere)
+        return _shape(made)
+
+    @routes.patch("/replies/{id}", **more)
+    async def change(id: str, body: bodies.ReplyChanges, request: Request) -> dict[str, Any]:
+        """What is given; the rest of its file stays."""
+        fields: dict[str, Any] = body.model_dump(include={"name", "sends", "everywhere"})
+        rows = None if body.replies is None else _rows(body.replies)
+        return _shape(
+            await replies.change(caller_of(request).owner_id, id, body.revision, rows=rows, **fields)
+        )
+
     @routes.post("/replies/import", status_code=201, **more)
     async def take(request: Request, name: str = "replies.json") -> dict[str, Any]:
         """The bytes of a set's file of SillyTavern as the body."""
@@ -84,7 +101,7 @@ def _replies(routes: APIRouter, studio: Studio) -> None:
 
     @routes.get("/replies/{id}/file", **more)
     async def file(id: str, request: Request) -> dict[str, Any]:
-        """As it came in."""
+        """As SillyTavern reads it: as it came in, with what was edited here."""
         return await replies.file(caller_of(request).owner_id, id)
 
     @routes.delete("/replies/{id}", status_code=204, **more)
@@ -106,11 +123,16 @@ def _replies(routes: APIRouter, studio: Studio) -> None:
         where the person writes, a turn to be begun. Variables are set at once; the rest is the caller's."""
         owner = caller_of(request).owner_id
         chosen = await replies.get(owner, body.set)
-        found = next((one for one in chosen.replies if one.label == body.label), None)
+        named = [one for one in chosen.replies if one.label == body.label]
+        found = next((one for one in named if body.at in (None, one.at)), None)
         if found is None:
             raise RepliesNotFound(body.label)
         steps = await studio.stories.steps(owner, chat_id, found.steps, body.input)
         return {"steps": [asdict(one) for one in steps], "unknown": list(found.unknown)}
+
+
+def _rows(replies: list[bodies.Reply]) -> list[Row]:
+    return [Row(**one.model_dump()) for one in replies]
 
 
 def _shape(one: ReplySet, *, hidden: bool = True) -> dict[str, Any]:
