@@ -54,6 +54,7 @@ export function MessageList({ children }) {
   const toBottom = () => (scroller.current.scrollTop = scroller.current.scrollHeight);
   const moved = () => {
     const node = scroller.current;
+    if (!node) return; // browsers tell of a list that scrolled when it may be gone
     // Text that grew under the reader is no reason to stop following it; going up is.
     const wentUp = node.scrollTop < lastTop.current;
     follows.current = atEnd.value && (isAtBottom(node) || (follows.current && !wentUp));

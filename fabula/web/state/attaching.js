@@ -22,8 +22,12 @@ const all = signal(/** @type {Record<string, Attached[]>} */ ({}));
 /** @param {string} id of a chat */
 export const attachedTo = (id) => all.value[id] ?? [];
 
-/** @param {string} id @param {Attached[]} list */
-const set = (id, list) => (all.value = { ...all.value, [id]: list });
+/** Chats with nothing attached leave no trace: a page sees thousands of them. @param {string} id @param {Attached[]} list */
+function set(id, list) {
+  const { [id]: before, ...others } = all.value;
+  if (list.length) all.value = { ...others, [id]: list };
+  else if (before) all.value = others;
+}
 
 /** @param {string} id */
 export const detachAll = (id) => set(id, []);
