@@ -115,6 +115,8 @@ class WorkerMaker:
             self._home.logs,
             start_timeout_s=self._config.now.engine_start_timeout,
             python=self._config.now.engine_transformers_python,
+            attached=self._attached(),
+            vectors=Vectors(self._home.vectors),
         )
 
     def _attached(self) -> Attached:

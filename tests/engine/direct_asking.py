@@ -18,6 +18,7 @@ from fabula.engine.beside import REFERENCE
 from fabula.engine.direct.worker import DirectWorker
 from fabula.engine.llamacpp.adapters import Attached
 from fabula.engine.sampling.order import OFF
+from fabula.engine.vectors import Vectors
 
 PLAIN = Sampling(**{name: off for fields in OFF.values() for name, off in fields.items()})
 """No sampler at all."""
@@ -31,10 +32,11 @@ async def direct(
     folder: Path,
     *,
     attached: Attached | None = None,
+    vectors: Vectors | None = None,
     context: int = 512,
     **options: object,
 ) -> AsyncIterator[DirectWorker]:
-    worker = DirectWorker(folder / "logs", folder / "direct.json", attached=attached)
+    worker = DirectWorker(folder / "logs", folder / "direct.json", attached=attached, vectors=vectors)
     wished = LoadOptions(**options).over(REFERENCE)
     try:
         await worker.load(model, plan_for(model, context=context, options=wished, kv_type="f32"))

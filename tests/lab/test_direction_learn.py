@@ -52,7 +52,7 @@ def test_both_ways_of_reading_give_one_direction(home: Home) -> None:
     cosines = np.einsum("ld,ld->l", folder.direction, file.direction)
     assert cosines.mean() >= 0.999
     assert cosines.min() >= 0.99
-    assert (told["adapter"], told_of_file["adapter"]) == ("", "of-file")  # an adapter is for GGUF
+    assert (told["adapter"], told_of_file["adapter"]) == ("of-folder", "of-file")
     assert told["vector"] == "of-folder"
 
 

@@ -27,9 +27,11 @@ from fabula.store.job_child import Cancelled, Report
 IDS = [5, 17, 300, 42, 99, 7, 250, 33, 64, 12, 81, 150]
 
 
-def direction(home: Home, layers: int, width: int = 64, name: str = "trait", **recipe: Any) -> None:
+def direction(
+    home: Home, layers: int, width: int = 64, name: str = "trait", seed: int = 0, **recipe: Any
+) -> None:
     """Random ones, one for each layer."""
-    random = np.random.default_rng(layers)
+    random = np.random.default_rng(layers + seed)
     rows = random.standard_normal((3, layers, width))
     rows[0] /= np.linalg.norm(rows[0], axis=1, keepdims=True)
     told = {

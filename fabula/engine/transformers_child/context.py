@@ -1,13 +1,18 @@
 """What a model has read, by slot, with the shape of `direct.context`: tokens go in, logits come out.
 
-A slot keeps one beginning. A prompt takes the slot that has most in common with it, so that chats which take
-turns do not read each other's away. Runs in the child process only.
+A slot keeps one beginning, as it was read with the traits of its request. A prompt takes the slot that has
+most in common with it, so that chats which take turns do not read each other's away. Runs in the child
+process only.
 """
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
 
 from fabula.engine.direct.weights import TooLong
 from fabula.engine.transformers_child.library import Memory, Rows
@@ -27,10 +32,35 @@ class Context:
         self.weights, self.length = weights, weights.settings.context
         self.rows = max(1, min(AT_ONCE, LOGITS_BYTES // (4 * weights.vocabulary)))
         self._slots = [weights.model.memory() for _ in range(weights.settings.slots)]
+        self._read_as = [""] * len(self._slots)  # the variant with which each was read
+        self._variant = ""  # what tells apart how a prompt is read now; "" = by the model itself
         self._used = [0.0] * len(self._slots)
         self._now = 0
         self._asked: list[int] = [NOTHING]
         self._others: dict[int, Memory] = {}
+        self._scales: tuple[float, ...] = ()
+        self._rows: NDArray[np.float32] | None = None
+
+    # ── what the model is changed by ────────────────────────────────────────────────────────────────
+
+    def adapt(self, scales: Sequence[float], worn: None = None) -> None:
+        """How strong each adapter is. Nothing else is worn here."""
+        self._scales = tuple(scales)
+        self._change()
+
+    def steer(self, matrix: NDArray[np.float32] | None) -> None:
+        """Adds row k of [layers − 1, width] to what layer k + 1 gives; None = nothing."""
+        self._rows = matrix
+        self._change()
+
+    def _change(self) -> None:
+        """What was read stays in its slot, for requests that are changed in the same way."""
+        self.weights.model.hooks.change(self._scales, self._rows)
+        rows = b"" if self._rows is None or not self._rows.any() else self._rows.tobytes()
+        plain = not any(self._scales) and not rows
+        self._variant = "" if plain else hashlib.sha256(repr(self._scales).encode() + rows).hexdigest()
+        self._asked = [NOTHING]
+        self._others.clear()
 
     # ── reading ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -83,6 +113,9 @@ class Context:
             self._asked = list(ids)  # what goes on from here stays in this slot
             self._now = self._best(ids, most)
             self._used[self._now] = time.monotonic()
+            if self._read_as[self._now] != self._variant:
+                self.drop(REPLY)
+                self._read_as[self._now] = self._variant
         memory = self._memory(sequence)
         common = _common(memory.held, ids[:most])
         if not memory.cut(common):
@@ -92,7 +125,10 @@ class Context:
 
     def _best(self, ids: Sequence[int], most: int) -> int:
         """The slot whose beginning is of most use, if it is of enough; else the one used longest ago."""
-        common = [_common(slot.held, ids[:most]) for slot in self._slots]
+        common = [
+            _common(slot.held, ids[:most]) if read_as == self._variant else 0
+            for slot, read_as in zip(self._slots, self._read_as, strict=True)
+        ]
         best = max(range(len(common)), key=common.__getitem__)
         if common[best] * WORTH >= min(len(self._slots[best].held), len(ids)) and common[best]:
             return best

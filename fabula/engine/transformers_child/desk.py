@@ -22,13 +22,15 @@ from fabula.engine.transformers_child.weights import Weights
 class TransformersDesk(Desk):
     def __init__(self, settings: Settings) -> None:
         self.ended: set[int] = set()
-        self._scales: tuple[float, ...] = ()
+        self._scales: tuple[float, ...] = (0.0,) * len(settings.adapters)
+        self._vectors, self._worn = None, None
         self._pointed: list[list[Any]] = []
         self._say = lambda data: None
         self._id = 0
         self.weights: Any = Weights(settings)
         self.weights.model.pause = self.pause
         self.context: Any = Context(self.weights)
+        self.context.adapt(self._scales)
         self._guide = Guide(self.weights)
 
     def facts(self) -> Json:

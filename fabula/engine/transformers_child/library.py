@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fabula.engine.transformers_child.hooks import CannotHook, Hooks
+
 Rows = NDArray[np.float32]
 
 
@@ -36,6 +38,7 @@ class Settings:
     device: str  # "cpu", "cuda" or "auto"
     dtype: str  # "auto" = as it is stored; float32 …
     bits: int = 0  # 4 or 8: made smaller while it is loaded (bitsandbytes)
+    adapters: tuple[str, ...] = ()  # files, in the order in which requests give their scales
 
 
 class Model:
@@ -65,6 +68,11 @@ class Model:
         self.dtype = f"{self._model.dtype}".removeprefix("torch.")
         self.pause: Callable[[], None] = lambda: None  # asked before every layer; raises where work is to end
         self._heed_pauses()
+        try:
+            files = [Path(file) for file in settings.adapters]
+            self.hooks = Hooks(torch, self._model, self.width, files)
+        except CannotHook as why:
+            raise CannotLoad(f"{why}") from why
 
     def _how(self, settings: Settings) -> dict[str, Any]:
         how: dict[str, Any] = {

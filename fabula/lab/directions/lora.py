@@ -23,6 +23,7 @@ from fabula.lab.directions.saved import Direction
 from fabula.lab.directions.use import Use
 from fabula.lab.directions.weights import Weights, open_weights
 from fabula.lab.directions.writers import Writer
+from fabula.models.adapters.adapter import LORA
 from fabula.models.formats import gguf_writing
 from fabula.models.formats.gguf_writing import Draft, Value
 from fabula.store.files import write_atomic, writing
@@ -89,16 +90,25 @@ def _along(weights: Weights, writer: Writer, matrix: int, cut: Cut) -> NDArray[n
 
 def gguf(model: LocalModel, direction: Direction, use: Use, file: Path, report: Report) -> dict[str, Any]:
     """The adapter for a GGUF, whole or not there."""
-    drafts: list[Draft] = []
     with open_weights(model) as weights:
-        for one in pairs(weights, direction, use, report):
-            drafts += _drafts(one)
+        found = list(pairs(weights, direction, use, report))
         left = _left(weights, direction, use)
+    save(file, model, direction, found)
+    return {"path": str(file), "tensors": len(found), "left": left, "size": file.stat().st_size}
+
+
+def save(file: Path, model: LocalModel, direction: Direction, found: Sequence[Pair]) -> None:
+    """As GGUF, whole or not there. Raises StoreUnwritable."""
+    put(file, model, direction, [draft for one in found for draft in _drafts(one)], LORA)
+
+
+def put(file: Path, model: LocalModel, direction: Direction, drafts: Sequence[Draft], kind: str) -> None:
+    """An adapter's file, whole or not there. Raises StoreUnwritable."""
     told: dict[str, Value] = {
         "general.type": "adapter",
         "general.architecture": model.architecture,
         "general.name": direction.name,
-        "adapter.type": "lora",
+        "adapter.type": kind,
         "adapter.lora.alpha": 1.0,
         MADE_BY: direction.told["recipe_hash"],
     }
@@ -108,7 +118,6 @@ def gguf(model: LocalModel, direction: Direction, use: Use, file: Path, report: 
         with part.open("wb") as out:
             gguf_writing.write(out, told, drafts)
         part.replace(file)
-    return {"path": str(file), "tensors": len(drafts) // 2, "left": left, "size": file.stat().st_size}
 
 
 def _drafts(one: Pair) -> Iterator[Draft]:

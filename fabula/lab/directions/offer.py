@@ -14,7 +14,7 @@ from fabula.core.errors import BadParameter
 from fabula.core.model import LocalModel
 from fabula.core.texts import phrase
 from fabula.engine.vectors import Vectors
-from fabula.lab.directions import lora
+from fabula.lab.directions import lora, outputs
 from fabula.lab.directions.saved import Direction, Shelf
 from fabula.lab.directions.use import Chosen, Use, steering
 from fabula.models.catalog import Catalog
@@ -42,8 +42,6 @@ def ready(home: Home, asked: Exporting) -> tuple[Direction, LocalModel]:
     model = Catalog(home.models).find(asked.model)
     direction = Shelf(home.directions).find(asked.direction)
     direction.require_fit(model)
-    if asked.form == "adapter" and model.format != GGUF:
-        raise BadParameter("model", model.name, phrase("expected.gguf_model"))
     asked.use.span(direction)
     return direction, model
 
@@ -65,11 +63,9 @@ def run(home: Home, arguments: dict[str, Any], report: Report) -> dict[str, Any]
 
 
 def offered(home: Home, direction: Direction, model: LocalModel, report: Report) -> dict[str, Any]:
-    """Names of what was made; of a folder's direction only what needs no engine."""
-    told: dict[str, Any] = {"vector": vector(home, direction, model, Use()), "adapter": ""}
-    if model.format == GGUF:
-        told["adapter"] = adapter(home, direction, model, Use(), report)["name"]
-    return told
+    """Names of what was made."""
+    made = vector(home, direction, model, Use())
+    return {"vector": made, "adapter": adapter(home, direction, model, Use(), report)["name"]}
 
 
 def require_free(home: Home, name: str, *, again: bool) -> None:
@@ -85,12 +81,13 @@ def require_free(home: Home, name: str, *, again: bool) -> None:
 def adapter(
     home: Home, direction: Direction, model: LocalModel, use: Use, report: Report, name: str = ""
 ) -> dict[str, Any]:
-    """A LoRA on the shelf of adapters, under the direction's name or another; one that was made of a
-    direction is replaced. Raises BadParameter for another's name."""
+    """On the shelf of adapters, under the direction's name or another: a LoRA for a GGUF, of outputs for a
+    folder. One that was made of a direction is replaced. Raises BadParameter for another's name."""
     direction.require_fit(model)
     file = home.adapters / f"{name or direction.name}.gguf"
     _require_ours(file)
-    made = lora.gguf(model, direction, use, file, report)
+    make = lora.gguf if model.format == GGUF else outputs.adapter
+    made = make(model, direction, use, file, report)
     return made | {"name": file.stem}
 
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from fabula.core.errors import UnknownWriter
+from fabula.engine.transformers_child.parts import ATTENTION, MLP
 
 Component = Literal["attention", "mlp", "embeddings"]
 COMPONENTS: tuple[Component, ...] = ("attention", "mlp", "embeddings")
@@ -58,8 +59,8 @@ class Writer:
 
 # ── folders ─────────────────────────────────────────────────────────────────────────────────────────
 
-_ATTENTION = r"(self_attn|attention|attn|linear_attn|conv|mamba|temporal_block|short_conv)"
-_MLP = r"(mlp|feed_forward|block_sparse_moe|moe|mixer_mlp|ffn)"
+_ATTENTION = f"({'|'.join(ATTENTION)})"
+_MLP = f"({'|'.join(name for name in MLP if name != 'shared_mlp')})"
 _FOLDER_WRITERS: tuple[tuple[str, Component, int], ...] = (
     (rf"{_ATTENTION}\.(o_proj|out_proj|dense|wo|linear_out)\.(weight|bias)", "attention", 0),
     (rf"{_MLP}\.(down_proj|w2|fc2|dense_4h_to_h|c_proj)\.(weight|bias)", "mlp", 0),

@@ -1,4 +1,8 @@
-"""Say what an adapter file is, from its own header. Knows no model that it could fit, and no folder."""
+"""Say what an adapter file is, from its own header. Knows no model that it could fit, and no folder.
+
+LoRA changes matrices of a GGUF. What Fabula makes of a direction for a folder of safetensors is of the same
+form, but changes what a block of a layer writes (`blk.7.mlp`): such adapters are of the kind `outputs`.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ from fabula.core.texts import Phrase, phrase
 from fabula.models.formats.gguf import BadHeader, Header, read_header
 
 HALVES = (".lora_a", ".lora_b")
+LORA, OUTPUTS = "lora", "outputs"  # values of adapter.type
 UNHEEDED = "_norm.weight"  # the engine reads such tensors of an adapter, and leaves them unused
 
 Shape = tuple[int, ...]
@@ -25,6 +30,7 @@ class Adapter:
     path: Path
     size: int  # bytes
     title: str = ""
+    kind: str = LORA
     architecture: str = ""
     rank: int = 0  # of its widest change
     alpha: float = 0.0
@@ -48,6 +54,7 @@ def describe(path: Path, name: str = "") -> Adapter:
         path=path,
         size=header.file_size,
         title=header.text("general.name"),
+        kind=header.text("adapter.type"),
         architecture=header.text("general.architecture"),
         rank=max((second[0] for _, second in pairs.values()), default=0),
         alpha=float(alpha) if isinstance(alpha, int | float) else 0.0,
@@ -75,7 +82,7 @@ def paired(shapes: Mapping[str, Shape]) -> tuple[Pairs, str]:
 
 
 def _problem(header: Header, pairs: Pairs, lone: str) -> Phrase | None:
-    if header.text("general.type") != "adapter" or header.text("adapter.type") != "lora":
+    if header.text("general.type") != "adapter" or header.text("adapter.type") not in (LORA, OUTPUTS):
         return phrase("models.adapter.no_lora")
     if header.data_end > header.file_size:
         return file_problem("truncated", header.path)

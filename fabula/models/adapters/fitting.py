@@ -9,16 +9,23 @@ from collections.abc import Mapping
 
 from fabula.core.model import LocalModel
 from fabula.core.texts import Phrase, phrase
-from fabula.models.adapters.adapter import Adapter, Pairs, Shape, paired
+from fabula.models.adapters.adapter import OUTPUTS, Adapter, Pairs, Shape, paired
+from fabula.models.formats.folders import FORMAT as FOLDER
 from fabula.models.formats.gguf import BadHeader, read_header
 from fabula.models.formats.identify import parts_of
 
 EMBEDDING, OUTPUT = "token_embd.weight", "output.weight"
+BLOCKS = ("attention", "mlp")  # of a layer
 OF_THE_VOCABULARY = (EMBEDDING, OUTPUT)
 
 
 def shapes_of(model: LocalModel) -> dict[str, Shape]:
-    """Every tensor of a model, of all its parts. Raises BadHeader."""
+    """Every tensor of a model, of all its parts; of a folder, what an adapter of outputs can change. Raises
+    BadHeader."""
+    if model.format == FOLDER:
+        shape = (model.embedding, model.embedding)
+        blocks = (f"blk.{layer}.{part}" for layer in range(model.layers) for part in BLOCKS)
+        return dict.fromkeys(("embeddings", *blocks), shape)
     headers = (read_header(part) for part in parts_of(model.path))
     return {tensor.name: tensor.shape for header in headers for tensor in header.tensors}
 
@@ -33,6 +40,8 @@ def misfit(adapter: Adapter, model: LocalModel, shapes: Mapping[str, Shape] | No
     if model.problem:
         problem = phrase(model.problem, name=model.name, size=model.size, file=model.path.name)
         return phrase("models.adapter.unusable_model", problem=problem)
+    if (adapter.kind == OUTPUTS) != (model.format == FOLDER):
+        return phrase(f"models.adapter.{'outputs_only' if adapter.kind == OUTPUTS else 'matrices_only'}")
     if adapter.architecture != model.architecture:
         return phrase(
             "models.adapter.architecture", adapter=adapter.architecture or "?", model=model.architecture
