@@ -33,6 +33,9 @@ class Counts(dict[str, int]):
         self[text] = len(text) // 4
         return self[text]
 
+    def get(self, text: str, default: object = None) -> int:  # type: ignore[override]
+        return self[text]
+
     def __contains__(self, text: object) -> bool:
         return True
 

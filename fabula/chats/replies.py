@@ -267,7 +267,7 @@ class Replies:
         segments = looked.plan.segments
         if pack is None or not segments or segments[0].source != "system":
             return looked
-        named = (dataclasses.replace(segments[0], label=pack.name), *segments[1:])
+        named = (segments[0]._replace(label=pack.name), *segments[1:])
         return dataclasses.replace(looked, plan=dataclasses.replace(looked.plan, segments=named))
 
     async def aside(self, caller: Caller, aside: Aside) -> tuple[TurnRequest, Tidy]:

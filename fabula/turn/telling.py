@@ -149,7 +149,7 @@ def named(prompt: SteadyPrompt | FaithfulPrompt, story: Story) -> SteadyPrompt |
     if not label:
         return prompt
     segments = tuple(
-        replace(one, label=label) if one.source == "system_prompt" and not one.label else one
+        one._replace(label=label) if one.source == "system_prompt" and not one.label else one
         for one in prompt.plan.segments
     )
     return replace(prompt, plan=replace(prompt.plan, segments=segments))

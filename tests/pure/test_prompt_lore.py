@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from story_truth import Counted
 
 from fabula.prompt.lore.activate import Activation, Occasion, activate, ordered
+from fabula.prompt.lore.buffer import Buffer
 from fabula.prompt.lore.candidates import Candidates
 from fabula.prompt.lore.entry import Entry, Position, entry_of
 from fabula.prompt.lore.placing import placed
@@ -186,11 +187,20 @@ _KEYS = st.lists(
     ),
     st.booleans(),
     st.booleans(),
+    st.integers(0, 3),
+    st.lists(
+        st.sampled_from(["", "constant", "waits", "deaf_to_recursion", "delay"]), min_size=5, max_size=5
+    ),
 )
 def test_the_quick_look_misses_nothing(
-    texts: list[str], rows: list[tuple[list[str], str, bool, bool | None]], unicode: bool, v3: bool
+    texts: list[str],
+    rows: list[tuple[list[str], str, bool, bool | None]],
+    unicode: bool,
+    v3: bool,
+    least: int,
+    ways: list[str],
 ) -> None:
-    settings = LoreSettings(unicode_words=unicode, v3_regex=v3, depth=3)
+    settings = LoreSettings(unicode_words=unicode, v3_regex=v3, depth=1, min_activations=least)
     turn = Occasion(messages=texts, budget=1000, settings=settings)
     entries = [
         Entry(
@@ -200,6 +210,7 @@ def test_the_quick_look_misses_nothing(
             use_regex=regex,
             case_sensitive=exact,
             whole_words=exact,
+            **{way: 1 for way in ways[number : number + 1] if way},
         )
         for number, (keys, content, regex, exact) in enumerate(rows)
     ]
@@ -210,7 +221,21 @@ def test_the_quick_look_misses_nothing(
     assert [(seen.fired, seen.key) for seen in quick.verdicts] == [
         (seen.fired, seen.key) for seen in slow.verdicts
     ]
-    assert quick.entries == slow.entries
+    assert (quick.entries, quick.timers, quick.tokens) == (slow.entries, slow.timers, slow.tokens)
+
+
+def test_entries_that_nothing_names_are_not_looked_at_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[str] = []
+    text = Buffer.text
+
+    def seen(buffer: Buffer, entry: Entry, with_recursion: bool) -> str:
+        looked.append(entry.uid)
+        return text(buffer, entry, with_recursion)
+
+    monkeypatch.setattr(Buffer, "text", seen)
+    told = found([entry(number, keys=(f"nowhere {number}",)) for number in range(500)] + [entry(500)])
+    assert [one.uid for one in told.entries] == ["500"]
+    assert set(looked) == {"500"}
 
 
 def test_what_recursion_cannot_search_costs_nothing() -> None:

@@ -22,22 +22,20 @@ class Fitted:
         text = "".join(text for _, _, text in self.parts).replace("\r", "")
         return collapsed(text) if self.collapses else text
 
-    def plan(self, counts: CountTable) -> PromptPlan:
+    def plan(self, text: str, counts: CountTable) -> PromptPlan:
+        """`text` is this one's: to put it together costs as much as the plan."""
         segments = [
-            _segment(
-                source, message, counts.get(text.replace("\r", "") if "\r" in text else text, 0), included
-            )
+            _segment(source, message, counts.get(counted(part), 0), included)
             for included, rows in ((True, self.parts), (False, self.left_out))
-            for source, message, text in rows
-            if text
+            for source, message, part in rows
+            if part
         ]
         tokens = sum(segment.tokens for segment in segments if segment.included)
-        return PromptPlan(
-            pieces=(self.text,), segments=tuple(segments), tokens=tokens, cut_messages=self.dropped
-        )
+        return PromptPlan(pieces=(text,), segments=tuple(segments), tokens=tokens, cut_messages=self.dropped)
 
 
-def _counted(text: str) -> str:
+def counted(text: str) -> str:
+    """What is counted of a text: carriage returns are not sent."""
     return text.replace("\r", "") if "\r" in text else text
 
 

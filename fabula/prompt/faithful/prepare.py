@@ -32,7 +32,7 @@ from fabula.prompt.plan import CountTable, NeedCounts
 from fabula.prompt.regexes.scripts import Placement, run_all
 
 _EDGE_BREAKS = re.compile(r"\A\n|\n\Z")
-_MANY_BREAKS = re.compile(r"\n+")
+_MANY_BREAKS = re.compile(r"\n\n+")  # begins with a letter, which re finds much sooner than a repetition
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

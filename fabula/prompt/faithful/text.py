@@ -16,7 +16,7 @@ from fabula.prompt.faithful.ending import Ending
 from fabula.prompt.faithful.handlebars import rendered
 from fabula.prompt.faithful.injections import gathered, inserted
 from fabula.prompt.faithful.model import Injection, PersonaPlace, Place, Story, StoryMessage, Turn
-from fabula.prompt.faithful.parts import ChatTexts, Fitted
+from fabula.prompt.faithful.parts import ChatTexts, Fitted, counted
 from fabula.prompt.faithful.prepare import Prepared, World, prepare
 from fabula.prompt.faithful.stops import stop_strings
 from fabula.prompt.faithful.templates import Context, Instruct, template_words
@@ -68,6 +68,7 @@ def text_prompt(
     found = layout.fitted()
     if isinstance(found, NeedCounts):
         return found
+    text = found.text
     last = story.messages[-1] if story.messages else None
     ends = stop_strings(
         user=prepared.user,
@@ -81,9 +82,9 @@ def text_prompt(
         own=stops,
     )
     return TextPrompt(
-        text=found.text,
+        text=text,
         stops=tuple(ends),
-        plan=found.plan(counts),
+        plan=found.plan(text, counts),
         lore=prepared.activation,
         first_message=found.dropped,
         rows=found.parts,
@@ -128,8 +129,8 @@ class _Layout:
         if chat.open_end:
             parts = self._shrunk(parts, head, shown, start, chat, aligned)
         fitted = self._finished(parts, pieces, shown, chat)
-        for _, _, text in (*fitted.parts, *fitted.left_out):
-            self._count(text)
+        told = (counted(text) for _, _, text in (*fitted.parts, *fitted.left_out))
+        self._missing += [text for text in told if text and text not in self._counts]
         if self._missing:
             return NeedCounts(tuple(dict.fromkeys(self._missing)))
         return fitted
@@ -137,8 +138,7 @@ class _Layout:
     # ── counting ────────────────────────────────────────────────────────────────────────────────────────
 
     def _count(self, text: str) -> int:
-        if "\r" in text:
-            text = text.replace("\r", "")
+        text = counted(text)
         if not text:
             return 0
         try:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from fabula.prompt.lore.buffer import Buffer
 from fabula.prompt.lore.candidates import Candidates
@@ -104,19 +104,6 @@ def activate(
     return Activation(found, tuple(scan.verdicts()), state, scan.overflowed, scan.spent)
 
 
-class _Ruling(NamedTuple):
-    """A verdict without its entry. One is made for each entry in each pass, so it has to be cheap."""
-
-    fired: bool
-    reason: Reason
-    key: str = ""
-    step: int = 0
-    tokens: int = 0
-
-
-_NOT_REACHED = _Ruling(False, "not_reached")
-
-
 class _Scan:
     def __init__(
         self, entries: Sequence[Entry], occasion: Occasion, timing: Timing, counts: CountTable, draw: Draw
@@ -127,11 +114,12 @@ class _Scan:
         self._counts, self._draw = counts, draw
         self._candidates = Candidates(entries, occasion.settings)
         self._fresh: dict[tuple[int, int], frozenset[int]] = {}
-        self._ids = [entry.id for entry in entries]
         self._place = {id(entry): index for index, entry in enumerate(entries)}
-        self._why: dict[int, _Ruling] = {}
+        self._plain = self._by_keys_only()
+        self._asleep: set[int] = set()  # places of entries of which no key stands in what was searched so far
+        self._searched = 0  # texts of recursion, when the last pass ended
+        self._why: dict[int, Verdict] = {}
         self._failed: set[int] = set()
-        self._missed: dict[int, tuple[int, int]] = {}
         self._keys: dict[int, str] = {}
         levels = sorted({entry.waits for entry in entries if entry.waits})
         self._level = levels[0] if levels else 0
@@ -154,13 +142,17 @@ class _Scan:
 
     def verdicts(self) -> list[Verdict]:
         why = self._why
-        return [Verdict(entry, *why.get(index, _NOT_REACHED)) for index, entry in enumerate(self._entries)]
+        return [
+            why.get(place) or Verdict(entry, False, "not_reached")
+            for place, entry in enumerate(self._entries)
+        ]
 
     # ── one pass ────────────────────────────────────────────────────────────────────────────────────────
 
     def _pass(self, state: Pass) -> list[Entry]:
         """The entries of this pass whose probability held, whether or not they fitted."""
-        candidates = [entry for entry in self._reachable(state) if self._wants(entry, state)]
+        candidates = [entry for entry in self._awake(state) if self._wants(entry, state)]
+        self._searched = len(self._buffer.recursed)
         candidates.sort(key=lambda entry: not self._timing.is_sticky(entry))
         contest = Contest(list(candidates), self._buffer, self._timing, self._draw, state != "further")
         contest.settle(self.activated.values())
@@ -172,31 +164,35 @@ class _Scan:
 
     def _wants(self, entry: Entry, state: Pass) -> bool:
         place = self._place[id(entry)]
-        if self._ids[place] in self.activated or place in self._failed:
+        if entry.id in self.activated or place in self._failed:
             return False
         reason, key = self._judged(entry, state)
         if reason == "key_missing":
-            self._missed[place] = (self._buffer.skew, len(self._buffer.recursed))
+            self._asleep.add(place)
         fires = reason in FIRES
         if fires:
             self._keys[place] = key
         self._note(entry, reason, fired=fires, key=key)
         return fires
 
-    def _reachable(self, state: Pass) -> Sequence[Entry]:
-        """In recursion without those whose keys were missing before and are not in what came since either."""
-        buffer = self._buffer
-        if state != "recursion":
-            return self._entries
-        now = (buffer.skew, len(buffer.recursed))
-        found: list[Entry] = []
-        for place, entry in enumerate(self._entries):
-            missed = self._missed.get(place)
-            if missed is None or missed[0] != now[0] or place in self._added(missed[1]):
-                found.append(entry)
-            else:
-                self._missed[place] = now
-        return found
+    def _awake(self, state: Pass) -> list[Entry]:
+        """The entries that need a look of their own: of the others no key stands in what is searched now."""
+        if state == "recursion":
+            self._asleep -= self._added(self._searched)
+        else:
+            self._asleep = self._plain.difference(self._candidates.within(self._buffer.chat), self._keys)
+            for place in self._asleep:
+                self._why[place] = Verdict(self._entries[place], False, "key_missing", "", self._step)
+        return [entry for place, entry in enumerate(self._entries) if place not in self._asleep]
+
+    def _by_keys_only(self) -> set[int]:
+        """Places of the entries that nothing else brings in or keeps out, as most entries are."""
+        forced, lasting = self._occasion.forced, self._timing.lasting
+        return {
+            place
+            for place, entry in enumerate(self._entries)
+            if entry.is_plain and entry.mark not in lasting and not (forced and entry.id in forced)
+        }
 
     def _added(self, first: int) -> frozenset[int]:
         """The entries of which a key may stand in what recursion has added from the text `first` on.
@@ -406,7 +402,7 @@ class _Scan:
     ) -> None:
         place = self._place[id(entry)]
         key = key or self._keys.get(place, "")
-        self._why[place] = _Ruling(fired, reason, key, self._step, tokens)
+        self._why[place] = Verdict(entry, fired, reason, key, self._step, tokens)
 
 
 def _piece(entry: Entry) -> str:

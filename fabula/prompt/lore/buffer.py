@@ -31,13 +31,20 @@ class Buffer:
     def depth(self) -> int:
         return self.settings.depth + self.skew
 
+    @property
+    def chat(self) -> str:
+        """What the keys of entries that say nothing else are looked for in, without recursion."""
+        return self._text(self.depth, frozenset(), 0)
+
     def text(self, entry: Entry, with_recursion: bool) -> str:
         """What this entry's keys are looked for in; nothing at depth 0."""
         depth = self.depth if entry.scan_depth is None else entry.scan_depth
-        recursed = len(self.recursed) if with_recursion else 0
-        key = (depth, entry.also_in, recursed)
+        return self._text(depth, entry.also_in, len(self.recursed) if with_recursion else 0)
+
+    def _text(self, depth: int, also_in: frozenset[Source], recursed: int) -> str:
+        key = (depth, also_in, recursed)
         if key not in self._texts:
-            self._texts[key] = self._built(depth, entry.also_in, recursed)
+            self._texts[key] = self._built(*key)
         return self._texts[key]
 
     def _built(self, depth: int, also_in: frozenset[Source], recursed: int) -> str:

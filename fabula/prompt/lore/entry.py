@@ -119,6 +119,15 @@ class Entry:
         return f"{self.book}.{self.uid}"
 
     @property
+    def is_plain(self) -> bool:
+        """Whether only its keys decide, and these are looked for where all entries' are. Budget, groups and
+        chance come later."""
+        decided = self.disabled or self.constant or self.waits or self.deaf_to_recursion or self.delay
+        limited = self.triggers or self.characters or self.tags or self.decorators or self.also_in
+        usual = self.rules is NO_RULES and self.scan_depth is None
+        return usual and bool(self.keys) and not decided and not limited
+
+    @property
     def groups(self) -> list[str]:
         return [name for name in _COMMA.split(self.group) if name]
 

@@ -99,6 +99,11 @@ class Timing:
     def _effect(self, entry: Entry, lasts: int, *, protected: bool = False) -> Effect:
         return Effect(entry.mark, self.length, self.length + lasts, protected)
 
+    @property
+    def lasting(self) -> set[int]:
+        """Marks of the entries that an effect holds."""
+        return self.active["sticky"] | self.active["cooldown"]
+
     def is_sticky(self, entry: Entry) -> bool:
         return entry.mark in self.active["sticky"]
 

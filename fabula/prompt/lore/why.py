@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from fabula.prompt.lore.entry import Entry
 
@@ -46,9 +45,8 @@ Reason = Literal[
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What became of an entry in one turn.
+class Verdict(NamedTuple):
+    """What became of an entry in one turn. A tuple, since every turn makes one for each entry.
 
     `key` is the one that matched, `step` the pass (from 1) in which it was decided, `tokens` what its text
     costs where that was counted.

@@ -67,7 +67,10 @@ def _modern(text: str) -> str:
 
 def _finished(text: str) -> str:
     """Escaped braces lose their backslash, and `{{trim}}` takes the line breaks around it along."""
-    return _TRIM.sub("", _ESCAPED.sub(r"\1", text)).replace(defined.ELSE_MARK, "")
+    text = _ESCAPED.sub(r"\1", text)
+    if "{{" in text:  # what looks for line breaks before a mark looks at every letter
+        text = _TRIM.sub("", text)
+    return text.replace(defined.ELSE_MARK, "")
 
 
 @dataclass(slots=True)

@@ -230,7 +230,7 @@ class _Layout:
 
     def _message_segments(self, segment: Segment, found: _Window) -> list[Segment]:
         if self._begins and segment.source == "assistant" and not segment.message_id:
-            return [replace(segment, source="starts_reply_with", reason="begins")]
+            return [segment._replace(source="starts_reply_with", reason="begins")]
         one = next((turn for turn in found.turns if turn.message.id == segment.message_id), None)
         lore = [self._told_segment("lore", it, segment, "triggered") for it in _beside(one, found.told)]
         notes = [self._told_segment("note", it, segment, "stays") for it in _beside(one, found.noted)]
@@ -238,7 +238,7 @@ class _Layout:
         cost = self._counts[found.tail] if is_last and found.tail else 0
         end = [Segment("tail", "", cost, reason="tail")] if cost else []
         own = max(0, segment.tokens - sum(part.tokens for part in (*lore, *notes, *end)))
-        return [*lore, replace(segment, tokens=own, reason="history"), *notes, *end]
+        return [*lore, segment._replace(tokens=own, reason="history"), *notes, *end]
 
     def _told_segment(self, source: str, told: Told, at: Segment, reason: str) -> Segment:
         return Segment(source, at.message_id, self._counts[told.text], at.included, told.label, reason)

@@ -71,7 +71,7 @@ def prompt(model: str, looked: Looked) -> Json:
         "cut_messages": plan.cut_messages,
         "broke": telling.broke(plan.broke),
         "fixed": list(looked.fixed),
-        "segments": [plain(segment) for segment in plan.segments],
+        "segments": [segment._asdict() for segment in plan.segments],
         "lore": [
             {
                 "entry": one.entry.id,
