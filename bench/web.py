@@ -9,9 +9,11 @@ from __future__ import annotations
 import argparse
 import contextlib
 import itertools
+import json
 import shutil
 import statistics
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,17 +37,17 @@ PARTS = ("first", "long", "gallery", "day")
 DESK = SCREENS[0]
 WARM_UP = 0.1  # of the day, before the heap is looked at for the first time
 TEXTS = ("Good evening.", "*She looks up.* You are **late**.", "The tide was out.", "Then we have an hour.")
+VALUES = ("object", "closure", "array", "string", "concatenated string", "sliced string", "regexp", "number")
 STYLE_OF_DAY = "short"  # an engine that says one sentence
 
+# Nothing of the bench's own goes on once the page is there: it would be counted as the page's.
 WATCH = """
 window.shownAt = 0;
-window.frames = [];
-const tick = (time) => {
+const tick = () => {
     const title = document.querySelector('main h1');
     const waits = /Loading…/.test(document.querySelector('main')?.textContent ?? 'Loading…');
-    if (!shownAt && title && !waits) shownAt = performance.now();
-    frames.push(time);
-    requestAnimationFrame(tick);
+    if (title && !waits) shownAt = performance.now();
+    else requestAnimationFrame(tick);
 };
 requestAnimationFrame(tick);
 """
@@ -225,13 +227,44 @@ def _one_chat(connection: Connection) -> str:
     return chat.id
 
 
-def held(session: CDPSession) -> dict[str, float]:
+@dataclass(frozen=True, slots=True)
+class Held:
     """What the page still holds once all that can be forgotten is forgotten."""
+
+    heap: float  # bytes, with what the browser has compiled
+    values: int  # bytes of objects, functions, arrays and texts: what the app itself keeps
+    compiled: int  # bytes of code: grows while the browser still learns what is used often
+    counts: dict[str, float]  # nodes, listeners, documents
+
+
+def held(session: CDPSession) -> Held:
     for _ in range(3):
         session.send("HeapProfiler.collectGarbage")
         time.sleep(0.2)
     rows = session.send("Performance.getMetrics")["metrics"]
-    return {row["name"]: float(row["value"]) for row in rows}
+    counts = {row["name"]: float(row["value"]) for row in rows}
+    sizes = _sizes(session)
+    values = sum(sizes[kind] for kind in VALUES)
+    return Held(counts["JSHeapUsedSize"], values, sizes["code"], counts)
+
+
+def _sizes(session: CDPSession) -> Counter[str]:
+    """Bytes of the heap by the kind of what is there, from a snapshot."""
+    pieces: list[str] = []
+
+    def take(event: dict[str, Any]) -> None:
+        pieces.append(event["chunk"])
+
+    session.on("HeapProfiler.addHeapSnapshotChunk", take)
+    session.send("HeapProfiler.takeHeapSnapshot", {"reportProgress": False})
+    session.remove_listener("HeapProfiler.addHeapSnapshotChunk", take)
+    content = json.loads("".join(pieces))
+    about = content["snapshot"]["meta"]
+    width, kind, size = (len(about["node_fields"]), *map(about["node_fields"].index, ("type", "self_size")))
+    nodes, names, sizes = content["nodes"], about["node_types"][kind], Counter[str]()
+    for start in range(0, len(nodes), width):
+        sizes[names[nodes[start + kind]]] += nodes[start + size]
+    return sizes
 
 
 def day(report: Report, browser: Browser, studio: Studio, load: Load, ids: list[str]) -> None:
@@ -245,18 +278,34 @@ def day(report: Report, browser: Browser, studio: Studio, load: Load, ids: list[
         page.evaluate(DAY, [ids[:warm_up], each])
         before = held(session)
         began = time.perf_counter()
-        for start in range(warm_up, len(ids), 20):
-            page.evaluate(DAY, [ids[start : start + 20], each])
+        middle = (warm_up + len(ids)) // 2
+        _pass(page, ids[warm_up:middle], each)
+        between = held(session)
+        _pass(page, ids[middle:], each)
         passed = time.perf_counter() - began
         after = held(session)
-    opened_then = len(ids) - warm_up
+    opened_then, opened_last = len(ids) - warm_up, len(ids) - middle
     report.measure("ms for each chat and its replies", passed * 1000 / opened_then, "ms")
-    report.measure("heap before", before["JSHeapUsedSize"] / 2**20, "MiB")
-    report.measure("heap after", after["JSHeapUsedSize"] / 2**20, "MiB")
-    grown = (after["JSHeapUsedSize"] - before["JSHeapUsedSize"]) / opened_then / 1024
-    report.measure("heap kept for each chat", grown, "KiB", at_most(4))
+    report.measure("heap before", before.heap / 2**20, "MiB")
+    report.measure("heap after", after.heap / 2**20, "MiB")
+    report.measure("heap kept for each chat", _kib(after.heap - before.heap, opened_then), "KiB", at_most(4))
+    report.measure("the same, second half", _kib(after.heap - between.heap, opened_last), "KiB", at_most(4))
+    values = _kib(after.values - before.values, opened_then)
+    report.measure("of it objects, functions and texts", values, "KiB", at_most(0.5))
+    report.measure("of it compiled code", _kib(after.compiled - before.compiled, opened_then), "KiB")
     for name, label in (("Nodes", "nodes"), ("JSEventListeners", "listeners"), ("Documents", "documents")):
-        report.measure(f"{label} after / before", after[name] / max(before[name], 1), "", at_most(1.1))
+        grown = after.counts[name] / max(before.counts[name], 1)
+        report.measure(f"{label} after / before", grown, "", at_most(1.1))
+
+
+def _pass(page: Page, ids: list[str], each: int) -> None:
+    for some in (ids[start : start + 20] for start in range(0, len(ids), 20)):
+        page.evaluate(DAY, [some, each])
+
+
+def _kib(size: float, chats: int) -> float:
+    """Of each chat."""
+    return size / chats / 1024
 
 
 # ── the whole ───────────────────────────────────────────────────────────────────────────────────────
