@@ -50,7 +50,7 @@ export interface Note { text: string; interval: number; place: number; depth: nu
 export interface Group { members: { character_id: string; muted: boolean }[]; order: number; join: number; auto_s: number }
 export interface Story {
   chat: string; revision: number; layout: "steady" | "text" | "messages"; context: string; instruct: string; prompts: string; persona_id: string;
-  lorebooks: string[]; note: Note; group: Group | null; scenario: string; starts_reply_with: string; pack: string; variables: Record<string, any>;
+  lorebooks: string[]; replies: string[]; note: Note; group: Group | null; scenario: string; starts_reply_with: string; pack: string; variables: Record<string, any>;
 }
 export interface Links { everywhere: boolean; characters: string[]; personas: string[] }
 export interface Lorebook { id: string; name: string; size: number; revision: number; links: Links; entries?: Entry[] }
@@ -142,6 +142,8 @@ export interface Machine {
 export interface System {
   version: string; home: string; languages: Language[]; starter: { present: boolean; name: string; size: number };
   machine: Machine; appearance: { shared: Look | null; style: string }; addresses: { studio: string; also: Record<string, string> }; running: Running[]; suggestions: Suggestion[]; rooms: string[];
+  /** When this page asked for it: ms since it was opened. */
+  asked_at: number;
   reach: { largest: string; largest_parameters: number; quick: string; quick_parameters: number };
 }
 export interface Remote {

@@ -9,14 +9,12 @@ import { writeForMe } from "./story.js";
 import { tellError } from "./toasts.js";
 import { lengthen, regenerate, say } from "./turn.js";
 
-/** @typedef {{label: string, title: string, message: string, hidden: boolean, steps: object[], unknown: string[]}} Reply */
-/** @typedef {{id: string, name: string, everywhere: boolean, replies: Reply[]}} ReplySet */
+/** @typedef {{at: number, label: string, title: string, message: string, hidden: boolean, steps: object[], unknown: string[]}} Reply */
+/** @typedef {{id: string, revision: number, name: string, everywhere: boolean, sends: boolean, replies: Reply[]}} ReplySet */
 /** @typedef {{act: "send" | "insert" | "continue" | "swipe" | "reply" | "impersonate", text: string}} Step */
 
 /** Those of the open chat. */
 export const replies = signal(/** @type {ReplySet[]} */ ([]));
-/** All there are. */
-export const sets = signal(/** @type {ReplySet[] | null} */ (null));
 let read = "";
 
 effect(() => {
@@ -26,36 +24,17 @@ effect(() => {
 
 /** @param {string} [id] */
 export async function loadReplies(id = chat.value?.id ?? "") {
+  if (id !== read) replies.value = [];
   read = id;
-  replies.value = [];
   const got = id && (await api.get(`/chats/${id}/replies`).catch(() => null)); // they are only a convenience
   if (got && read === id) replies.value = got.sets;
 }
-
-export async function loadSets() {
-  await api.get("/replies").then((got) => (sets.value = got.sets), tellError);
-}
-
-/** @param {File[]} files */
-export async function takeSets(files) {
-  for (const file of files) await api.upload(`/replies/import?name=${encodeURIComponent(file.name)}`, file).catch(tellError);
-  await Promise.all([loadSets(), loadReplies()]);
-}
-
-/** @param {ReplySet} set */
-export async function removeSet(set) {
-  await api.remove(`/replies/${set.id}`).catch(tellError);
-  await Promise.all([loadSets(), loadReplies()]);
-}
-
-/** @param {ReplySet} set */
-export const setFile = (set) => api.get(`/replies/${set.id}/file`);
 
 /** Its steps, one after the other. @param {ReplySet} set @param {Reply} reply @param {string} input what the person has written */
 export async function run(set, reply, input) {
   const id = chat.value?.id;
   try {
-    const { steps } = await api.post(`/chats/${id}/replies/run`, { set: set.id, label: reply.label, input });
+    const { steps } = await api.post(`/chats/${id}/replies/run`, { set: set.id, label: reply.label, at: reply.at, input });
     for (const step of /** @type {Step[]} */ (steps)) if (chat.value?.id === id) await ACTS[step.act](step.text, id ?? "");
   } catch (error) {
     tellError(error);

@@ -15,7 +15,7 @@ export function QuickReplies({ disabled }) {
     ${shown.map(({ set, reply }) => {
       const off = reply.unknown.length > 0;
       const about = off ? t("web.replies.unknown", { names: reply.unknown.join(", ") }) : reply.title || reply.message;
-      return html`<button type="button" class="quick-reply" key=${`${set.id} ${reply.label}`} title=${about} disabled=${off || disabled || busy.value} onClick=${() => run(set, reply, draftOf(chat.value?.id ?? ""))}>${reply.label}</button>`;
+      return html`<button type="button" class="quick-reply" key=${`${set.id} ${reply.at}`} title=${about} disabled=${off || disabled || busy.value} onClick=${() => run(set, reply, draftOf(chat.value?.id ?? ""))}>${reply.label}</button>`;
     })}
   </div>`;
 }

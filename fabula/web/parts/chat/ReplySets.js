@@ -1,13 +1,12 @@
-// The sets of quick replies: taken from files, given out, removed; which hold in this chat. Knows the open chat.
+// The sets of quick replies: made, taken from files, edited, given out, removed; which hold in this chat. Knows the open chat.
 // @ts-check
-import { useEffect } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { closeSide } from "../../state/sides.js";
-import { loadSets, removeSet, setFile, sets, takeSets } from "../../state/replies.js";
+import { loadSets, makeSet, sets, takeSets } from "../../state/replySets.js";
 import { t } from "../../texts.js";
 import { html } from "../html.js";
-import { IconButton } from "../Icon.js";
-
-/** @import { ReplySet } from "../../state/replies.js" */
+import { Icon } from "../Icon.js";
+import { OneSet } from "./OneSet.js";
 
 export function ReplySets() {
   useEffect(() => void loadSets(), []);
@@ -19,27 +18,23 @@ export function ReplySets() {
   return html`
     <p class="quiet">${t("web.replies.about")}</p>
     ${list?.length === 0 && html`<p>${t("web.replies.none")}</p>`}
-    ${list?.map((set) => html`<${One} key=${set.id} set=${set} />`)}
+    ${list?.map((set) => html`<${OneSet} key=${set.id} set=${set} />`)}
+    <${NewSet} />
     <label class="button">${t("web.replies.take")}<input class="sr-only" type="file" accept=".json" multiple onChange=${picked} /></label>
     <button type="button" class="link-button" onClick=${closeSide}>${t("web.close")}</button>
   `;
 }
 
-/** @param {ReplySet} set */
-async function save(set) {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(new Blob([JSON.stringify(await setFile(set), null, 2)], { type: "application/json" }));
-  link.download = `${set.name}.json`;
-  link.click();
-  URL.revokeObjectURL(link.href);
-}
-
-/** @param {{set: ReplySet}} props */
-function One({ set }) {
-  return html`<section class="memory-part" aria-label=${set.name}>
-    <div class="row row-spread"><h3>${set.name}</h3>
-      <span><${IconButton} icon="away" label=${t("web.replies.give", { name: set.name })} onClick=${() => save(set)} />
-      <${IconButton} icon="trash" label=${t("web.replies.remove", { name: set.name })} onClick=${() => removeSet(set)} /></span></div>
-    <ul>${set.replies.map((reply) => html`<li key=${reply.label} class="memory-passage"><b>${reply.label}</b> <span class="quiet">${reply.unknown.length ? t("web.replies.unknown", { names: reply.unknown.join(", ") }) : reply.message}</span></li>`)}</ul>
-  </section>`;
+function NewSet() {
+  const [name, setName] = useState("");
+  const make = (/** @type {Event} */ event) => {
+    event.preventDefault();
+    if (!name.trim()) return;
+    makeSet(name.trim());
+    setName("");
+  };
+  return html`<form class="reply-new" onSubmit=${make}>
+    <input class="field" maxlength="200" aria-label=${t("web.replies.new_set")} placeholder=${t("web.replies.new_set")} value=${name} onInput=${(/** @type {any} */ event) => setName(event.target.value)} />
+    <button type="submit" class="button" disabled=${!name.trim()}><${Icon} name="plus" />${t("web.replies.make_set")}</button>
+  </form>`;
 }

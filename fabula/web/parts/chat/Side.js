@@ -8,7 +8,7 @@ import { later } from "../later.js";
 
 const PAGES = /** @type {Record<string, any>} */ ({
   context: later(() => import("./Context.js"), "Context"),
-  replies: later(() => import("./ReplySets.js"), "ReplySets", "memory.css"),
+  replies: later(() => import("./ReplySets.js"), "ReplySets", ["memory.css", "replies.css"]),
   memory: later(() => import("./Memory.js"), "Memory", "memory.css"),
   map: later(() => import("./TreeMap.js"), "TreeMap", "tree.css"),
 });
