@@ -233,10 +233,11 @@ class Replies:
         self._chats.announce(change.chat)
         return Started(turn_id, place.message_ids, change, then)
 
-    async def look(self, caller: Caller, chat_id: str, upto: str = "") -> tuple[str, Looked]:
+    async def look(self, caller: Caller, chat_id: str, upto: str = "", model: str = "") -> tuple[str, Looked]:
         """The model, and the prompt of the last reply (or of the one `upto`) as it would be made now; where
-        the person spoke last, that of the next. Nothing is kept of it."""
+        the person spoke last, that of the next. Nothing is kept of it. `model` is another than the chat's."""
         chat = await self._chats.get(caller.owner_id, chat_id)
+        chat = dataclasses.replace(chat, model=model) if model else chat
         request = await self.asked_now(caller, chat, upto=upto)
         return request.model, await self._labelled(caller, chat, await self._turns.look(request))
 

@@ -53,3 +53,27 @@ def test_the_same_model_with_more_bits_is_known_by_its_shape() -> None:
     assert bits_of(low) == 2.4
     assert better(low, [low, high, other]) == "high"
     assert better(high, [low, high, other]) == ""
+
+
+def test_the_prompt_is_that_of_the_reply_and_not_of_the_chats_end(client: Client) -> None:
+    chat = client.new_chat(model="tiny")
+    chat.say("One.")
+    chat.say("Two, with {{original}} left.")
+
+    def rules(message: int) -> set[str]:
+        found = client.get(f"{chat.path}/why", message_id=chat.messages[message]["id"])["findings"]
+        return {row["rule"] for row in found}
+
+    assert "macros_left" not in rules(1)
+    assert "macros_left" in rules(3)
+
+
+def test_a_reply_that_has_been_swiped_away_can_be_asked_about(client: Client) -> None:
+    chat = client.new_chat(model="tiny")
+    chat.say("One.")
+    away = chat.messages[1]["id"]
+    chat.say(kind="swipe")
+    chat.say("Two, with {{original}} left.")
+    found = client.get(f"{chat.path}/why", message_id=away)
+    assert found["message_id"] == away
+    assert "macros_left" not in {row["rule"] for row in found["findings"]}

@@ -88,3 +88,20 @@ async def test_what_opens_has_no_serious_fault(circling):
         await panel.locator("summary").filter(has_text=words).click()
     await expect(panel.get_by_role("table")).to_be_visible()
     await check(page)
+
+
+async def test_an_older_reply_is_asked_about_and_tried_from_there(open_page, client):
+    chat = client.new_chat(model="tiny", title="Rounds before", sampling={"loop_count": 0, "seed": 1})
+    chat.say("Speak in circles")
+    chat.say("Hello again")
+    older, last = chat.messages[1]["id"], chat.messages[3]["id"]
+    page = await open_page(f"#/chat/{chat.id}")
+    await choose(page, 2, "Why is this reply bad?")
+    dialog = page.get_by_role("dialog", name="Why is this reply bad?")
+    await dialog.get_by_role("button", name="Try it blind").first.click()
+    trial = page.get_by_role("dialog", name="Which is better?")
+    await expect(trial.get_by_role("button", name="Take B")).to_be_enabled()
+    await trial.get_by_role("button", name="Neither").click()
+    await expect(page.get_by_role("article")).to_have_count(4)
+    await expect(page.get_by_role("article", name="Message 2,")).to_contain_text("1/3")
+    assert [chat.messages[1]["id"], chat.messages[3]["id"]] == [older, last]

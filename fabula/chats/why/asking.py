@@ -43,8 +43,8 @@ class Why:
     async def ask(
         self, caller: Caller, chat_id: str, message_id: str = ""
     ) -> tuple[ChatMessage, list[Finding]]:
-        """A reply ("" = the last one), and why it may be bad. The model is loaded to look at its prompt;
-        where that cannot be, the other rules are asked.
+        """A reply ("" = the last one), and why it may be bad. The model that wrote it is loaded to look at its
+        prompt; where that cannot be, the other rules are asked.
 
         Raises ChatNotFound, MessageNotFound, BadParameter for what is no reply.
         """
@@ -60,7 +60,7 @@ class Why:
     ) -> Evidence:
         facts = message.facts or {}
         model = self._model(str(facts.get("model") or chat.model))
-        looked = await self._looked(caller, chat)
+        looked = await self._looked(caller, chat, message, model)
         told = await self._stories.gathered(caller.owner_id, chat, books=False)
         replies = [one.text for one in reversed(path[:-1]) if one.role == "assistant"]
         return Evidence(
@@ -80,9 +80,12 @@ class Why:
             **_prompt(looked),
         )
 
-    async def _looked(self, caller: Caller, chat: Chat) -> Looked | None:
+    async def _looked(
+        self, caller: Caller, chat: Chat, message: ChatMessage, model: LocalModel | None
+    ) -> Looked | None:
+        """The prompt that ends where this reply began, as the model that wrote it reads it."""
         with contextlib.suppress(FabulaError):
-            return (await self._replies.look(caller, chat.id))[1]
+            return (await self._replies.look(caller, chat.id, message.id, model.name if model else ""))[1]
         return None
 
     def _model(self, name: str) -> LocalModel | None:
