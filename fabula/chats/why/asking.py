@@ -43,8 +43,8 @@ class Why:
     async def ask(
         self, caller: Caller, chat_id: str, message_id: str = ""
     ) -> tuple[ChatMessage, list[Finding]]:
-        """A reply ("" = the last one), and why it may be bad. The model that wrote it is loaded to look at its
-        prompt; where that cannot be, the other rules are asked.
+        """A reply ("" = the last one), and why it may be bad. The model that wrote it is loaded to look at
+        its prompt; where that cannot be, the other rules are asked.
 
         Raises ChatNotFound, MessageNotFound, BadParameter for what is no reply.
         """
