@@ -1,5 +1,8 @@
 """How long a prompt takes to be laid out: 1,000 messages, 500 lorebook entries, nothing counted anew.
 
+Both layouts: SillyTavern's for text completion, and the steady one, which goes on from the turn before, goes
+through the model's own template (ChatML here) and sends replies as the ids that were sampled.
+
 Pure Python, one thread; processor time, since the machine may have other work. Every tenth entry is named in
 the last messages, every twentieth one's text names another, so that the search goes several steps deep.
 """
@@ -10,6 +13,7 @@ import argparse
 import random
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from bench.paired import median
 from bench.report import Report, at_most, exactly, reported
@@ -20,9 +24,13 @@ from fabula.prompt.faithful.text import TextPrompt, text_prompt
 from fabula.prompt.lore.entry import Entry
 from fabula.prompt.lore.settings import LoreSettings
 from fabula.prompt.macros.scene import Card
+from fabula.prompt.steady.layout import SteadyPrompt, steady_prompt
+from fabula.prompt.steady.memory import Memory
+from fabula.prompt.template import PLAIN, ChatTemplate
 
 MESSAGES, ENTRIES = 1000, 500
 WORDS = tuple(f"word{number}" for number in range(3000))
+TOKENIZER, LIMIT = "bench", 20  # ms
 TURN = Turn(context=200_000)
 
 
@@ -33,7 +41,7 @@ class Counts(dict[str, int]):
         self[text] = len(text) // 4
         return self[text]
 
-    def get(self, text: str, default: object = None) -> int:  # type: ignore[override]
+    def get(self, text: str, default: object = None) -> int:
         return self[text]
 
     def __contains__(self, text: object) -> bool:
@@ -87,7 +95,7 @@ def timed(work: Callable[[], object], rounds: int) -> list[float]:
     return found
 
 
-def measure(report: Report, rounds: int) -> None:
+def faithful(report: Report, rounds: int) -> None:
     draw, counts, world = random.Random(1), Counts(), World(draw=lambda: 0.5)
     told = story(draw)
 
@@ -100,7 +108,29 @@ def measure(report: Report, rounds: int) -> None:
     report.heading(f"{MESSAGES:,} messages, {ENTRIES} entries, faithful text completion")
     report.measure("entries that were told", exactly(len(found.lore.entries)))
     report.measure("characters of the prompt", exactly(len(found.text)))
-    report.measure("laid out", median(timed(assemble, rounds)), "ms", at_most(20))
+    report.measure("laid out", median(timed(assemble, rounds)), "ms", at_most(LIMIT))
+
+
+def steady(report: Report, rounds: int) -> None:
+    draw, counts, world = random.Random(1), Counts(), World(draw=lambda: 0.5)
+    plain, template = story(draw), ChatTemplate(PLAIN)
+    told = replace(plain, messages=[sampled(message) for message in plain.messages])
+
+    def assemble(memory: Memory) -> SteadyPrompt:
+        found = steady_prompt(told, TURN, template, counts, world, memory, tokenizer=TOKENIZER)
+        assert isinstance(found, SteadyPrompt)
+        return found
+
+    memory = assemble(Memory()).memory
+    report.heading(f"{MESSAGES:,} messages, {ENTRIES} entries, steady")
+    report.measure("parts of the plan", exactly(len(assemble(memory).plan.segments)))
+    report.measure("laid out", median(timed(lambda: assemble(memory), rounds)), "ms", at_most(LIMIT))
+
+
+def sampled(message: StoryMessage) -> StoryMessage:
+    """A reply with the ids that a model wrote it in."""
+    ids = tuple(range(len(message.text) // 4))
+    return message if message.is_user else replace(message, token_ids=ids, tokenizer=TOKENIZER)
 
 
 def main(arguments: list[str]) -> None:
@@ -109,4 +139,5 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--quick", action="store_true", help="few rounds")
     options = parser.parse_args(arguments)
     with reported("prompt", "laying out a long chat with a large lorebook") as report:
-        measure(report, 15 if options.quick else options.rounds)
+        for layout in (faithful, steady):
+            layout(report, 15 if options.quick else options.rounds)

@@ -49,7 +49,7 @@ def assemble(
     missing = tuple(dict.fromkeys(text for text in needed if text and text not in counts))
     if missing:
         return NeedCounts(missing)
-    costs = [_before_cost(m, counts) + (len(m.token_ids) or counts.get(m.text, 0)) for m in messages]
+    costs = [_cost(message, counts) for message in messages]
     glue_costs = [counts.get(text, 0) for text in glue]
     whole = [cost + before for cost, before in zip(costs, glue_costs, strict=False)]
     kept = _choose(messages, whole, glue_costs[-1], context - reply_room)
@@ -67,17 +67,19 @@ def render(
     """The whole conversation, nothing cut: text, and the ids of replies that `tokenizer` sampled."""
     messages = [_only_valid_ids(message, tokenizer) for message in messages]
     marks = _marks(messages)
-    marked = [
-        replace(m, text=mark) if m.token_ids or m.before else m
-        for m, mark in zip(messages, marks, strict=True)
+    texts = [
+        mark if message.token_ids or message.before else message.text
+        for message, mark in zip(messages, marks, strict=True)
     ]
-    text = _render(marked, template, continues)
+    text = _render(messages, texts, template, continues)
     pieces: list[str | tuple[int, ...]] = []
+    start = 0
     for message, mark in zip(messages, marks, strict=True):
-        if (message.token_ids or message.before) and mark in text:
-            before, text = text.split(mark, 1)
-            pieces += [before, *message.before, message.token_ids or message.text]
-    return joined((*pieces, text))
+        at = text.find(mark, start) if message.token_ids or message.before else -1
+        if at >= 0:
+            pieces += [text[start:at], *message.before, message.token_ids or message.text]
+            start = at + len(mark)
+    return joined((*pieces, text[start:]))
 
 
 def joined(pieces: Pieces) -> Pieces:
@@ -92,36 +94,46 @@ def joined(pieces: Pieces) -> Pieces:
     return tuple(together)
 
 
-def _before_cost(message: Message, counts: CountTable) -> int:
-    return sum(counts.get(piece, 0) if isinstance(piece, str) else len(piece) for piece in message.before)
+def _cost(message: Message, counts: CountTable) -> int:
+    """Tokens of a message and of what a prompt has in front of it."""
+    own = len(message.token_ids) or counts.get(message.text, 0)
+    for piece in message.before:
+        own += counts.get(piece, 0) if isinstance(piece, str) else len(piece)
+    return own
 
 
 def _only_valid_ids(message: Message, tokenizer: str) -> Message:
     """Ids of another tokenizer mean other words: such a message is sent as text."""
-    return message if message.tokenizer == tokenizer else replace(message, token_ids=())
+    valid = message.tokenizer == tokenizer or not message.token_ids
+    return message if valid else replace(message, token_ids=())
 
 
-def _render(messages: Sequence[Message], template: ChatTemplate, continues: bool) -> str:
-    closed = messages[:-1] if continues else messages
-    text = template.render(rows(closed), add_generation_prompt=True)
-    return text + messages[-1].text if continues else text
+def _render(
+    messages: Sequence[Message], texts: Sequence[str], template: ChatTemplate, continues: bool
+) -> str:
+    """The messages with these texts in the place of their own."""
+    told = [_row(message, text) for message, text in zip(messages, texts, strict=True)]
+    text = template.render(told[:-1] if continues else told, add_generation_prompt=True)
+    return text + texts[-1] if continues else text
 
 
 def rows(messages: Sequence[Message]) -> list[dict[str, Any]]:
-    """Messages as templates read them. Reasoning has two names, for templates of two makers."""
-    return [_row(message) for message in messages]
+    """Messages as templates read them."""
+    return [_row(message, message.text) for message in messages]
 
 
-def _row(message: Message) -> dict[str, Any]:
-    row: dict[str, Any] = {"role": message.role, "content": message.text}
-    more = {
-        "name": message.name,
-        "tool_call_id": message.tool_call_id,
-        "tool_calls": [_call_row(call) for call in message.tool_calls],
-        "reasoning_content": message.reasoning,
-        "thinking": message.reasoning,
-    }
-    return row | {key: value for key, value in more.items() if value}
+def _row(message: Message, text: str) -> dict[str, Any]:
+    """Reasoning has two names, for templates of two makers."""
+    row: dict[str, Any] = {"role": message.role, "content": text}
+    if message.name:
+        row["name"] = message.name
+    if message.tool_call_id:
+        row["tool_call_id"] = message.tool_call_id
+    if message.tool_calls:
+        row["tool_calls"] = [_call_row(call) for call in message.tool_calls]
+    if message.reasoning:
+        row["reasoning_content"] = row["thinking"] = message.reasoning
+    return row
 
 
 def _call_row(call: ToolCall) -> dict[str, Any]:
@@ -148,15 +160,14 @@ def _marks(messages: Sequence[Message]) -> list[str]:
 def _glue(messages: Sequence[Message], template: ChatTemplate, continues: bool) -> list[str]:
     """The template's text before each message, and after the last one."""
     marks = _marks(messages)
-    text = _render(
-        [replace(m, text=mark) for m, mark in zip(messages, marks, strict=True)], template, continues
-    )
+    text = _render(messages, marks, template, continues)
     glue: list[str] = []
+    start = 0
     for mark in marks:
-        before, found, after = text.partition(mark)
-        glue.append(before if found else "")  # a template may leave a message out
-        text = after if found else text
-    return [*glue, text]
+        at = text.find(mark, start)
+        glue.append(text[start:at] if at >= 0 else "")  # a template may leave a message out
+        start = at + len(mark) if at >= 0 else start
+    return [*glue, text[start:]]
 
 
 def _choose(

@@ -82,6 +82,9 @@ class _Sandbox(ImmutableSandboxedEnvironment):
         return "".join(pieces)
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+        if operator == "+" and isinstance(left, str) and isinstance(right, str):
+            context.parent[BUDGET].spend(len(left) + len(right))
+            return left + right  # by far the most, so they are asked nothing more
         if operator == "+" and hasattr(left, "__len__") and hasattr(right, "__len__"):
             context.parent[BUDGET].spend(len(left) + len(right))
         if operator == "*" and (hasattr(left, "__len__") or hasattr(right, "__len__")):
@@ -214,7 +217,7 @@ class ChatTemplate:
             parts = _compile(self.source).generate(
                 **copy.deepcopy(self._given),
                 **self._dates(),
-                messages=copy.deepcopy(list(messages)),
+                messages=[_copied(message) for message in messages],
                 add_generation_prompt=add_generation_prompt,
                 bos_token=self._bos,
                 eos_token=self._eos,
@@ -317,6 +320,13 @@ def _wants_text(source: str) -> bool:
         )
     except TemplateRefused:
         return False
+
+
+def _copied(message: dict[str, Any]) -> dict[str, Any]:
+    """Texts cannot be changed and are most of a conversation: they need no copy."""
+    return {
+        name: value if isinstance(value, str) else copy.deepcopy(value) for name, value in message.items()
+    }
 
 
 def _with_text_arguments(message: dict[str, Any]) -> dict[str, Any]:

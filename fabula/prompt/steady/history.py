@@ -8,7 +8,8 @@ before it, so that the announcement of the next one is all that a new speaker ad
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from fabula.core.messages import Message
 from fabula.prompt.faithful.model import StoryMessage
@@ -22,8 +23,7 @@ ANNOUNCED = "({{char}} answers.)"
 """How a group's next speaker is named, unless a setting says it otherwise."""
 
 
-@dataclass(frozen=True, slots=True)
-class Turned:
+class Turned(NamedTuple):
     """One turn, and the messages that are in it."""
 
     message: Message
@@ -81,7 +81,9 @@ def _is_theirs(message: StoryMessage) -> bool:
 def _add_asked(
     turns: list[Turned], message: StoryMessage, lore: Sequence[Told], notes: Sequence[Told]
 ) -> None:
-    text = JOINT.join([*(one.text for one in lore), message.text, *(one.text for one in notes)])
+    text = message.text
+    if lore or notes:
+        text = JOINT.join([*(one.text for one in lore), text, *(one.text for one in notes)])
     if turns and turns[-1].message.role == "user":
         last = turns[-1]
         joined = replace(last.message, text=last.message.text + JOINT + text, id=message.id)
@@ -120,6 +122,6 @@ def announce(turns: list[Turned], text: str) -> None:
         return
     if turns and turns[-1].message.role == "user":
         last = turns[-1]
-        turns[-1] = replace(last, message=replace(last.message, text=last.message.text + JOINT + text))
+        turns[-1] = last._replace(message=replace(last.message, text=last.message.text + JOINT + text))
     else:
         turns.append(Turned(Message(role="user", text=text), ()))

@@ -214,24 +214,30 @@ class _Layout:
 
     def _segments(self, top: Head, found: _Window) -> tuple[Segment, ...] | NeedCounts:
         texts = [section.text for section in top.sections]
-        for one in found.turns:
-            texts += [it.text for beside in (found.told, found.noted) for it in _beside(one, beside)]
+        for beside in (found.told, found.noted):
+            texts += [it.text for told in beside.values() for it in told]
         texts += [found.tail] if found.tail else []
         missing = tuple(dict.fromkeys(text for text in texts if text not in self._counts))
         if missing:
             return NeedCounts(missing)
         parts = [self._head_segment(section.name, section.text, section.fixed) for section in top.sections]
+        turns = {one.message.id: one for one in reversed(found.turns)}
+        last = found.turns[-1].ids if found.turns else ()
+        with_more = {*found.told, *found.noted, *last}
         for segment in found.plan.segments[1 if top.text else 0 :]:
-            parts += self._message_segments(segment, found)
+            one = turns.get(segment.message_id)
+            if one and one.ids and with_more.isdisjoint(one.ids):
+                parts.append(segment._replace(reason="history"))
+            else:
+                parts += self._message_segments(segment, found, one)
         return tuple(parts)
 
     def _head_segment(self, name: str, text: str, fixed: bool) -> Segment:
         return Segment(name, "", self._counts[text], reason="fixed" if fixed else "head")
 
-    def _message_segments(self, segment: Segment, found: _Window) -> list[Segment]:
+    def _message_segments(self, segment: Segment, found: _Window, one: Turned | None) -> list[Segment]:
         if self._begins and segment.source == "assistant" and not segment.message_id:
             return [segment._replace(source="starts_reply_with", reason="begins")]
-        one = next((turn for turn in found.turns if turn.message.id == segment.message_id), None)
         lore = [self._told_segment("lore", it, segment, "triggered") for it in _beside(one, found.told)]
         notes = [self._told_segment("note", it, segment, "stays") for it in _beside(one, found.noted)]
         is_last = bool(found.turns) and found.turns[-1].message.id == segment.message_id
@@ -265,11 +271,7 @@ def _from(messages: Sequence[StoryMessage], first: str) -> list[StoryMessage]:
     return list(messages[start:])
 
 
-def _is_in(one: Turned, plan: PromptPlan) -> bool:
-    return any(segment.included and segment.message_id == one.message.id for segment in plan.segments)
-
-
 def _first(turns: Sequence[Turned], plan: PromptPlan) -> str:
     """The id of the first message that is in."""
-    told = (one for one in turns if _is_in(one, plan))
-    return next((id for one in told for id in one.ids), "")
+    told = {segment.message_id for segment in plan.segments if segment.included}
+    return next((id for one in turns if one.message.id in told for id in one.ids), "")

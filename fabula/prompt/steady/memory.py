@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +20,8 @@ class Told:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """One part of the last prompt: what it is, and a digest of its text."""
+class Shown(NamedTuple):
+    """One part of the last prompt: what it is, and a digest of its text. There is one for each message."""
 
     part: str
     digest: str
