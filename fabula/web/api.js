@@ -22,12 +22,31 @@ export class ApiError extends Error {
   }
 }
 
+/** @typedef {{language: string, asked: Map<string, {answer: Promise<Response>, end: AbortController}>}} Ahead */
+
+const AHEAD_MS = 5000; // after the page was begun; what was asked then is old
+
+/** What early.js has asked for while this code was on its way, once. @param {string} address @param {AbortSignal | null} [signal] */
+function askedAhead(address, signal) {
+  const { language: spoken, asked } = /** @type {{ahead?: Ahead}} */ (window).ahead ?? {};
+  if (!asked?.size) return null;
+  if (spoken !== language.value || performance.now() > AHEAD_MS) {
+    for (const { end } of asked.values()) end.abort();
+    asked.clear();
+  }
+  const one = asked.get(address);
+  asked.delete(address);
+  signal?.addEventListener("abort", () => one?.end.abort());
+  return one?.answer ?? null;
+}
+
 /** @param {string} path @param {RequestInit} [options] */
 async function request(path, options = {}) {
   const headers = { "Accept-Language": language.value, ...options.headers };
+  const { method = "GET", signal } = options;
   let response;
   try {
-    response = await fetch(ROOT + path, { ...options, headers });
+    response = await ((method === "GET" && askedAhead(ROOT + path, signal)) || fetch(ROOT + path, { ...options, headers }));
   } catch (error) {
     if (options.signal?.aborted) throw error;
     throw new ApiError({ code: "unreachable", message: t("web.error.unreachable") }, 0);
@@ -178,7 +197,8 @@ function pause(ms, signal) {
 
 /** The message file of a language, as nested JSON: one of the app's own files, kept like them. @param {string} name */
 export async function texts(name) {
-  const response = await fetch(new URL(`texts/${name}.json`, import.meta.url));
+  const address = new URL(`texts/${name}.json`, import.meta.url);
+  const response = await (askedAhead(address.pathname) ?? fetch(address));
   if (!response.ok) throw new Error(`texts/${name}: ${response.status}`);
   return response.json();
 }

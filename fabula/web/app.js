@@ -14,6 +14,7 @@ import { route } from "./state/route.js";
 import { chosenLanguage, setLanguage, t } from "./texts.js";
 
 const VIEWS = Object.fromEntries(ROOMS.map(({ name, load, style }) => [name, later(load, "", style, Entering)]));
+const whenIdle = globalThis.requestIdleCallback ?? setTimeout;
 /** What lies over the room. @type {Record<string, any>} */
 const OVERLAYS = {
   palette: later(() => import("./parts/Palette.js"), "Palette", "palette.css", Nothing),
@@ -82,8 +83,11 @@ addEventListener("keydown", (event) => {
   action.run();
 });
 
+VIEWS[roomOf(route.value.view, route.value.id).name].fetch(); // while the texts are on their way
 await setLanguage(chosenLanguage.value);
 start();
-keepFiles();
-import("./parts/wearLook.js").catch(() => null); // early.js has put on what was worn last
 render(html`<${App} />`, /** @type {HTMLElement} */ (document.getElementById("app")));
+whenIdle(() => {
+  keepFiles();
+  import("./parts/wearLook.js").catch(() => null); // early.js has put on what was worn last
+});

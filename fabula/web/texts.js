@@ -9,10 +9,11 @@ export const LANGUAGES = /** @type {const} */ (["en", "zh-Hant", "zh-Hans"]);
 export const LANGUAGE_NAMES = { en: "English", "zh-Hant": "繁體中文", "zh-Hans": "简体中文" };
 
 const STORED = "fabula.language";
+const SPOKEN = "fabula.spoken"; // what was chosen, or what the studio or the browser chose: for the next visit's early.js
 const PLACEHOLDER = /\{(\w+)(?::(\w+))?\}/g;
 const UNITS = ["B", "KiB", "MiB", "GiB"];
 
-export const language = signal(chooseLanguage([localStorage.getItem(STORED) ?? "", ...navigator.languages]));
+export const language = signal(chooseLanguage([localStorage.getItem(STORED) || (localStorage.getItem(SPOKEN) ?? ""), ...navigator.languages]));
 /** "" = as the browser says. */
 export const chosenLanguage = signal(localStorage.getItem(STORED) ?? "");
 const catalogue = signal(/** @type {Record<string, string>} */ ({}));
@@ -32,12 +33,13 @@ export function chooseLanguage(wanted) {
 
 /** Switch the language, live. "" follows the studio's setting, else the browser. @param {string} name */
 export async function setLanguage(name) {
-  const likely = chooseLanguage([name, ...navigator.languages].filter(Boolean));
+  const likely = chooseLanguage([name || (localStorage.getItem(SPOKEN) ?? ""), ...navigator.languages].filter(Boolean));
   const [first, wanted] = await Promise.all([texts(likely), name || studioLanguage()]);
   const next = chooseLanguage([wanted, ...navigator.languages].filter(Boolean));
   const tree = next === likely ? first : await texts(next);
   if (name) localStorage.setItem(STORED, name);
   else localStorage.removeItem(STORED);
+  localStorage.setItem(SPOKEN, next);
   batch(() => {
     chosenLanguage.value = name;
     language.value = next;

@@ -121,7 +121,7 @@ def test_modules_are_short_checked_and_say_what_they_are(path):
 
 def test_only_one_module_fetches_and_state_knows_no_document():
     fetching = [path.name for path in OWN if "fetch(" in path.read_text(encoding="utf-8")]
-    assert fetching == ["api.js", "login.js", "sw.js"]  # who signs in has no app yet, a worker none at all
+    assert fetching == ["api.js", "early.js", "login.js", "sw.js"]  # the others run before or without the app
     for path in (WEB / "state").glob("*.js"):
         assert not re.search(r"document\.(?!addEventListener|hidden)\w", path.read_text(encoding="utf-8")), (
             path.name

@@ -36,6 +36,19 @@ async def test_the_first_page_asks_for_little_and_for_nothing_twice(browser, cli
     assert not [url for url in asked if re.search(r"marked|dompurify|/views/(?!home)", url)]
 
 
+@pytest.mark.parametrize("where", ["#/", "#/chat/"])
+async def test_a_later_visit_asks_while_its_code_is_on_its_way_and_for_nothing_twice(open_page, chat, where):
+    page = await open_page(where + chat.id * where.endswith("chat/"))
+    await expect(page.locator("main h1")).to_be_visible()
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    await page.reload()
+    await page.locator("main h1").wait_for()
+    assert await page.evaluate("ahead.asked.size") == 0  # all that was asked has been taken
+    assert len(asked) > 5
+    assert sorted(asked) == sorted(set(asked))
+
+
 @pytest.mark.parametrize(("address", "title"), FIRST, ids=[address for address, _ in FIRST])
 async def test_a_room_is_entered_by_its_address(open_page, address, title):
     page = await open_page(address)

@@ -38,17 +38,22 @@ const loadStyles = (names = []) => Promise.all([names].flat().map(loadStyle));
  */
 export function later(load, name = "", style, Placeholder = Coming) {
   const part = signal(/** @type {any} */ (null));
-  const ask = async () => {
+  const fetchIt = async () => {
     const [found] = await Promise.all([load(), loadStyles(style)]);
     part.value = { is: name ? found[name] : found };
   };
   let asked = false;
-  return function Later(/** @type {any} */ props) {
-    if (part.value) return html`<${part.value.is} ...${props} />`;
-    if (!asked) ask().catch(() => (part.value = { is: () => html`<${Placeholder}><${Missing} /><//>` }));
+  /** Before it is shown, where it is known that it will be. */
+  Later.fetch = () => {
+    if (!asked) fetchIt().catch(() => (part.value = { is: () => html`<${Placeholder}><${Missing} /><//>` }));
     asked = true;
-    return html`<${Placeholder} />`;
   };
+  return Later;
+  function Later(/** @type {any} */ props) {
+    if (part.value) return html`<${part.value.is} ...${props} />`;
+    Later.fetch();
+    return html`<${Placeholder} />`;
+  }
 }
 
 /** @param {{children?: any}} props what went wrong, if it did */
