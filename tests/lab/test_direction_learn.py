@@ -136,13 +136,16 @@ def test_a_direction_of_another_shape_is_refused_with_both(home: Home, tmp_path:
     direction.require_fit(Catalog(home.models).find("tiny-F32"))
 
 
-def test_what_an_edit_cost_is_told_with_replies_before_and_after(home: Home) -> None:
-    learned(home, "tiny", "costly")
-    told = {"direction": "costly", "model": "tiny-F32", "name": "dear"}
-    measured = write.run(home, Writing.of(told).arguments(), Report())["measured"]
+@pytest.mark.parametrize("model", ["tiny", "tiny-F32"], ids=["of a folder", "of GGUF"])
+def test_what_an_edit_cost_is_told_with_replies_before_and_after(model: str, home: Home) -> None:
+    learned(home, model, f"costly-{model}")
+    told = {"direction": f"costly-{model}", "model": model, "name": f"dear-{model}"}
+    result = write.run(home, Writing.of(told).arguments(), Report())
+    measured = result["measured"]
     assert "error" not in measured
     assert measured["kl"] > 0
     assert measured["perplexity"] > 1
     assert {text["text"] for text in measured["texts"]} == {"replies", "en", "zh-Hant", "zh-Hans"}
     assert len(measured["samples"]) == 4
     assert all(sample["prompt"] and sample["before"] for sample in measured["samples"])
+    assert result["size"] == result["source_size"]

@@ -18,12 +18,12 @@ from fabula.core.model import LocalModel
 from fabula.core.sampling import Sampling
 from fabula.core.stream import Token
 from fabula.core.worker import Prompt
-from fabula.engine.direct.worker import DirectWorker
+from fabula.engine.direct.desk_worker import DeskWorker
 from fabula.lab.directions import contrasts
 from fabula.lab.directions.contrasts import Messages
 from fabula.lab.directions.saying import texts
 from fabula.lab.quantize import quality
-from fabula.lab.quantize.exact import Engine, until_cancelled
+from fabula.lab.quantize.exact import Copies, until_cancelled
 from fabula.lab.quantize.quality import Pair, Text
 from fabula.store.job_child import Report
 
@@ -39,31 +39,34 @@ def prompts() -> list[Messages]:
     return random.Random(SEED).sample(known, PROMPTS)
 
 
-def measured(pair: Pair, engine: Engine, folder: Path, report: Report) -> dict[str, Any]:
-    """`samples` has prompt, before and after; the rest is as `quality.run` tells it, which also says where it
-    could not be measured: the new model is there all the same."""
-    asked = prompts()
+def measured(pair: Pair, engine: Copies, folder: Path, report: Report) -> dict[str, Any]:
+    """`samples` has prompt, before and after; the rest is as `quality.measure` tells it, or says why it could
+    not be measured: the new model is there all the same."""
+    return asyncio.run(until_cancelled(_measured(pair, engine, folder, report), report))
+
+
+async def _measured(pair: Pair, engine: Copies, folder: Path, report: Report) -> dict[str, Any]:
+    asked, samples = prompts(), []
     try:
-        before = _replies(pair.source, asked, engine, report)
-        after = _replies(pair.made, asked, engine, report)
+        before = await _answered(pair.source, asked, engine, report)
+        after = await _answered(pair.made, asked, engine, report)
+        rows = zip(asked, before, after, strict=True)
+        samples = [
+            {"prompt": prompt[-1]["content"], "before": first, "after": second}
+            for prompt, first, second in rows
+        ]
+        said = texts(pair.source, asked)
+        whole = [Text(REPLIES, prompt + reply) for prompt, reply in zip(said, before, strict=True)]
+        told = await quality.measure(pair, [*whole, *quality.neutral()], engine, folder, report)
     except (EngineFailure, NoRoom) as error:
-        return {"error": error.kept(), "samples": []}
-    said = texts(pair.source, asked)
-    whole = [Text(REPLIES, prompt + reply) for prompt, reply in zip(said, before, strict=True)]
-    told = quality.run(pair, [*whole, *quality.neutral()], engine, folder, report)
-    rows = zip(asked, before, after, strict=True)
-    samples = [
-        {"prompt": prompt[-1]["content"], "before": first, "after": second} for prompt, first, second in rows
-    ]
+        told = {"error": error.kept()}
+    finally:
+        await engine.close()
     return told | {"samples": samples}
 
 
-def _replies(model: LocalModel, asked: Sequence[Messages], engine: Engine, report: Report) -> list[str]:
-    return asyncio.run(until_cancelled(_answered(model, asked, engine, report), report))
-
-
 async def _answered(
-    model: LocalModel, asked: Sequence[Messages], engine: Engine, report: Report
+    model: LocalModel, asked: Sequence[Messages], engine: Copies, report: Report
 ) -> list[str]:
     found = []
     async with engine.load(model, min(CONTEXT, model.trained_context or CONTEXT)) as worker:
@@ -73,6 +76,6 @@ async def _answered(
     return found
 
 
-async def _answer(worker: DirectWorker, text: str) -> str:
+async def _answer(worker: DeskWorker, text: str) -> str:
     parts = [delta async for delta in worker.stream(Prompt((text,)), SAMPLING)]
     return "".join(delta.text for delta in parts if isinstance(delta, Token)).strip()

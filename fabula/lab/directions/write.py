@@ -28,6 +28,7 @@ from fabula.engine.direct.library import Drifted
 from fabula.lab.directions import cost, tensors
 from fabula.lab.directions import recipe as recipes
 from fabula.lab.directions.edit import PART, Edit, File, Ledger, left, spans
+from fabula.lab.directions.folder_engine import FolderEngine
 from fabula.lab.directions.saved import Direction, Shelf
 from fabula.lab.directions.use import Chosen
 from fabula.lab.directions.weights import FolderWeights, GgufWeights, open_weights
@@ -69,8 +70,7 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Writing(Chosen):
-    """What is written; `name` is the new model's. `measure` compares the two afterwards, where the engine
-    runs them: GGUF."""
+    """What is written; `name` is the new model's. `measure` compares the two afterwards."""
 
     measure: bool = True
 
@@ -136,10 +136,11 @@ def run(home: Home, arguments: dict[str, Any], report: Report) -> dict[str, Any]
     began = time.monotonic()
     asked = order(home, Writing.of(arguments))
     made = written(home, asked, report)
-    if asked.wishes.measure and asked.model.format != FOLDER:
+    if asked.wishes.measure:
         new = Catalog(home.models).find(asked.name)
         report.progress(0, 0, "tokens", "lab.quantize.loading")
-        made["measured"] = cost.measured(Pair(asked.model, new), Engine.of(home), home.models, report)
+        engine = FolderEngine.of(home) if asked.model.format == FOLDER else Engine.of(home)
+        made["measured"] = cost.measured(Pair(asked.model, new), engine, home.models, report)
     return made | {"seconds": round(time.monotonic() - began, 1)}
 
 

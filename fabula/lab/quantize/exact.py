@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 from fabula.core.errors import DoesNotFit
 from fabula.core.load import LoadOptions
@@ -18,6 +18,7 @@ from fabula.engine import memory
 from fabula.engine.beside import REFERENCE
 from fabula.engine.builds import builds
 from fabula.engine.builds.builds import Build
+from fabula.engine.direct.desk_worker import DeskWorker
 from fabula.engine.direct.loading import obstacle
 from fabula.engine.direct.worker import DirectWorker
 from fabula.models import fit, hardware
@@ -28,6 +29,18 @@ from fabula.store.job_child import Report
 LOOK_S = 0.1  # between looks whether it is to end
 
 T = TypeVar("T")
+
+
+class Copies(Protocol):
+    """What loads models for measurements. `load` raises DoesNotFit or another EngineFailure."""
+
+    def load(
+        self, model: LocalModel, context: int, held: Held | None = None
+    ) -> AbstractAsyncContextManager[DeskWorker]: ...
+    async def fits_beside(self, model: LocalModel, context: int, other: DeskWorker) -> bool: ...
+    async def close(self) -> None:
+        """Of those that were kept for another time."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +83,12 @@ class Engine:
         finally:
             await worker.close()
 
-    async def fits_beside(self, model: LocalModel, context: int, other: DirectWorker) -> bool:
+    async def fits_beside(self, model: LocalModel, context: int, other: DeskWorker) -> bool:
         held = memory.held([(other.plan, other.pid)])
         return (await asyncio.to_thread(self.plan, model, context, held)).verdict != "no"
+
+    async def close(self) -> None:
+        """None is kept: they are soon there again."""
 
 
 async def until_cancelled(work: Coroutine[Any, Any, T], report: Report) -> T:
@@ -88,7 +104,7 @@ async def until_cancelled(work: Coroutine[Any, Any, T], report: Report) -> T:
     return task.result()
 
 
-async def windows(worker: DirectWorker, text: str, length: int, fewest: int) -> list[tuple[int, ...]]:
+async def windows(worker: DeskWorker, text: str, length: int, fewest: int) -> list[tuple[int, ...]]:
     """The text in pieces of `length` tokens, each with the model's first token before it where it has one;
     of the end, what has `fewest` or more."""
     first = tuple(await worker.tokenize(Prompt(("",))))[:1]

@@ -17,8 +17,8 @@ from typing import Any
 from fabula.core.errors import EngineFailure, NoRoom, VocabulariesDiffer
 from fabula.core.model import LocalModel
 from fabula.core.scoring import Divergence
-from fabula.engine.direct.worker import DirectWorker
-from fabula.lab.quantize.exact import Engine, until_cancelled, windows
+from fabula.engine.direct.desk_worker import DeskWorker
+from fabula.lab.quantize.exact import Copies, until_cancelled, windows
 from fabula.store.files import require_space
 from fabula.store.job_child import Report
 
@@ -64,7 +64,7 @@ class Pair:
 
 
 async def measure(
-    pair: Pair, texts: Sequence[Text], engine: Engine, folder: Path, report: Report
+    pair: Pair, texts: Sequence[Text], engine: Copies, folder: Path, report: Report
 ) -> dict[str, Any]:
     """Over all texts and for each; KL is nats per token. Raises DoesNotFit, NoDiskSpace, VocabulariesDiffer,
     or another EngineFailure."""
@@ -80,7 +80,7 @@ async def measure(
 
 
 async def _compared(
-    pair: Pair, texts: Sequence[Text], engine: Engine, folder: Path, report: Report
+    pair: Pair, texts: Sequence[Text], engine: Copies, folder: Path, report: Report
 ) -> AsyncIterator[tuple[str, list[Divergence]]]:
     async with engine.load(pair.source, WINDOW) as source:
         cut = [(text.name, ids) for text in texts for ids in await _cut(source, text)]
@@ -102,11 +102,12 @@ async def _compared(
             meter.add(len(ids) / 2)
 
 
-async def _cut(source: DirectWorker, text: Text) -> list[Window]:
-    return (await windows(source, text.text, WINDOW, FEWEST))[: text.windows]
+async def _cut(source: DeskWorker, text: Text) -> list[Window]:
+    length = min(WINDOW, source.plan.context)  # small models have less
+    return (await windows(source, text.text, length, FEWEST))[: text.windows]
 
 
-async def _in_turn(source: DirectWorker, made: DirectWorker, ids: Window, file: Path) -> list[Divergence]:
+async def _in_turn(source: DeskWorker, made: DeskWorker, ids: Window, file: Path) -> list[Divergence]:
     rows: list[Divergence] = []
     for start in range(0, len(ids), PIECE):
         end = min(start + PIECE, len(ids))
@@ -142,7 +143,7 @@ def perplexity(logprobs: Sequence[float | None]) -> float:
     return math.exp(-sum(known) / max(len(known), 1))
 
 
-def run(pair: Pair, texts: Sequence[Text], engine: Engine, folder: Path, report: Report) -> dict[str, Any]:
+def run(pair: Pair, texts: Sequence[Text], engine: Copies, folder: Path, report: Report) -> dict[str, Any]:
     """As `measure`; where an engine cannot, the result says why: the new model is there all the same."""
     try:
         return _measured(pair, texts, engine, folder, report)
@@ -151,6 +152,6 @@ def run(pair: Pair, texts: Sequence[Text], engine: Engine, folder: Path, report:
 
 
 def _measured(
-    pair: Pair, texts: Sequence[Text], engine: Engine, folder: Path, report: Report
+    pair: Pair, texts: Sequence[Text], engine: Copies, folder: Path, report: Report
 ) -> dict[str, Any]:
     return asyncio.run(until_cancelled(measure(pair, texts, engine, folder, report), report))
