@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from fabula.app.studio import Studio
     from fabula.lab.directions.offer import Exporting
     from fabula.lab.directions.recipe import Recipe
+    from fabula.lab.directions.search.recipe import Searching
     from fabula.lab.directions.write import Writing
 
 
@@ -42,6 +43,17 @@ async def write(studio: Studio, wishes: Writing) -> Job:
     asked = _here(studio, wishes)
     ready = await asyncio.to_thread(order, studio.home, asked)
     return await studio.start_job("direction_write", f"{asked.model} → {ready.name}", asked.arguments())
+
+
+async def search(studio: Studio, wishes: Searching) -> Job:
+    """Raises what `lab.directions.search.job.task` raises."""
+    from fabula.lab.directions.search.job import KIND, task
+
+    asked = _here(studio, wishes)
+    await asyncio.to_thread(task, studio.home, asked)
+    return await studio.start_job(
+        KIND, f"{asked.direction} × {asked.trials}, {asked.model}", asked.arguments()
+    )
 
 
 async def look(studio: Studio, wishes: Writing) -> dict[str, Any]:

@@ -114,6 +114,12 @@ def _writing() -> type:
     return Writing
 
 
+def _searching() -> type:
+    from fabula.lab.directions.search.recipe import Searching
+
+    return Searching
+
+
 # ── how each begins ─────────────────────────────────────────────────────────────────────────────────
 
 
@@ -254,6 +260,23 @@ _ALL = (
         begin=directing.write,
         hints={"model": _MODEL_HERE, "direction": {"widget": "direction"}, **_CHOSEN, "measure": _MORE},
         plots=_quantize_plots,
+    ),
+    Form(
+        kind="direction_search",
+        room="lab",
+        asks=_searching,
+        begin=directing.search,
+        hints={
+            "model": _GGUF,
+            "direction": {"widget": "direction"},
+            "trials": {"minimum": 1, "maximum": 2000},
+            "prompts": {"minimum": 2, "maximum": 64} | _MORE,
+            "tokens": {"minimum": 4, "maximum": 256} | _MORE,
+            "seed": {"minimum": 0} | _MORE,
+            "harmless": _FILE | _MORE,
+            "threads": {"minimum": 0} | _MORE,
+            **dict.fromkeys(("attention", "mlp"), _MORE),
+        },
     ),
 )
 FORMS: Mapping[str, Form] = {form.kind: form for form in _ALL}

@@ -99,6 +99,13 @@ def direction_write(home: Home, arguments: dict[str, Any], report: Report) -> di
     return run(home, arguments, report)
 
 
+def direction_search(home: Home, arguments: dict[str, Any], report: Report) -> dict[str, Any]:
+    """Tries many ways to put a direction to use."""
+    from fabula.lab.directions.search.job import run
+
+    return run(home, arguments, report)
+
+
 KINDS: Mapping[str, Kind] = {
     "pull": pull,
     "engine": install_engine,
@@ -111,6 +118,7 @@ KINDS: Mapping[str, Kind] = {
     "direction": direction,
     "direction_export": direction_export,
     "direction_write": direction_write,
+    "direction_search": direction_search,
 }
 
 

@@ -9,6 +9,8 @@ import typer
 
 from fabula.cli import screen, verbs
 from fabula.cli.client import segment
+from fabula.cli.direction_look import check, models
+from fabula.cli.direction_search import search
 from fabula.cli.direction_try import try_
 from fabula.cli.direction_use import export, write
 from fabula.cli.jobs import follow
@@ -75,11 +77,14 @@ LAYERS: tuple[tuple[str, screen.Side], ...] = (
 
 def group() -> Any:
     functions = (
+        ("models", models),
         ("sets", sets),
+        ("check", check),
         ("learn", learn),
         ("list", list_),
         ("show", show),
         ("try", try_),
+        ("search", search),
         ("export", export),
         ("write", write),
         ("rm", rm),

@@ -10,6 +10,8 @@ import typer
 
 from fabula.cli import screen
 from fabula.cli.client import segment
+from fabula.cli.direction_look import foresee
+from fabula.cli.direction_search import point as point_of
 from fabula.cli.jobs import follow
 from fabula.cli.mistakes import WrongUsage
 from fabula.cli.options import HomeOption, JsonOption
@@ -47,6 +49,11 @@ RecipeOption = Annotated[
     Path | None,
     typer.Option("--recipe", metavar="FILE", help=say("cli.direction.recipe"), show_default=False),
 ]
+PointOption = Annotated[
+    str,
+    typer.Option("--point", metavar="JOB:NUMBER", help=say("cli.direction.point"), show_default=False),
+]
+LookOption = Annotated[bool, typer.Option("--look", help=say("cli.direction.write.look"))]
 AttachOption = Annotated[bool, typer.Option("--attach", help=say("cli.direction.export.attach"))]
 
 
@@ -61,6 +68,7 @@ def export(
     layer: LayerOption = None,
     layers: LayersOption = "",
     targets: TargetsOption = "attention,mlp",
+    point: PointOption = "",
     attach: AttachOption = False,
     home: HomeOption = None,
     json: JsonOption = False,
@@ -68,6 +76,8 @@ def export(
     asked = chosen(model, name, strength, scope, layer, layers, targets)
     asked |= {"form": form, "out": place(out)}
     with connect(home) as studio:
+        if point:  # under a name of its own: that of the direction is its usual adapter's
+            asked |= {"name": name or f"{direction}-{point.partition(':')[2]}"} | point_of(studio, point)
         job = follow(studio, studio.post(f"/directions/{segment(direction)}/export", asked), json=json)
         made = job["result"]
         if attach and made and form == "adapter":
@@ -89,7 +99,9 @@ def write(
     layers: LayersOption = "",
     targets: TargetsOption = "attention,mlp",
     keep_norms: KeepOption = False,
+    point: PointOption = "",
     no_measure: NoMeasureOption = False,
+    look: LookOption = False,
     recipe: RecipeOption = None,
     home: HomeOption = None,
     json: JsonOption = False,
@@ -105,9 +117,12 @@ def write(
         asked = chosen(model, name, strength, scope, layer, layers, targets)
         asked |= {"keep_norms": keep_norms, "measure": not no_measure}
     with connect(home) as studio:
-        made = follow(studio, studio.post(f"/directions/{segment(direction)}/write", asked), json=json)[
-            "result"
-        ]
+        asked |= point_of(studio, point) if point else {}
+        if look:
+            foresee(studio, direction, asked, json=json)
+            return
+        job = follow(studio, studio.post(f"/directions/{segment(direction)}/write", asked), json=json)
+        made = job["result"]
     if made and not json:
         tell(made)
 

@@ -65,6 +65,12 @@ def router(studio: Studio) -> APIRouter:
         asked = forms.read(FORMS["direction_write"], {**body, "direction": name})
         return shapes.job(await directing.write(studio, asked), caller_of(request).language)
 
+    @routes.post("/{name}/search", status_code=202)
+    async def search(name: str, body: Json, request: Request) -> Json:
+        """Try many strengths and layers, and keep what nothing beats, in the background."""
+        asked = forms.read(FORMS["direction_search"], {**body, "direction": name})
+        return shapes.job(await directing.search(studio, asked), caller_of(request).language)
+
     return routes
 
 
