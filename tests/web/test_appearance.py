@@ -8,7 +8,7 @@ import zlib
 from pathlib import Path
 
 import pytest
-from acts import said
+from acts import eventually, said
 from playwright.async_api import expect
 
 import fabula
@@ -188,11 +188,11 @@ async def test_what_is_shared_is_worn_by_another_device_at_once(open_page, clien
     await wears(other, theme="sepia")
     await choose(mine, "Theme", "Mist")
     await wears(other, theme="mist")
-    assert client.get("/appearance")["shared"]["theme"] == "mist"
+    await eventually(lambda: client.get("/appearance")["shared"]["theme"] == "mist")
     await mine.get_by_role("checkbox", name="The same on all my devices").uncheck()
     await wears(mine, theme="mist")
     await expect(mine.get_by_role("checkbox", name="The same on all my devices")).not_to_be_checked()
-    assert client.get("/appearance")["shared"] is None
+    await eventually(lambda: client.get("/appearance")["shared"] is None)
 
 
 async def test_a_picture_lies_behind_the_text_and_is_taken_down(open_page, client):
@@ -206,7 +206,7 @@ async def test_a_picture_lies_behind_the_text_and_is_taken_down(open_page, clien
     assert kept["id"] in await page.evaluate("getComputedStyle(document.body).backgroundImage")
     await page.get_by_role("button", name="Remove picture 1").click()
     await expect(page.locator("html")).not_to_have_attribute("data-background", "own")
-    assert client.get("/appearance")["pictures"] == []
+    await eventually(lambda: client.get("/appearance")["pictures"] == [])
 
 
 # ── a style sheet of one's own ──────────────────────────────────────────────────────────────────────

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest_asyncio
-from acts import composer
+from acts import composer, eventually
 from playwright.async_api import expect
 
 
@@ -19,6 +19,7 @@ async def test_each_line_is_a_text_of_its_own(page, panel, chat):
     await panel.get_by_role("textbox", name="Patterns").fill(r"not just \w+, but")
     await composer(page).click()
     await expect(panel.get_by_text("Banned words and phrases (3)")).to_be_visible()
+    await eventually(lambda: "banned_regexes" in chat.now["sampling"])
     sampling = chat.now["sampling"]
     assert sampling["banned_strings"] == ["shivers down", "a tapestry of"]
     assert sampling["banned_regexes"] == [r"not just \w+, but"]
@@ -38,4 +39,4 @@ async def test_a_preset_brings_its_list_and_a_chat_may_have_its_own(open_page, c
     await lines.fill("whisper")
     await composer(page).click()
     await expect(page.get_by_text("Banned words and phrases (1)")).to_be_visible()
-    assert chat.now["sampling"] == {"preset": "calm"}
+    await eventually(lambda: chat.now["sampling"] == {"preset": "calm"})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from acts import composer
+from acts import composer, eventually
 from playwright.async_api import expect
 
 
@@ -61,7 +61,7 @@ async def test_a_loaded_model_shows_its_memory_and_can_be_stopped(open_page, cli
     await expect(row.get_by_text(re.compile("for a context of [\\d,]+ tokens"))).to_be_visible()
     await page.get_by_role("button", name="Stop tiny").click()
     await expect(page.get_by_role("button", name="Stop tiny")).to_have_count(0)
-    assert "tiny" not in [running["model"] for running in client.get("/system")["running"]]
+    await eventually(lambda: "tiny" not in [running["model"] for running in client.get("/system")["running"]])
 
 
 async def test_the_last_chat_is_taken_up_again(open_page, client):

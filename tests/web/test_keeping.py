@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from acts import PHONE, message, prose
+from acts import PHONE, eventually, message, prose
 from playwright.async_api import Page, expect
 
 SEARCH = "Search chats and messages"
@@ -77,7 +77,7 @@ async def test_a_chat_gets_a_folder_and_tags(open_page, client):
     await dialog.get_by_label("Tags").fill("salt, sand")
     await dialog.get_by_role("button", name="Save").click()
     await expect(rows(page, "Soon sorted")).to_contain_text("Ochre · #salt · #sand")
-    assert chat.now["folder"] == "Ochre"
+    await eventually(lambda: chat.now["folder"] == "Ochre")
 
 
 async def test_many_are_marked_thrown_away_and_brought_back(open_page, client):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from acts import PHONE
+from acts import PHONE, eventually
 from playwright.async_api import Locator, Page, expect
 
 WORLD = {
@@ -146,8 +146,8 @@ async def test_a_persona_is_made_and_becomes_the_usual_one(lore: Page, client: A
     await ticked(lore.get_by_label("the usual one"))
     description = lore.get_by_label("Description of Ann")
     await description.fill("A sailor.")
-    async with lore.expect_response(lambda answer: answer.request.method == "PATCH"):
-        await description.blur()
+    await description.blur()
+    await eventually(lambda: client.get("/personas")["personas"][0]["description"] == "A sailor.")
     await lore.reload()
     await expect(lore.get_by_label("Description of Ann")).to_have_value("A sailor.")
     await expect(lore.get_by_label("the usual one")).to_be_checked()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest_asyncio
-from acts import composer, said
+from acts import composer, eventually, said
 from adapter_making import noise, write_gguf
 from playwright.async_api import expect
 
@@ -22,7 +22,7 @@ async def test_a_preset_fills_the_values(page, panel, chat):
     await expect(panel.get_by_role("spinbutton", name="XTC chance")).to_have_value("0.3")
     await expect(panel.get_by_role("group", name="XTC chance")).to_contain_text("From the preset")
     await said(page, "Hello")
-    assert chat.now["sampling"] == {"preset": "creative"}
+    await eventually(lambda: chat.now["sampling"] == {"preset": "creative"})
     assert chat.messages[1]["facts"]["effective"]["temperature"] == 1.15
 
 
@@ -34,7 +34,7 @@ async def test_a_value_of_ones_own_goes_over_the_preset_and_back(page, panel, ch
     await composer(page).click()
     await panel.get_by_role("button", name="Back to the preset’s values").click()
     await expect(temperature).to_have_value("0.3")
-    assert chat.now["sampling"] == {"preset": "precise"}
+    await eventually(lambda: chat.now["sampling"] == {"preset": "precise"})
 
 
 async def test_choosing_a_preset_can_be_undone(page, panel, chat):
@@ -47,7 +47,7 @@ async def test_choosing_a_preset_can_be_undone(page, panel, chat):
     await expect(panel.get_by_role("spinbutton", name="Seed")).to_have_value("7")
     await page.get_by_role("button", name="Undo").click()
     await expect(panel.get_by_role("spinbutton", name="Temperature")).to_have_value("0.1")
-    assert chat.now["sampling"] == {"temperature": 0.1, "seed": 7}
+    await eventually(lambda: chat.now["sampling"] == {"temperature": 0.1, "seed": 7})
 
 
 async def test_a_preset_that_was_removed_is_told(open_page, client, chat):
@@ -59,7 +59,7 @@ async def test_a_preset_that_was_removed_is_told(open_page, client, chat):
     await expect(page.get_by_text("This preset was removed.")).to_be_visible()
     await page.get_by_role("combobox", name="Preset").select_option(label="None: the usual values")
     await expect(page.get_by_text("This preset was removed.")).to_have_count(0)
-    assert chat.now["sampling"] == {}
+    await eventually(lambda: chat.now["sampling"] == {})
 
 
 @pytest_asyncio.fixture(loop_scope="session")
@@ -131,7 +131,7 @@ async def test_a_control_says_where_it_is_set_and_goes_back_by_a_click(page, pan
     await expect(knob.get_by_role("spinbutton")).to_have_value("0")
     await knob.get_by_role("button", name="Back to 0.05").click()
     await expect(knob).to_contain_text("Default")
-    assert chat.now["sampling"] == {}
+    await eventually(lambda: chat.now["sampling"] == {})
 
 
 async def test_what_the_engine_ignores_and_what_waits_is_said_at_the_control(panel):
@@ -152,6 +152,7 @@ async def test_lists_and_the_order_of_the_steps_are_kept_as_they_are_typed(page,
     await panel.get_by_text("Order", exact=True).click()
     await panel.get_by_role("button", name="Temperature: earlier", exact=True).click()
     await expect(panel.get_by_role("group", name="Order of the steps")).to_contain_text("Set in this chat")
+    await eventually(lambda: "sampler_order" in chat.now["sampling"])
     sampling = chat.now["sampling"]
     assert sampling["stop"] == ["The end", "\n\n"]
     order = sampling["sampler_order"]
@@ -167,13 +168,13 @@ async def test_the_chats_values_become_a_preset_that_can_be_renamed(page, panel,
     await page.get_by_role("textbox", name="Name").fill("dusk")
     await page.get_by_role("button", name="Save", exact=True).click()
     await expect(panel.get_by_role("combobox", name="Preset")).to_have_value("dusk")
-    assert chat.now["sampling"] == {"preset": "dusk", "seed": 9}
+    await eventually(lambda: chat.now["sampling"] == {"preset": "dusk", "seed": 9})
     await panel.get_by_role("button", name="Presets: more").click()
     await page.get_by_role("menuitem", name="Rename or describe").click()
     await page.get_by_role("textbox", name="Name").fill("dawn")
     await page.get_by_role("button", name="Save", exact=True).click()
     await expect(panel.get_by_role("combobox", name="Preset")).to_have_value("dawn")
-    assert client.get("/presets/dawn")["sampling"] == {"temperature": 0.45}
+    await eventually(lambda: client.get("/presets/dawn")["sampling"] == {"temperature": 0.45})
     client.call("DELETE", "/presets/dawn", 204)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest_asyncio
-from acts import composer, message, said, say, until_written
+from acts import composer, eventually, message, said, say, until_written
 from playwright.async_api import Locator, Page, expect
 
 
@@ -43,6 +43,7 @@ async def test_the_panel_sets_what_holds_in_a_chat(lore: Page, open_page: Any, c
     await ticked(page.get_by_label("Text", exact=True))
     await page.get_by_label("Instruct template").select_option("Alpaca")
     await expect(page.get_by_label("Instruct template")).to_have_value("Alpaca")
+    await eventually(lambda: client.get(f"{chat.path}/story")["instruct"] == "Alpaca")  # the last of them
     story = client.get(f"{chat.path}/story")
     assert (story["note"]["text"], story["layout"], len(story["lorebooks"])) == ("[Slowly.]", "text", 1)
     await expect(message(page, 1)).to_be_visible()

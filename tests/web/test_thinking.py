@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from acts import act, composer, message, said, say, until_written
+from acts import act, composer, eventually, message, said, say, until_written
 from playwright.async_api import expect
 from script import THOUGHT
 
@@ -76,7 +76,7 @@ async def test_thinking_is_switched_off_in_the_panel(open_page, thinking_chat):
     await composer(page).click()
     await said(page, "Please ponder")
     await expect(message(page, 2).get_by_role("button", name="Thinking")).to_have_count(0)
-    assert thinking_chat.now["sampling"] == {"think": False}
+    await eventually(lambda: thinking_chat.now["sampling"] == {"think": False})
     await page.get_by_role("radio", name="As the model does").check(force=True)
     await expect(page.get_by_role("radio", name="As the model does")).to_be_checked()
 

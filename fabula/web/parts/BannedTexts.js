@@ -3,6 +3,7 @@
 import { setSampling } from "../state/presets.js";
 import { t } from "../texts.js";
 import { html } from "./html.js";
+import { useHeld } from "./useHeld.js";
 
 const BANNED = ["banned_strings", "banned_regexes"];
 
@@ -20,6 +21,7 @@ export function BannedTexts({ chat, own, preset }) {
 
 /** @param {{name: string, own: string[] | undefined, preset: string[] | undefined}} props */
 function Lines({ name, own, preset }) {
+  const field = useHeld((own ?? preset ?? []).join("\n"));
   const save = (/** @type {any} */ event) => {
     const lines = event.target.value.split("\n").filter((/** @type {string} */ line) => line.trim());
     const isPresets = JSON.stringify(lines) === JSON.stringify(preset ?? []);
@@ -27,6 +29,6 @@ function Lines({ name, own, preset }) {
   };
   return html`<label class="block">
     <span class="label">${t(`web.panel.${name}`)}</span>
-    <textarea class="field" rows="4" spellcheck="false" placeholder=${t(`web.panel.${name}_placeholder`)} onChange=${save} value=${(own ?? preset ?? []).join("\n")}></textarea>
+    <textarea ref=${field} class="field" rows="4" spellcheck="false" placeholder=${t(`web.panel.${name}_placeholder`)} onChange=${save}></textarea>
   </label>`;
 }

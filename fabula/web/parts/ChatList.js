@@ -148,6 +148,9 @@ function Choice({ chat }) {
   </label></li>`;
 }
 
+/** Once, when it appears: a function of its own for each drawing would be called at each. @param {HTMLInputElement | null} input */
+const selectAll = (input) => input?.select();
+
 /** @param {{chat: ListedChat, done: () => void}} props */
 function Rename({ chat, done }) {
   const save = (/** @type {any} */ event) => {
@@ -158,7 +161,7 @@ function Rename({ chat, done }) {
     class="field"
     aria-label=${t("web.chats.title")}
     defaultValue=${chat.title || titleOf(chat)}
-    ref=${(/** @type {HTMLInputElement | null} */ input) => input?.select()}
+    ref=${selectAll}
     onBlur=${save}
     onKeyDown=${(/** @type {KeyboardEvent} */ event) => {
       if (event.key === "Enter" && !event.isComposing) save(event);

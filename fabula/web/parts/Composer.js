@@ -26,7 +26,7 @@ export function Composer({ chatId, disabled = false }) {
     write("");
     detachAll(chatId);
     if (await tellGroup(composed(said, list))) return;
-    write(said);
+    write([said, draftOf(chatId)].filter(Boolean).join("\n")); // what was typed meanwhile stays
     attachAgain(chatId, list);
   };
   const pasted = (/** @type {ClipboardEvent} */ event) => {
@@ -53,7 +53,10 @@ export function Composer({ chatId, disabled = false }) {
       submit();
     }
   };
-  const forMe = async () => write((await writeForMe()) || text);
+  const forMe = async () => {
+    const written = await writeForMe();
+    if (written) write([draftOf(chatId), written].filter(Boolean).join("\n")); // somebody may have begun meanwhile
+  };
   const list = attachedTo(chatId);
   return html`${list.length > 0 && html`<ul class="attached" aria-label=${t("web.attach.label")}>${list.map((one) => html`<${Chip} key=${one} one=${one} off=${() => detach(chatId, one)} />`)}</ul>`}
   <form class="composer" onSubmit=${(/** @type {Event} */ event) => (event.preventDefault(), submit())}>

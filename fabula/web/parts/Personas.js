@@ -10,6 +10,7 @@ import { t } from "../texts.js";
 import { Linked, Picker } from "./characters/Picker.js";
 import { html } from "./html.js";
 import { Icon, IconButton } from "./Icon.js";
+import { Pick, Tick } from "./Kept.js";
 
 /** @import { Persona } from "../types.d.ts" */
 
@@ -20,8 +21,11 @@ const inLine = newLine();
 /** @param {() => Promise<any>} ask */
 const change = (ask) => inLine(() => ask().catch(tellError).then(loadPersonas));
 
-/** The revision that a persona has when it is this change's turn. @param {string} id */
-const revisionOf = (id) => personas.value?.find((one) => one.id === id)?.revision ?? 0;
+/** As it is when it is a change's turn. @param {string} id */
+const nowOf = (id) => personas.value?.find((one) => one.id === id);
+
+/** @param {string} id */
+const revisionOf = (id) => nowOf(id)?.revision ?? 0;
 
 /** @param {Persona} one @param {number} size */
 const pictureOf = ({ id, picture }, size) => (picture ? api.addressOf(`/personas/${encodeURIComponent(id)}/thumbnail?size=${size}&v=${picture}`) : "");
@@ -33,7 +37,7 @@ export function Personas() {
     event.preventDefault();
     if (!name.trim()) return;
     await change(() => api.post("/personas", { name }));
-    setName("");
+    setName((now) => (now === name ? "" : now));
   };
   return html`<section aria-labelledby="personas">
     <h2 id="personas">${t("web.personas.title")}</h2>
@@ -51,6 +55,10 @@ function Row({ persona }) {
   const { id, name, title, description, links } = persona;
   const path = `/personas/${encodeURIComponent(id)}`;
   const save = (/** @type {Partial<Persona>} */ fields) => change(() => api.patch(path, { revision: revisionOf(id), ...fields }));
+  const link = (/** @type {(links: Persona["links"]) => Partial<Persona["links"]>} */ values) => change(() => {
+    const now = nowOf(id)?.links ?? links;
+    return api.patch(path, { revision: revisionOf(id), links: { ...now, ...values(now) } });
+  });
   const write = (/** @type {"name" | "title" | "description"} */ field) => (/** @type {any} */ event) => event.target.value !== persona[field] && (field !== "name" || event.target.value.trim()) && save({ [field]: event.target.value });
   return html`<li class="persona">
     <${Picture} persona=${persona} path=${path} />
@@ -58,7 +66,7 @@ function Row({ persona }) {
       <div class="row row-spread">
         <strong>${name}${title && html` <span class="quiet">(${title})</span>`}</strong>
         <span class="row">
-          <label class="check"><input type="checkbox" checked=${links.everywhere} onChange=${() => save({ links: { ...links, everywhere: !links.everywhere } })} /><span>${t("web.personas.usual")}</span></label>
+          <label class="check"><${Tick} value=${links.everywhere} save=${(/** @type {boolean} */ everywhere) => link(() => ({ everywhere }))} /><span>${t("web.personas.usual")}</span></label>
           <${IconButton} icon="trash" label=${t("web.personas.delete", { name })} onClick=${() => removePersona(persona, path)} />
         </span>
       </div>
@@ -69,7 +77,7 @@ function Row({ persona }) {
           <label class="block"><span>${t("web.personas.called")}</span><input class="field" maxlength="200" required defaultValue=${name} onChange=${write("name")} /></label>
           <label class="block"><span>${t("web.personas.title_field")}</span><input class="field" maxlength="200" defaultValue=${title} onChange=${write("title")} /></label>
           <${Place} persona=${persona} save=${save} />
-          <${With} persona=${persona} save=${save} />
+          <${With} persona=${persona} link=${link} />
           <${Uses} path=${path} />
         </div>
       </details>
@@ -100,18 +108,19 @@ function Picture({ persona, path }) {
 function Place({ persona, save }) {
   const { place, depth } = persona;
   return html`<label class="block"><span>${t("web.personas.place")}</span>
-      <select class="field" value=${String(place)} onChange=${(/** @type {any} */ event) => save({ place: Number(event.target.value) })}>${PLACES.map((one) => html`<option key=${one} value=${String(one)}>${t(`web.personas.place_${one}`)}</option>`)}</select></label>
+      <${Pick} value=${String(place)} save=${(/** @type {string} */ one) => save({ place: Number(one) })}>${PLACES.map((one) => html`<option key=${one} value=${String(one)}>${t(`web.personas.place_${one}`)}</option>`)}<//></label>
     ${place === IN_CHAT && html`<label class="block"><span>${t("web.story.note_depth")}</span><input class="field" type="number" min="0" max="10000" required defaultValue=${depth} onChange=${(/** @type {any} */ event) => event.target.reportValidity() && save({ depth: Number(event.target.value) })} /></label>`}`;
 }
 
-/** The characters who take it before the usual one. @param {{persona: Persona, save: (fields: Partial<Persona>) => void}} props */
-function With({ persona, save }) {
+/** The characters who take it before the usual one. @param {{persona: Persona, link: (values: (links: Persona["links"]) => Partial<Persona["links"]>) => unknown}} props */
+function With({ persona, link }) {
   const { links } = persona;
-  const put = (/** @type {string[]} */ characters) => save({ links: { ...links, characters } });
+  const drop = (/** @type {string} */ id) => link(({ characters }) => ({ characters: characters.filter((other) => other !== id) }));
+  const add = (/** @type {string} */ id) => link(({ characters }) => ({ characters: [...characters.filter((other) => other !== id), id] }));
   return html`<div class="block"><span>${t("web.personas.with")}</span>
     <div class="row">
-      ${links.characters.map((id) => html`<${Linked} key=${id} id=${id} end=${() => put(links.characters.filter((other) => other !== id))} />`)}
-      <${Picker} label=${t("web.personas.with_add")} but=${links.characters} pick=${(/** @type {{id: string}} */ { id }) => put([...links.characters, id])} />
+      ${links.characters.map((id) => html`<${Linked} key=${id} id=${id} end=${() => drop(id)} />`)}
+      <${Picker} label=${t("web.personas.with_add")} but=${links.characters} pick=${(/** @type {{id: string}} */ { id }) => add(id)} />
     </div></div>`;
 }
 

@@ -8,6 +8,7 @@ import { t } from "../texts.js";
 import { Dialog } from "./Dialog.js";
 import { html } from "./html.js";
 import { Icon } from "./Icon.js";
+import { Pick } from "./Kept.js";
 import { Menu } from "./Menu.js";
 
 /** @import { Preset } from "../types.d.ts" */
@@ -38,11 +39,11 @@ export function PresetPicker({ sampling }) {
     <div class="preset-line">
       <label class="block">
         <span class="label">${t("web.panel.preset")}</span>
-        <select class="field" value=${name} onChange=${(/** @type {any} */ event) => usePreset(event.target.value)}>
+        <${Pick} value=${name} save=${usePreset}>
           <option value="">${t("web.panel.preset_none")}</option>
           ${name && !preset && html`<option value=${name}>${gone ? t("web.panel.preset_gone", { name }) : name}</option>`}
           ${(presets.value ?? []).map((item) => html`<option key=${item.name} value=${item.name}>${item.title}</option>`)}
-        </select>
+        <//>
       </label>
       <${Menu} label=${t("web.presets.menu")} items=${items}><${Icon} name="more" /><//>
     </div>

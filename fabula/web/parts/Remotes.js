@@ -1,6 +1,6 @@
 // Servers that run models elsewhere: which there are, where what one writes goes, one more, a key, none. Knows no chat.
 // @ts-check
-import { useEffect, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import * as api from "../api.js";
 import { loadSystem } from "../state/system.js";
 import { tellError } from "../state/toasts.js";
@@ -8,26 +8,23 @@ import { language, t } from "../texts.js";
 import { Icon } from "./Icon.js";
 import { Trouble } from "./Trouble.js";
 import { html } from "./html.js";
+import { useAnswer } from "./useAnswer.js";
 
 /** @import { Remote, RemoteKind } from "../types.d.ts" */
 
 const NOTHING = { name: "", url: "", key: "", kind: "" };
 
 export function Remotes() {
-  const [remotes, setRemotes] = useState(/** @type {Remote[] | null} */ (null));
-  const [kinds, setKinds] = useState(/** @type {RemoteKind[]} */ ([]));
-  const [error, setError] = useState(/** @type {Error | null} */ (null));
-  const load = () => api.get("/remotes").then((got) => (setRemotes(got.remotes), setKinds(got.kinds), setError(null)), setError);
-  useEffect(() => void load(), [language.value]);
-  const changed = () => Promise.all([load(), loadSystem()]);
+  const { told, failure, again } = useAnswer(/** @returns {Promise<{remotes: Remote[], kinds: RemoteKind[]}>} */ () => api.get("/remotes"), [language.value]);
+  const changed = () => Promise.all([again(), loadSystem()]);
   return html`<section aria-labelledby="remotes-title">
     <h2 id="remotes-title">${t("web.remotes.title")}</h2>
     <p class="quiet">${t("web.remotes.about")}</p>
-    ${error && html`<${Trouble} error=${error} retry=${load} />`}
-    ${remotes && remotes.length > 0 && html`<ul class="remotes" aria-label=${t("web.remotes.title")}>
-      ${remotes.map((remote) => html`<${Server} key=${remote.name} remote=${remote} changed=${changed} />`)}
+    ${failure && html`<${Trouble} error=${failure} retry=${again} />`}
+    ${told && told.remotes.length > 0 && html`<ul class="remotes" aria-label=${t("web.remotes.title")}>
+      ${told.remotes.map((remote) => html`<${Server} key=${remote.name} remote=${remote} changed=${changed} />`)}
     </ul>`}
-    <${Add} kinds=${kinds} changed=${changed} />
+    <${Add} kinds=${told?.kinds ?? []} changed=${changed} />
   </section>`;
 }
 
@@ -77,7 +74,7 @@ function Add({ kinds, changed }) {
     setNote({ text: "", bad: false });
     try {
       const made = await api.post("/remotes", asked);
-      setAsked(NOTHING);
+      setAsked((now) => (now === asked ? NOTHING : now));
       setNote({ text: t("web.remotes.added", { name: made.name, label: made.label, count: made.models.length }), bad: false });
       await changed();
     } catch (error) {

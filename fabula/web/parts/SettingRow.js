@@ -3,11 +3,17 @@
 // @ts-check
 import { useState } from "preact/hooks";
 import * as api from "../api.js";
+import { newLine } from "../state/line.js";
 import { t } from "../texts.js";
 import { html } from "./html.js";
+import { Pick, Tick } from "./Kept.js";
+import { useHeld } from "./useHeld.js";
 import { sentences } from "./words.js";
 
 /** @import { Setting } from "../types.d.ts" */
+
+/** One after the other: each answers with all settings as they are then. */
+const inLine = newLine();
 
 /** @param {{setting: Setting, saved: (all: Setting[]) => void}} props */
 export function SettingRow({ setting, saved }) {
@@ -16,7 +22,7 @@ export function SettingRow({ setting, saved }) {
   const fixed = where === "environment" || where === "flag";
   const save = async (/** @type {any} */ next) => {
     try {
-      saved((await api.patch("/settings", { [name]: next })).settings);
+      saved((await inLine(() => api.patch("/settings", { [name]: next }))).settings);
       setNote({ text: t("web.settings.saved"), bad: false });
     } catch (error) {
       setNote({ text: /** @type {Error} */ (error).message, bad: true });
@@ -47,15 +53,19 @@ function Field({ id, setting, disabled, wrong, save }) {
   const kind = typeof (usual ?? value);
   const common = { id, disabled, title: setting.expected, "aria-describedby": `${id}-about`, "aria-invalid": wrong || undefined };
   if (choices?.length) {
-    return html`<select ...${common} class="field" value=${value} onChange=${(/** @type {any} */ event) => save(event.target.value)}>
+    return html`<${Pick} ...${common} value=${value} save=${save}>
       ${choices.map((choice) => html`<option key=${choice} value=${choice}>${choice || "–"}</option>`)}
-    </select>`;
+    <//>`;
   }
-  if (kind === "boolean") {
-    return html`<input ...${common} type="checkbox" checked=${value} onChange=${(/** @type {any} */ event) => save(event.target.checked)} />`;
-  }
+  if (kind === "boolean") return html`<${Tick} ...${common} value=${value} save=${save} />`;
   if (kind === "number" && !setting.is_time) {
-    return html`<input ...${common} class="field" type="number" step="any" value=${value} onChange=${(/** @type {any} */ event) => save(event.target.value === "" ? null : Number(event.target.value))} />`;
+    return html`<${Typed} ...${common} value=${value} type="number" step="any" save=${(/** @type {string} */ text) => save(text === "" ? null : Number(text))} />`;
   }
-  return html`<input ...${common} class="field" type="text" value=${value} onChange=${(/** @type {any} */ event) => save(event.target.value)} />`;
+  return html`<${Typed} ...${common} value=${value} type="text" save=${save} />`;
+}
+
+/** @param {{value: any, save: (text: string) => void} & Record<string, any>} props */
+function Typed({ value, save, ...rest }) {
+  const field = useHeld(value ?? "");
+  return html`<input ref=${field} ...${rest} class="field" onChange=${(/** @type {any} */ event) => save(event.target.value)} />`;
 }

@@ -1,6 +1,7 @@
 // What holds in the open chat's story: who the person is, lorebooks, author's note, layout, group. Saved when a field is
 // left. Knows the open chat.
 // @ts-check
+import { Fragment } from "preact";
 import { useEffect } from "preact/hooks";
 import { chat } from "../state/chat.js";
 import { everyone, isStory, loadChoices, lorebooks, personas, setStory, story, templates } from "../state/story.js";
@@ -8,6 +9,9 @@ import { busy, speak } from "../state/turn.js";
 import { t } from "../texts.js";
 import { Packs } from "./chat/Packs.js";
 import { html } from "./html.js";
+import { Pick, Tick } from "./Kept.js";
+import { useHeld } from "./useHeld.js";
+import { useKept } from "./useKept.js";
 
 /** @import { Group, Story } from "../types.d.ts" */
 
@@ -21,12 +25,14 @@ export function StoryPanel() {
   return html`<details class="story-panel" open>
     <summary><h3>${t("web.story.title")}</h3></summary>
     <${Packs} />
-    <${Persona} now=${now} />
-    <${Books} now=${now} />
-    <${NoteFields} now=${now} />
-    <${Beginning} now=${now} />
-    <${Layout} now=${now} />
-    <${Cast} now=${now} />
+    <${Fragment} key=${now.chat}>
+      <${Persona} now=${now} />
+      <${Books} now=${now} />
+      <${NoteFields} now=${now} />
+      <${Beginning} now=${now} />
+      <${Layout} now=${now} />
+      <${Cast} now=${now} />
+    <//>
   </details>`;
 }
 
@@ -35,10 +41,10 @@ function Persona({ now }) {
   const list = personas.value ?? [];
   return html`<label class="block">
     <span class="label">${t("web.story.persona")}</span>
-    <select class="field" value=${now.persona_id} onChange=${(/** @type {any} */ event) => setStory({ persona_id: event.target.value })}>
+    <${Pick} value=${now.persona_id} save=${(/** @type {string} */ id) => setStory({ persona_id: id })}>
       <option value="">${t("web.story.persona_usual")}</option>
       ${list.map((one) => html`<option key=${one.id} value=${one.id}>${one.title ? `${one.name} (${one.title})` : one.name}</option>`)}
-    </select>
+    <//>
   </label>`;
 }
 
@@ -50,7 +56,7 @@ function Books({ now }) {
     <legend class="label">${t("web.story.lorebooks")}</legend>
     ${list.map(
       (book) => html`<label class="check" key=${book.id}>
-        <input type="checkbox" checked=${book.links.everywhere || now.lorebooks.includes(book.id)} disabled=${book.links.everywhere} onChange=${(/** @type {any} */ event) => choose(book.id, event.target.checked)} />
+        <${Tick} value=${book.links.everywhere || now.lorebooks.includes(book.id)} disabled=${book.links.everywhere} save=${(/** @type {boolean} */ on) => choose(book.id, on)} />
         <span>${book.name}</span>${book.links.everywhere && html`<small class="quiet">${t("web.lore.everywhere")}</small>`}
       </label>`,
     )}
@@ -64,36 +70,49 @@ function NoteFields({ now }) {
   const save = (/** @type {"text" | "depth" | "interval"} */ name) => (/** @type {any} */ event) => {
     if (!event.target.reportValidity()) return;
     const value = name === "text" ? event.target.value : Number(event.target.value);
-    if (value !== note[name]) setStory({ note: /** @type {any} */ ({ [name]: value }) });
+    setStory({ note: /** @type {any} */ ({ [name]: value }) });
   };
   return html`<label class="block">
       <span class="label">${t("web.story.note")}</span>
-      <textarea class="field" rows="3" key=${now.chat} placeholder=${t("web.story.note_placeholder")} defaultValue=${note.text} onChange=${save("text")}></textarea>
+      <${Area} rows="3" placeholder=${t("web.story.note_placeholder")} value=${note.text} save=${save("text")} />
     </label>
     <div class="story-numbers">
-      <label>${t("web.story.note_depth")}<input class="field" type="number" min="0" max="10000" required key=${`depth ${note.depth}`} defaultValue=${note.depth} onChange=${save("depth")} /></label>
-      <label>${t("web.story.note_every")}<input class="field" type="number" min="0" max="10000" required key=${`every ${note.interval}`} defaultValue=${note.interval} onChange=${save("interval")} /></label>
+      <label>${t("web.story.note_depth")}<${Line} type="number" min="0" max="10000" required value=${note.depth} save=${save("depth")} /></label>
+      <label>${t("web.story.note_every")}<${Line} type="number" min="0" max="10000" required value=${note.interval} save=${save("interval")} /></label>
     </div>
     <small class="quiet">${t("web.story.note_about")}</small>`;
 }
 
 /** What a reply has to begin with, and the scenario. @param {{now: Story}} props */
 function Beginning({ now }) {
-  const save = (/** @type {"starts_reply_with" | "scenario"} */ name) => (/** @type {any} */ event) => event.target.value !== now[name] && setStory({ [name]: event.target.value });
+  const save = (/** @type {"starts_reply_with" | "scenario"} */ name) => (/** @type {any} */ event) => setStory({ [name]: event.target.value });
   return html`<label class="block"><span class="label">${t("web.story.starts_reply_with")}</span>
-      <input class="field" key=${now.chat} defaultValue=${now.starts_reply_with} placeholder=${t("web.story.starts_placeholder")} onChange=${save("starts_reply_with")} /></label>
+      <${Line} value=${now.starts_reply_with} placeholder=${t("web.story.starts_placeholder")} save=${save("starts_reply_with")} /></label>
     <label class="block"><span class="label">${t("web.story.scenario")}</span>
-      <textarea class="field" rows="2" key=${now.chat} defaultValue=${now.scenario} placeholder=${t("web.story.scenario_placeholder")} onChange=${save("scenario")}></textarea></label>`;
+      <${Area} rows="2" value=${now.scenario} placeholder=${t("web.story.scenario_placeholder")} save=${save("scenario")} /></label>`;
+}
+
+/** A field that is saved when it is left. @param {{value: string | number, save: (event: Event) => unknown} & Record<string, any>} props */
+function Line({ value, save, ...rest }) {
+  const field = useHeld(value);
+  return html`<input ref=${field} class="field" ...${rest} onChange=${save} />`;
+}
+
+/** @param {{value: string, save: (event: Event) => unknown} & Record<string, any>} props */
+function Area({ value, save, ...rest }) {
+  const field = useHeld(value);
+  return html`<textarea ref=${field} class="field" ...${rest} onChange=${save}></textarea>`;
 }
 
 /** @param {{now: Story}} props */
 function Layout({ now }) {
+  const [chosen, choose] = useKept(now.layout, (layout) => setStory({ layout }));
   return html`<fieldset class="panel-choice">
       <legend class="label">${t("web.story.layout")}</legend>
       <div class="choice-options">
         ${LAYOUTS.map(
           (layout) => html`<label key=${layout}>
-            <input type="radio" name="layout" checked=${now.layout === layout} onChange=${() => setStory({ layout })} /><span>${t(`web.story.layout_${layout}`)}</span>
+            <input type="radio" name="layout" checked=${chosen === layout} onChange=${() => choose(layout)} /><span>${t(`web.story.layout_${layout}`)}</span>
           </label>`,
         )}
       </div>
@@ -109,10 +128,10 @@ function Template({ now, form, extra }) {
   const names = templates.value.filter((one) => one.form === form).map((one) => /** @type {[string, string]} */ ([one.name, one.name]));
   return html`<label class="block">
     <span class="label">${t(`web.story.${form}`)}</span>
-    <select class="field" value=${now[form]} onChange=${(/** @type {any} */ event) => setStory({ [form]: event.target.value })}>
+    <${Pick} key=${form} value=${now[form]} save=${(/** @type {string} */ name) => setStory({ [form]: name })}>
       <option value="">${t(`web.story.${form}_usual`)}</option>
       ${[...extra, ...names].map(([value, name]) => html`<option key=${value} value=${value}>${name}</option>`)}
-    </select>
+    <//>
   </label>`;
 }
 
@@ -157,17 +176,17 @@ function Members({ group }) {
       ${group.members.map(
         ({ character_id: id, muted }) => html`<li key=${id}>
           <span>${nameOf(id)}</span>
-          <label class="check"><input type="checkbox" checked=${muted} onChange=${(/** @type {any} */ event) => mute(id, event.target.checked)} /><span>${t("web.story.muted")}</span></label>
+          <label class="check"><${Tick} value=${muted} save=${(/** @type {boolean} */ on) => mute(id, on)} /><span>${t("web.story.muted")}</span></label>
           <button type="button" class="link-button" disabled=${busy.value} onClick=${() => speak(id)}>${t("web.story.speak")}</button>
           <button type="button" class="link-button" disabled=${group.members.length < 2} onClick=${() => leave(id)}>${t("web.story.leave")}</button>
         </li>`,
       )}
     </ul>
     <label class="block"><span class="label">${t("web.story.order")}</span>
-      <select class="field" value=${String(group.order)} onChange=${(/** @type {any} */ event) => setGroup(() => ({ order: Number(event.target.value) }))}>
+      <${Pick} value=${String(group.order)} save=${(/** @type {string} */ order) => setGroup(() => ({ order: Number(order) }))}>
         ${ORDERS.map((name, order) => html`<option key=${name} value=${String(order)}>${t(`web.story.order_${name}`)}</option>`)}
-      </select></label>
+      <//></label>
     <label class="block"><span class="label">${t("web.story.auto")}</span>
-      <input class="field" type="number" min="0" max="3600" required key=${group.auto_s} defaultValue=${group.auto_s} onChange=${(/** @type {any} */ event) => event.target.reportValidity() && setGroup(() => ({ auto_s: Number(event.target.value) }))} />
+      <${Line} type="number" min="0" max="3600" required value=${group.auto_s} save=${(/** @type {any} */ event) => event.target.reportValidity() && setGroup(() => ({ auto_s: Number(event.target.value) }))} />
       <small class="quiet">${t("web.story.auto_about")}</small></label>`;
 }

@@ -30,21 +30,32 @@ export const renewed = signal(0);
 let timer = 0;
 let inLine = newLine();
 
+let wanted = ""; // the one that is being looked at
+
 /** @param {string} id */
 export async function openCard(id) {
   closeCard();
+  wanted = id;
   inLine = newLine();
   try {
-    character.value = await api.get(`/characters/${encodeURIComponent(id)}`);
-    failure.value = null;
+    const got = await api.get(`/characters/${encodeURIComponent(id)}`);
+    if (wanted === id) [character.value, failure.value] = [got, null];
   } catch (error) {
-    failure.value = /** @type {Error} */ (error);
+    if (wanted === id) failure.value = /** @type {Error} */ (error);
   }
+}
+
+/** As the studio has it now; what was asked for before a change of it is not taken. */
+export async function readAgain() {
+  const id = wanted;
+  const got = await api.get(`/characters/${encodeURIComponent(id)}`).catch(tellError);
+  if (got && character.value?.id === got.id && got.revision >= character.value.revision) character.value = got;
 }
 
 /** What is being typed is kept. */
 export function closeCard() {
   save();
+  wanted = "";
   character.value = null;
   pending.value = {};
   past.value = [];
@@ -140,7 +151,7 @@ export const redo = () => step(future, past);
 /** Somebody else changed the card meanwhile: go on with theirs, or put mine over it. @param {boolean} mine */
 export async function settle(mine) {
   const id = character.value?.id ?? "";
-  await api.get(`/characters/${encodeURIComponent(id)}`).then((got) => (character.value = got), tellError);
+  await api.get(`/characters/${encodeURIComponent(id)}`).then((got) => id === wanted && (character.value = got), tellError);
   standing.value = "";
   if (mine) return save();
   pending.value = {};
@@ -154,7 +165,7 @@ export async function draw(content) {
   if (!now) return;
   await save();
   const path = `/characters/${encodeURIComponent(now.id)}/picture?revision=${character.value?.revision}`;
-  await inLine(() => api.lay(path, content).then((after) => (character.value = after), tellError));
+  await inLine(() => api.lay(path, content).then((after) => after.id === wanted && (character.value = after), tellError));
 }
 
 /** A new one, open to be written. */

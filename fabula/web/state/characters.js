@@ -4,6 +4,7 @@
 import { computed, effect, signal } from "@preact/signals";
 import * as api from "../api.js";
 import { t } from "../texts.js";
+import { newLine } from "./line.js";
 import { tell, tellError } from "./toasts.js";
 
 /** @import { Character } from "../types.d.ts" */
@@ -33,6 +34,7 @@ effect(() => localStorage.setItem(SHAPE, shape.value));
 
 let question = 0; // the answer to an older question is not shown
 const asked = new Set(); // pages on their way
+const inLine = newLine();
 let marking = /** @type {Promise<any>} */ (Promise.resolve()); // marks on their way
 
 /** @param {Filter} wanted @param {boolean} [sorted] */
@@ -136,7 +138,7 @@ async function rowsOf(ids) {
 /** @param {string[]} ids @param {Marks} marks @returns {Promise<any>} */
 function mark(ids, marks) {
   if (!ids.length) return Promise.resolve();
-  const answer = api.post("/characters/mark", { ids, ...marks });
+  const answer = inLine(() => api.post("/characters/mark", { ids, ...marks }));
   marking = Promise.allSettled([marking, answer]);
   return answer;
 }
@@ -175,9 +177,12 @@ export const trash = (ids, trashed) => markMany(ids, { trashed }, (count) => t(t
 
 /** @param {Character} one */
 export async function toggleFavourite({ id, favourite }) {
-  await mark([id], { favourite: !favourite }).catch(tellError);
-  const changed = (/** @type {Character[]} */ rows) => rows.map((row) => (row.id === id ? { ...row, favourite: !favourite } : row));
-  pages.value = new Map([...pages.value].map(([page, rows]) => [page, changed(rows)]));
+  const as = (/** @type {boolean} */ on) => {
+    const changed = (/** @type {Character[]} */ rows) => rows.map((row) => (row.id === id ? { ...row, favourite: on } : row));
+    pages.value = new Map([...pages.value].map(([page, rows]) => [page, changed(rows)]));
+  };
+  as(!favourite); // at once: who presses twice means back
+  await mark([id], { favourite: !favourite }).catch((error) => (as(favourite), tellError(error)));
 }
 
 /** For good. @param {string[]} ids */

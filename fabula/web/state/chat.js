@@ -236,12 +236,18 @@ export function change(ask, take, refused = tellError) {
   return queue;
 }
 
+/** Whether all of these values are so now. @param {any} now @param {Record<string, any>} values */
+export const holds = (now, values) => Object.entries(values).every(([name, value]) => JSON.stringify(now?.[name]) === JSON.stringify(value));
+
 /** @param {(revision: number, id: string) => Promise<Change>} ask */
 export const changeTree = (ask) => change(ask, apply);
 
-/** @param {() => Partial<Chat>} values asked for when it is this change's turn */
+/** What is so already is not sent. @param {() => Partial<Chat>} values asked for when it is this change's turn */
 export function changeChat(values) {
-  const ask = (/** @type {number} */ revision, /** @type {string} */ id) => api.patch(`/chats/${id}`, { revision, ...values() });
+  const ask = async (/** @type {number} */ revision, /** @type {string} */ id) => {
+    const wanted = values();
+    return holds(chat.value, wanted) ? chat.value : api.patch(`/chats/${id}`, { revision, ...wanted });
+  };
   return change(ask, (now) => now.id === wanted && (chat.value = now));
 }
 

@@ -2,6 +2,7 @@
 // @ts-check
 import { computed, effect, signal } from "@preact/signals";
 import * as api from "../api.js";
+import { newLine } from "./line.js";
 import { reading, theme } from "./prefs.js";
 import { system } from "./system.js";
 import { tellError } from "./toasts.js";
@@ -40,10 +41,18 @@ effect(() => localStorage.setItem(OWN, JSON.stringify(own.value)));
 effect(() => localStorage.setItem("fabula.plain", plain.value ? "yes" : "no"));
 effect(() => localStorage.setItem("fabula.style", styleStamp.value));
 
+const inLine = newLine();
+let told = /** @type {Look | null} */ (null); // what is shared, as the studio said last
+let changing = 0; // own changes that are on their way
+let changedAt = 0; // when the last one was done
+
+/** Whether what was asked for then tells of the look as it is after all own changes. @param {number} askedAt */
+const isNews = (askedAt) => !changing && askedAt >= changedAt;
+
 // What is shared arrives with what is told of the machine, and again whenever it changes.
 effect(() => {
-  const told = system.value?.appearance;
-  if (told) take(told);
+  const now = system.value;
+  if (now && isNews(now.asked_at)) take(now.appearance);
 });
 
 // Theme and font may be changed from elsewhere (the palette): where the look is shared, that is a change of all devices.
@@ -59,18 +68,34 @@ effect(() => {
   if (held && (held.theme !== now.theme || held.reading !== now.reading)) choose(now);
 });
 
-/** @param {{shared: Look | null, style: string}} told */
-function take(told) {
-  shared.value = told.shared;
-  styleStamp.value = told.style;
+/** @param {{shared: Look | null, style: string}} news */
+function take(news) {
+  shared.value = told = news.shared;
+  styleStamp.value = news.style;
 }
 
-/** @param {Promise<Appearance>} asked @returns {Promise<Appearance | null>} null where it was refused, which is told */
-async function taken(asked) {
+/**
+ * One change after the other; what they bring is worn when the last one is done, so that none undoes a later one.
+ * @param {() => Promise<Appearance>} ask @returns {Promise<Appearance | null>} null where it was refused, which is told
+ */
+async function changed(ask) {
+  changing += 1;
+  const answer = await inLine(ask).catch((error) => (tellError(error), null));
+  changing -= 1;
+  changedAt = performance.now();
+  if (answer) pictures.value = answer.pictures;
+  if (!changing && answer) take(answer);
+  else if (!changing) shared.value = told;
+  return answer;
+}
+
+/** All that there is to choose from. */
+export async function loadLook() {
+  const askedAt = performance.now();
   try {
-    const answer = await asked;
-    take(answer);
+    const answer = await api.get("/appearance");
     pictures.value = answer.pictures;
+    if (isNews(askedAt)) take(answer);
     return answer;
   } catch (error) {
     tellError(error);
@@ -78,14 +103,11 @@ async function taken(asked) {
   }
 }
 
-/** All that there is to choose from. */
-export const loadLook = () => taken(api.get("/appearance"));
-
 /** @param {Partial<Look>} changes worn at once, and taken back where the studio refuses them */
 export async function choose(changes) {
   if (shared.peek()) {
     shared.value = { .../** @type {Look} */ (shared.peek()), ...changes };
-    return (await taken(api.put("/appearance", changes))) ?? loadLook();
+    return changed(() => api.put("/appearance", changes));
   }
   const { theme: paint = theme.peek(), reading: font = reading.peek(), ...rest } = changes;
   theme.value = paint;
@@ -96,21 +118,23 @@ export async function choose(changes) {
 
 /** What is worn here is worn everywhere from now on, or each device has its own again. @param {boolean} everywhere */
 export async function share(everywhere) {
-  if (everywhere) return taken(api.put("/appearance", look.peek()));
   const { theme: paint, reading: font, ...rest } = look.peek();
-  const answer = await taken(api.remove("/appearance"));
-  if (!answer) return null;
+  if (everywhere) {
+    const all = (shared.value = { ...look.peek() });
+    return changed(() => api.put("/appearance", all));
+  }
   own.value = rest;
   theme.value = paint;
   reading.value = font;
-  return answer;
+  shared.value = null;
+  return changed(() => api.remove("/appearance"));
 }
 
 /** Everything as it came, the style sheet and the pictures apart. */
 export const reset = () => choose(DEFAULTS);
 
 /** @param {string} style "" takes it away */
-export const dress = (style) => taken(api.put("/appearance/style", { style }));
+export const dress = (style) => changed(() => api.put("/appearance/style", { style }));
 
 /** Where the person's own style sheet lies, as it is now. */
 export const styleAddress = () => `${api.addressOf("/appearance/style")}?v=${styleStamp.value}`;
@@ -132,8 +156,8 @@ export async function hang(file) {
 /** @param {string} id */
 export async function takeDown(id) {
   if (look.peek().background === id) await choose({ background: "" });
-  return taken(api.remove(`/appearance/pictures/${id}`));
+  return changed(() => api.remove(`/appearance/pictures/${id}`));
 }
 
-/** The style sheet's text, to edit. @returns {Promise<string>} */
-export const loadStyle = () => api.text("/appearance/style").catch(() => "");
+/** The style sheet's text, to edit; null where it cannot be had. @returns {Promise<string | null>} */
+export const loadStyle = () => api.text("/appearance/style").catch(() => null);

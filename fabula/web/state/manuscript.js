@@ -349,16 +349,20 @@ export function change(ask, of = () => null) {
   }).catch((error) => (tellError(error), null));
 }
 
-/** Title, model, sampling or some settings. @param {Record<string, any>} values */
+/**
+ * Title, model, sampling or some settings. What is worked out from the document as it is is a function: it is asked when
+ * the changes before it have been taken in, so that none of several in a row undoes another.
+ * @param {Record<string, any> | ((now: Novel) => Record<string, any>)} values
+ */
 export async function set(values) {
-  const of = (/** @type {any} */ now) => Object.keys(values).map((name) => (name === "settings" ? Object.keys(values.settings).map((one) => now.settings[one]) : now[name]));
-  const now = await change((revision) => api.patch(path(), { revision, ...values }), of);
-  if (now) takeDoc(now);
-  return now !== null;
+  const wanted = () => (typeof values === "function" ? values(/** @type {Novel} */ (doc.value)) : values);
+  const of = (/** @type {any} */ now) => Object.entries(wanted()).map(([name, value]) => (name === "settings" ? Object.keys(value).map((one) => now.settings[one]) : now[name]));
+  const ask = (/** @type {number} */ revision) => api.patch(path(), { revision, ...wanted() }).then((now) => (takeDoc(now), now));
+  return (await change(ask, typeof values === "function" ? undefined : of)) !== null;
 }
 
-/** @param {Record<string, any>} settings */
-export const setSettings = (settings) => set({ settings });
+/** @param {Record<string, any> | ((now: Novel) => Record<string, any>)} settings */
+export const setSettings = (settings) => set(typeof settings === "function" ? (now) => ({ settings: settings(now) }) : { settings });
 
 /** Undo or redo, whatever was done. @param {"undo" | "redo"} way */
 export async function back(way) {

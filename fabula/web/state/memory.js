@@ -3,6 +3,7 @@
 import { signal } from "@preact/signals";
 import * as api from "../api.js";
 import { chat } from "./chat.js";
+import { newLine } from "./line.js";
 import { tellError } from "./toasts.js";
 
 /** @typedef {{id: string, kind: string, text: string, name: string, edited: boolean, created_at: number, size?: number, covers?: number, in_force?: boolean}} Kept */
@@ -23,44 +24,45 @@ export const memory = signal(/** @type {Memory | null} */ (null));
 export const failure = signal(/** @type {any} */ (null));
 /** Whether a summary is being written. */
 export const sums = signal(false);
-let last = Promise.resolve();
+const inLine = newLine();
+let asked = 0; // the answer to an older question is not shown
 
-/** @param {string} [rest] */
-const path = (rest = "") => `/chats/${chat.value?.id}/memory${rest}`;
+const path = () => `/chats/${chat.value?.id}/memory`;
 
 export async function loadMemory() {
   const id = chat.value?.id;
   if (!id) return;
+  const question = (asked += 1);
   try {
     const got = await api.get(`/chats/${id}/memory`);
-    if (chat.value?.id === id) [memory.value, failure.value] = [{ ...got, chat: id }, null];
+    if (question === asked && chat.value?.id === id) [memory.value, failure.value] = [{ ...got, chat: id }, null];
   } catch (error) {
-    failure.value = error;
+    if (question === asked) failure.value = error;
   }
 }
 
-/** One after the other, and read again after each. @param {() => Promise<unknown>} work */
+/** One after the other, each for the chat that was open when it was asked for; read again after each. @param {(path: string) => Promise<unknown>} work */
 function change(work) {
-  last = last.then(() => work().then(loadMemory, (error) => (tellError(error), loadMemory())));
-  return last;
+  const place = path();
+  return inLine(() => work(place).catch(tellError).then(loadMemory));
 }
 
 /** @param {Partial<MemorySettings>} values */
-export const setMemory = (values) => change(() => api.patch(path(), values));
+export const setMemory = (values) => change((place) => api.patch(place, values));
 /** @param {string} text */
-export const pin = (text) => change(() => api.post(path("/facts"), { text }));
+export const pin = (text) => change((place) => api.post(`${place}/facts`, { text }));
 /** @param {string} id @param {string} text */
-export const rewrite = (id, text) => change(() => api.put(path(`/${id}`), { text }));
+export const rewrite = (id, text) => change((place) => api.put(`${place}/${id}`, { text }));
 /** @param {string} id */
-export const forget = (id) => change(() => api.remove(path(`/${id}`)));
+export const forget = (id) => change((place) => api.remove(`${place}/${id}`));
 /** @param {File} file */
-export const keepDocument = (file) => change(async () => api.post(path("/documents"), { name: file.name, text: await file.text() }));
+export const keepDocument = (file) => change(async (place) => api.post(`${place}/documents`, { name: file.name, text: await file.text() }));
 
 export async function sumUp() {
   sums.value = true;
-  await change(() => api.post(path("/summaries")));
+  await change((place) => api.post(`${place}/summaries`));
   sums.value = false;
 }
 
 /** @param {string} words @returns {Promise<{source_id: string, number: number, text: string, likeness: number}[] | null>} */
-export const recalledFor = (words) => api.get(path(`/passages?q=${encodeURIComponent(words)}`)).then((got) => got.passages, (error) => (tellError(error), null));
+export const recalledFor = (words) => api.get(`${path()}/passages?q=${encodeURIComponent(words)}`).then((got) => got.passages, (error) => (tellError(error), null));

@@ -28,15 +28,19 @@ export const placeOf = (room, id) => `#/${room === "novels" ? "novel" : "noteboo
 /** @param {{title: string}} one */
 export const titleOf = (one) => one.title || t("web.write.untitled");
 
+let question = 0; // the answer to an older question is not shown
+
 export async function loadShelf() {
+  const mine = (question += 1);
   const query = `words=${encodeURIComponent(words.value.trim())}`;
   try {
     const [novels, notebooks] = await Promise.all(KINDS.map((kind) => api.get(`/${kind}?${query}&limit=${counts[kind]}`)));
+    if (mine !== question) return;
     shelf.value = { novels: novels.novels, notebooks: notebooks.notebooks };
     totals.value = { novels: novels.total, notebooks: notebooks.total };
     failure.value = null;
   } catch (error) {
-    failure.value = /** @type {Error} */ (error);
+    if (mine === question) failure.value = /** @type {Error} */ (error);
   }
 }
 

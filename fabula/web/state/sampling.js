@@ -64,14 +64,23 @@ export function waitsFor({ needs }) {
   return others.every((one) => same(holds(one).value, one.neutral)) ? (others[0] ?? null) : null;
 }
 
+/** The last change of each value, while it is on its way. @type {Map<string, object>} */
+const saving = new Map();
+
 /** Shown at once, saved when the hand lets go. @param {string} name @param {any} value */
-export const drag = (name, value) => (drafts.value = { ...drafts.value, [name]: value });
+export function drag(name, value) {
+  saving.delete(name);
+  drafts.value = { ...drafts.value, [name]: value };
+}
 
 /** The chat's own value; what would hold without it needs none. @param {Knob} knob @param {any} value undefined: none of its own */
 export async function set(knob, value) {
   const own = value === undefined || same(value, without(knob)) ? undefined : value;
-  if (!same(own, chat.value?.sampling[knob.name])) await setSampling(knob.name, own);
-  drop(knob.name);
+  drag(knob.name, own);
+  const mine = {};
+  saving.set(knob.name, mine);
+  await setSampling(knob.name, own);
+  if (saving.get(knob.name) === mine) drop(knob.name); // else another has been chosen meanwhile
 }
 
 /** @param {string} name */
@@ -81,7 +90,8 @@ function drop(name) {
   drafts.value = others;
 }
 
+const openId = computed(() => chat.value?.id); // not the chat itself, which changes under the hand that drags
 effect(() => {
-  chat.value?.id; // another chat: nothing of this one is dragged any more
+  openId.value; // another chat: nothing of this one is dragged any more
   if (Object.keys(drafts.peek()).length) drafts.value = {};
 });

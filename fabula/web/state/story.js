@@ -2,7 +2,7 @@
 // @ts-check
 import { effect, signal, untracked } from "@preact/signals";
 import * as api from "../api.js";
-import { change, chat, page } from "./chat.js";
+import { change, chat, holds, page } from "./chat.js";
 import { tellError } from "./toasts.js";
 import { ended } from "./turn.js";
 
@@ -17,12 +17,16 @@ export const everyone = signal(/** @type {Character[]} */ ([]));
 /** Whether somebody speaks in a chat other than the model as itself. @param {import("../types.d.ts").Chat | null} now */
 export const isStory = (now) => Boolean(now && (now.character_id || now.story?.group));
 
+const asked = { lorebooks: 0, personas: 0 }; // the answer to an older question is not shown
+
 export async function loadLorebooks() {
-  await api.get("/lorebooks").then((got) => (lorebooks.value = got.lorebooks), tellError);
+  const question = (asked.lorebooks += 1);
+  await api.get("/lorebooks").then((got) => question === asked.lorebooks && (lorebooks.value = got.lorebooks), tellError);
 }
 
 export async function loadPersonas() {
-  await api.get("/personas").then((got) => (personas.value = got.personas), tellError);
+  const question = (asked.personas += 1);
+  await api.get("/personas").then((got) => question === asked.personas && (personas.value = got.personas), tellError);
 }
 
 export async function loadEveryone() {
@@ -89,13 +93,15 @@ export async function writeForMe() {
 
 /**
  * Other values of some settings. What is worked out from the settings as they are is a function: it is asked when the
- * changes before it have been taken in, so that none of several in a row undoes another.
+ * changes before it have been taken in, so that none of several in a row undoes another. What is so already is not sent.
  * @param {Partial<Story> | ((now: Story) => Partial<Story>)} values
  */
 export function setStory(values) {
-  const ask = (/** @type {number} */ revision, /** @type {string} */ id) => {
-    const wanted = typeof values === "function" ? values(/** @type {Story} */ (story.value)) : values;
-    return api.patch(`/chats/${id}/story`, { revision, ...wanted });
+  const ask = async (/** @type {number} */ revision, /** @type {string} */ id) => {
+    const now = /** @type {Story} */ (story.value);
+    const wanted = typeof values === "function" ? values(now) : values;
+    const whole = wanted.note ? { ...wanted, note: { ...now?.note, ...wanted.note } } : wanted;
+    return now?.chat === id && holds(now, whole) ? chat.value : api.patch(`/chats/${id}/story`, { revision, ...wanted });
   };
   return change(ask, async (now) => {
     await read(now);

@@ -29,31 +29,51 @@ export const preferredModel = computed(() => {
 /** @param {string} name */
 export const modelOf = (name) => (models.value ?? []).find((model) => model.name === name);
 
+/** When something of these was heard last, and which of several answers is the newest: late ones are older than events. */
+const heard = { running: 0, jobs: new Map() };
+const answered = { system: 0, models: 0 };
+
 export async function loadSystem() {
+  const askedAt = performance.now();
   try {
     const [about, list, work] = await Promise.all([api.get("/system"), api.get("/models"), api.get("/jobs")]);
-    system.value = about;
-    running.value = about.running;
-    models.value = list.models;
-    jobs.value = work.jobs;
+    takeModels(list.models, askedAt);
+    if (askedAt < answered.system) return;
+    answered.system = askedAt;
+    system.value = { ...about, asked_at: askedAt };
+    if (askedAt >= heard.running) running.value = about.running;
+    const news = jobs.value.filter(({ id }) => (heard.jobs.get(id) ?? 0) > askedAt);
+    jobs.value = inOrder([...news, ...work.jobs.filter((/** @type {Job} */ job) => !news.some(({ id }) => id === job.id))]);
     failure.value = null;
   } catch (error) {
     failure.value = /** @type {Error} */ (error);
   }
 }
 
+/** @param {Model[]} list @param {number} askedAt */
+function takeModels(list, askedAt) {
+  if (askedAt < answered.models) return;
+  answered.models = askedAt;
+  models.value = list;
+}
+
 /** A model was loaded, unloaded or appeared. @param {Running[]} now */
 export async function modelsChanged(now) {
   running.value = now;
+  const askedAt = (heard.running = performance.now());
   const list = await api.get("/models").catch(() => null); // a studio that went away is read again when it is back
-  if (list) models.value = list.models;
+  if (list) takeModels(list.models, askedAt);
 }
+
+/** The one that began last first. @param {Job[]} list */
+const inOrder = (list) => list.sort((a, b) => b.created_at - a.created_at);
 
 /** @param {Job} job */
 export function jobChanged(job) {
+  heard.jobs.set(job.id, performance.now());
   const others = jobs.value.filter((other) => other.id !== job.id);
   const before = jobs.value.find((other) => other.id === job.id);
-  jobs.value = [job, ...others].sort((a, b) => b.created_at - a.created_at);
+  jobs.value = inOrder([job, ...others]);
   if (before?.state !== "done" && job.state === "done") pullDone(job);
 }
 

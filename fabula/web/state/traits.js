@@ -1,7 +1,7 @@
 // Traits of the open chat: adapters and control vectors of its model, how strong each is, and what a change costs.
 // Knows no view.
 // @ts-check
-import { effect, signal } from "@preact/signals";
+import { computed, effect, signal } from "@preact/signals";
 import * as api from "../api.js";
 import { t } from "../texts.js";
 import { changeChat, chat } from "./chat.js";
@@ -57,12 +57,22 @@ function scaled(sampling, { kind, name, usual }, scale) {
   return said.length ? { ...others, [field]: isPlain ? Object.fromEntries(said) : said.map((row) => (row.length === 2 ? [...row, 0, 0] : row)) } : others;
 }
 
+/** The last change of each scale, while it is on its way. @type {Map<string, object>} */
+const saving = new Map();
+
 /** @param {Trait} trait @param {number} scale */
-export const drag = (trait, scale) => (moved.value = { ...moved.value, [keyOf(trait)]: scale });
+export function drag(trait, scale) {
+  saving.delete(keyOf(trait));
+  moved.value = { ...moved.value, [keyOf(trait)]: scale };
+}
 
 /** @param {Trait} trait @param {number} scale */
 export async function setScale(trait, scale) {
-  if (scale !== (ownScale(trait) ?? trait.usual)) await changeChat(() => ({ sampling: scaled(chat.value?.sampling ?? {}, trait, scale) }));
+  drag(trait, scale);
+  const mine = {};
+  saving.set(keyOf(trait), mine);
+  await changeChat(() => ({ sampling: scaled(chat.value?.sampling ?? {}, trait, scale) }));
+  if (saving.get(keyOf(trait)) !== mine) return; // another has been chosen meanwhile
   const { [keyOf(trait)]: _, ...others } = moved.value;
   moved.value = others;
 }
@@ -88,7 +98,8 @@ export async function keepForCharacter(forget) {
   }
 }
 
+const openId = computed(() => chat.value?.id); // not the chat itself, which changes under the hand that drags
 effect(() => {
-  chat.value?.id; // another chat: nothing of this one is dragged any more
+  openId.value; // another chat: nothing of this one is dragged any more
   if (Object.keys(moved.peek()).length) moved.value = {};
 });

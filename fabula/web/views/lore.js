@@ -4,10 +4,12 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import * as api from "../api.js";
 import { Rooms } from "../parts/characters/Rooms.js";
 import { Icon } from "../parts/Icon.js";
+import { Tick } from "../parts/Kept.js";
 import { later } from "../parts/later.js";
 import { Menu } from "../parts/Menu.js";
 import { Personas } from "../parts/Personas.js";
 import { html } from "../parts/html.js";
+import { newLine } from "../state/line.js";
 import { go } from "../state/route.js";
 import { loadLorebooks, lorebooks } from "../state/story.js";
 import { filesOf } from "../state/taking.js";
@@ -81,11 +83,16 @@ function List() {
   return html`<ul class="lore-rows">${list.map((book) => html`<${Row} key=${book.id} book=${book} />`)}</ul>`;
 }
 
+const inLine = newLine();
+
 /** @param {{book: Lorebook}} props */
 function Row({ book }) {
-  const { id, name, size, revision, links } = book;
+  const { id, name, size, links } = book;
   const path = `/lorebooks/${encodeURIComponent(id)}`;
-  const everywhere = () => api.patch(path, { revision, links: { ...links, everywhere: !links.everywhere } }).catch(tellError).then(loadLorebooks);
+  const link = (/** @type {boolean} */ everywhere) => inLine(() => {
+    const now = lorebooks.value?.find((one) => one.id === id) ?? book; // as it is when it is this change's turn
+    return api.patch(path, { revision: now.revision, links: { ...now.links, everywhere } }).catch(tellError).then(loadLorebooks);
+  });
   const items = [
     { icon: "away", label: t("web.lore.export_world"), run: () => save(book, "world") },
     { icon: "away", label: t("web.lore.export_v3"), run: () => save(book, "v3") },
@@ -95,7 +102,7 @@ function Row({ book }) {
   return html`<li class="lore-row">
     <a href=${`#/lore/${encodeURIComponent(id)}`}>${name}</a>
     <span class="quiet">${[t("web.lore.count", { count: size }), ...where].filter(Boolean).join(" · ")}</span>
-    <label class="check"><input type="checkbox" checked=${links.everywhere} onChange=${everywhere} /><span>${t("web.lore.everywhere")}</span></label>
+    <label class="check"><${Tick} value=${links.everywhere} save=${link} /><span>${t("web.lore.everywhere")}</span></label>
     <${Menu} label=${t("web.lore.menu", { name })} items=${items}><${Icon} name="more" /><//>
   </li>`;
 }

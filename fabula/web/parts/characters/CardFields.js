@@ -1,9 +1,10 @@
 // The fields of a card, to write in. What is not known here is shown as it is, and stays. Knows no studio.
 // @ts-check
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import * as api from "../../api.js";
 import { character, dataNow, edit, editExtensions, pending, renewed, save } from "../../state/card.js";
 import { drawers, loadDrawers } from "../../state/characters.js";
+import { newLine } from "../../state/line.js";
 import { tell, tellError } from "../../state/toasts.js";
 import { t } from "../../texts.js";
 import { html } from "../html.js";
@@ -114,9 +115,20 @@ function DepthNote() {
 function OwnNote({ id }) {
   const [note, setNote] = useState(/** @type {{text: string, place: string} | null} */ (null));
   const path = `/characters/${encodeURIComponent(id)}/note`;
-  useEffect(() => void api.get(path).then(setNote, tellError), [id]);
+  const latest = useRef(note); // each change is of the note with those before it
+  const inLine = useRef(newLine());
+  const take = (/** @type {{text: string, place: string}} */ next) => setNote((latest.current = next));
+  useEffect(() => {
+    let current = true;
+    api.get(path).then((got) => current && take(got), tellError);
+    return () => void (current = false);
+  }, [id]);
   if (!note) return null;
-  const put = (/** @type {Partial<{text: string, place: string}>} */ values) => api.put(path, { ...note, ...values }).then(() => setNote({ ...note, ...values }), tellError);
+  const put = (/** @type {Partial<{text: string, place: string}>} */ values) => {
+    const next = { ...note, ...latest.current, ...values };
+    take(next);
+    return inLine.current(() => api.put(path, next)).catch(tellError);
+  };
   return html`<fieldset class="block card-field">
     <legend class="label">${t("web.card.fields.note")}</legend>
     <textarea class="field card-text" rows="2" aria-label=${t("web.card.fields.note")} defaultValue=${note.text} onChange=${(/** @type {any} */ event) => put({ text: event.target.value })}></textarea>

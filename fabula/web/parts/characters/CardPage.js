@@ -4,7 +4,7 @@ import { signal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import * as api from "../../api.js";
 import { pictureOf, toggleFavourite, trash } from "../../state/characters.js";
-import { character, closeCard, draw, failure, future, openCard, past, redo, save, saveLast, settle, standing, startChat, undo } from "../../state/card.js";
+import { character, closeCard, draw, failure, future, openCard, past, readAgain, redo, save, saveLast, settle, standing, startChat, undo } from "../../state/card.js";
 import { go } from "../../state/route.js";
 import { models, usable } from "../../state/system.js";
 import { tellError } from "../../state/toasts.js";
@@ -70,7 +70,7 @@ function keyDown(event) {
 /** @param {{now: WholeCharacter}} props */
 function Head({ now }) {
   const off = Boolean(models.value && !usable.value.length);
-  const favour = () => toggleFavourite(now).then(() => openAgain(now.id));
+  const favour = () => toggleFavourite(now).then(readAgain);
   return html`<header class="card-head">
     <${Picture} now=${now} />
     <div class="card-title">
@@ -86,9 +86,6 @@ function Head({ now }) {
     </div>
   </header>`;
 }
-
-/** @param {string} id */
-const openAgain = (id) => api.get(`/characters/${encodeURIComponent(id)}`).then((got) => (character.value = got), tellError);
 
 /** @param {WholeCharacter} now */
 function itemsOf(now) {

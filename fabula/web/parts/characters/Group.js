@@ -21,7 +21,9 @@ export function Group({ ids, close }) {
   const [order, setOrder] = useState(0);
   const [join, setJoin] = useState(0);
   useEffect(() => {
-    Promise.all(ids.map((id) => api.get(`/characters/${encodeURIComponent(id)}`).catch(() => null))).then((all) => setCast(all.filter(Boolean)));
+    let current = true;
+    Promise.all(ids.map((id) => api.get(`/characters/${encodeURIComponent(id)}`).catch(() => null))).then((all) => current && setCast(all.filter(Boolean)));
+    return () => void (current = false);
   }, [ids]);
   const swap = (/** @type {number} */ at, /** @type {number} */ to) => setCast(cast.map((one, index) => (index === at ? cast[to] : index === to ? cast[at] : one)));
   const begin = (/** @type {Event} */ event) => {

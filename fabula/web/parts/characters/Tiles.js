@@ -39,7 +39,7 @@ export function Tiles({ count }) {
   const view = useWindow(count, isGrid ? grid : list);
   const wanted = useRef(-1); // a place that is to have the focus once it is there
   const kept = useRef(/** @type {Map<number, any>} */ (new Map()));
-  const { first, last, columns, height } = view;
+  const { first, last, columns, height, flung } = view;
   useEffect(() => {
     const timer = setTimeout(() => need(first, last), REST_MS);
     return () => clearTimeout(timer);
@@ -64,7 +64,7 @@ export function Tiles({ count }) {
   const gap = isGrid ? GAP : 0;
   const { width } = view;
   const frame = useMemo(() => ({ columns, height: height - gap, step: height, width: (width - gap * (columns - 1)) / columns, gap }), [columns, height, width, gap]);
-  const drawn = new Map(places.map((place) => [place, tileAt(place, { count, off, frame }, kept.current.get(place))]));
+  const drawn = new Map(places.map((place) => [place, tileAt(place, { count, off, frame }, kept.current.get(place), flung)]));
   kept.current = drawn;
   return html`<div class="tiles-frame" ref=${view.list} style=${{ height: `${size}px` }} onKeyDown=${(/** @type {KeyboardEvent} */ event) => keyDown(event, columns, count, walk)}>
     <ul
@@ -79,11 +79,11 @@ export function Tiles({ count }) {
 /** @typedef {{columns: number, height: number, width: number, step: number, gap: number}} Frame how tiles lie, px; `step` is from row to row */
 /** @typedef {{count: number, off: boolean, frame: Frame}} Around */
 
-/** The same object while nothing of it has changed: then it is not looked at again. @param {number} place @param {Around} around @param {any} before */
-function tileAt(place, around, before) {
+/** The same object while nothing of it has changed: then it is not looked at again. What is flung past is not drawn. @param {number} place @param {Around} around @param {any} before @param {boolean} flung */
+function tileAt(place, around, before, flung) {
   const one = at(place);
   const { count, off, frame } = around;
-  if (!one) return html`<li key=${place} class="tile tile-empty" data-place=${place} style=${boxOf(place, frame)}></li>`;
+  if (!one || (flung && before?.props.one !== one)) return html`<li key=${place} class="tile tile-empty" data-place=${place} style=${boxOf(place, frame)}></li>`;
   const { props } = before ?? {};
   const isSame = props?.one === one && props.count === count && props.off === off && props.frame === frame;
   return isSame ? before : html`<${Tile} key=${one.id} one=${one} place=${place} ...${around} />`;

@@ -9,7 +9,9 @@ import { busy } from "../../state/turn.js";
 import { t } from "../../texts.js";
 import { html } from "../html.js";
 import { IconButton } from "../Icon.js";
+import { Pick, Tick } from "../Kept.js";
 import { Trouble } from "../Trouble.js";
+import { useHeld } from "../useHeld.js";
 
 /** @import { Kept, MemorySettings } from "../../state/memory.js" */
 
@@ -48,9 +50,10 @@ function Facts({ facts }) {
 
 /** @param {{one: Kept, label: string, note?: string}} props */
 function Editable({ one, label, note = "" }) {
+  const field = useHeld(one.text);
   const save = (/** @type {any} */ event) => event.target.value.trim() && event.target.value !== one.text && rewrite(one.id, event.target.value.trim());
   return html`<li class="memory-one">
-    <textarea class="field" rows=${one.kind === "summary" ? 6 : 2} aria-label=${label} defaultValue=${one.text} onChange=${save}></textarea>
+    <textarea ref=${field} class="field" rows=${one.kind === "summary" ? 6 : 2} aria-label=${label} onChange=${save}></textarea>
     <${IconButton} icon="trash" label=${t("web.memory.forget")} onClick=${() => forget(one.id)} />
     ${note && html`<small class="quiet">${note}</small>`}
   </li>`;
@@ -62,11 +65,17 @@ function Summaries({ summaries, settings, writing }) {
   const about = (/** @type {Kept} */ one) => [one.covers ? t("web.memory.covers", { count: one.covers }) : t("web.memory.covers_none"), one.in_force && t("web.memory.in_force"), one.edited && t("web.memory.edited")].filter(Boolean).join(" · ");
   return html`<section class="memory-part" aria-label=${t("web.memory.summaries")}>
     <h3>${t("web.memory.summaries")}</h3>
-    ${isStory(chat.value) && html`<label class="check"><input type="checkbox" checked=${settings.summary === "auto"} onChange=${(/** @type {any} */ event) => setMemory({ summary: event.target.checked ? "auto" : "off" })} /><span>${t("web.memory.auto")}</span></label>`}
-    <label class="memory-number"><span>${t("web.memory.words")}</span><input class="field" type="number" min="20" max="2000" required key=${settings.words} defaultValue=${settings.words} onChange=${number("words")} /></label>
+    ${isStory(chat.value) && html`<label class="check"><${Tick} value=${settings.summary === "auto"} save=${(/** @type {boolean} */ on) => setMemory({ summary: on ? "auto" : "off" })} /><span>${t("web.memory.auto")}</span></label>`}
+    <label class="memory-number"><span>${t("web.memory.words")}</span><${Count} value=${settings.words} least="20" most="2000" save=${number("words")} /></label>
     <ul>${summaries.toReversed().map((one) => html`<${Editable} key=${one.id} one=${one} label=${t("web.memory.summary")} note=${about(one)} />`)}</ul>
     <button type="button" class="button" disabled=${runs || busy.value || !chat.value?.message_count} onClick=${sumUp}>${t(runs ? "web.memory.sums" : "web.memory.sum_up")}</button>
   </section>`;
+}
+
+/** @param {{value: number, least: string, most: string, save: (event: Event) => unknown}} props */
+function Count({ value, least, most, save }) {
+  const field = useHeld(value);
+  return html`<input ref=${field} class="field" type="number" min=${least} max=${most} required onChange=${save} />`;
 }
 
 /** @param {"words" | "recall"} name */
@@ -97,11 +106,11 @@ function Recalling({ settings, embedder }) {
   const embeds = usable.value.filter((model) => model.pooling && model.pooling !== "rank");
   return html`<section class="memory-part" aria-label=${t("web.memory.recall")}>
     <h3>${t("web.memory.recall")}</h3>
-    <label class="memory-number"><span>${t("web.memory.passages")}</span><input class="field" type="number" min="0" max="20" required key=${settings.recall} defaultValue=${settings.recall} onChange=${number("recall")} /></label>
+    <label class="memory-number"><span>${t("web.memory.passages")}</span><${Count} value=${settings.recall} least="0" most="20" save=${number("recall")} /></label>
     <label class="block"><span>${t("web.memory.embedder")}</span>
-      <select class="field" value=${settings.embedder} onChange=${(/** @type {any} */ event) => setMemory({ embedder: event.target.value })}>
+      <${Pick} value=${settings.embedder} save=${(/** @type {string} */ embedder) => setMemory({ embedder })}>
         <option value="">${t("web.memory.embedder_usual")}</option>${embeds.map(({ name }) => html`<option key=${name} value=${name}>${name}</option>`)}
-      </select></label>
+      <//></label>
     ${embedder && html`<small class="quiet">${t(embedder.weak ? "web.memory.embedder_weak" : "web.memory.embedder_is", { model: embedder.model })}</small>`}
     <form class="row" onSubmit=${find}><input class="field" name="words" aria-label=${t("web.memory.find")} placeholder=${t("web.memory.find")} /><button type="submit" class="button">${t("web.memory.look")}</button></form>
     ${found && !found.length && html`<p class="quiet">${t("web.memory.nothing")}</p>`}

@@ -7,6 +7,7 @@ import { readStory, setStory, story } from "../../state/story.js";
 import { tellError } from "../../state/toasts.js";
 import { t } from "../../texts.js";
 import { html } from "../html.js";
+import { Pick } from "../Kept.js";
 
 /** @typedef {{id: string, name: string, text: string, language: string, built_in: boolean}} Pack */
 
@@ -19,10 +20,10 @@ export function Packs() {
   const pack = packs.find(({ id }) => id === chosen);
   return html`<div class="block"><label class="block">
     <span class="label">${t("web.packs.label")}</span>
-    <select class="field" value=${chosen} onChange=${(/** @type {any} */ event) => setStory({ pack: event.target.value })}>
+    <${Pick} key=${now?.id} value=${chosen} save=${(/** @type {string} */ pack) => setStory({ pack })}>
       <option value="">${t("web.packs.usual")}</option>
       ${packs.map((one) => html`<option key=${one.id} value=${one.id}>${one.language ? `${one.name} (${one.language})` : one.name}</option>`)}
-    </select></label>
+    <//></label>
     <small class="quiet">${t("web.packs.about")}</small>
     ${pack && html`<details><summary>${t("web.packs.text")}</summary><pre class="prompt-text">${pack.text}</pre></details>`}
   </div>`;

@@ -1,7 +1,7 @@
 // What an edit did and what it cost: while it is written, then figures, plots, replies before and after, and a blind
 // trial. Knows one job.
 // @ts-check
-import { useEffect, useState } from "preact/hooks";
+import { useEffect } from "preact/hooks";
 import { jobPage } from "../../state/jobs.js";
 import { jobs, loadSystem } from "../../state/system.js";
 import { asBytes, FORMATS, language, t } from "../../texts.js";
@@ -10,20 +10,18 @@ import { isActive, JobCard } from "../JobCard.js";
 import { short } from "../plots/scale.js";
 import { Plots } from "../plots/Plot.js";
 import { Trouble } from "../Trouble.js";
+import { useAnswer } from "../useAnswer.js";
 import { Blind } from "./Blind.js";
 
 /** @import { JobPage } from "../../types.d.ts" */
 
 /** @param {{job: string}} props */
 export function Cost({ job: id }) {
-  const [page, setPage] = useState(/** @type {JobPage | null} */ (null));
-  const [failure, setFailure] = useState(/** @type {Error | null} */ (null));
   const live = jobs.value.find((job) => job.id === id);
   const ended = live && !isActive(live) ? live.updated_at : 0;
-  const load = () => jobPage(id).then((told) => (setPage(told), setFailure(null)), setFailure);
-  useEffect(() => void load(), [id, ended, language.value]);
+  const { told: page, failure, again } = useAnswer(() => jobPage(id), [id, ended, language.value]);
   useEffect(() => void (ended && loadSystem()), [ended]);
-  if (failure) return html`<${Trouble} error=${failure} retry=${load} />`;
+  if (failure) return html`<${Trouble} error=${failure} retry=${again} />`;
   const job = live ?? page;
   if (!job) return html`<p class="quiet">${t("web.loading")}</p>`;
   return html`<section aria-labelledby="cost-title"><h2 id="cost-title">${page?.result.name ?? job.title}</h2>

@@ -37,7 +37,11 @@ export function TryOut({ direction }) {
   const [writing, setWriting] = useState(false);
   const reader = useRef(new AbortController());
   useEffect(() => void chances(name).then(setRows, (error) => setFailure(error.message)), [name, language.value]);
-  useEffect(() => void hasAdapter(name, model).then(setTakes, () => setTakes(false)), [name, model]);
+  useEffect(() => {
+    let current = true;
+    hasAdapter(name, model).then((has) => current && setTakes(has), () => current && setTakes(false));
+    return () => void (current = false);
+  }, [name, model]);
   useEffect(() => () => reader.current.abort(), []);
   const way = takes ? how : "add";
   const put = (/** @type {number} */ number, /** @type {Partial<Column>} */ values) => setColumns((before) => before.map((column, index) => (index === number ? { ...column, ...values } : column)));

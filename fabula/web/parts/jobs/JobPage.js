@@ -9,6 +9,7 @@ import { isActive, JobProgress, progressWords } from "../JobCard.js";
 import { KindFold } from "../models/KindFold.js";
 import { Plots } from "../plots/Plot.js";
 import { Trouble } from "../Trouble.js";
+import { useAnswer } from "../useAnswer.js";
 import { moment } from "./moment.js";
 import { ResultOf } from "./ResultOf.js";
 
@@ -16,18 +17,15 @@ import { ResultOf } from "./ResultOf.js";
 
 /** @param {{id: string}} props */
 export function JobPage({ id }) {
-  const [page, setPage] = useState(/** @type {JobPageOf | null} */ (null));
-  const [failure, setFailure] = useState(/** @type {Error | null} */ (null));
   const live = jobs.value.find((job) => job.id === id);
   const ended = live && !isActive(live) ? live.updated_at : 0;
-  const load = () => jobPage(id).then((told) => (setPage(told), setFailure(null)), setFailure);
   useEffect(() => void loadKinds(), [language.value]);
-  useEffect(() => void load(), [id, ended, language.value]);
-  if (failure) return html`<${Frame} title=${t("web.jobs.title")}><${Trouble} error=${failure} retry=${load} /><//>`;
-  if (!page || page.id !== id) return html`<${Frame} title=${t("web.jobs.title")}><p class="quiet">${t("web.loading")}</p><//>`;
+  const { told: page, failure, again } = useAnswer(() => jobPage(id), [id, ended, language.value]);
+  if (page?.id !== id) return html`<${Frame} title=${t("web.jobs.title")}>${failure ? html`<${Trouble} error=${failure} retry=${again} />` : html`<p class="quiet">${t("web.loading")}</p>`}<//>`;
   const job = live ?? page;
   const kind = kindOf(job.kind);
   return html`<${Frame} title=${kind?.title ?? job.title} room=${kind?.room}>
+    ${failure && html`<${Trouble} error=${failure} retry=${again} />`}
     <p class="quiet path">${[kind && job.title, moment(job.created_at)].filter(Boolean).join(" · ")}</p>
     <${State} job=${job} />
     <${Asked} page=${page} />

@@ -1,13 +1,13 @@
 // What was measured of a model on this machine, and what it cost to make it, as plots; and one more measurement. Knows
 // one model.
 // @ts-check
-import { useEffect, useState } from "preact/hooks";
 import * as api from "../../api.js";
 import { jobs } from "../../state/system.js";
 import { tellError } from "../../state/toasts.js";
 import { language, t } from "../../texts.js";
 import { html } from "../html.js";
 import { Plots } from "../plots/Plot.js";
+import { useAnswer } from "../useAnswer.js";
 import { KindFold } from "./KindFold.js";
 
 /** @import { DescribedModel, PlotOf } from "../../types.d.ts" */
@@ -15,12 +15,10 @@ import { KindFold } from "./KindFold.js";
 
 /** @param {{model: DescribedModel}} props */
 export function Measured({ model }) {
-  const [told, setTold] = useState(/** @type {Told | null} */ (null));
   const path = `/models/${encodeURIComponent(model.name)}`;
-  const load = () => api.get(`${path}/measured`).then(setTold, () => null);
   const ended = jobs.value.filter((job) => job.kind === "tune" && job.state === "done").length;
-  useEffect(() => void load(), [model.name, ended, language.value]);
-  const forget = () => api.remove(`${path}/tune`).then(load).catch(tellError);
+  const { told, again } = useAnswer(/** @returns {Promise<Told>} */ () => api.get(`${path}/measured`), [model.name, ended, language.value]);
+  const forget = () => api.remove(`${path}/tune`).then(again).catch(tellError);
   if (!told) return null;
   const { tuning, made, plots } = told;
   return html`<section aria-labelledby="measured-title"><h2 id="measured-title">${t("web.measured.title")}</h2>

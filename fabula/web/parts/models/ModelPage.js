@@ -38,11 +38,11 @@ export function ModelPage({ name }) {
     );
     return () => void (current = false);
   }, [name, round, Boolean(loaded), language.value]);
-  if (failure) return html`<${Frame} name=${name}><${Trouble} error=${failure} retry=${again} /><//>`;
-  if (!model || model.name !== name) return html`<${Frame} name=${name}><p class="quiet">${t("web.loading")}</p><//>`;
+  if (model?.name !== name) return html`<${Frame} name=${name}>${failure ? html`<${Trouble} error=${failure} retry=${again} />` : html`<p class="quiet">${t("web.loading")}</p>`}<//>`;
   const here = !model.elsewhere;
   const plain = here && !model.problem;
   return html`<${Frame} name=${name}>
+    ${failure && html`<${Trouble} error=${failure} retry=${again} />`}
     <p class="quiet">${[modelNote(model), model.licence].filter(Boolean).join(" · ")}</p>
     <${Elsewhere} model=${model} />
     ${model.problem && html`<p class="statement">${model.problem}</p>`}
@@ -59,7 +59,7 @@ export function ModelPage({ name }) {
         <${Made} name=${name} />
         ${plain && !model.base && html`<${AdaptersOf} model=${model} changed=${again} />`}
         <${Template} name=${name} />
-        ${plain && html`<${LoadOptions} key=${`${name} ${round}`} model=${model} changed=${again} />`}
+        ${plain && html`<${LoadOptions} key=${name} model=${model} changed=${again} />`}
       </div>
     </div>
   <//>`;

@@ -178,7 +178,8 @@ function Verbs({ plan, model, changed }) {
     tell(t("web.plan.loaded", { name: model.name }));
   });
   const keep = () => run("keep", async () => {
-    await api.put(`${path}/options`, { options: { ...model.options, ...optionsOf(plan.question.peek()) } });
+    const { options } = await api.get(`${path}/options`); // as they are now: what is told of the model may be older
+    await api.put(`${path}/options`, { options: { ...options, ...optionsOf(plan.question.peek()) } });
     tell(t("web.plan.kept", { name: model.name }));
   });
   if (question.vram >= 0 || question.ram) return html`<p class="quiet">${t("web.plan.only_planned")}</p>`;

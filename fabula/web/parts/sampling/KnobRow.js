@@ -3,6 +3,7 @@
 import { drag, holds, same, set, waitsFor, without } from "../../state/sampling.js";
 import { hasText, t } from "../../texts.js";
 import { html } from "../html.js";
+import { useHeld } from "../useHeld.js";
 import { parsed, written } from "./values.js";
 import { Steps } from "./Steps.js";
 
@@ -53,6 +54,7 @@ function Control({ knob, value }) {
 /** @param {{knob: Knob, value: number | null}} props */
 function NumberField({ knob, value }) {
   const { name, title, slider, least, most, kind, neutral } = knob;
+  const field = useHeld(value ?? "");
   const save = (/** @type {any} */ event) => {
     if (!event.target.reportValidity()) return;
     const typed = event.target.value;
@@ -62,7 +64,7 @@ function NumberField({ knob, value }) {
   const place = mark ? { "--mark": String((neutral - slider.low) / (slider.high - slider.low)) } : {};
   return html`<label class="knob-line">
       <span class="label">${title}</span>
-      <input class="field knob-number" type="number" min=${least} max=${most} step=${kind === "whole" ? 1 : "any"} value=${value ?? ""} placeholder=${value === null ? usually(knob) : ""} onChange=${save} />
+      <input ref=${field} class="field knob-number" type="number" min=${least} max=${most} step=${kind === "whole" ? 1 : "any"} placeholder=${value === null ? usually(knob) : ""} onChange=${save} />
     </label>
     ${slider && html`<span class=${mark ? "knob-track knob-marked" : "knob-track"} style=${place} title=${mark ? t("web.sampling.neutral_at", { value: neutral }) : ""}>
       <input class="knob-range" type="range" aria-label=${title} min=${slider.low} max=${slider.high} step=${slider.step} value=${value ?? slider.low} onInput=${(/** @type {any} */ event) => drag(name, Number(event.target.value))} onChange=${save} onDblClick=${() => set(knob, undefined)} />
@@ -91,10 +93,10 @@ function TextField({ knob, value }) {
     event.target.setCustomValidity(read === null ? t("web.sampling.unreadable") : "");
     if (event.target.reportValidity() && read !== null) set(knob, read);
   };
-  const text = written(knob.kind, value);
+  const field = useHeld(written(knob.kind, value));
   return html`<label class="block"><span class="label">${knob.title}</span>
     ${LISTS.includes(knob.kind)
-      ? html`<textarea class="field" rows="3" spellcheck="false" value=${text} onChange=${save}></textarea>`
-      : html`<input class="field" spellcheck="false" value=${text} onChange=${save} />`}
+      ? html`<textarea ref=${field} class="field" rows="3" spellcheck="false" onChange=${save}></textarea>`
+      : html`<input ref=${field} class="field" spellcheck="false" onChange=${save} />`}
   </label>`;
 }

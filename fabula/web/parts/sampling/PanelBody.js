@@ -7,7 +7,10 @@ import { modelOf, models } from "../../state/system.js";
 import { t } from "../../texts.js";
 import { Adapters } from "../Adapters.js";
 import { html } from "../html.js";
+import { Pick } from "../Kept.js";
 import { StoryPanel } from "../StoryPanel.js";
+import { useHeld } from "../useHeld.js";
+import { useKept } from "../useKept.js";
 import { SamplingPanel } from "./SamplingPanel.js";
 
 export function PanelBody() {
@@ -17,10 +20,10 @@ export function PanelBody() {
     <${ModelChoice} now=${now} />
     <label class="block">
       <span class="label">${t("web.panel.system")}</span>
-      <textarea class="field panel-system" key=${now.id} rows="5" placeholder=${t("web.panel.system_placeholder")} onChange=${saveSystem} defaultValue=${now.system}></textarea>
+      <${SystemPrompt} key=${now.id} value=${now.system} />
       <small class="quiet">${t("web.panel.system_about")}</small>
     </label>
-    ${modelOf(now.model)?.thinks && html`<${Think} value=${now.sampling.think ?? null} />`}
+    ${modelOf(now.model)?.thinks && html`<${Think} key=${now.id} value=${now.sampling.think ?? null} />`}
     <${StoryPanel} />
     <${Adapters} />
     <${SamplingPanel} />
@@ -30,25 +33,30 @@ export function PanelBody() {
 /** The chat's model, and which policy judges what is said. @param {{now: Chat}} props */
 function ModelChoice({ now }) {
   const list = models.value ?? [];
-  const pick = (/** @type {any} */ event) => {
-    const model = event.target.value;
+  const pick = (/** @type {string} */ model) => {
     lastModel.value = model;
-    changeChat(() => ({ model }));
+    return changeChat(() => ({ model }));
   };
   return html`<label class="block">
     <span class="label">${t("web.panel.model")}</span>
-    <select class="field" value=${now.model} onChange=${pick}>
+    <${Pick} key=${now.id} value=${now.model} save=${pick}>
       ${!list.some((model) => model.name === now.model) && html`<option value=${now.model}>${now.model || t("web.chat.pick_model")}</option>`}
       ${list.map((model) => html`<option key=${model.name} value=${model.name} disabled=${Boolean(model.problem)}>${model.name}</option>`)}
-    </select>
+    <//>
     <small class="quiet">${t("web.panel.guard_about")}</small>
   </label>`;
+}
+
+/** @param {{value: string}} props */
+function SystemPrompt({ value }) {
+  const field = useHeld(value);
+  return html`<textarea ref=${field} class="field panel-system" rows="5" placeholder=${t("web.panel.system_placeholder")} onChange=${saveSystem}></textarea>`;
 }
 
 /** @param {any} event */
 function saveSystem(event) {
   const system = event.target.value;
-  if (system !== chat.value?.system) changeChat(() => ({ system }));
+  return changeChat(() => ({ system }));
 }
 
 /** @import { Chat } from "../../types.d.ts" */
@@ -60,13 +68,14 @@ const THINK = /** @type {const} */ ([
 ]);
 
 /** @param {{value: boolean | null}} props */
-function Think({ value }) {
+function Think({ value: kept }) {
+  const [value, choose] = useKept(kept, (/** @type {boolean | null} */ choice) => setSampling("think", choice ?? undefined));
   return html`<fieldset class="panel-choice">
     <legend class="label">${t("web.panel.think")}</legend>
     <div class="choice-options">
       ${THINK.map(
         ([choice, name]) => html`<label key=${name}>
-          <input type="radio" name="think" checked=${value === choice} onChange=${() => setSampling("think", choice ?? undefined)} /><span>${t(`web.panel.think_${name}`)}</span>
+          <input type="radio" name="think" checked=${value === choice} onChange=${() => choose(choice)} /><span>${t(`web.panel.think_${name}`)}</span>
         </label>`,
       )}
     </div>

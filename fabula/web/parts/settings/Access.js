@@ -25,7 +25,7 @@ export function Access() {
     }
   };
   useEffect(() => void load(), [language.value]);
-  if (error) return html`<${Trouble} error=${error} retry=${load} />`;
+  if (error && !told) return html`<${Trouble} error=${error} retry=${load} />`;
   if (!told) return html`<p class="quiet">${t("web.loading")}</p>`;
   return html`
     <${Reachable} reach=${told.reach} changed=${load} />

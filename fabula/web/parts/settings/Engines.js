@@ -1,6 +1,6 @@
 // Builds of the engine: which there are, install one, load models with it, remove it. Knows no model.
 // @ts-check
-import { useEffect, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import * as api from "../../api.js";
 import { jobs, jobChanged } from "../../state/system.js";
 import { tellError } from "../../state/toasts.js";
@@ -8,24 +8,22 @@ import { t } from "../../texts.js";
 import { html } from "../html.js";
 import { JobCard } from "../JobCard.js";
 import { Trouble } from "../Trouble.js";
+import { useAnswer } from "../useAnswer.js";
 
 /** @import { Build } from "../../types.d.ts" */
 
 export function Engines() {
-  const [builds, setBuilds] = useState(/** @type {Build[] | null} */ (null));
-  const [error, setError] = useState(/** @type {Error | null} */ (null));
-  const load = () => api.get("/engines").then((got) => (setBuilds(got.builds), setError(null)), setError);
   const work = jobs.value.filter((job) => job.kind === "engine" && job.state !== "done" && job.state !== "cancelled");
   const states = jobs.value.filter((job) => job.kind === "engine").map((job) => job.state).join();
-  useEffect(() => void load(), [states]);
-  const run = (/** @type {Promise<any>} */ asked) => asked.then(load, tellError);
-  if (error) return html`<${Trouble} error=${error} retry=${load} />`;
+  const { told, failure, again } = useAnswer(/** @returns {Promise<{builds: Build[]}>} */ () => api.get("/engines"), [states]);
+  const run = (/** @type {Promise<any>} */ asked) => asked.then(again, tellError);
+  if (failure && !told) return html`<${Trouble} error=${failure} retry=${again} />`;
   return html`<section aria-labelledby="engines-title">
     <h2 id="engines-title">${t("web.settings.page.engines")}</h2>
     <p class="quiet">${t("web.engines.about")}</p>
     ${work.length > 0 && html`<ul class="rows">${work.map((job) => html`<${JobCard} key=${job.id} job=${job} />`)}</ul>`}
     <ul class="rows" aria-label=${t("web.settings.page.engines")}>
-      ${(builds ?? []).map((build) => html`<${Row} key=${build.name} build=${build} run=${run} />`)}
+      ${(told?.builds ?? []).map((build) => html`<${Row} key=${build.name} build=${build} run=${run} />`)}
     </ul>
     <${OwnServer} run=${run} />
   </section>`;
@@ -54,7 +52,7 @@ function OwnServer({ run }) {
   const [path, setPath] = useState("");
   const use = (/** @type {Event} */ event) => {
     event.preventDefault();
-    return run(api.post("/engines/use", { name: path }).then(() => setPath("")));
+    return run(api.post("/engines/use", { name: path }).then(() => setPath((now) => (now === path ? "" : now))));
   };
   return html`<form class="setting" onSubmit=${use}>
     <label class="label" for="own-server">${t("web.engines.own")}</label>

@@ -16,7 +16,7 @@ export function Folders() {
     event.preventDefault();
     try {
       places.value = (await api.post("/places", { place: path })).places;
-      setPath("");
+      setPath((now) => (now === path ? "" : now));
       await loadSystem();
     } catch (error) {
       tellError(error);

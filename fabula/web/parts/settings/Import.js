@@ -1,7 +1,7 @@
 // What other programs keep: single files, or a whole data folder on the studio's machine, looked at before it is taken
 // over. Knows no file format.
 // @ts-check
-import { useState } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
 import * as api from "../../api.js";
 import { loadChats } from "../../state/chats.js";
 import { t } from "../../texts.js";
@@ -20,12 +20,14 @@ function Folder() {
   const [done, setDone] = useState(false);
   const [working, setWorking] = useState(false);
   const [wrong, setWrong] = useState("");
+  const named = useRef(""); // what was looked into must be what is taken
   const ask = async (/** @type {string} */ way, /** @type {boolean} */ isDone) => {
     setWorking(true);
     setWrong("");
+    named.current = folder;
     try {
-      setReport(await api.post(way, { folder }));
-      setDone(isDone);
+      const told = await api.post(way, { folder });
+      if (isDone || named.current === folder) (setReport(told), setDone(isDone));
       if (isDone) loadChats();
     } catch (error) {
       setReport(null);
@@ -38,7 +40,7 @@ function Folder() {
     <h2 id="folder-title">${t("web.import.folder")}</h2>
     <p class="quiet">${t("web.import.folder_about")}</p>
     <form class="row row-field" onSubmit=${look}>
-      <input class="field" required aria-label=${t("web.import.path")} placeholder="~/SillyTavern/data/default-user" value=${folder} onInput=${(/** @type {any} */ event) => (setFolder(event.target.value), setReport(null))} />
+      <input class="field" required aria-label=${t("web.import.path")} placeholder="~/SillyTavern/data/default-user" value=${folder} onInput=${(/** @type {any} */ event) => ((named.current = event.target.value), setFolder(named.current), setReport(null))} />
       <button class="button" disabled=${working}>${t(working ? "web.import.working" : "web.import.look")}</button>
     </form>
     <p class="bad" role="alert">${wrong}</p>

@@ -22,7 +22,7 @@ export function NewKey({ scopes, changed }) {
     event.preventDefault();
     try {
       setMade(await api.post("/keys", asked));
-      setAsked(NOTHING);
+      setAsked((now) => (now === asked ? NOTHING : now));
       setWrong("");
       await changed();
     } catch (error) {

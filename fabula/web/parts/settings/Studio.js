@@ -10,7 +10,7 @@ import { useSettings } from "./useSettings.js";
 
 export function Studio() {
   const { settings, error, load, saved } = useSettings();
-  if (error) return html`<${Trouble} error=${error} retry=${load} />`;
+  if (error && !settings) return html`<${Trouble} error=${error} retry=${load} />`;
   if (!settings) return html`<p class="quiet">${t("web.loading")}</p>`;
   const waiting = settings.filter((setting) => setting.waits);
   return html`

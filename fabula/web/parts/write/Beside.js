@@ -7,11 +7,12 @@ import { loadLorebooks, lorebooks } from "../../state/story.js";
 import { LANGUAGES, LANGUAGE_NAMES, t } from "../../texts.js";
 import { html } from "../html.js";
 import { IconButton } from "../Icon.js";
+import { Pick, Tick } from "../Kept.js";
 import { later } from "../later.js";
 import { alter } from "./Chapters.js";
 import { besideOpen } from "./looks.js";
 import { PackChoice, usePacks } from "./NewWork.js";
-import { useHeld } from "./useHeld.js";
+import { useHeld } from "../useHeld.js";
 import { Voice } from "./Voice.js";
 
 /** @import { Novel } from "../../types.d.ts" */
@@ -66,9 +67,9 @@ function Story({ now }) {
     <${Area} label=${t("web.write.style")} about=${t("web.write.style_about")} rows=${2} placeholder=${t("web.write.style_placeholder")} value=${settings.prompt} save=${(/** @type {string} */ prompt) => setSettings({ prompt })} />
     <label class="block"><span class="label">${t("web.write.pack")}</span><${PackChoice} packs=${packs} language=${settings.language} value=${settings.pack} change=${(/** @type {string} */ pack) => setSettings({ pack })} /></label>
     <label class="block"><span class="label">${t("web.write.language")}</span>
-      <select class="field" value=${settings.language} onChange=${(/** @type {any} */ event) => setSettings({ language: event.target.value })}>
+      <${Pick} value=${settings.language} save=${(/** @type {string} */ language) => setSettings({ language })}>
         ${LANGUAGES.map((name) => html`<option key=${name} value=${name} lang=${name}>${LANGUAGE_NAMES[name]}</option>`)}
-      </select></label>`;
+      <//></label>`;
 }
 
 function OfChapter() {
@@ -86,12 +87,12 @@ function Lore({ now }) {
   const { lorebooks: own, user } = now.settings;
   const called = useHeld(user);
   const list = lorebooks.value ?? [];
-  const toggle = (/** @type {string} */ id) => setSettings({ lorebooks: own.includes(id) ? own.filter((one) => one !== id) : [...own, id] });
+  const toggle = (/** @type {string} */ id, /** @type {boolean} */ on) => setSettings(({ settings }) => ({ lorebooks: [...settings.lorebooks.filter((/** @type {string} */ one) => one !== id), ...(on ? [id] : [])] }));
   return html`<p class="quiet">${t("web.write.lore_about")}</p>
     <fieldset class="beside-choice"><legend class="label">${t("web.story.lorebooks")}</legend>
       ${list.map(
         (book) => html`<label class="check" key=${book.id}>
-          <input type="checkbox" checked=${book.links.everywhere || own.includes(book.id)} disabled=${book.links.everywhere} onChange=${() => toggle(book.id)} />
+          <${Tick} value=${book.links.everywhere || own.includes(book.id)} disabled=${book.links.everywhere} save=${(/** @type {boolean} */ on) => toggle(book.id, on)} />
           <span>${book.name}</span>${book.links.everywhere && html`<small class="quiet">${t("web.lore.everywhere")}</small>`}
         </label>`,
       )}

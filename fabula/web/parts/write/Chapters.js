@@ -58,6 +58,9 @@ function menuOf(one, index, isOpen, rename) {
   ];
 }
 
+/** Once, when it appears: a function of its own for each drawing would be called at each. @param {HTMLInputElement | null} input */
+const selectAll = (input) => input?.select();
+
 /** @param {{one: Chapter, index: number, done: () => void}} props */
 function Rename({ one, index, done }) {
   const save = (/** @type {any} */ event) => {
@@ -70,7 +73,7 @@ function Rename({ one, index, done }) {
     aria-label=${t("web.write.chapter_title")}
     defaultValue=${one.title}
     placeholder=${nameOf(one, index)}
-    ref=${(/** @type {HTMLInputElement | null} */ input) => input?.select()}
+    ref=${selectAll}
     onBlur=${save}
     onKeyDown=${(/** @type {KeyboardEvent} */ event) => {
       if (event.key === "Enter" && !event.isComposing) save(event);

@@ -10,9 +10,10 @@ import { tellError } from "../../state/toasts.js";
 import { t } from "../../texts.js";
 import { html } from "../html.js";
 import { Icon, IconButton } from "../Icon.js";
+import { Tick } from "../Kept.js";
 import { Area } from "./Beside.js";
 import { alter, nameOf } from "./Chapters.js";
-import { useHeld } from "./useHeld.js";
+import { useHeld } from "../useHeld.js";
 
 /** @import { Chapter, Novel, NovelMemory } from "../../types.d.ts" */
 
@@ -44,7 +45,7 @@ export function Memory({ now }) {
 function Summaries({ now, told }) {
   const { summary, words } = now.settings;
   return html`<section class="beside-part"><h3>${t("web.write.summaries")}</h3>
-    <label class="check"><input type="checkbox" checked=${summary === "auto"} onChange=${() => setSettings({ summary: summary === "auto" ? "off" : "auto" })} /><span>${t("web.write.summary_auto")}</span></label>
+    <label class="check"><${Tick} value=${summary === "auto"} save=${(/** @type {boolean} */ on) => setSettings({ summary: on ? "auto" : "off" })} /><span>${t("web.write.summary_auto")}</span></label>
     <${Count} label=${t("web.write.summary_words")} least=${20} most=${2000} value=${words} save=${(/** @type {number} */ words) => setSettings({ words })} />
     ${told?.writing && html`<p class="quiet" role="status">${t("web.write.summing_itself")}</p>`}
     ${now.chapters.map((one, index) => html`<${Summary} key=${one.id} one=${one} index=${index} told=${told?.summaries.find(({ chapter_id: id }) => id === one.id)} />`)}

@@ -11,6 +11,7 @@ import { tellError } from "../../state/toasts.js";
 import { LANGUAGES, LANGUAGE_NAMES, language, t } from "../../texts.js";
 import { Dialog } from "../Dialog.js";
 import { html } from "../html.js";
+import { useEdited } from "../useKept.js";
 
 /** @typedef {{id: string, name: string, role: string, language: string, built_in: boolean}} Pack */
 
@@ -18,6 +19,7 @@ import { html } from "../html.js";
 export function NewWork({ room, close }) {
   const isNovel = room === "novels";
   const [books, setBooks] = useState(/** @type {string[]} */ ([]));
+  const { now: model, edit: setModel } = useEdited(preferredModel.value);
   const submit = async (/** @type {any} */ event) => {
     event.preventDefault();
     const form = Object.fromEntries(new FormData(event.target));
@@ -28,8 +30,8 @@ export function NewWork({ room, close }) {
     <form class="new-work" onSubmit=${submit}>
       <label class="block"><span class="label">${t("web.write.name")}</span><input class="field" name="title" maxlength="1000" autofocus placeholder=${t("web.write.untitled")} /></label>
       <label class="block"><span class="label">${t("web.write.model")}</span>
-        <select class="field" name="model" defaultValue=${preferredModel.value}>
-          ${usable.value.map(({ name }) => html`<option key=${name} value=${name} selected=${name === preferredModel.value}>${name}</option>`)}
+        <select class="field" name="model" value=${model} onChange=${(/** @type {any} */ event) => setModel(event.target.value)}>
+          ${usable.value.map(({ name }) => html`<option key=${name} value=${name}>${name}</option>`)}
         </select></label>
       ${isNovel ? html`<${OfNovel} books=${books} setBooks=${setBooks} />` : html`<${OfNotebook} />`}
       <button type="submit" class="button button-main">${t("web.write.begin")}</button>
@@ -78,10 +80,17 @@ export function usePacks() {
   return packs;
 }
 
-/** System prompts of a language, and one's own. @param {{packs: Pack[], language: string, name?: string, value?: string, change?: (id: string) => void}} props */
-export function PackChoice({ packs, language: told, name, value = "", change }) {
+/** System prompts of a language, and one's own. @param {{packs: Pack[], language: string, name?: string, value?: string, change?: (id: string) => unknown}} props without `change` it keeps what is chosen itself */
+export function PackChoice({ packs, language: told, name, value: kept = "", change }) {
+  const { now: value, edit, done } = useEdited(kept);
   const fitting = packs.filter((pack) => !pack.built_in || pack.language === told || pack.id === value);
-  return html`<select class="field" name=${name} value=${value} onChange=${(/** @type {any} */ event) => change?.(event.target.value)}>
+  const choose = async (/** @type {string} */ id) => {
+    edit(id);
+    if (!change) return;
+    await change(id);
+    done(id);
+  };
+  return html`<select class="field" name=${name} value=${value} onChange=${(/** @type {any} */ event) => choose(event.target.value)}>
     <option value="">${t("web.write.pack_usual")}</option>
     ${fitting.map((pack) => html`<option key=${pack.id} value=${pack.id}>${pack.name}</option>`)}
   </select>`;

@@ -5,7 +5,9 @@ import { loadPresets, presetOf, presets } from "../../state/presets.js";
 import { set, setSettings } from "../../state/manuscript.js";
 import { t } from "../../texts.js";
 import { html } from "../html.js";
-import { useHeld } from "./useHeld.js";
+import { Pick } from "../Kept.js";
+import { useHeld } from "../useHeld.js";
+import { useKept } from "../useKept.js";
 
 /** @import { Novel } from "../../types.d.ts" */
 /** @typedef {{name: string, least: number, most?: number, step: number | "any", usual: string}} Knob */
@@ -25,20 +27,18 @@ export function Voice({ now }) {
   useEffect(() => void loadPresets(), []);
   const { sampling } = now;
   const preset = presetOf(sampling.preset ?? "");
-  const values = (/** @type {string} */ name, /** @type {any} */ value) => {
-    const { [name]: _, ...others } = sampling;
-    return set({ sampling: value === undefined || value === "" ? others : { ...others, [name]: value } });
-  };
+  const values = (/** @type {string} */ name, /** @type {any} */ value) =>
+    set(({ sampling: { [name]: _, ...others } }) => ({ sampling: value === undefined || value === "" ? others : { ...others, [name]: value } }));
   const save = (/** @type {Knob} */ { name }) => (/** @type {any} */ event) => {
     if (event.target.reportValidity()) values(name, event.target.value === "" ? undefined : Number(event.target.value));
   };
   return html`
     <label class="block"><span class="label">${t("web.panel.preset")}</span>
-      <select class="field" value=${sampling.preset ?? ""} onChange=${(/** @type {any} */ event) => values("preset", event.target.value)}>
+      <${Pick} value=${sampling.preset ?? ""} save=${(/** @type {string} */ name) => values("preset", name)}>
         <option value="">${t("web.panel.preset_none")}</option>
         ${sampling.preset && !preset && html`<option value=${sampling.preset}>${sampling.preset}</option>`}
         ${(presets.value ?? []).map((item) => html`<option key=${item.name} value=${item.name}>${item.title}</option>`)}
-      </select><small class="quiet">${preset ? preset.about : t("web.panel.preset_none_about")}</small></label>
+      <//><small class="quiet">${preset ? preset.about : t("web.panel.preset_none_about")}</small></label>
     ${KNOBS.map((knob) => html`<${KnobField} key=${knob.name} knob=${knob} value=${sampling[knob.name] ?? preset?.sampling[knob.name] ?? ""} save=${save(knob)} />`)}
     ${now.kind === "novel" && html`<${Form} form=${now.settings.form} />`}`;
 }
@@ -53,7 +53,8 @@ function KnobField({ knob: { name, least, most, step, usual }, value, save }) {
 
 /** @param {{form: string}} props */
 function Form({ form }) {
+  const [chosen, choose] = useKept(form, (name) => setSettings({ form: name }));
   return html`<fieldset class="beside-choice"><legend class="label">${t("web.write.form")}</legend>
-    ${FORMS.map((name) => html`<label class="check" key=${name}><input type="radio" name="form" checked=${form === name} onChange=${() => setSettings({ form: name })} /><span>${t(`web.write.form_${name}`)}</span></label>`)}
+    ${FORMS.map((name) => html`<label class="check" key=${name}><input type="radio" name="form" checked=${chosen === name} onChange=${() => choose(name)} /><span>${t(`web.write.form_${name}`)}</span></label>`)}
     <small class="quiet">${t("web.write.form_about")}</small></fieldset>`;
 }
