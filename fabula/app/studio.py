@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -94,6 +95,8 @@ class Studio:
     restore: Callable[[Path], None] | None = None
     """Puts a backup in the place of all this, in a moment; None where nobody would open it again."""
     restored: Restored | None = None
+    restart: Callable[[], str] | None = None
+    """Ends all this and begins anew, in a moment; answers where. None where nobody would begin it again."""
 
     def __init__(
         self,
@@ -105,6 +108,7 @@ class Studio:
         self.events = MemoryEvents()
         self.config = Config(home, flags or {}, self._settings_changed)
         self.began = self.config.now
+        self.opened_at = time.time()
         self.look = Look(home.look)
         self._store(home)
         self._models(home)

@@ -14,6 +14,7 @@ from fabula.cli.options import HomeOption, YesOption
 from fabula.cli.studio import connect_running, locate
 from fabula.cli.words import say
 from fabula.core.errors import BackupInvalid
+from fabula.store.backup_list import ASIDE
 from fabula.store.home import Home
 
 FileArgument = Annotated[
@@ -34,9 +35,10 @@ def restore(file: FileArgument, yes: YesOption = False, home: HomeOption = None)
 
 
 def is_kept(home: Home, file: Path) -> bool:
-    """Whether a path, or a plain name, is that of a backup of the home itself."""
+    """Whether a path, or a plain name, is that of a backup of the home itself, or of what was put aside."""
     own = home.backups / file.name
-    return own.is_file() and (file == Path(file.name) or file.resolve() == own.resolve())
+    is_ours = own.is_dir() if own.name.startswith(ASIDE) else own.is_file()
+    return is_ours and (file == Path(file.name) or file.resolve() == own.resolve())
 
 
 def _live(studio: Client, file: Path) -> str:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import os
 import signal
-from typing import Annotated, Any
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlsplit
 
 import typer
@@ -17,6 +20,12 @@ from fabula.cli.words import say
 from fabula.store import settings
 from fabula.store.home import Home
 from fabula.store.studio import announced
+
+if TYPE_CHECKING:
+    from fabula.server.run import Again
+
+AGAIN = "FABULA_AGAIN_PORT"
+"""In the environment of a studio that begins again: where the one before was reached."""
 
 HostOption = Annotated[
     str | None, typer.Option("--host", metavar="ADDRESS", help=say("cli.serve.host"), show_default=False)
@@ -53,14 +62,16 @@ def serve(
 
 def start(home: Home, flags: dict[str, Any]) -> None:
     """Runs a studio until it is stopped, and says where it is. Ctrl-C and SIGTERM are its ordinary end."""
+    before = _before()
     gc.disable()  # what is imported and built from here on stays; the studio turns it on when it answers
     try:
         from fabula.server.run import serve as run
 
-        wants_page = settings.load(home, flags).open_browser
+        wants_page = settings.load(home, flags).open_browser and before is None
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that it closes as with Ctrl-C
+        again = None
         with contextlib.suppress(KeyboardInterrupt):
-            run(
+            again = run(
                 home,
                 flags,
                 reachable=lambda address: show(address, wants_page),
@@ -68,10 +79,38 @@ def start(home: Home, flags: dict[str, Any]) -> None:
                 taken=lambda second: screen.note(
                     say("cli.serve.taken", name=second.name, port=f"{second.port}")
                 ),
+                restarts=True,
+                again=before,
             )
     finally:
         gc.enable()
+    if again:
+        screen.note(say("cli.serve.restarting"))
+        _begin_again(again.port)
     screen.note(say("cli.serve.ended"))
+
+
+def _before() -> Again | None:
+    """What the studio before this one said, when a person restarted it; told only once."""
+    port = os.environ.pop(AGAIN, "")
+    if not port.isdecimal():
+        return None
+    from fabula.server.run import Again
+
+    return Again(int(port))
+
+
+def _begin_again(port: int) -> None:
+    """The same command anew, as a new program: an update holds then, too. On Windows, where a process cannot
+    become another one, it is a child of this one."""
+    command = [sys.executable, *sys.orig_argv[1:]]
+    told = os.environ | {AGAIN: str(port)}
+    if os.name == "posix":
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os.execve(command[0], command, told)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the child; this one ends with it
+    raise SystemExit(subprocess.call(command, env=told))
 
 
 def announce(address: str, home: Home, flags: dict[str, Any]) -> None:

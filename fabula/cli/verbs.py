@@ -63,6 +63,7 @@ VERBS = (
     "job",
     "backup",
     "restore",
+    "restart",
     "doctor",
 )
 

@@ -51,8 +51,12 @@ def is_private(host: str) -> bool:
 def own_address(listener: socket.socket, scheme: str = "http") -> str:
     """Where programs of this machine reach it."""
     host, port = listener.getsockname()[:2]
-    own = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-    return f"{scheme}://{bracketed(own)}:{port}"
+    return f"{scheme}://{own_name(host)}:{port}"
+
+
+def own_name(host: str) -> str:
+    """How programs of this machine call what listens there, as an address has it."""
+    return bracketed({"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host))
 
 
 def for_others(settings: Settings, port: int) -> list[str]:
@@ -71,12 +75,11 @@ def for_others(settings: Settings, port: int) -> list[str]:
 
 def reach_of(began: Settings, settings: Settings, port: int) -> dict[str, Any]:
     """How far a studio is open: as it listens now, since it `began`, and as it is set for its next start."""
-    own = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(began.host, began.host)
     return {
         "host": began.host,
         "port": port,
         "private": is_private(began.host),
-        "here": f"{scheme_of(began)}://{bracketed(own)}:{port}",
+        "here": f"{scheme_of(began)}://{own_name(began.host)}:{port}",
         "addresses": for_others(listening(began, settings), port),
         "encrypted": bool(began.server_tls_cert),
         "certificate": began.server_tls_cert,

@@ -13,10 +13,11 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from fabula.accounts import secret
-from fabula.core.errors import FabulaError, KeyMissing, KeyUnknown, ScopeMissing
+from fabula.core.errors import FabulaError, KeyMissing, KeyUnknown, OnlyHere, ScopeMissing
 from fabula.server.scopes import FREE, needed
 from fabula.server.security import LOOPBACK_NAMES, Rules, name_of, netloc_of
 from fabula.server.visit import LOCAL, Visit, visit_of
+from fabula.store.settings import Settings
 
 if TYPE_CHECKING:
     from fabula.accounts.keys import Key, Keys
@@ -111,6 +112,13 @@ def session_of(headers: dict[bytes, bytes]) -> str:
     except CookieError:
         return ""
     return found.value if found else ""
+
+
+def require_here(request: Request, settings: Settings) -> None:
+    """Whoever sits at this machine, or can read the home's studio.json. Raises OnlyHere."""
+    headers = dict(request.scope["headers"])
+    if visit_of(request.scope).key and not is_local(request.scope, headers, Rules.of(settings)):
+        raise OnlyHere
 
 
 def is_local(scope: Scope, headers: dict[bytes, bytes], rules: Rules) -> bool:

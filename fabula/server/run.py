@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -23,7 +24,7 @@ from starlette.responses import Response
 from fabula.core.errors import FabulaError, NeedsKey, NotWhileStarting
 from fabula.server import tls
 from fabula.server.access_log import AccessLog
-from fabula.server.addresses import is_private, listen, own_address, scheme_of
+from fabula.server.addresses import is_private, listen, own_address, own_name, scheme_of
 from fabula.server.also import Second, listen_too, seconds
 from fabula.server.door import Door
 from fabula.server.patience import Patient, allow_connections, look_at_all
@@ -53,8 +54,11 @@ def serve(
     stop: threading.Event | None = None,
     make_worker: MakeWorker | None = None,
     taken: Callable[[Second], None] = lambda second: None,
-) -> None:
-    """Blocks until SIGINT, SIGTERM or `stop`.
+    restarts: bool = False,
+    again: Again | None = None,
+) -> Again | None:
+    """Blocks until SIGINT, SIGTERM or `stop`; where the caller `restarts` it, also until a person asks for
+    that: then it answers what the next call is given as `again`.
 
     `reachable` gets the address once the web app's files are, `ready` once every request is answered; `taken`
     gets each second port that another program has. Raises StudioRunning, PortInUse, NeedsKey, SettingInvalid,
@@ -62,8 +66,9 @@ def serve(
     """
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         allow_connections()
-        house = _House(home.create(), dict(flags or {}), make_worker)
-        runner.run(_serve(house, reachable, ready, taken, stop))
+        house = _House(home.create(), dict(flags or {}), make_worker, again)
+        runner.run(_serve(house, reachable, ready, taken, stop, restarts))
+        return house.again
 
 
 async def _serve(
@@ -72,6 +77,7 @@ async def _serve(
     ready: Callable[[str], None],
     taken: Callable[[Second], None],
     stop: threading.Event | None,
+    restarts: bool,
 ) -> None:
     with claim(house.home) as mine:
         listener = house.listen(mine.key)
@@ -80,6 +86,8 @@ async def _serve(
             address = house.address(listener)
             also = {second.name: house.address(other) for second, other in others.items()}
             async with _answering(house, [listener, *others.values()]) as server:
+                if restarts:
+                    house.end = stop.set if stop else server.end
                 reachable(address)
                 await house.open()
                 mine.announce(address, also, house.certificate())
@@ -103,14 +111,32 @@ async def _answering(house: _House, listeners: list[socket.socket]) -> AsyncIter
         restore()
 
 
+@dataclass(frozen=True, slots=True)
+class Again:
+    """What a studio that begins again is told by the one before: the port that browsers know."""
+
+    port: int
+
+
 class _House:
     """A studio and the door before it: the code behind the door is read while the door already answers."""
 
     door: Door
     settings: Settings
 
-    def __init__(self, home: Home, flags: Mapping[str, object], make_worker: MakeWorker | None) -> None:
+    end: Callable[[], None] | None = None
+    """Ends the studio for whoever begins it again; None where nobody does."""
+
+    def __init__(
+        self,
+        home: Home,
+        flags: Mapping[str, object],
+        make_worker: MakeWorker | None,
+        before: Again | None = None,
+    ) -> None:
         self.home, self._flags, self._make_worker = home, flags, make_worker
+        self.again: Again | None = None
+        self._before = before
         self._studio: Studio | None = None
         self._restoring: asyncio.Task[None] | None = None
         self._ahead: asyncio.Task[None] | None = None
@@ -124,7 +150,10 @@ class _House:
         if not is_private(chosen.host) and not _has_keys(self.home):
             raise NeedsKey(chosen.host)
         self.door = Door(chosen, studio_key=key, log=self._log)
-        return listen(chosen.host, chosen.port)
+        port = chosen.port or (self._before.port if self._before else 0)
+        listener = listen(chosen.host, port)
+        self._port = int(listener.getsockname()[1])
+        return listener
 
     def listen_too(self, taken: Callable[[Second], None]) -> Iterator[tuple[Second, socket.socket]]:
         return listen_too(self.settings.host, self.settings.server_also, taken)
@@ -140,6 +169,7 @@ class _House:
         make, behind = await asyncio.to_thread(_code)
         self._studio = make(self.home, self._flags, self._make_worker)
         self._studio.restore, self._studio.restored = self.restore, restored
+        self._studio.restart = self.restart if self.end else None
         await self._studio.open()
         app = await asyncio.to_thread(behind, self._studio)
         self.door.open(app, self._studio)
@@ -170,6 +200,25 @@ class _House:
         except Exception:
             log.exception("the studio cannot be opened after a restore")
             self.door.open(Response(status_code=503))
+
+    def restart(self) -> str:
+        """Begins to end, for whoever begins it again; answers the address that it will have.
+
+        Nothing ends when it could not begin: raises NotWhileStarting, and what `listen` raises.
+        """
+        if self.end is None or self._studio is None or not self.door.is_open:
+            raise NotWhileStarting
+        chosen = settings.load(self.home, self._flags)
+        tls.check(chosen)
+        seconds(chosen.server_also)
+        if not is_private(chosen.host) and not _has_keys(self.home):
+            raise NeedsKey(chosen.host)
+        port = chosen.port or self._port
+        if port != self._port:
+            listen(chosen.host, port).close()  # another program may have it
+        self.again = Again(port)
+        self.end()
+        return f"{scheme_of(chosen)}://{own_name(chosen.host)}:{port}"
 
     async def quiet(self) -> None:
         """Ends what readers wait for."""

@@ -36,7 +36,7 @@ ROWS = (
     *_native(READ, FREE, "/health", "/texts/"),
     *_native(ALL, FREE, "/session"),
     # ── what the program is and who may use it
-    *_native(ALL, ADMIN, "/keys", "/reach", "/backup", "/import", "/places", "/system/"),
+    *_native(ALL, ADMIN, "/keys", "/reach", "/backup", "/import", "/places", "/system/", "/restart"),
     *_native(READ, CHAT, "/settings", "/engines", "/remotes", "/system", "/events", "/appearance"),
     *_native(WRITE, ADMIN, "/settings", "/engines", "/remotes", "/appearance"),
     # ── models

@@ -159,12 +159,27 @@ def put_back(home: Home, file: Path) -> Path:
 
 @contextmanager
 def checked(home: Home, file: Path) -> Iterator[tuple[Path, Manifest]]:
-    """A backup's files in a folder that goes when the block ends. Raises BackupInvalid or DatabaseTooNew."""
+    """A backup's files in a folder that goes when the block ends; of what a restore has put aside, a copy.
+
+    Raises BackupInvalid or DatabaseTooNew.
+    """
     with tempfile.TemporaryDirectory(dir=home.path, prefix=".restore-") as folder:
         unpacked = Path(folder)
-        manifest = unpack(file, unpacked, home)
+        manifest = _copy(file, unpacked, home) if file.is_dir() else unpack(file, unpacked, home)
         _check_database(file, unpacked / DATABASE)
         yield unpacked, manifest
+
+
+def _copy(aside: Path, folder: Path, home: Home) -> Manifest:
+    """What `_keep` has put aside. No version and no checksum is told there."""
+    databases = [aside / DATABASE, aside / f"{DATABASE}-wal"]
+    require_space(home.path, 2 * sum(path.stat().st_size for path in databases if path.exists()))
+    with writing(folder):
+        _copy_parts(aside, [*databases, aside / CONFIG], folder)
+    found = [path for path in folder.rglob("*") if path.is_file()]
+    files = {path.relative_to(folder).as_posix(): Entry(path.stat().st_size, "") for path in found}
+    made = aside.stat().st_mtime
+    return Manifest(format=FORMAT, fabula="", schema="", created_at=made, files=files)
 
 
 def unpack(file: Path, folder: Path, home: Home) -> Manifest:
@@ -248,14 +263,18 @@ def _keep(home: Home) -> Path:
     """A copy of what is there now, the database with its unmerged part."""
     kept = home.backups / f"replaced-{_stamp()}"
     kept.mkdir(parents=True)
-    for path in (home.database, _wal(home), home.config):
-        if path.exists():
-            shutil.copy2(path, kept / path.name)
-    for name in KEPT:
-        if (home.path / name).exists():
-            shutil.copytree(home.path / name, kept / name, copy_function=_link_or_copy)
+    _copy_parts(home.path, [home.database, _wal(home), home.config], kept)
     sync_folder(kept)
     return kept
+
+
+def _copy_parts(source: Path, files: list[Path], target: Path) -> None:
+    for path in files:
+        if path.exists():
+            shutil.copy2(path, target / path.name)
+    for name in KEPT:
+        if (source / name).exists():
+            shutil.copytree(source / name, target / name, copy_function=_link_or_copy)
 
 
 def _link_or_copy(source: str, target: str) -> None:

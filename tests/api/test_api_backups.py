@@ -98,3 +98,17 @@ async def test_a_studio_that_nobody_would_open_again_refuses(api: httpx.AsyncCli
     name = Path((await api.post("/backup")).json()["path"]).name
     refused = await api.post(f"/backups/{name}/restore")
     assert (refused.status_code, refused.json()["error"]["code"]) == (409, "not_while_starting")
+
+
+def test_what_a_restore_has_put_aside_is_put_back(client: Client, saved: str) -> None:
+    client.new_chat(title="Later")
+    client.call("PATCH", "/settings", json={"engine.slots": 3})
+    client.post(f"/backups/{saved}/restore", status=202)
+    (aside,) = client.get("/backups")["replaced"]
+    inside = client.get(f"/backups/{aside['name']}")
+    assert (inside["fabula"], inside["holds"]["chats"], inside["now"]["chats"]) == ("", 2, 1)
+    client.post(f"/backups/{aside['name']}/restore", status=202)
+    assert titles(client) == ["Kept", "Later"]
+    assert len(client.get("/backups")["replaced"]) == 2
+    slots = next(row for row in client.get("/settings")["settings"] if row["name"] == "engine.slots")
+    assert slots["value"] == 3

@@ -26,13 +26,14 @@
     │                           UploadNotFound, BatchNotFound, KeyNotFound
     │                           BlobNotFound, BackupNotFound, BackgroundNotFound
     ├── Unauthorized (401)      KeyMissing, KeyUnknown, KeyExpired
-    ├── Forbidden (403)         ForeignHost, ForeignOrigin, Blocked, ScopeMissing, NeedsKey, PicturesForbidden
+    ├── Forbidden (403)         ForeignHost, ForeignOrigin, Blocked, ScopeMissing, OnlyHere, NeedsKey,
+    │                           PicturesForbidden
     ├── Conflict (409)          StaleRevision, ChatBusy, NothingToUndo, StudioRunning, PortInUse, ModelBusy,
     │                           PresetExists, PresetBuiltIn, CharacterChanged, RemoteExists, ModelExists,
     │                           ItemChanged, BelongsElsewhere, BatchChanged, BatchRunning, OutputExists,
     │                           NovelChanged, NovelBusy, PassageMoved,
     │                           UploadInUse, KeyExists, DirectionExists
-    │                           ModelNeeded, JobStopped, NotWhileStarting
+    │                           ModelNeeded, JobStopped, NotWhileStarting, NoWayBack
     ├── EngineFailure (502)     ModelLoadFailed, ModelBroken, EngineDied, EngineTimeout,
     │                           EngineRefused, BuildMissing, BuildUnavailable, BuildBroken,
     │                           DirectUnavailable, NoRoomBeside, VocabulariesDiffer,
@@ -125,6 +126,7 @@ from fabula.core.errors.conflicts import (
     NotWhileStarting,
     NovelBusy,
     NovelChanged,
+    NoWayBack,
     OutputExists,
     PassageMoved,
     PortInUse,
@@ -221,6 +223,7 @@ from fabula.core.errors.refused import (
     KeyMissing,
     KeyUnknown,
     NeedsKey,
+    OnlyHere,
     PicturesForbidden,
     ScopeMissing,
     Unauthorized,
@@ -337,6 +340,7 @@ __all__ = [
     "NoRoomBeside",
     "NoStudioRuns",
     "NoSuchRoute",
+    "NoWayBack",
     "NobodyAnswers",
     "NotAModel",
     "NotForHere",
@@ -352,6 +356,7 @@ __all__ = [
     "NovelNotFound",
     "Offline",
     "OnlyConverses",
+    "OnlyHere",
     "OutputExists",
     "PackNotFound",
     "PassageMoved",

@@ -202,3 +202,7 @@ class UploadInUse(Conflict):
 
 class NotWhileStarting(Conflict):
     """The studio is being opened or put back; what needs a running one has to wait."""
+
+
+class NoWayBack(Conflict):
+    """Nobody would start this studio again: it was started by another program, or for one command."""

@@ -57,6 +57,10 @@ class ScopeMissing(Forbidden):
     scope: str
 
 
+class OnlyHere(Forbidden):
+    """Only the person who sits at the studio's own machine does this."""
+
+
 @dataclass(eq=False)
 class NeedsKey(Forbidden):
     """Others would reach the studio at that address, and there is no key yet that keeps them out."""

@@ -32,7 +32,7 @@ def router(studio: Studio) -> APIRouter:
 
     @routes.get("/{name}")
     async def inside(name: str) -> dict[str, Any]:
-        """What a backup holds beside what is here now; it is read and checked as a whole."""
+        """What a backup, or what was put aside, holds beside what is here now; it is checked as a whole."""
         return dataclasses.asdict(await asyncio.to_thread(backup_list.look_into, home, name))
 
     @routes.get("/{name}/file")
@@ -44,7 +44,8 @@ def router(studio: Studio) -> APIRouter:
 
     @routes.post("/{name}/restore", status_code=202)
     async def restore(name: str) -> dict[str, Any]:
-        """Put a backup in the place of what is there: it is checked, then the studio closes and opens."""
+        """Put a backup, or what a restore has put aside, in the place of what is there: it is checked, then
+        the studio closes and opens."""
         if studio.restore is None:
             raise NotWhileStarting
         await asyncio.to_thread(backup_list.look_into, home, name)

@@ -227,6 +227,7 @@ def system(studio: Studio, language: str) -> Json:
     starter = names.get(STARTER.name)
     return {
         "version": studio.version,
+        "began": studio.opened_at,
         "home": str(studio.home.path),
         "languages": list(texts.LANGUAGES),
         "starter": {"present": starter is not None, "name": STARTER.name, "size": STARTER.size},

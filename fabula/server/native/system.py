@@ -12,9 +12,10 @@ from fastapi.responses import Response
 
 from fabula.app import Studio, about
 from fabula.core import texts
-from fabula.core.errors import BadParameter
+from fabula.core.errors import BadParameter, NoWayBack
 from fabula.server.caller import caller_of
 from fabula.server.native import bodies, catalog, fitting, shapes
+from fabula.server.reception import require_here
 from fabula.server.sse import EventStream, event, resume_point
 from fabula.store.files import free_space
 
@@ -22,10 +23,7 @@ from fabula.store.files import free_space
 def router(studio: Studio) -> APIRouter:
     routes = APIRouter(tags=["System"])
 
-    @routes.get("/health")
-    async def health() -> dict[str, bool]:
-        """Whether the studio answers, without touching engine or database."""
-        return {"ok": True}
+    _life(routes, studio)
 
     @routes.get("/system")
     async def system(request: Request) -> dict[str, Any]:
@@ -72,6 +70,21 @@ def router(studio: Studio) -> APIRouter:
     routes.include_router(fitting.router(studio))
     routes.include_router(catalog.router(studio))
     return routes
+
+
+def _life(routes: APIRouter, studio: Studio) -> None:
+    @routes.get("/health")
+    async def health() -> dict[str, bool]:
+        """Whether the studio answers, without touching engine or database."""
+        return {"ok": True}
+
+    @routes.post("/restart", status_code=202)
+    async def restart(request: Request) -> dict[str, Any]:
+        """End the studio and begin it anew; only whoever sits at its own machine."""
+        require_here(request, studio.settings)
+        if studio.restart is None:
+            raise NoWayBack
+        return {"address": studio.restart(), "began": studio.opened_at}
 
 
 def _about(routes: APIRouter, studio: Studio) -> None:
