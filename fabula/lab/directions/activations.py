@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from fabula.core.errors import WeightsUnusable
 from fabula.core.texts import phrase
+from fabula.lab.directions.space import reserve
 from fabula.store.files import require_space, write_atomic, writing
 
 Rows = NDArray[np.float32]
@@ -47,8 +48,7 @@ class Activations:
             made.done, made.told = note["done"], note["told"]
             return made
         require_space(folder, made.size + SPARE)
-        with writing(made._file), made._file.open("wb") as file:
-            file.truncate(made.size)
+        reserve(made._file, made.size)
         return made
 
     @property

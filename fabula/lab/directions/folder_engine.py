@@ -1,5 +1,5 @@
-"""Copies of folders of safetensors for measurements, each run by transformers in a child of this job. Knows no
-shelf and no studio."""
+"""Copies of folders of safetensors for measurements, each run by transformers in a child of this job. Knows
+no shelf and no studio."""
 
 from __future__ import annotations
 

@@ -32,8 +32,8 @@ from fabula.engine.transformers_child.library import CannotLoad
 from fabula.engine.transformers_child.library import tokenizer as load_tokenizer
 from fabula.lab.directions.activations import Activations
 from fabula.lab.directions.saying import where
+from fabula.lab.directions.space import disk_full, reserve
 from fabula.lab.directions.tensors import Place, Tensors, require_numbers
-from fabula.store.files import writing
 from fabula.store.job_child import Report
 
 BATCH = 1024  # tokens that are computed with at a time
@@ -186,7 +186,7 @@ class _Stream:
     def save(self, done: int) -> None:
         """Everything up to layer `done` can be gone on with."""
         file = self._file(done)
-        with writing(file):
+        with disk_full(file.parent, 4 * self.shape[0] * self.shape[1]):
             if self.is_on_disk:
                 self._now.flush()  # type: ignore[attr-defined]
             else:
@@ -203,9 +203,10 @@ class _Stream:
         return self.into.folder / f"{STREAM}-{done % 2}.f32"
 
     def _mapped(self, done: int) -> Rows:
-        file = self._file(done)
-        mode = "r+" if file.is_file() and file.stat().st_size == 4 * self.shape[0] * self.shape[1] else "w+"
-        return np.memmap(file, np.float32, mode, shape=self.shape)  # type: ignore[call-overload,no-any-return]
+        file, size = self._file(done), 4 * self.shape[0] * self.shape[1]
+        if not file.is_file() or file.stat().st_size != size:
+            reserve(file, size)
+        return np.memmap(file, np.float32, "r+", shape=self.shape)
 
 
 # ── the model ───────────────────────────────────────────────────────────────────────────────────────

@@ -7,13 +7,11 @@ sees the new model only then. Afterwards what is left of the direction is measur
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import shutil
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fabula.core.errors import DirectUnavailable, ModelExists, NoDiskSpace, TooCoarse
+from fabula.core.errors import DirectUnavailable, ModelExists, TooCoarse
 from fabula.core.model import LocalModel
 from fabula.core.texts import Phrase, phrase
 from fabula.engine.direct.library import Drifted
@@ -30,6 +28,7 @@ from fabula.lab.directions import recipe as recipes
 from fabula.lab.directions.edit import PART, Edit, File, Ledger, left, spans
 from fabula.lab.directions.folder_engine import FolderEngine
 from fabula.lab.directions.saved import Direction, Shelf
+from fabula.lab.directions.space import disk_full
 from fabula.lab.directions.use import Chosen
 from fabula.lab.directions.weights import FolderWeights, GgufWeights, open_weights
 from fabula.lab.directions.writers import Writer
@@ -41,7 +40,7 @@ from fabula.models.formats.folders import TENSORS, files_of
 from fabula.models.formats.identify import identify, parts_of
 from fabula.models.formats.types import TENSOR_TYPES
 from fabula.models.sources.landing import land, plain_name
-from fabula.store.files import free_space, require_space, writing
+from fabula.store.files import require_space, writing
 from fabula.store.home import Home
 from fabula.store.job_child import Report
 
@@ -65,7 +64,6 @@ STAYS = {
 tensor, the mean. Measured as `LOST` of from_gguf: the starter model, 2026-11-22, `python -m bench direction
 --parts losses`; other models differ. A type that is not here was not measured."""
 WRITING, CHECKING = "lab.directions.writing", "lab.directions.checking"
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,18 +233,6 @@ def _write(edit: Edit, stage: Path, ledger: Ledger, report: Report) -> None:
 
     with disk_full(stage, edit.size):
         edit.run(stage, ledger, tell)
-
-
-@contextmanager
-def disk_full(folder: Path, needed: int) -> Iterator[None]:
-    """A disk that fills up is told with the bytes that are missing."""
-    with writing(folder):
-        try:
-            yield
-        except OSError as error:
-            if error.errno in FULL:
-                raise NoDiskSpace(needed, free_space(folder), str(folder)) from error
-            raise
 
 
 def _finish(asked: Order, edit: Edit, stage: Path) -> None:
