@@ -83,8 +83,8 @@ export function Tiles({ count }) {
 function tileAt(place, around, before, flung) {
   const one = at(place);
   const { count, off, frame } = around;
-  if (!one || (flung && before?.props.one !== one)) return html`<li key=${place} class="tile tile-empty" data-place=${place} style=${boxOf(place, frame)}></li>`;
   const { props } = before ?? {};
+  if (!one || (flung && props?.one !== one)) return props?.frame === frame && !props.one ? before : html`<${Empty} key=${place} place=${place} frame=${frame} />`;
   const isSame = props?.one === one && props.count === count && props.off === off && props.frame === frame;
   return isSame ? before : html`<${Tile} key=${one.id} one=${one} place=${place} ...${around} />`;
 }
@@ -93,6 +93,11 @@ function tileAt(place, around, before, flung) {
 function boxOf(place, { columns, height, width, step, gap }) {
   const column = place % columns;
   return { top: `${Math.floor(place / columns) * step}px`, left: `${column * (width + gap)}px`, width: `${width}px`, height: `${height}px` };
+}
+
+/** @param {{place: number, frame: Frame}} props */
+function Empty({ place, frame }) {
+  return html`<li class="tile tile-empty" data-place=${place} style=${boxOf(place, frame)}></li>`;
 }
 
 /** @param {{one: Character, place: number} & Around} props */

@@ -4,7 +4,7 @@ import { useLayoutEffect, useRef, useState } from "preact/hooks";
 
 const OVERSCAN = 2; // rows beyond each edge
 const FAST = 3; // px/ms: faster than anybody looks at what goes by
-const STEADY_MS = 100; // longer between two looks is a jump, which ends where it is wanted
+const STEADY_MS = 200; // longer between two looks is a jump, which ends where it is wanted
 
 /**
  * For a list inside a scrolling element (the nearest `.page` or `[data-scrolls]`).
