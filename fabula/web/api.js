@@ -63,13 +63,18 @@ async function refusal(response) {
   return new ApiError(body?.error ?? fallback, response.status);
 }
 
+let leaving = false;
+const KEPT_ALIVE = 60_000; // bytes; browsers refuse to keep requests of more than 64 KiB alive without their page
+
 /** @param {string} method @param {string} path @param {unknown} [body] @param {AbortSignal} [signal] */
 async function send(method, path, body, signal) {
+  const told = body === undefined ? undefined : JSON.stringify(body);
   const response = await request(path, {
     method,
     signal,
-    headers: body === undefined ? {} : { "Content-Type": "application/json" },
-    body: body === undefined ? undefined : JSON.stringify(body),
+    headers: told === undefined ? {} : { "Content-Type": "application/json" },
+    body: told,
+    keepalive: leaving && method !== "GET" && new Blob([told ?? ""]).size < KEPT_ALIVE,
   });
   const text = await response.text();
   return text ? JSON.parse(text) : null;
@@ -83,11 +88,8 @@ export const post = (path, body = {}, signal) => send("POST", path, body, signal
 export const patch = (path, body) => send("PATCH", path, body);
 /** @param {string} path @param {unknown} body @returns {Promise<any>} */
 export const put = (path, body) => send("PUT", path, body);
-/** Also while the page is being left: browsers send up to 64 KiB then. @param {string} path @param {unknown} body */
-export function patchLast(path, body) {
-  const headers = { "Content-Type": "application/json" };
-  return request(path, { method: "PATCH", keepalive: true, headers, body: JSON.stringify(body) });
-}
+/** Whether what is sent from now on has to arrive without the page. @param {boolean} on */
+export const outlive = (on) => (leaving = on);
 /** A file as it is. @param {string} path @param {Blob} content @returns {Promise<any>} */
 export async function upload(path, content) {
   const headers = { "Content-Type": "application/octet-stream" };

@@ -89,5 +89,6 @@ start();
 render(html`<${App} />`, /** @type {HTMLElement} */ (document.getElementById("app")));
 whenIdle(() => {
   keepFiles();
+  import("./state/leaving.js").catch(() => null);
   import("./parts/wearLook.js").catch(() => null); // early.js has put on what was worn last
 });

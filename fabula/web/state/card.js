@@ -5,6 +5,7 @@ import { signal } from "@preact/signals";
 import * as api from "../api.js";
 import { t } from "../texts.js";
 import { loadChats } from "./chats.js";
+import { whenLeaving } from "./leaving.js";
 import { newLine } from "./line.js";
 import { personaName } from "./prefs.js";
 import { go } from "./route.js";
@@ -97,14 +98,7 @@ export function save() {
   return inLine(() => send(before.id, fields));
 }
 
-/** The page is being left: what is pending goes out with it. */
-export function saveLast() {
-  const now = character.value;
-  const fields = pending.value;
-  if (!now || !Object.keys(fields).length || standing.value === "conflict") return;
-  clearTimeout(timer);
-  api.patchLast(`/characters/${encodeURIComponent(now.id)}`, { revision: now.revision, fields }).catch(() => null); // nobody is there to be told
-}
+whenLeaving(save);
 
 /** @param {string} id @param {Fields} fields @param {boolean} [remember] whether it can be taken back */
 async function send(id, fields, remember = true) {

@@ -7,6 +7,7 @@ import * as api from "../api.js";
 import { t } from "../texts.js";
 import { applied, difference, isNothing, marksAfter, marksOf, merged, placeOf, pointsUpTo, told } from "./difference.js";
 import { listenFor } from "./events.js";
+import { whenLeaving } from "./leaving.js";
 import { newLine } from "./line.js";
 import { tell, tellError } from "./toasts.js";
 import { dropWritten, keepWritten, writtenIn } from "./writingDrafts.js";
@@ -200,8 +201,7 @@ export function follow() {
   keepWritten(place(base.value.id), isNothing(change) ? null : { version: base.value.version, change, sent });
 }
 
-addEventListener("pagehide", follow);
-document.addEventListener("visibilitychange", () => document.hidden && (follow(), void flush()));
+whenLeaving(() => (follow(), flush()));
 
 // ── handing over ────────────────────────────────────────────────────────────────────────────────────
 

@@ -4,7 +4,7 @@ import { signal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import * as api from "../../api.js";
 import { pictureOf, toggleFavourite, trash } from "../../state/characters.js";
-import { character, closeCard, draw, failure, future, openCard, past, readAgain, redo, save, saveLast, settle, standing, startChat, undo } from "../../state/card.js";
+import { character, closeCard, draw, failure, future, openCard, past, readAgain, redo, save, settle, standing, startChat, undo } from "../../state/card.js";
 import { go } from "../../state/route.js";
 import { models, usable } from "../../state/system.js";
 import { tellError } from "../../state/toasts.js";
@@ -32,8 +32,7 @@ const side = signal(/** @type {"card" | "preview" | "tokens" | "chats"} */ ("car
 export function CardPage({ id }) {
   useEffect(() => {
     openCard(id);
-    addEventListener("pagehide", saveLast);
-    return () => (removeEventListener("pagehide", saveLast), closeCard());
+    return closeCard;
   }, [id]);
   useEffect(weigh, []);
   const now = character.value;
