@@ -236,4 +236,9 @@ export interface Direction {
 }
 export interface ShippedSet { name: string; learned: number; held_out: number; examples: { positive: string[]; negative: string[] } }
 export interface CountedPrompts { prompts: number; different: number; learned: number; held_out: number; examples: string[]; path: string }
+export interface Ramp { peak: number; floor: number; middle: number; reach: number }
+export interface SearchTrial {
+  number: number; seed: number; parameters: Record<string, number | string>; trait: number; spread: number; kl: number; reply: string; is_silent: boolean; seconds: number;
+  use: { scope: "global" | "layers"; strength: number; layer?: number; attention: boolean; mlp: boolean; attention_ramp?: Ramp; mlp_ramp?: Ramp };
+}
 export interface LookedEdit { name: string; tensors: number; parts: Record<string, number>; layers: number[]; numbers: number; size: number }

@@ -18,6 +18,7 @@ from fabula.core.texts import phrase
 from fabula.lab.directions.contrasts import READERS, read
 from fabula.lab.directions.learn import require_readable
 from fabula.lab.directions.saved import Direction, Shelf
+from fabula.lab.directions.search.job import require_searchable
 from fabula.lab.directions.weights import GgufWeights, open_weights
 from fabula.lab.directions.write import Writing, order, require_fine
 from fabula.models.catalog import Catalog
@@ -91,7 +92,11 @@ def _asked(model: LocalModel, direction: Direction | None) -> dict[str, FabulaEr
         return {"learn": _refusal(lambda: require_readable(model))}
     wanted = direction
     unfit = _refusal(lambda: wanted.require_fit(model))
-    return {"try": unfit, "write": unfit or _refusal(lambda: _writable(model))}
+    return {
+        "try": unfit,
+        "search": unfit or _refusal(lambda: require_searchable(model)),
+        "write": unfit or _refusal(lambda: _writable(model)),
+    }
 
 
 def _refusal(check: Callable[[], None]) -> FabulaError | None:

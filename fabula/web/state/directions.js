@@ -14,7 +14,7 @@ import { tell, tellError } from "./toasts.js";
 /** @typedef {"add" | "take"} How a control vector adds the trait, an adapter takes it away */
 
 const REGRET_MS = 8000; // as long as the notice stands; the file is there until then
-export const KINDS = ["direction", "direction_write", "direction_export"];
+export const KINDS = ["direction", "direction_search", "direction_write", "direction_export"];
 
 export const directions = signal(/** @type {Direction[] | null} */ (null));
 export const directionsFailure = signal(/** @type {Error | null} */ (null));

@@ -67,11 +67,7 @@ def task(home: Home, wishes: Searching) -> Task:
     model = Catalog(home.models).find(wishes.model)
     direction = Shelf(home.directions).find(wishes.direction)
     direction.require_fit(model)
-    if model.format != GGUF:
-        raise BadParameter("model", model.name, phrase("expected.gguf_model"))
-    if why := obstacle(builds.ours()):
-        raise DirectUnavailable(why)
-    space.library(model.name)
+    require_searchable(model)
     return Task(
         wishes,
         model,
@@ -79,6 +75,15 @@ def task(home: Home, wishes: Searching) -> Task:
         _sets(wishes, model, direction),
         Space(direction.layers, wishes.goal, wishes.parts),
     )
+
+
+def require_searchable(model: LocalModel) -> None:
+    """Raises BadParameter, DirectUnavailable, ExtraMissing."""
+    if model.format != GGUF:
+        raise BadParameter("model", model.name, phrase("expected.gguf_model"))
+    if why := obstacle(builds.ours()):
+        raise DirectUnavailable(why)
+    space.library(model.name)
 
 
 def _sets(wishes: Searching, model: LocalModel, direction: Direction) -> Sets:

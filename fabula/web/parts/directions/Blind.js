@@ -1,18 +1,19 @@
-// Two models answer the same question, in an order that nobody knows until one is chosen. Knows two models, no chat.
+// Two models, or one with and without an adapter, answer the same question, in an order that nobody knows until one is
+// chosen. Knows no chat.
 // @ts-check
 import { useEffect, useRef, useState } from "preact/hooks";
-import { reply } from "../../state/directions.js";
+import { reply, trait } from "../../state/directions.js";
 import { t } from "../../texts.js";
 import { html } from "../html.js";
 import { Markdown } from "../Markdown.js";
 
-/** @typedef {{model: string, text: string, error: string, done: boolean}} Side */
+/** @typedef {{edited: boolean, text: string, error: string, done: boolean}} Side */
 
 const NAMES = ["A", "B"];
 const LENGTH = 120; // tokens
 
-/** @param {{source: string, made: string, prompt: string}} props `prompt` is the one that is offered */
-export function Blind({ source, made, prompt: offered }) {
+/** @param {{source: string, made: string, prompt: string, adapter?: string}} props `prompt` is the one that is offered; `adapter`, attached to both, is what differs where the models do not */
+export function Blind({ source, made, prompt: offered, adapter = "" }) {
   const [prompt, setPrompt] = useState(offered);
   const [sides, setSides] = useState(/** @type {Side[]} */ ([]));
   const [chosen, setChosen] = useState(-1);
@@ -23,21 +24,22 @@ export function Blind({ source, made, prompt: offered }) {
   const begin = async (/** @type {Event} */ event) => {
     event.preventDefault();
     const [order, seed] = crypto.getRandomValues(new Uint32Array(2));
-    const drawn = order % 2 ? [made, source] : [source, made];
+    const drawn = [order % 2 === 1, order % 2 === 0];
     reader.current = new AbortController();
     const { signal } = reader.current;
     setChosen(-1);
-    setSides(drawn.map((model) => ({ model, text: "", error: "", done: false })));
+    setSides(drawn.map((edited) => ({ edited, text: "", error: "", done: false })));
     setWriting(true);
-    for (const [number, model] of drawn.entries()) {
+    for (const [number, edited] of drawn.entries()) {
       if (signal.aborted) break;
-      await reply({ model, prompt, sampling: { seed: seed >>> 1, max_tokens: LENGTH } }, (text) => put(number, { text }), signal).catch((error) => put(number, { error: signal.aborted ? t("web.directions.stopped") : error.message }));
+      const sampling = { seed: seed >>> 1, max_tokens: LENGTH, ...(adapter ? trait(adapter, "take", edited ? 1 : 0) : {}) };
+      await reply({ model: edited ? made : source, prompt, sampling }, (text) => put(number, { text }), signal).catch((error) => put(number, { error: signal.aborted ? t("web.directions.stopped") : error.message }));
       put(number, { done: true });
     }
     setWriting(false);
   };
   const ready = sides.length > 0 && sides.every((side) => side.done) && !writing;
-  const words = (/** @type {Side} */ side) => t(side.model === made ? "web.directions.was_made" : "web.directions.was_source", { name: side.model });
+  const words = (/** @type {Side} */ side) => (side.edited ? t("web.directions.was_made", { name: adapter || made }) : t("web.directions.was_source", { name: source }));
   return html`<section aria-labelledby="blind-title"><h2 id="blind-title">${t("web.directions.blind")}</h2>
     <p class="quiet" role="status">${t(chosen >= 0 ? "web.directions.blind_told" : ready ? "web.directions.blind_choose" : writing ? "web.why.writing" : "web.directions.blind_about")}</p>
     <form class="job-form" aria-label=${t("web.directions.blind")} onSubmit=${begin}>

@@ -7,13 +7,17 @@ import { Trouble } from "../Trouble.js";
 import { useAnswer } from "../useAnswer.js";
 import { Cost } from "./Cost.js";
 import { Found } from "./Found.js";
+import { Search } from "./Search.js";
+import { Searched } from "./Searched.js";
 import { TryOut } from "./TryOut.js";
 import { namesOf } from "./words.js";
 import { Write } from "./Write.js";
 
 /** @type {Record<string, any>} */
-const PARTS = { "": Found, try: TryOut, write: Write, written: Cost };
-const TABS = ["", "try", "write"];
+const PARTS = { "": Found, try: TryOut, search: Search, searched: Searched, write: Write, written: Cost };
+const TABS = ["", "try", "search", "write"];
+/** @type {Record<string, string>} */
+const UNDER = { searched: "search", written: "write" };
 
 /** @param {{name: string, part: string, job: string}} props */
 export function OneDirection({ name, part, job }) {
@@ -26,7 +30,7 @@ export function OneDirection({ name, part, job }) {
     ${direction && html`<p class="quiet">${[namesOf(direction).join(" − "), direction.model].join(" · ")}</p>`}
     ${failure && html`<${Trouble} error=${failure} retry=${again} />`}
     ${!direction && !failure && html`<p class="quiet">${t("web.loading")}</p>`}
-    ${direction && html`<nav class="direction-tabs" aria-label=${t("web.directions.pages")}>${TABS.map((tab) => html`<a key=${tab} href=${pageOf(name, tab)} aria-current=${tab === (part === "written" ? "write" : part) ? "page" : undefined}>${t(`web.directions.tabs.${tab || "found"}`)}</a>`)}</nav>
+    ${direction && html`<nav class="direction-tabs" aria-label=${t("web.directions.pages")}>${TABS.map((tab) => html`<a key=${tab} href=${pageOf(name, tab)} aria-current=${tab === (UNDER[part] ?? part) ? "page" : undefined}>${t(`web.directions.tabs.${tab || "found"}`)}</a>`)}</nav>
       <${Part} key=${part + job} direction=${direction} job=${job} />`}
   </main>`;
 }

@@ -56,8 +56,11 @@ const Learned = ({ result }) => html`<p>${t("web.result.direction")} <a href=${`
 /** @param {{page: JobPage}} props */
 const Edited = ({ page: { id, result } }) => html`<p>${t("web.result.direction_written")} <a href=${`#/directions/${encodeURIComponent(result.direction)}/written/${id}`}>${result.name}</a></p>`;
 
+/** @param {{page: JobPage}} props */
+const SearchedFor = ({ page: { id, result } }) => html`<p>${t("web.result.direction_searched", { count: result.trials.length, best: result.front.length })} <a href=${`#/directions/${encodeURIComponent(result.direction)}/searched/${id}`}>${result.direction}</a></p>`;
+
 /** @type {Record<string, any>} */
-const KNOWN = { pull: Got, quantize: Quantized, tune: Tuned, verify: Verified, direction: Learned, direction_write: Edited };
+const KNOWN = { pull: Got, quantize: Quantized, tune: Tuned, verify: Verified, direction: Learned, direction_write: Edited, direction_search: SearchedFor };
 
 /** @param {Result} result @param {string[]} names */
 const pick = (result, names) => Object.fromEntries(names.filter((name) => result[name]).map((name) => [name, result[name]]));
