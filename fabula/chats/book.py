@@ -163,9 +163,12 @@ class Chats:
         """The whole tree, without its texts."""
         return await self._database.read(lambda c: pages.outline(c, owner, id))
 
-    async def path(self, owner: str, id: str, upto: str | None = None) -> builtins.list[PathMessage]:
-        """All messages from the first to `upto` (default: the head), as the prompt needs them."""
-        return await self._database.read(lambda c: pages.path(c, owner, id, upto))
+    async def path(
+        self, owner: str, id: str, upto: str | None = None, most: int | None = None
+    ) -> builtins.list[PathMessage]:
+        """All messages from the first to `upto` (default: the head), as the prompt needs them, or the last
+        `most` of these."""
+        return await self._database.read(lambda c: pages.path(c, owner, id, upto, most))
 
     async def message(self, owner: str, id: str, message_id: str) -> ChatMessage:
         return await self._database.read(lambda c: pages.message(c, owner, id, message_id))

@@ -24,7 +24,6 @@ from fabula.store.schema.chats import counts as counted
 from fabula.store.schema.chats import messages, versions
 
 BATCH = 5000  # ids in one query; SQLite takes 32,766
-_WALKED = ("id", "parent_id", "depth", "role", "author", "created_at", "version_id", "checkpoint", "left_out")
 PREVIEW = 120  # characters
 
 
@@ -90,24 +89,28 @@ def show(connection: Connection, chat: Row[Any], message_id: str) -> ChatMessage
     return _dress(connection, chat, _walk(connection, chat, message_id, depth - 1, depth))[0]
 
 
-def path(connection: Connection, owner: str, id: str, upto: str | None) -> list[PathMessage]:
+def path(
+    connection: Connection, owner: str, id: str, upto: str | None, most: int | None = None
+) -> list[PathMessage]:
     chat = rows.find_chat(connection, owner, id)
     start = chat.head_id if upto is None else upto
     last = _depth(connection, chat, start)
-    return [
+    above = 0 if most is None else max(0, last - most)
+    found = connection.execute(_PATH, {**_from(chat, start, above), "last": last}).all()
+    return [  # every turn reads all of a chat: what is asked of a row by name takes as long as reading it
         PathMessage(
-            id=row.id,
-            role=row.role,
-            name=row.author,
-            version_id=row.version_id,
-            text=row.text,
-            tokenizer=row.tokenizer,
-            token_ids=rows.unpack(row.token_ids),
-            reasoning=row.reasoning,
-            reasoning_ids=rows.unpack(row.reasoning_ids),
-            left_out=row.left_out,
+            id=id,
+            role=role,
+            name=author,
+            version_id=version_id,
+            text=text,
+            tokenizer=tokenizer,
+            token_ids=rows.unpack(ids),
+            reasoning=reasoning,
+            reasoning_ids=rows.unpack(reasoning_ids),
+            left_out=left_out,
         )
-        for row in connection.execute(_PATH, {**_from(chat, start, 0), "last": last})
+        for id, role, author, version_id, left_out, text, tokenizer, ids, reasoning, reasoning_ids in found
     ]
 
 
@@ -145,7 +148,7 @@ def branches(connection: Connection, owner: str, id: str, limit: int) -> list[Br
     """The paths of a chat that were written furthest, the newest first, and the shown one before all."""
     chat = rows.find_chat(connection, owner, id)
     names = {"chat": chat.id, "most": limit, "head": chat.head_id, "cut": PREVIEW}
-    found = connection.execute(_LEAVES, names | {"root": _root(connection, chat)})
+    found = connection.execute(_LEAVES, names | {"root": rows.first(connection, chat, chat.head_id)})
     return [
         Branch(
             id=row.id,
@@ -158,11 +161,6 @@ def branches(connection: Connection, owner: str, id: str, limit: int) -> list[Br
         )
         for row in found
     ]
-
-
-def _root(connection: Connection, chat: Row[Any]) -> str:
-    """The first message of the shown path, "" where there is none."""
-    return next((node.id for node in rows.climb(connection, chat, chat.head_id, 0) if not node.parent_id), "")
 
 
 # Visible messages with nothing visible below them, of those that can be reached from the top; each with the
@@ -251,26 +249,31 @@ def _from(chat: Row[Any], start: str, above: int) -> dict[str, Any]:
     return {"chat": chat.id, "owner": chat.owner_id, "start": start, "above": above}
 
 
-def _upwards() -> CTE:
+def _upwards(walked: Sequence[str]) -> CTE:
     columns = messages.c
-    names = [columns[name] for name in _WALKED]
+    names = [columns[name] for name in dict.fromkeys(("parent_id", "depth", *walked))]
     owned = columns.chat_id == bindparam("chat"), columns.owner_id == bindparam("owner")
     mine = *owned, columns.depth > bindparam("above")
     walk = select(*names).where(columns.id == bindparam("start"), *mine).cte("walk", recursive=True)
     return walk.union_all(select(*names).join(walk, columns.id == walk.c.parent_id).where(*mine))
 
 
-def _shown(*columns: Any) -> Select[Any]:
-    """The path with columns of its shown versions. Built once, for building takes longer than running."""
-    walk = _upwards()
-    query = select(walk, *columns).join(versions, versions.c.id == walk.c.version_id)
+def _shown(walked: Sequence[str], told: Sequence[str]) -> Select[Any]:
+    """The path with columns of its messages and of the versions shown. Built once, for building takes longer
+    than running."""
+    walk = _upwards(walked)
+    query = select(*(walk.c[name] for name in walked), *(versions.c[name] for name in told))
+    query = query.join(versions, versions.c.id == walk.c.version_id)
     return query.where(walk.c.depth <= bindparam("last")).order_by(walk.c.depth)
 
 
-_PAGE = _shown(versions.c.text, versions.c.reason, versions.c.facts, versions.c.reasoning)
+_PAGE = _shown(
+    ("id", "parent_id", "role", "author", "created_at", "version_id", "checkpoint", "left_out"),
+    ("text", "reason", "facts", "reasoning"),
+)
 _PATH = _shown(
-    *(versions.c.text, versions.c.tokenizer, versions.c.token_ids),
-    *(versions.c.reasoning, versions.c.reasoning_ids),
+    ("id", "role", "author", "version_id", "left_out"),
+    ("text", "tokenizer", "token_ids", "reasoning", "reasoning_ids"),
 )
 
 

@@ -84,7 +84,9 @@ def read_head(connection: Connection, chat: Row[Any], parent_id: str) -> Tree:
 def _around(connection: Connection, chat: Row[Any], ids: Sequence[str]) -> list[Node]:
     named = _nodes(connection, chat, messages.c.id.in_(ids))
     parents = {ids[0], *(node.parent_id for node in named)}
-    return _nodes(connection, chat, messages.c.parent_id.in_(parents) | messages.c.id.in_(parents))
+    # two questions: for one with an "or" SQLite reads all messages of the chat
+    below = _nodes(connection, chat, messages.c.parent_id.in_(parents))
+    return [*below, *_nodes(connection, chat, messages.c.id.in_(parents))]
 
 
 def _nodes(connection: Connection, chat: Row[Any], *conditions: Any) -> list[Node]:
@@ -134,16 +136,23 @@ def climb_in(connection: Connection, chat_id: str, id: str, above: int) -> list[
     return [Node(*row) for row in connection.execute(_UP, names)]
 
 
+def first(connection: Connection, chat: Row[Any], id: str) -> str:
+    """The first message of the way up from a message, "" where there is none."""
+    return connection.scalar(_FIRST, {"chat": chat.id, "start": id, "above": 0}) or ""
+
+
 _COLUMNS = tuple(messages.c[name] for name in ("id", "parent_id", "position", "hidden", "shown_id", "depth"))
 _NODES = select(*_COLUMNS)
 
 
-def _up() -> tuple[Select[Any], Select[Any]]:
-    """The whole nodes of a way up; and only the ids of a stretch of it, however far down it begins."""
+def _up() -> tuple[Select[Any], Select[Any], Select[Any]]:
+    """The whole nodes of a way up; only the ids of a stretch of it, however far down it begins; and only the
+    id at its top."""
     mine = messages.c.chat_id == bindparam("chat"), messages.c.depth > bindparam("above")
     first = _NODES.where(messages.c.id == bindparam("start"), *mine).cte("up", recursive=True)
     walk = first.union_all(_NODES.join(first, messages.c.id == first.c.parent_id).where(*mine))
-    return select(walk), select(walk.c.id).where(walk.c.depth <= bindparam("below"))
+    stretch = select(walk.c.id).where(walk.c.depth <= bindparam("below"))
+    return select(walk), stretch, select(walk.c.id).where(walk.c.parent_id == "")
 
 
 def _down() -> Select[Any]:
@@ -153,7 +162,7 @@ def _down() -> Select[Any]:
     return select(walk.union_all(_NODES.join(walk, shown).where(*mine)))
 
 
-(_UP, _UP_BETWEEN), _DOWN = _up(), _down()
+(_UP, _UP_BETWEEN, _FIRST), _DOWN = _up(), _down()
 
 
 def insert_message(
@@ -399,6 +408,8 @@ def pack(ids: Sequence[int]) -> bytes:
 
 
 def unpack(data: bytes) -> tuple[int, ...]:
+    if not data:
+        return ()
     packed = array("i")
     packed.frombytes(data)
     if sys.byteorder == "big":

@@ -5,19 +5,20 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 
 from fabula.app import Studio
 from fabula.core.errors import BadParameter
 from fabula.core.stream import Choice
 from fabula.core.texts import phrase
 from fabula.server.caller import caller_of
+from fabula.server.routing import Routes
 
 IMPOSSIBLE = -1000.0  # nats: JSON has no infinity
 
 
-def router(studio: Studio) -> APIRouter:
-    routes = APIRouter(prefix="/chats/{chat_id}/messages/{message_id}", tags=["Chats"])
+def router(studio: Studio) -> Routes:
+    routes = Routes(prefix="/chats/{chat_id}/messages/{message_id}", tags=["Chats"])
 
     @routes.get("/tokens")
     async def tokens(
@@ -26,7 +27,7 @@ def router(studio: Studio) -> APIRouter:
         """Each token of a reply with its probability and the likeliest others, behind the prompt as it would
         be made now. An exact copy of the model scores them."""
         caller = caller_of(request)
-        reply = (await studio.chats.path(caller.owner_id, chat_id, upto=message_id))[-1]
+        reply = (await studio.chats.path(caller.owner_id, chat_id, upto=message_id, most=1))[-1]
         if reply.role != "assistant" or not reply.text:
             raise BadParameter("message_id", message_id, phrase("expected.reply"))
         name, looked = await studio.replies.look(caller, chat_id, message_id)
