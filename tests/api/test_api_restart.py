@@ -26,8 +26,10 @@ def served(home: Home, stage: Stage) -> Iterator[Client]:
 
     def run() -> None:
         again = None
-        while not ended:
+        while True:
             stop.clear()
+            if ended:
+                return
             again = serve(
                 home,
                 {"port": 0},

@@ -22,11 +22,30 @@ def studio_of_its_own(folder: Path) -> Iterator[tuple[Home, Client]]:
     tiny_model.write(home.models / "tiny.gguf")
     stop = threading.Event()
     ready: queue.SimpleQueue[str] = queue.SimpleQueue()
-    run = {"ready": ready.put, "stop": stop, "make_worker": lambda model: script.Actor()}
-    thread = threading.Thread(target=serve, args=(home, {"port": 0}), kwargs=run)
+    ended = threading.Event()
+
+    def run() -> None:
+        """Begun again when a person asks for it, as `fabula serve` does."""
+        again = None
+        while True:
+            again = serve(
+                home,
+                {"port": 0},
+                ready=ready.put,
+                stop=stop,
+                make_worker=lambda model: script.Actor(),
+                restarts=True,
+                again=again,
+            )
+            stop.clear()
+            if again is None or ended.is_set():  # in this order: an end that comes now is heard below
+                return
+
+    thread = threading.Thread(target=run)
     thread.start()
     client = Client(ready.get(timeout=60))
     yield home, client
     client.http.close()
+    ended.set()
     stop.set()
     thread.join()

@@ -6,6 +6,7 @@ import { addressOf, PLACES } from "../rooms.js";
 import { offer, offerSearch } from "../state/actions.js";
 import { newChat, talkTo, titleOf } from "../state/chats.js";
 import { READINGS, THEMES, enterSends, personaName, reading, theme } from "../state/prefs.js";
+import { restart, restarting } from "../state/restarting.js";
 import { go } from "../state/route.js";
 import { loadSystem, running, unload, usable } from "../state/system.js";
 import { tell, tellError } from "../state/toasts.js";
@@ -51,7 +52,10 @@ offer("settings", () =>
   PAGES.map((name) => ({ id: `settings ${name}`, words: t("web.palette.settings", { page: t(`web.settings.page.${name}`) }), icon: "settings", run: () => go(`#/settings/${name}`) })),
 );
 
-offer("studio", () => [{ id: "backup", words: t("web.settings.backup"), run: backup }]);
+offer("studio", () => [
+  { id: "backup", words: t("web.settings.backup"), run: backup },
+  { id: "restart", words: t("web.restart.do"), icon: "retry", off: restarting.value, run: restart },
+]);
 
 async function backup() {
   await api.post("/backup").then((made) => tell(t("web.settings.backup_done", { path: made.path, size: asBytes(made.size) })), tellError);

@@ -8,6 +8,7 @@ import { tellError } from "../../state/toasts.js";
 import { asBytes, FORMATS, t } from "../../texts.js";
 import { html } from "../html.js";
 import { copy } from "./CopyText.js";
+import { Restart } from "./Restart.js";
 
 /** @import { HomePart } from "../../types.d.ts" */
 
@@ -22,6 +23,7 @@ export function About() {
     <section aria-labelledby="machine-title">
       <h2 id="machine-title">${t("web.about.machine")}</h2>
       <${Machine} />
+      <${Restart} />
     </section>
     <section aria-labelledby="home-title">
       <h2 id="home-title">${t("web.settings.home")}</h2>

@@ -39,7 +39,7 @@ export function Backups() {
     ${told.replaced.length > 0 && html`<section aria-labelledby="replaced-title">
       <h2 id="replaced-title">${t("web.backups.replaced")}</h2>
       <p class="quiet">${t("web.backups.replaced_about")}</p>
-      <ul class="rows" aria-label=${t("web.backups.replaced")}>${told.replaced.map((kept) => html`<li key=${kept.name} class="settings-row"><${Words} kept=${kept} /><${Remove} kept=${kept} changed=${load} /></li>`)}</ul>
+      <ul class="rows" aria-label=${t("web.backups.replaced")}>${told.replaced.map((kept) => html`<${Row} key=${kept.name} kept=${kept} changed=${load} aside />`)}</ul>
     </section>`}`;
 }
 
@@ -54,13 +54,13 @@ function Remove({ kept, changed }) {
   return html`<button type="button" class="button button-quiet" aria-label=${t("web.backups.remove_named", { name: kept.name })} onClick=${remove}>${t("web.backups.remove")}</button>`;
 }
 
-/** @param {{kept: KeptBackup, changed: () => Promise<any>}} props */
-function Row({ kept, changed }) {
+/** `aside`: a folder of what a restore has replaced, which nothing can download. @param {{kept: KeptBackup, changed: () => Promise<any>, aside?: boolean}} props */
+function Row({ kept, changed, aside = false }) {
   const [asked, setAsked] = useState(false);
   return html`<li class="settings-row">
     <${Words} kept=${kept} />
     <span class="row">
-      <a class="button" href=${api.addressOf(`/backups/${kept.name}/file`)} download=${kept.name} aria-label=${t("web.backups.download_named", { name: kept.name })}>${t("web.backups.download")}</a>
+      ${!aside && html`<a class="button" href=${api.addressOf(`/backups/${kept.name}/file`)} download=${kept.name} aria-label=${t("web.backups.download_named", { name: kept.name })}>${t("web.backups.download")}</a>`}
       <button type="button" class="button" aria-expanded=${asked} aria-label=${t("web.backups.restore_named", { name: kept.name })} onClick=${() => setAsked(!asked)}>${t("web.backups.restore")}</button>
       <${Remove} kept=${kept} changed=${changed} />
     </span>

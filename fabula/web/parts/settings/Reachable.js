@@ -7,6 +7,7 @@ import { tellError } from "../../state/toasts.js";
 import { t } from "../../texts.js";
 import { html } from "../html.js";
 import { sentences } from "../words.js";
+import { Restart } from "./Restart.js";
 
 /** @import { Reach } from "../../types.d.ts" */
 
@@ -40,7 +41,7 @@ function Open({ reach, changed }) {
   };
   const differs = next.private !== reach.private;
   return html`
-    ${differs && html`<p class="statement" role="status">${t(next.private ? "web.access.will_close" : "web.access.will_open")}</p>`}
+    ${differs && html`<div class="statement"><p role="status">${t(next.private ? "web.access.will_close" : "web.access.will_open")}</p><${Restart} done=${changed} /></div>`}
     ${!next.private && html`<button type="button" class="button" onClick=${() => listen(null)}>${t("web.access.close")}</button>`}
     ${next.private && !asked && html`<button type="button" class="button" aria-expanded="false" onClick=${() => setAsked(true)}>${t("web.access.open")}</button>`}
     ${next.private && asked && html`<div class="card settings-ask">

@@ -31,7 +31,7 @@ export function Restore({ name, close, done }) {
   if (error) return html`<div class="settings-under"><${Trouble} error=${error} /></div>`;
   if (!inside) return html`<p class="quiet settings-under" role="status">${t("web.backups.reading")}</p>`;
   return html`<div class="card settings-ask settings-under">
-    <p>${t("web.backups.will", { when: new Date(inside.created_at * 1000).toLocaleString(), version: inside.fabula })}</p>
+    <p>${t(inside.fabula ? "web.backups.will" : "web.backups.will_aside", { when: new Date(inside.created_at * 1000).toLocaleString(), version: inside.fabula })}</p>
     <div class="settings-wide"><table class="settings-table">
       <thead><tr><td></td><th scope="col" class="tabular">${t("web.backups.now")}</th><th scope="col" class="tabular">${t("web.backups.then")}</th></tr></thead>
       <tbody>${Object.keys(inside.holds).map((kind) => html`<tr key=${kind}><th scope="row">${t(`web.backups.kind_${kind}`)}</th><td class="tabular">${FORMATS.number(inside.now[kind] ?? 0)}</td><td class="tabular">${FORMATS.number(inside.holds[kind])}</td></tr>`)}</tbody>

@@ -4,6 +4,7 @@ import { html } from "../html.js";
 import { hasText, t } from "../../texts.js";
 import { SettingRow } from "../SettingRow.js";
 import { Trouble } from "../Trouble.js";
+import { Restart } from "./Restart.js";
 import { useSettings } from "./useSettings.js";
 
 /** @import { Setting } from "../../types.d.ts" */
@@ -15,7 +16,7 @@ export function Studio() {
   const waiting = settings.filter((setting) => setting.waits);
   return html`
     <p class="quiet">${t("web.settings.studio_about")}</p>
-    ${waiting.length > 0 && html`<p class="statement" role="status">${t("web.settings.waiting", { names: waiting.map(({ name }) => name).join(", ") })}</p>`}
+    ${waiting.length > 0 && html`<div class="statement"><p role="status">${t("web.settings.waiting", { names: waiting.map(({ name }) => name).join(", ") })}</p><${Restart} done=${load} /></div>`}
     ${groups(settings).map(([group, list]) => html`<section key=${group} aria-label=${groupTitle(group)}>
       <h2>${groupTitle(group)}</h2>
       ${list.map((setting) => html`<${SettingRow} key=${setting.name} setting=${setting} saved=${saved} />`)}
