@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import re
 import time
 from collections.abc import Callable
 from typing import Any
 
-from playwright.async_api import Locator, Page, expect
+from playwright.async_api import Error, Locator, Page, Route, expect
 
 PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 
@@ -21,6 +23,45 @@ async def eventually(holds: Callable[[], Any]) -> None:
     while not holds():
         assert time.monotonic() < end, "it does not hold"
         await asyncio.sleep(0.05)
+
+
+class Held:
+    """Answers that the studio has given and the page gets only when they are let go."""
+
+    def __init__(self) -> None:
+        self.asked, self.free, self.gone = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self.count = 0
+
+    async def __call__(self, route: Route) -> None:
+        answer = await route.fetch()
+        self.count += 1
+        self.asked.set()
+        await self.free.wait()
+        with contextlib.suppress(Error):  # the page has gone
+            await route.fulfill(response=answer)
+            if taken := await route.request.response():
+                await taken.finished()
+        self.gone.set()
+
+    async def let_go(self, page: Page | None = None) -> None:
+        """And until a page has taken it in, where it can be seen by nothing."""
+        self.free.set()
+        if page:
+            await self.gone.wait()
+            for _ in range(3):  # its text is read, what it says is drawn
+                await page.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
+
+
+async def held(page: Page, address: str, method: str = "GET", *, first: bool = False) -> Held:
+    """From now on, for requests whose address matches a regular expression; or for the first of them only."""
+    holding = Held()
+
+    async def hold(route: Route) -> None:
+        passes = route.request.method != method or (first and holding.asked.is_set())
+        await (route.fallback() if passes else holding(route))
+
+    await page.route(re.compile(address), hold)
+    return holding
 
 
 def composer(page: Page) -> Locator:

@@ -140,10 +140,22 @@ async def browser() -> AsyncIterator[Any]:
 
 
 async def late(route: Any) -> None:
-    """As on a slow machine, where answers overtake each other and people are faster than they."""
-    await asyncio.sleep(random.random() * LATE_MS / 1000)
+    """As on a slow machine, where answers overtake each other and people are faster than they: a question may
+    come late, and its answer may tell of what has been otherwise for a while."""
+    streams = "text/event-stream" in route.request.headers.get("accept", "")
     with contextlib.suppress(async_api.Error):  # the page has gone
-        await route.fallback()
+        await asyncio.sleep(random.random() * LATE_MS / 2000)
+        await (route.fallback() if streams else answered_late(route))
+
+
+async def answered_late(route: Any) -> None:
+    try:
+        answer = await route.fetch()
+    except async_api.Error:  # the studio has gone
+        await route.abort()
+    else:
+        await asyncio.sleep(random.random() * LATE_MS / 2000)
+        await route.fulfill(response=answer)
 
 
 @pytest_asyncio.fixture(loop_scope="session")
