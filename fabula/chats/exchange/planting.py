@@ -66,33 +66,32 @@ def dig(connection: Connection, owner: str, id: str) -> tuple[Chat, Growth, dict
     """The chat with all that was not deleted, what its files said besides, and its variables."""
     chat = rows.find_chat(connection, owner, id)
     columns = messages.c
-    query = select(messages, versions.c.text, versions.c.reason, versions.c.reasoning, versions.c.facts)
-    query = query.join(versions, versions.c.id == columns.version_id)
-    query = query.where(columns.chat_id == chat.id, columns.owner_id == owner, ~columns.hidden)
+    query = _DUG.where(columns.chat_id == chat.id, columns.owner_id == owner, ~columns.hidden)
     found = connection.execute(query.order_by(columns.depth, columns.position)).all()
     reached = {""}
     said = []
-    for row in found:
-        if row.parent_id in reached:
-            reached.add(row.id)
-            said.append(_said(row))
+    for message_id, parent_id, *rest in found:
+        if parent_id in reached:
+            reached.add(message_id)
+            said.append(_said(message_id, parent_id, *rest))
     return shelf.get(connection, owner, id), Growth(said), chat.origin, chat.variables
 
 
-def _said(row: Row[Any]) -> Said:
+_HERE = ("id", "parent_id", "position", "role", "author", "left_out", "checkpoint", "origin", "shown_id")
+_DUG = select(
+    *(messages.c[name] for name in (*_HERE, "created_at")),
+    *(versions.c[name] for name in ("text", "reason", "reasoning", "facts")),
+).join(versions, versions.c.id == messages.c.version_id)
+
+
+def _said(*row: Any) -> Said:
+    """From the columns of `_DUG`, in their order: to ask for each by its name takes as long as to read it."""
+    *here, created, text, reason, reasoning, facts = row
     return Said(
-        id=row.id,
-        parent_id=row.parent_id,
-        position=row.position,
-        role=row.role,
-        author=row.author,
-        text=row.text,
-        created=row.created_at,
-        reasoning=row.reasoning,
-        model=str((row.facts or {}).get("model", "")),
-        left_out=row.left_out,
-        checkpoint=row.checkpoint,
-        origin=row.origin,
-        fresh=row.reason != "imported",
-        shown_id=row.shown_id,
+        **dict(zip(_HERE, here, strict=True)),
+        text=text,
+        created=created,
+        reasoning=reasoning,
+        model=str((facts or {}).get("model", "")),
+        fresh=reason != "imported",
     )
