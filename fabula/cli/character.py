@@ -133,7 +133,8 @@ def _tell(taken: dict[str, Any], json: bool) -> None:
     if json:
         screen.json_lines([taken])
     else:
-        screen.line(say("cli.character.imported", name=taken["name"]))
+        key = "cli.character.already" if taken["already"] else "cli.character.imported"
+        screen.line(say(key, name=taken["name"]))
 
 
 def export(

@@ -107,7 +107,7 @@ def _archive(studio: Client, file: Path, json: bool) -> int:
         screen.json_lines([report])
     else:
         for one in report["taken"]:
-            screen.line(say("cli.import.taken", name=one["name"]))
+            screen.line(say(_told(one), name=one["name"]))
     for one in report["refused"]:
         screen.note(say("cli.import.refused", file=one["file"], reason=one["reason"]))
     return len(report["refused"])
@@ -136,8 +136,13 @@ def _file(studio: Client, file: Path, json: bool) -> int:
         if chat["bad"]:
             screen.note(say("cli.import.bad", count=chat["bad"], file=file.name))
     if not json and "chats" not in taken:
-        screen.line(say("cli.import.taken", name=taken["name"]))
+        screen.line(say(_told(taken), name=taken["name"]))
     return 0
+
+
+def _told(taken: dict[str, Any]) -> str:
+    """Characters that were here already are not taken twice."""
+    return "cli.import.already" if taken.get("already") else "cli.import.taken"
 
 
 def _first(studio: Client, file: Path, content: bytes, ways: Sequence[str]) -> dict[str, Any]:

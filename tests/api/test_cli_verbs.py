@@ -272,3 +272,17 @@ def test_a_character_goes_out_and_is_binned(fabula: Fabula, tmp_path: Path) -> N
     assert fabula("character", "export", "mira", "--out", str(out)).status == 1  # never overwritten
     assert fabula("character", "rm", "Mira").status == 0
     assert fabula("character", "list", "--json").rows == []
+
+
+def test_a_script_deletes_no_model_without_saying_yes(fabula: Fabula, client: Client, home: Home) -> None:
+    refused = fabula("rm", "tiny")
+    assert (refused.status, "--yes" in refused.err) == (1, True)
+    assert (home.models / "tiny.gguf").exists()
+
+
+def test_a_card_that_is_here_is_not_taken_twice(fabula: Fabula, client: Client, tmp_path: Path) -> None:
+    file = tmp_path / "lamp.json"
+    file.write_text(json.dumps({"name": "Keeper of lamps", "description": "Tall.", "first_mes": "Come in."}))
+    assert "here already" not in fabula("character", "import", str(file)).out
+    assert "here already" in fabula("character", "import", str(file)).out
+    assert "here already" in fabula("import", str(file)).out

@@ -195,6 +195,14 @@ class TemplateUnreadable(BadRequest):
 
 
 @dataclass(eq=False)
+class NeedsYes(BadRequest):
+    """What deletes a file asks first, and nobody sits at a terminal to answer. `size` is bytes."""
+
+    name: str
+    size: int
+
+
+@dataclass(eq=False)
 class NobodyAnswers(BadRequest):
     """In this group the person says who answers, or everybody is muted. `able` lists those who can."""
 

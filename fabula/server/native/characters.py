@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import IO, Any, Literal
 from urllib.parse import quote
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from fastapi.responses import Response, StreamingResponse
 
 from fabula.app import Studio
@@ -22,6 +22,7 @@ from fabula.chats.characters.thumbnails import as_png
 from fabula.chats.narrating import SOMEBODY
 from fabula.server.caller import caller_of
 from fabula.server.native import bodies
+from fabula.server.routing import Routes
 
 CHUNK = 1 << 20  # bytes
 TYPES = {"png": "image/png", "json": "application/json", "charx": "application/zip"}
@@ -37,8 +38,8 @@ SANDBOX = {
 }
 
 
-def router(studio: Studio) -> APIRouter:
-    routes = APIRouter(prefix="/characters", tags=["Characters"])
+def router(studio: Studio) -> Routes:
+    routes = Routes(prefix="/characters", tags=["Characters"])
     library = studio.characters
 
     @routes.get("")
@@ -66,10 +67,13 @@ def router(studio: Studio) -> APIRouter:
         return _shown(await library.create(caller_of(request).owner_id, body.card))
 
     @routes.post("/import", status_code=201)
-    async def take(request: Request, name: str = "card") -> dict[str, Any]:
-        """A character from the bytes of a PNG, JSON, CHARX, YAML or BYAF file; `name` is the file's."""
+    async def take(request: Request, response: Response, name: str = "card") -> dict[str, Any]:
+        """A character from the bytes of a PNG, JSON, CHARX, YAML or BYAF file; `name` is the file's. The same
+        card with the same picture is answered as it is here, with 200 and `already`."""
         content = await request.body()
-        return _shown(await library.take(caller_of(request).owner_id, name, content))
+        made, already = await library.take_once(caller_of(request).owner_id, name, content)
+        response.status_code = 200 if already else 201
+        return _shown(made) | {"already": already}
 
     @routes.get("/tags")
     async def tags(request: Request) -> dict[str, Any]:
@@ -113,7 +117,7 @@ def router(studio: Studio) -> APIRouter:
     return routes
 
 
-def _one(routes: APIRouter, library: Characters) -> None:
+def _one(routes: Routes, library: Characters) -> None:
     """The routes of a single character."""
 
     @routes.get("/{id}")

@@ -115,7 +115,7 @@ async function takeOther(path, file, error) {
 const refused = (name, error) => ({ name, told: error.message, refused: true });
 
 /** @param {string} name @param {any} card @returns {Line} */
-const cardLine = (name, card) => ({ name, told: t("web.import.character", { name: card.name }) });
+const cardLine = (name, card) => ({ name, told: t(card.already ? "web.import.character_already" : "web.import.character", { name: card.name }) });
 
 /** @param {{chat: {id: string, title: string}, program: string, messages: number, files: number, bad: number}} taken @returns {Line} */
 function chatLine({ chat, program, messages, files, bad }) {
