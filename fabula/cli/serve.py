@@ -63,7 +63,7 @@ def serve(
 def start(home: Home, flags: dict[str, Any]) -> None:
     """Runs a studio until it is stopped, and says where it is. Ctrl-C and SIGTERM are its ordinary end."""
     before = _before()
-    gc.disable()  # what is imported and built from here on stays; the studio turns it on when it answers
+    gc.disable()  # what is imported and built from here on stays
     try:
         from fabula.server.run import serve as run
 
@@ -125,6 +125,8 @@ def announce(address: str, home: Home, flags: dict[str, Any]) -> None:
         key = "cli.serve.others_encrypted" if chosen.server_tls_cert else "cli.serve.others"
         screen.line(say(key, addresses=", ".join(others)))
     screen.note(say("cli.serve.leave"))
+    gc.freeze()  # it never becomes garbage: collections need not walk through it
+    gc.enable()
 
 
 def already(address: str, home: Home) -> None:

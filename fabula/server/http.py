@@ -8,7 +8,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 from fabula import __version__
 from fabula.app import Studio
@@ -74,6 +74,7 @@ from fabula.server.ollama import routes as ollama_routes
 from fabula.server.openai import batches as openai_batches
 from fabula.server.openai import embeddings, files
 from fabula.server.openai import routes as openai_routes
+from fabula.server.routing import App
 from fabula.server.textgen import routes as textgen_routes
 
 NATIVE = "/api/fabula/v1"
@@ -87,28 +88,9 @@ def create(studio: Studio) -> ASGIApp:
     return door
 
 
-class Behind:
+def behind(studio: Studio) -> ASGIApp:
     """What answers behind the door."""
-
-    def __init__(self, routes: FastAPI, app: ASGIApp) -> None:
-        self._routes, self._app = routes, app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._app(scope, receive, send)
-
-    def look_ahead(self) -> None:
-        """Has FastAPI work out all routes. For a thread of its own.
-
-        It does so when a request first comes past one, on the loop: the first that comes past all of them
-        would hold up every other for 0.3 s.
-        """
-        nowhere = {"type": "http", "method": "GET", "path": "/-", "root_path": "", "headers": []}
-        for route in self._routes.router.routes:
-            route.matches(dict(nowhere))
-
-
-def behind(studio: Studio) -> Behind:
-    app = FastAPI(
+    app = App(
         title="Fabula",
         version=__version__,
         description="The native API of Fabula, and the dialects that it speaks.",
@@ -117,8 +99,8 @@ def behind(studio: Studio) -> Behind:
         max_body_size=MAX_BODY,
     )
     # First: routes are tried one by one. Anthropic's before OpenAI's: two paths of theirs are the same.
-    app.include_router(anthropic_routes.router(studio))
-    app.include_router(openai_routes.router(studio))
+    app.include(anthropic_routes.router(studio))
+    app.include(openai_routes.router(studio))
     model_rooms = (
         downloads,
         searching,
@@ -137,19 +119,19 @@ def behind(studio: Studio) -> Behind:
     chat_rooms = (keeping, attaching, pictures, taking, *panel, chats, translating, tokens, turns, batches)
     own_rooms = (system, appearance, backups, keys, rehearsing)
     for room in (*own_rooms, *model_rooms, *chat_rooms, jobs, presets, measures, characters, *story_rooms):
-        app.include_router(room.router(studio), prefix=NATIVE)
+        app.include(room.router(studio), prefix=NATIVE)
     for dialect in (embeddings, files, openai_batches):
-        app.include_router(dialect.router(studio))
+        app.include(dialect.router(studio))
     studio.batches.answer_by(openai_batches.way_through(app, studio))
-    app.include_router(llamacpp_routes.router(studio))
+    app.include(llamacpp_routes.router(studio))
     metrics = Metrics()
     studio.turns.on_finished = metrics.finished
-    app.include_router(metrics_router(studio, metrics))
-    app.include_router(textgen_routes.router(studio))
-    app.include_router(kobold_routes.router(studio))
-    app.include_router(ollama_routes.router(studio))
+    app.include(metrics_router(studio, metrics))
+    app.include(textgen_routes.router(studio))
+    app.include(kobold_routes.router(studio))
+    app.include(ollama_routes.router(studio))
     _tell_errors(app)
-    return Behind(app, Counted(Aliases(app), metrics))
+    return Counted(Aliases(app), metrics)
 
 
 def _tell_errors(app: FastAPI) -> None:

@@ -14,7 +14,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import psutil
-from fastapi import APIRouter
 from fastapi.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -22,6 +21,7 @@ from fabula import __version__
 from fabula.app import Studio
 from fabula.core.stream import Finished
 from fabula.core.worker import Running
+from fabula.server.routing import Routes
 from fabula.turn.request import TurnRequest
 
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -117,8 +117,8 @@ class Counted:
         await self._app(scope, receive, counted)
 
 
-def router(studio: Studio, metrics: Metrics) -> APIRouter:
-    routes = APIRouter(tags=["llama.cpp"])
+def router(studio: Studio, metrics: Metrics) -> Routes:
+    routes = Routes(tags=["llama.cpp"])
 
     @routes.get("/metrics", response_class=PlainTextResponse)
     async def told() -> PlainTextResponse:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import logging
 import logging.handlers
 import signal
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 from starlette.responses import Response
+from starlette.types import ASGIApp
 
 from fabula.core.errors import FabulaError, NeedsKey, NotWhileStarting
 from fabula.server import tls
@@ -36,9 +36,7 @@ from fabula.store.studio import claim
 if TYPE_CHECKING:
     from fabula.app import MakeWorker, Studio
     from fabula.app.restored import Restored
-    from fabula.server.http import Behind
 
-AHEAD_S = 1.0  # from the studio's being open until routes are worked out that nobody has asked for yet
 LOOK_S = 1.0  # between two looks at the clock, for the date in answers
 STOP_GRACE_S = 5  # for answers that are being sent when the studio is told to stop
 log = logging.getLogger(__name__)
@@ -139,7 +137,6 @@ class _House:
         self._before = before
         self._studio: Studio | None = None
         self._restoring: asyncio.Task[None] | None = None
-        self._ahead: asyncio.Task[None] | None = None
         self._log = AccessLog(home.logs)
 
     def listen(self, key: str) -> socket.socket:
@@ -173,14 +170,6 @@ class _House:
         await self._studio.open()
         app = await asyncio.to_thread(behind, self._studio)
         self.door.open(app, self._studio)
-        self._ahead = asyncio.create_task(self._look_ahead(app))
-
-    async def _look_ahead(self, app: Behind) -> None:
-        """What the first page asks for comes first."""
-        await asyncio.sleep(AHEAD_S)
-        await asyncio.to_thread(app.look_ahead)
-        gc.freeze()  # the program itself never becomes garbage: collections need not walk through it
-        gc.enable()
 
     def restore(self, file: Path) -> None:
         """Begins to put a checked backup in the place of everything. Raises NotWhileStarting."""
@@ -230,9 +219,6 @@ class _House:
             await self._studio.quiet()
 
     async def close(self) -> None:
-        if self._ahead:
-            self._ahead.cancel()
-            await asyncio.wait([self._ahead])
         if self._studio:
             await self._studio.close()
         self._log.close()
@@ -263,7 +249,7 @@ def _has_keys(home: Home) -> bool:
         database.close()
 
 
-def _code() -> tuple[type[Studio], Callable[[Studio], Behind]]:
+def _code() -> tuple[type[Studio], Callable[[Studio], ASGIApp]]:
     """Everything behind the door. The event loop gets its turns in between."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(SHARED_S)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import shutil
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -17,13 +18,25 @@ from talking import NATIVE, Client
 from fabula.app import Studio
 from fabula.server import http
 from fabula.server.run import serve
+from fabula.store.database import Database
 from fabula.store.home import Home
 
 
+@pytest.fixture(scope="session")
+def new_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database as a first start makes it: all migrations, once."""
+    home = Home(tmp_path_factory.mktemp("new") / "home").create()
+    database = Database(home.database)
+    database.open()
+    database.close()
+    return home.database
+
+
 @pytest.fixture
-def home(tmp_path: Path) -> Home:
+def home(tmp_path: Path, new_database: Path) -> Home:
     """A home with one model, `tiny`."""
     home = Home(tmp_path / "home").create()
+    shutil.copyfile(new_database, home.database)
     tiny_model.write(home.models / "tiny.gguf")
     return home
 

@@ -9,6 +9,9 @@ from fabula.core.model import LocalModel
 from fabula.engine.scripted import Reply, Script, ScriptedWorker
 
 SLOWLY = Reply("One two three four five six seven eight nine ten.", delay_s=0.05)
+SLOWER = Reply(SLOWLY.text, delay_s=0.3)
+ENDLESS = Reply("One two three" + " and on" * 1000 + ".", delay_s=0.05)
+"""For those who stop it: on any machine it is still being written then."""
 
 
 @dataclass

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from stage import SLOWLY, Stage
+from stage import ENDLESS, SLOWLY, Stage
 from talking import Client, Heard, text_of
 
 from fabula.app import Studio
@@ -88,7 +88,7 @@ def test_with_fewer_slots_the_rest_wait_and_it_is_said(client: Client) -> None:
 
 
 def test_stop_stops_them_all_and_keeps_what_they_wrote(client: Client, stage: Stage) -> None:
-    stage.script = [SLOWLY]
+    stage.script = [ENDLESS]
     chat = client.new_chat()
     body = chat.at_revision(text="Hello", count=2)
     heard: list[Heard] = []
@@ -149,8 +149,6 @@ def test_a_reader_that_comes_back_hears_all_of_them(client: Client, stage: Stage
 
 
 # ── killed in the middle ────────────────────────────────────────────────────────────────────────────
-
-ENDLESS = Reply("word " * 10_000, delay_s=0.01)
 
 
 async def begin(studio: Studio, **ask: object) -> Started:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import queue
 import threading
-import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hub_stand_in import Hub, serving
 from models_stand_ins import tiny_gguf
 from talking import Client
+from waiting import until
 
 from fabula.server.run import serve
 from fabula.store.home import Home
@@ -32,14 +31,6 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Generator[Hub]:
         yield hub
 
 
-def wait_for(condition: Callable[[], Any]) -> Any:
-    until = time.monotonic() + 30
-    while not (found := condition()):
-        assert time.monotonic() < until, "it never happened"
-        time.sleep(0.05)
-    return found
-
-
 def states(client: Client) -> dict[str, str]:
     return {row["source"]: row["state"] for row in client.get("/downloads")["downloads"]}
 
@@ -48,7 +39,7 @@ def begin(client: Client, hub: Hub) -> str:
     """A slow download that is on its way; its id."""
     hub.pause = 0.05
     job = client.post("/downloads", {"source": "hf:someone/Big-GGUF"}, 202)
-    wait_for(lambda: client.get(f"/jobs/{job['id']}")["progress"].get("done", 0) > 100_000)
+    until(lambda: client.get(f"/jobs/{job['id']}")["progress"].get("done", 0) > 100_000)
     return str(job["id"])
 
 
@@ -61,7 +52,7 @@ def test_downloads_follow_one_another_and_leave_the_queue_when_they_are_done(
     hub.pause = 0
     for job in (big, small["id"]):
         assert client.hear(f"/jobs/{job}/events")[-1].data["state"] == "done"
-    wait_for(lambda: states(client) == {})
+    until(lambda: states(client) == {})
     assert (home.models / "Big-Q4_0.gguf").read_bytes() == BIG
 
 
@@ -70,10 +61,10 @@ def test_a_paused_download_keeps_what_it_has_and_lets_the_next_one_run(hub: Hub,
     client.post(f"/downloads/{big}/pause")
     small = client.post("/downloads", {"source": "hf:someone/Small-GGUF"}, 202)
     assert client.hear(f"/jobs/{small['id']}/events")[-1].data["state"] == "done"
-    wait_for(lambda: states(client) == {"hf:someone/Big-GGUF": "paused"})
+    until(lambda: states(client) == {"hf:someone/Big-GGUF": "paused"})
     hub.pause, asked = 0, len(hub.ranges_asked())
     client.post(f"/downloads/{big}/resume")
-    wait_for(lambda: client.get(f"/jobs/{big}")["state"] == "done")
+    until(lambda: client.get(f"/jobs/{big}")["state"] == "done")
     assert not hub.ranges_asked()[asked].startswith("bytes=0-")
 
 
@@ -89,7 +80,7 @@ def test_a_download_that_is_taken_off_leaves_nothing(hub: Hub, client: Client, h
     big = begin(client, hub)
     client.call("DELETE", f"/downloads/{big}")
     assert states(client) == {}
-    wait_for(lambda: not list((home.models / ".fetch").glob("*.part")))
+    until(lambda: not list((home.models / ".fetch").glob("*.part")))
     assert client.get(f"/jobs/{big}")["state"] == "cancelled"
 
 
@@ -115,7 +106,7 @@ def test_the_next_studio_goes_on_where_this_one_ended(hub: Hub, home: Home) -> N
         asked = len(hub.ranges_asked())
     hub.pause = 0
     with studio(home) as client:
-        wait_for(lambda: client.get(f"/jobs/{big}")["state"] == "done")
+        until(lambda: client.get(f"/jobs/{big}")["state"] == "done")
         assert states(client) == {"hf:someone/Small-GGUF": "paused"}
     assert not hub.ranges_asked()[asked].startswith("bytes=0-")
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
-from stage import SLOWLY, Stage
+from stage import ENDLESS, Stage
 from talking import Client, Heard, text_of
+from waiting import until
 
 from fabula.core.errors import EngineDied, EngineRefused
 from fabula.engine.scripted import Reply
@@ -52,15 +51,11 @@ def test_sampling_is_honoured_and_told(client: Client, stage: Stage) -> None:
 
 
 def test_going_away_stops_the_engine(client: Client, stage: Stage) -> None:
-    stage.script = [SLOWLY]
+    stage.script = [ENDLESS]
     with client.events("POST", "/generate", json={"messages": MESSAGES}) as events:
         assert any(event.kind == "text" for event in events)
-    deadline = time.monotonic() + 10
-    while not stage.stopped and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert stage.stopped == 1
-    (running,) = client.get("/system")["running"]
-    assert running["busy"] == 0
+    until(lambda: stage.stopped == 1)
+    until(lambda: client.get("/system")["running"][0]["busy"] == 0)
 
 
 @pytest.mark.parametrize("fail_at", [0, 1])

@@ -11,8 +11,9 @@ import httpx
 import pytest
 import tiny_model
 from adapter_making import noise, write_gguf
-from stage import SLOWLY, Stage
+from stage import ENDLESS, Stage
 from talking import Client
+from waiting import until
 
 from fabula.core.errors import EngineDied
 from fabula.core.messages import IMAGE
@@ -234,9 +235,10 @@ def test_an_engine_that_dies_in_mid_stream_is_told(root: httpx.Client, stage: St
 
 
 def test_a_client_that_goes_away_stops_the_engine(root: httpx.Client, stage: Stage) -> None:
-    stage.script = [SLOWLY]
+    stage.script = [ENDLESS]
     with root.stream("POST", "/completion", json={"prompt": "Hi", "stream": True}) as answer:
         next(answer.iter_lines())
+    until(lambda: stage.stopped)
     assert complete(root, n_predict=1)["content"]
     assert stage.stopped == 1
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import httpx
 import pytest
 from sqlalchemy import func, select
 from stage import Stage
 from talking import Chat, Client, Json
+from waiting import until
 
 from fabula.app import Studio
 from fabula.chats import shelf
@@ -162,20 +162,12 @@ def test_a_summary_is_written_before_the_window_is_cut_and_told_from_the_cut_on(
     for number in range(20):
         said = chat.say(f"Question {number} " + "and so on " * 8, load={"context": 700})
         cut = said[-1].data["facts"]["cut_messages"]
-        wait_for(lambda: not client.get(f"{chat.path}/memory")["writing"])
+        until(lambda: not client.get(f"{chat.path}/memory")["writing"])
         told = prompt(client, chat).count(SO_FAR + "They met in a storm.")
         assert told == (1 if cut else 0)
     assert cut
     assert told
     assert len(client.get(f"{chat.path}/memory")["summaries"]) >= 1
-
-
-def wait_for(done: Callable[[], bool]) -> None:
-    for _ in range(500):
-        if done():
-            return
-        time.sleep(0.02)
-    raise AssertionError("it never came")
 
 
 async def test_messages_that_the_window_holds_no_more_are_found_and_the_others_are_not(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 import httpx
-from stage import SLOWLY, Stage
+from stage import ENDLESS, Stage
 from talking import Client, text_of
+from waiting import until
 
 from fabula.app import Studio
 from fabula.chats.memory.embedding import Embedder
@@ -84,7 +84,7 @@ def test_a_stale_writer_gets_409_and_the_text(client: Client) -> None:
 def test_while_one_turn_writes_a_second_is_refused_and_stop_keeps_the_text(
     client: Client, stage: Stage
 ) -> None:
-    stage.script = [SLOWLY]
+    stage.script = [ENDLESS]
     novel = client.post("/novels", NEW, 201)
     begun = client.post(f"/novels/{novel['id']}/turns", {"revision": 1}, 202)
     refused = client.post(f"/novels/{novel['id']}/turns", {"revision": 1}, 409)
@@ -164,14 +164,6 @@ def test_chapters_are_added_moved_summed_up_and_removed(client: Client, stage: S
 LONG = {"title": "Coast", "chapters": [{"title": "One", "text": "She counted the lamps.\n\n" * 400}]}
 
 
-def wait_for(done: Callable[[], bool]) -> None:
-    for _ in range(500):
-        if done():
-            return
-        time.sleep(0.02)
-    raise AssertionError("it never came")
-
-
 def test_a_chapter_is_summed_up_by_itself_when_the_window_has_lost_some_of_it(
     client: Client, stage: Stage
 ) -> None:
@@ -183,7 +175,7 @@ def test_a_chapter_is_summed_up_by_itself_when_the_window_has_lost_some_of_it(
     novel = client.post("/novels", LONG | {"settings": settings, "sampling": {"max_tokens": 50}}, 201)
     path = f"/novels/{novel['id']}"
     write(client, "novels", novel["id"], load={"context": 700})
-    wait_for(lambda: client.get(f"{path}/memory")["summaries"] != [])
+    until(lambda: client.get(f"{path}/memory")["summaries"] != [])
     [summary] = client.get(f"{path}/memory")["summaries"]
     assert (summary["text"], summary["edited"], summary["stale"]) == ("Ann counted.", False, False)
     write(client, "novels", novel["id"])  # whoever saw the novel before can still write
@@ -193,7 +185,7 @@ def test_a_chapter_is_summed_up_by_itself_when_the_window_has_lost_some_of_it(
     client.call("PUT", f"{path}/chapters/{chapter}/text", json=changed)
     assert client.get(f"{path}/memory")["summaries"][0]["stale"] is True
     write(client, "novels", novel["id"])
-    wait_for(lambda: not client.get(f"{path}/memory")["summaries"][0]["stale"])
+    until(lambda: not client.get(f"{path}/memory")["summaries"][0]["stale"])
 
 
 def test_a_summary_that_a_person_wrote_is_not_written_anew_by_itself(client: Client, stage: Stage) -> None:
@@ -203,7 +195,7 @@ def test_a_summary_that_a_person_wrote_is_not_written_anew_by_itself(client: Cli
     chapter = novel["chapters"][0]["id"]
     client.call("PATCH", f"{path}/chapters/{chapter}", json={"revision": 1, "summary": "Mine."})
     write(client, "novels", novel["id"], load={"context": 700}, sampling={"max_tokens": 50})
-    wait_for(lambda: not client.get(f"{path}/memory")["writing"])
+    until(lambda: not client.get(f"{path}/memory")["writing"])
     [summary] = client.get(f"{path}/memory")["summaries"]
     assert (summary["text"], summary["edited"]) == ("Mine.", True)
 

@@ -17,8 +17,9 @@ import pytest
 import tiny_model
 from hub_stand_in import Hub, serving
 from models_stand_ins import tiny_gguf
-from stage import SLOWLY, Stage
+from stage import ENDLESS, Stage
 from talking import Client
+from waiting import until
 
 from fabula.app import Studio
 from fabula.core.errors import EngineDied
@@ -192,14 +193,11 @@ async def test_log_probabilities_stand_beside_their_tokens(there: httpx.AsyncCli
 
 
 async def test_a_client_that_goes_away_stops_the_engine(client: Client, stage: Stage) -> None:
-    stage.script = [SLOWLY]
+    stage.script = [ENDLESS]
     async with httpx.AsyncClient(base_url=client.address) as other:
         async with other.stream("POST", "/api/chat", json={"model": "tiny", "messages": HI}) as answer:
             await anext(answer.aiter_lines())
-        for _ in range(200):
-            if stage.stopped:
-                break
-            await asyncio.sleep(0.02)
+        await asyncio.to_thread(until, lambda: stage.stopped)
     assert stage.stopped == 1
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import httpx
 import pytest
-from stage import SLOWLY, Stage
+from stage import ENDLESS, SLOWER, SLOWLY, Stage
 from talking import EVENTS, Client, Heard, text_of
 
 from fabula.core.errors import EngineDied
@@ -55,11 +55,12 @@ def test_a_turn_is_begun_without_being_read(client: Client) -> None:
 
 
 def test_the_chat_says_which_turn_is_being_written(client: Client, stage: Stage) -> None:
-    stage.script = [SLOWLY]
+    stage.script = [ENDLESS]
     chat = client.new_chat()
     turn = chat.start(text="Hello")["turn_id"]
     assert chat.now["turn_id"] == turn
     assert [row["turn_id"] for row in client.get("/chats")["chats"]] == [turn]
+    client.post(f"/turns/{turn}/stop", status=202)
     assert chat.wait_until_quiet()["turn_id"] == ""
 
 
@@ -133,20 +134,21 @@ def test_a_reply_to_an_earlier_message_starts_a_branch_there(client: Client, sta
 
 
 def test_a_chat_has_one_turn_at_a_time(client: Client, stage: Stage) -> None:
-    stage.script = [SLOWLY]
+    stage.script = [SLOWER]
     chat = client.new_chat()
     turn = chat.start(text="Hello")["turn_id"]
     refusal = client.call("POST", f"{chat.path}/turns", 409, json=chat.at_revision(text="And?"))
     assert (refusal["error"]["code"], refusal["error"]["fields"]["turn_id"]) == ("chat_busy", turn)
     other = client.new_chat()
-    other.start(text="Hello")
+    beside = other.start(text="Hello")["turn_id"]
     assert chat.wait_until_quiet()
-    assert chat.texts == ["Hello", SLOWLY.text]
+    assert chat.texts == ["Hello", SLOWER.text]
+    client.post(f"/turns/{beside}/stop", status=202)
     other.wait_until_quiet()
 
 
 def test_stop_keeps_the_text_so_far(client: Client, stage: Stage) -> None:
-    stage.script = [SLOWLY]
+    stage.script = [ENDLESS]
     chat = client.new_chat()
     with client.events("POST", f"{chat.path}/turns", json=chat.at_revision(text="Hello")) as events:
         start, *_, last = _until_text(events)
@@ -156,12 +158,12 @@ def test_stop_keeps_the_text_so_far(client: Client, stage: Stage) -> None:
     text = text_of([last, *rest])
     assert (rest[-1].kind, done["reason"], done["facts"]["finish_reason"]) == ("done", "stopped", "stopped")
     assert chat.texts == ["Hello", text]
-    assert 0 < len(text) < len(SLOWLY.text)
+    assert 0 < len(text) < len(ENDLESS.text)
     assert stage.stopped == 1
 
 
 def test_the_facts_of_a_stopped_reply_are_whole(client: Client, stage: Stage) -> None:
-    stage.script = [SLOWLY]
+    stage.script = [ENDLESS]
     chat = client.new_chat()
     with client.events("POST", f"{chat.path}/turns", json=chat.at_revision(text="Hello")) as events:
         start = next(events)
@@ -316,7 +318,7 @@ def test_an_unknown_model_begins_nothing(client: Client) -> None:
 
 @pytest.mark.parametrize("forever", [False, True])
 def test_a_chat_that_is_deleted_while_it_is_written(client: Client, stage: Stage, forever: bool) -> None:
-    stage.script = [SLOWLY]
+    stage.script = [ENDLESS]
     chat = client.new_chat()
     with client.events("POST", f"{chat.path}/turns", json=chat.at_revision(text="Hello")) as events:
         seen = _until_text(events)
@@ -331,7 +333,7 @@ def test_a_chat_that_is_deleted_while_it_is_written(client: Client, stage: Stage
 
 
 def test_a_chat_changed_meanwhile_keeps_both(client: Client, stage: Stage) -> None:
-    stage.script = [SLOWLY]
+    stage.script = [SLOWER]
     chat = client.new_chat()
     started = chat.start(text="Hello")
     hello = chat.messages[0]["id"]
@@ -339,7 +341,7 @@ def test_a_chat_changed_meanwhile_keeps_both(client: Client, stage: Stage) -> No
     chat.wait_until_quiet()
     assert chat.texts == ["Good evening"]
     client.post(f"{chat.path}/head", chat.at_revision(message_id=started["message_id"]))
-    assert chat.texts == ["Hello", SLOWLY.text]
+    assert chat.texts == ["Hello", SLOWER.text]
 
 
 def test_a_silent_stream_is_kept_open_with_pings(

@@ -10,8 +10,8 @@ import pytest
 from hub_stand_in import Hub, serving
 from models_stand_ins import tiny_gguf
 from talking import Client
-from test_api_downloads import wait_for
 from test_cli_verbs import Fabula, Ran
+from waiting import until
 
 from fabula.cli.main import main
 from fabula.models.known.entries import entries
@@ -87,12 +87,12 @@ def test_a_download_is_paused_found_by_its_name_and_goes_on(
 ) -> None:
     hub.pause = 0.05
     assert fabula("pull", "hf:someone/Slow-GGUF", "--no-wait").status == 0
-    wait_for(lambda: "MiB of" in fabula("downloads", "list").out)
+    until(lambda: "MiB of" in fabula("downloads", "list").out)
     assert "Paused" in fabula("downloads", "pause", "slow").out
     hub.pause = 0
     fabula("downloads", "resume", "1")
-    wait_for((home.models / "Slow-Q4_0.gguf").is_file)
-    wait_for(lambda: "No downloads are waiting." in fabula("downloads", "list").err)
+    until((home.models / "Slow-Q4_0.gguf").is_file)
+    until(lambda: "No downloads are waiting." in fabula("downloads", "list").err)
 
 
 def test_the_limit_is_a_setting(fabula: Fabula, client: Client) -> None:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import Any
 
 import httpx
 import openai
 import pytest
 import tiny_model
-from stage import SLOWLY, Stage
+from stage import ENDLESS, Stage
 from talking import Client
+from waiting import until
 
 from fabula.core.errors import EngineDied, ModelLoadFailed
 from fabula.core.sampling import Sampling
@@ -112,13 +112,10 @@ def test_what_fails_before_the_engine_begins_has_a_status(base: str, stage: Stag
 
 
 def test_hanging_up_stops_the_engine(base: str, stage: Stage) -> None:
-    stage.script = [SLOWLY]
+    stage.script = [ENDLESS]
     with httpx.stream("POST", base + RESPONSES, json={"input": "x", "stream": True}) as answer:
         assert any("three" in line for line in answer.iter_lines())
-    deadline = time.monotonic() + 10
-    while stage.stopped < 1 and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert stage.stopped == 1
+    until(lambda: stage.stopped == 1)
 
 
 # ── counting ────────────────────────────────────────────────────────────────────────────────────────────

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from driving import Driver, Refused, driver
 from scripted_studio import CALL, WEATHER, Scripted
-from studio_process import StudioProcess, until
+from studio_process import StudioProcess
+from waiting import until
 
 from fabula.engine.scripted import Reply
 
@@ -218,7 +219,7 @@ def test_a_time_limit_stops_the_engine(way: Way, play: Ask, scripted: Scripted) 
     stopped = scripted.stage.stopped
     with pytest.raises(Refused):
         play("chat", timeout=500, max_tokens=1000)
-    until(lambda: scripted.stage.stopped > stopped, 10)
+    until(lambda: scripted.stage.stopped > stopped)
 
 
 @ways()
@@ -226,11 +227,11 @@ def test_a_client_that_leaves_frees_the_engine(
     way: Way, ask: Ask, play: Ask, studio: StudioProcess, scripted: Scripted
 ) -> None:
     assert ask("give_up", messages=FOX, max_tokens=900)["aborted"]
-    until(lambda: studio.client.get("/system")["running"][0]["busy"] == 0, 10)
+    until(lambda: studio.client.get("/system")["running"][0]["busy"] == 0)
     scripted.says = Reply("word " * 500, delay_s=0.02)
     stopped = scripted.stage.stopped
     assert play("give_up", max_tokens=1000)["aborted"]
-    until(lambda: scripted.stage.stopped > stopped, 10)
+    until(lambda: scripted.stage.stopped > stopped)
 
 
 @ways()

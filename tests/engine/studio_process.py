@@ -7,12 +7,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import psutil
 from talking import Client
+from waiting import until
 
 PATIENCE_S = 60.0
 ENVIRONMENT = {"FABULA_ENGINE_THREADS": "2", "FABULA_ENGINE_CONTEXT": "2048", "PYTHONUNBUFFERED": "1"}
@@ -71,14 +71,6 @@ class StudioProcess:
         if self.process.poll() is None:
             self.process.terminate()
         self.process.communicate(timeout=PATIENCE_S)
-
-
-def until(holds: Any, patience_s: float = PATIENCE_S) -> None:
-    """Waits for something to become true."""
-    deadline = time.monotonic() + patience_s
-    while not holds():
-        assert time.monotonic() < deadline, f"{holds} did not come true"
-        time.sleep(0.02)
 
 
 def home_with(folder: Path, model: Path, *more: Path) -> Path:

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from studio_process import StudioProcess, home_with, until
+from studio_process import StudioProcess, home_with
 from talking import Chat, Heard
 from test_server_faults import Listener
+from waiting import until
 
 STORY = "Ada walked along the shore and counted the ships by their lamps. " * 12
 GLUE = 24  # tokens of the template around a message, and of the message

@@ -13,7 +13,8 @@ import anthropic
 import pytest
 from anthropic import Anthropic, AsyncAnthropic
 from openai import OpenAI
-from studio_process import StudioProcess, home_with, until
+from studio_process import StudioProcess, home_with
+from waiting import until
 
 HELLO = [{"role": "user", "content": "Tell me a short story about a fox."}]
 MODEL = "smollm2"

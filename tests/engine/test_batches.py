@@ -15,7 +15,8 @@ import openai
 import pytest
 from openai import OpenAI
 from openai.types import Batch
-from studio_process import StudioProcess, home_with, until
+from studio_process import StudioProcess, home_with
+from waiting import until
 
 MODEL = "smollm2"
 TOWNS = ("Lisbon", "Tainan", "Bergen", "Kyoto")

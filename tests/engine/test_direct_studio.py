@@ -10,7 +10,8 @@ import httpx
 import psutil
 import pytest
 from openai import OpenAI
-from studio_process import StudioProcess, home_with, until
+from studio_process import StudioProcess, home_with
+from waiting import until
 
 TEXT = "The quick brown fox jumps over the lazy dog."
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import math
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from studio_process import StudioProcess, home_with, until
+from studio_process import StudioProcess, home_with
+from waiting import until
 
 Json = dict[str, Any]
 STORY = "Once upon a time, there was a fox"
@@ -280,24 +280,17 @@ def polled(kobold: httpx.Client, key: str) -> str:
     return text_of(kobold.post("/extra/generate/check", json={"genkey": key}).json())
 
 
-def waited(holds: Callable[[], Any]) -> None:
-    deadline = time.monotonic() + 60
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 def test_two_programs_poll_and_stop_only_their_own(studio: StudioProcess, kobold: httpx.Client) -> None:
     first = Asked(kobold, "first")
     second = Asked(kobold, "second", prompt="The wizard said")
-    waited(lambda: polled(kobold, "first") and polled(kobold, "second"))
+    until(lambda: polled(kobold, "first") and polled(kobold, "second"))
     assert polled(kobold, "first") != polled(kobold, "second")
     assert kobold.post("/extra/abort", json={"genkey": "first"}).json() == {"success": "true", "done": "true"}
     written = first.text()
     assert polled(kobold, "first") == written
     assert first.answers[0]["fabula"]["reasons"] == ["stopped"]
     before = polled(kobold, "second")
-    waited(lambda: len(polled(kobold, "second")) > len(before))
+    until(lambda: len(polled(kobold, "second")) > len(before))
     assert kobold.post("/extra/abort", json={"genkey": "second"}).json()["success"] == "true"
     assert second.text().startswith(before)
     until(lambda: studio.client.get("/system")["running"][0]["busy"] == 0)

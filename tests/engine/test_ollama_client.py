@@ -17,7 +17,8 @@ import tiny_bert
 import tiny_model
 from adapter_making import changes_of, write_gguf
 from ollama import AsyncClient, Client, ResponseError
-from studio_process import StudioProcess, home_with, until
+from studio_process import StudioProcess, home_with
+from waiting import until
 
 MODEL = "smollm2"
 HELLO = [{"role": "user", "content": "Tell me a short story about a fox."}]

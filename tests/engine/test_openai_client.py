@@ -14,7 +14,8 @@ import openai
 import pytest
 from openai import AsyncOpenAI, OpenAI
 from pydantic import BaseModel, ConfigDict
-from studio_process import StudioProcess, home_with, until
+from studio_process import StudioProcess, home_with
+from waiting import until
 
 from fabula.engine.llamacpp.worker import LlamaCppWorker
 

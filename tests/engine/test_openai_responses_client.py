@@ -10,7 +10,8 @@ import openai
 import pytest
 from openai import AsyncOpenAI, OpenAI
 from pydantic import BaseModel, ConfigDict
-from studio_process import StudioProcess, home_with, until
+from studio_process import StudioProcess, home_with
+from waiting import until
 
 HELLO = "Tell me a short story about a fox."
 MODEL = "smollm2"

@@ -13,8 +13,9 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
-from studio_process import StudioProcess, home_with, until
+from studio_process import StudioProcess, home_with
 from talking import Chat, Client, Heard, text_of
+from waiting import until
 
 ENDLESS = {"ignore_eos": True, "max_tokens": 1500}
 SHORT = {"max_tokens": 8, "temperature": 0}

@@ -13,7 +13,8 @@ from typing import Any
 import httpx
 import pytest
 from adapter_making import changes_of, write_gguf
-from studio_process import StudioProcess, home_with, until
+from studio_process import StudioProcess, home_with
+from waiting import until
 
 Json = dict[str, Any]
 STORY = "Once upon a time, there was a fox"
@@ -192,7 +193,7 @@ def test_generation_is_stopped_with_what_is_written(studio: StudioProcess, v1: h
     thread.join()
     assert found[0]["fabula"]["reasons"] == ["stopped"]
     assert found[0]["usage"]["completion_tokens"] < 1500
-    until(lambda: studio.client.get("/system")["running"][0]["busy"] == 0, 10)
+    until(lambda: studio.client.get("/system")["running"][0]["busy"] == 0)
 
 
 def test_models_and_adapters_are_loaded_and_unloaded(home: Path, starter_model: Path, tmp_path: Path) -> None:

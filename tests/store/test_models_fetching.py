@@ -8,13 +8,13 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from models_stand_ins import Shelf, serve, sha256, tiny_gguf
+from waiting import until
 
 from fabula.core.errors import (
     AccessDenied,
@@ -173,7 +173,7 @@ def test_a_killed_download_leaves_no_half_model_and_goes_on_later(
         "fetch(parse(sys.argv[1]), pathlib.Path(sys.argv[2]))"
     )
     with subprocess.Popen([sys.executable, "-c", code, url, str(folder)]) as process:
-        wait_for(lambda: any(part.stat().st_size for part in folder.glob(".fetch/*.part")))
+        until(lambda: any(part.stat().st_size for part in folder.glob(".fetch/*.part")))
         process.send_signal(getattr(signal, "SIGKILL", signal.SIGTERM))
     assert Catalog(folder).list() == []
     shelf.pause = 0
@@ -337,10 +337,3 @@ def only_small_files(size: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    until = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < until, "it never happened"
-        time.sleep(0.02)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import Response
 from fastapi.routing import APIRoute
 from starlette.routing import Match
@@ -18,6 +18,7 @@ from fabula.server.asking import over_preset, turns_of
 from fabula.server.bodies import body_of
 from fabula.server.caller import caller_of
 from fabula.server.counting import counted
+from fabula.server.routing import Routes
 
 
 class Versioned(APIRoute):
@@ -29,8 +30,8 @@ class Versioned(APIRoute):
         return Match.NONE, {}
 
 
-def router(studio: Studio) -> APIRouter:
-    routes = APIRouter(prefix="/v1", tags=["Anthropic"])
+def router(studio: Studio) -> Routes:
+    routes = Routes(prefix="/v1", tags=["Anthropic"])
 
     @routes.post("/messages", response_model=None)
     async def messages(request: Request) -> Response:
@@ -52,7 +53,7 @@ def router(studio: Studio) -> APIRouter:
         wish = await _wish(studio, request)
         return await counted(studio, request, wish)
 
-    shared = APIRouter(route_class=Versioned, include_in_schema=False)
+    shared = Routes(kind=Versioned, in_schema=False)
 
     @shared.get("/models")
     async def all_models(
@@ -65,7 +66,7 @@ def router(studio: Studio) -> APIRouter:
     async def model(name: str) -> dict[str, Any]:
         return models.info(studio.find_model(name))
 
-    routes.include_router(shared)
+    routes.include(shared)
     return routes
 
 

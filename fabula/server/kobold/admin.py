@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 
 from fabula.app import Studio
 from fabula.server.bodies import body_of, get
 from fabula.server.current import choose, current
+from fabula.server.routing import Routes
 
 UNLOAD = "unload_model"  # KoboldCpp's word among the names
 
 
-def router(studio: Studio) -> APIRouter:
-    routes = APIRouter()
+def router(studio: Studio) -> Routes:
+    routes = Routes()
 
     @routes.get("/list_options")
     async def list_options() -> list[str]:

@@ -6,7 +6,7 @@ import asyncio
 import time
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 
 from fabula import __version__
 from fabula.app import Studio
@@ -20,6 +20,7 @@ from fabula.server.current import current
 from fabula.server.kobold.render import NOT_KNOWN, stop_reason
 from fabula.server.kobold.running import Generations
 from fabula.server.kobold.saves import Saved, Saves
+from fabula.server.routing import Routes
 
 Json = dict[str, Any]
 LIKE = "1.111"
@@ -27,16 +28,16 @@ LIKE = "1.111"
 UNKNOWN_CONTEXT = 2048  # tokens, where a server does not tell
 
 
-def router(studio: Studio, generations: Generations, saves: Saves) -> APIRouter:
-    routes = APIRouter()
-    routes.include_router(_told(studio, generations))
-    routes.include_router(_tokens(studio))
-    routes.include_router(_kept(saves))
+def router(studio: Studio, generations: Generations, saves: Saves) -> Routes:
+    routes = Routes()
+    routes.include(_told(studio, generations))
+    routes.include(_tokens(studio))
+    routes.include(_kept(saves))
     return routes
 
 
-def _told(studio: Studio, generations: Generations) -> APIRouter:
-    routes = APIRouter()
+def _told(studio: Studio, generations: Generations) -> Routes:
+    routes = Routes()
 
     @routes.get("/version")
     async def version(request: Request) -> Json:
@@ -141,8 +142,8 @@ _NAMES = (
 # ── tokens ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _tokens(studio: Studio) -> APIRouter:
-    routes = APIRouter()
+def _tokens(studio: Studio) -> Routes:
+    routes = Routes()
 
     @routes.post("/tokencount")
     @routes.post("/tokenize")
@@ -182,8 +183,8 @@ def _tokens(studio: Studio) -> APIRouter:
 # ── saved stories ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def _kept(saves: Saves) -> APIRouter:
-    routes = APIRouter(prefix="/data")
+def _kept(saves: Saves) -> Routes:
+    routes = Routes(prefix="/data")
 
     @routes.post("/list")
     async def titles(request: Request) -> list[str]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import Response
 
 from fabula.app import Studio
@@ -22,25 +22,26 @@ from fabula.server.kobold.placeholders import tags_of
 from fabula.server.kobold.render import Voice, logprobs
 from fabula.server.kobold.running import Generation, Generations
 from fabula.server.kobold.saves import Saves
+from fabula.server.routing import Routes
 
 Json = dict[str, Any]
 API = "1.2.5"  # of KoboldAI United, to which clients match their features
 NO_MODEL = "ReadOnly"  # KoboldAI's name of no model
 
 
-def router(studio: Studio) -> APIRouter:
-    routes = APIRouter(tags=["KoboldAI"])
+def router(studio: Studio) -> Routes:
+    routes = Routes(tags=["KoboldAI"])
     generations = Generations()
     for beginning in ("/api/v1", "/api/latest"):
-        routes.include_router(_classic(studio, generations), prefix=beginning)
-    routes.include_router(_writing(studio, generations), prefix="/api/extra")
-    routes.include_router(extra.router(studio, generations, Saves(studio.home.saves)), prefix="/api/extra")
-    routes.include_router(admin.router(studio), prefix="/api/admin")
+        routes.include(_classic(studio, generations), prefix=beginning)
+    routes.include(_writing(studio, generations), prefix="/api/extra")
+    routes.include(extra.router(studio, generations, Saves(studio.home.saves)), prefix="/api/extra")
+    routes.include(admin.router(studio), prefix="/api/admin")
     return routes
 
 
-def _classic(studio: Studio, generations: Generations) -> APIRouter:
-    routes = APIRouter()
+def _classic(studio: Studio, generations: Generations) -> Routes:
+    routes = Routes()
 
     @routes.get("/model")
     async def model(request: Request) -> Json:
@@ -80,8 +81,8 @@ def _classic(studio: Studio, generations: Generations) -> APIRouter:
     return routes
 
 
-def _writing(studio: Studio, generations: Generations) -> APIRouter:
-    routes = APIRouter()
+def _writing(studio: Studio, generations: Generations) -> Routes:
+    routes = Routes()
 
     @routes.post("/generate/stream", response_model=None)
     async def stream(request: Request) -> Response:

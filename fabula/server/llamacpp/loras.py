@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 
 from fabula.app import Studio
 from fabula.core.errors import BadParameter
@@ -16,10 +16,11 @@ from fabula.core.texts import phrase
 from fabula.server.bodies import any_of
 from fabula.server.current import named_or_current
 from fabula.server.llamacpp import parse
+from fabula.server.routing import Routes
 
 
-def router(studio: Studio) -> APIRouter:
-    routes = APIRouter(tags=["llama.cpp"])
+def router(studio: Studio) -> Routes:
+    routes = Routes(tags=["llama.cpp"])
 
     @routes.get("/lora-adapters")
     async def adapters(request: Request, model: str = "") -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 
 from fabula.app import Studio
 from fabula.core.errors import BadParameter
@@ -12,10 +12,11 @@ from fabula.core.model import LocalModel
 from fabula.core.texts import phrase
 from fabula.server.bodies import body_of, get
 from fabula.server.llamacpp.properties import is_near
+from fabula.server.routing import Routes
 
 
-def router(studio: Studio) -> APIRouter:
-    routes = APIRouter(tags=["llama.cpp"])
+def router(studio: Studio) -> Routes:
+    routes = Routes(tags=["llama.cpp"])
 
     @routes.get("/models")
     async def models(request: Request) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import asyncio
 import ipaddress
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import JSONResponse, Response
 
 from fabula import __version__
@@ -26,6 +26,7 @@ from fabula.server.caller import caller_of
 from fabula.server.current import named_or_current
 from fabula.server.llamacpp.names import settings
 from fabula.server.llamacpp.parse import MARKER
+from fabula.server.routing import Routes
 
 FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip")
 PROBE = "\ue010be kind\ue010"
@@ -33,8 +34,8 @@ PROBE = "\ue010be kind\ue010"
 SLOT_ACTIONS = ("save", "restore", "erase")  # that llama.cpp knows
 
 
-def router(studio: Studio) -> APIRouter:
-    routes = APIRouter(tags=["llama.cpp"])
+def router(studio: Studio) -> Routes:
+    routes = Routes(tags=["llama.cpp"])
 
     @routes.get("/health")
     @routes.get("/v1/health")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import Response
 
 from fabula.app import Studio
@@ -18,10 +18,11 @@ from fabula.server.caller import caller_of
 from fabula.server.current import named_or_current
 from fabula.server.llamacpp import loras, models, parse, properties, render, texts
 from fabula.server.llamacpp.limit import limited
+from fabula.server.routing import Routes
 
 
-def router(studio: Studio) -> APIRouter:
-    routes = APIRouter(tags=["llama.cpp"])
+def router(studio: Studio) -> Routes:
+    routes = Routes(tags=["llama.cpp"])
 
     @routes.post("/completion", response_model=None)
     @routes.post("/completions", response_model=None)
@@ -42,7 +43,7 @@ def router(studio: Studio) -> APIRouter:
         return await _answer(studio, request, parse.infill(body, model), model)
 
     for room in (properties, texts, loras, models):
-        routes.include_router(room.router(studio))
+        routes.include(room.router(studio))
     return routes
 
 

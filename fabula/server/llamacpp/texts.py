@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import JSONResponse, Response
 
 from fabula.app import Studio
@@ -23,14 +23,15 @@ from fabula.server.bodies import body_of, get, ignored_header, plain, unknown
 from fabula.server.current import named_or_current
 from fabula.server.llamacpp import conversation
 from fabula.server.llamacpp.parse import pieces_of
+from fabula.server.routing import Routes
 from fabula.turn.manner import manner_of
 from fabula.turn.request import TurnRequest
 
 NORMALISED = 2  # llama.cpp's number for vectors of length 1, which is what there is here
 
 
-def router(studio: Studio) -> APIRouter:
-    routes = APIRouter(tags=["llama.cpp"])
+def router(studio: Studio) -> Routes:
+    routes = Routes(tags=["llama.cpp"])
     measures = studio.measures
 
     @routes.post("/tokenize", response_model=None)

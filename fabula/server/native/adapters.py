@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import Response
 
 from fabula.app import Studio
@@ -15,12 +15,13 @@ from fabula.core.texts import Phrase, say
 from fabula.models.adapters.adapter import Adapter
 from fabula.server.caller import caller_of
 from fabula.server.native import bodies, shapes
+from fabula.server.routing import Routes
 
 Json = dict[str, Any]
 
 
-def router(studio: Studio) -> APIRouter:
-    routes = APIRouter(tags=["Adapters"])
+def router(studio: Studio) -> Routes:
+    routes = Routes(tags=["Adapters"])
 
     @routes.get("/adapters")
     async def list_adapters(request: Request) -> Json:

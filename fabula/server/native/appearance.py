@@ -6,13 +6,14 @@ import asyncio
 import dataclasses
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Request
+from fastapi import Body, Request
 from fastapi.responses import Response
 from pydantic import Field
 
 from fabula.app import Studio
 from fabula.server.native import bodies
 from fabula.server.native.characters import SANDBOX
+from fabula.server.routing import Routes
 from fabula.store.look import CHOICES, MOST_STYLE, Look, defaults
 from fabula.store.settings import Setting
 
@@ -23,15 +24,15 @@ class Style(bodies.Body):
     style: str = Field(max_length=MOST_STYLE)
 
 
-def router(studio: Studio) -> APIRouter:
-    routes = APIRouter(prefix="/appearance", tags=["Appearance"])
+def router(studio: Studio) -> Routes:
+    routes = Routes(prefix="/appearance", tags=["Appearance"])
     _choices(routes, studio)
     _style(routes, studio)
     _pictures(routes, studio)
     return routes
 
 
-def _choices(routes: APIRouter, studio: Studio) -> None:
+def _choices(routes: Routes, studio: Studio) -> None:
     @routes.get("")
     async def look() -> dict[str, Any]:
         """What holds on all devices, what there is to choose from, and which pictures are kept."""
@@ -50,7 +51,7 @@ def _choices(routes: APIRouter, studio: Studio) -> None:
         return await _changed(studio)
 
 
-def _style(routes: APIRouter, studio: Studio) -> None:
+def _style(routes: Routes, studio: Studio) -> None:
     @routes.get("/style")
     async def style() -> Response:
         """The person's own style sheet."""
@@ -63,7 +64,7 @@ def _style(routes: APIRouter, studio: Studio) -> None:
         return await _changed(studio)
 
 
-def _pictures(routes: APIRouter, studio: Studio) -> None:
+def _pictures(routes: Routes, studio: Studio) -> None:
     @routes.post("/pictures", status_code=201)
     async def hang(request: Request) -> dict[str, Any]:
         """Keep a picture: the body is its file."""

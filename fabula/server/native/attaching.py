@@ -6,10 +6,11 @@ import asyncio
 from dataclasses import asdict
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import Response
 
 from fabula.app import Studio
+from fabula.server.routing import Routes
 
 TYPES = {"png": "image/png", "jpg": "image/jpeg", "gif": "image/gif", "bmp": "image/bmp"}
 HEADERS = {
@@ -18,8 +19,8 @@ HEADERS = {
 }
 
 
-def router(studio: Studio) -> APIRouter:
-    routes = APIRouter(prefix="/chats/attachments", tags=["Chats"])
+def router(studio: Studio) -> Routes:
+    routes = Routes(prefix="/chats/attachments", tags=["Chats"])
 
     @routes.post("", status_code=201)
     async def keep(request: Request) -> dict[str, Any]:

@@ -6,17 +6,18 @@ import asyncio
 import dataclasses
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import FileResponse, Response
 
 from fabula.app import Studio
 from fabula.core.errors import NotWhileStarting
 from fabula.server.caller import caller_of
+from fabula.server.routing import Routes
 from fabula.store import backup_list
 
 
-def router(studio: Studio) -> APIRouter:
-    routes = APIRouter(prefix="/backups", tags=["Backups"])
+def router(studio: Studio) -> Routes:
+    routes = Routes(prefix="/backups", tags=["Backups"])
     home = studio.home
 
     @routes.get("")

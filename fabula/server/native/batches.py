@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import Field
 
@@ -19,6 +19,7 @@ from fabula.core.request import Context
 from fabula.server.answering import CLIENT_GONE, ClientGone, until_gone
 from fabula.server.caller import caller_of
 from fabula.server.native.bodies import Body, Values
+from fabula.server.routing import Routes
 from fabula.turn import structure
 from fabula.turn.request import TurnRequest
 
@@ -42,8 +43,8 @@ class Row(Body):
     keep_alive: str | float | None = None
 
 
-def router(studio: Studio) -> APIRouter:
-    routes = APIRouter(prefix="/batches", tags=["Batches"])
+def router(studio: Studio) -> Routes:
+    routes = Routes(prefix="/batches", tags=["Batches"])
 
     @routes.post("/check")
     async def check(body: Check, request: Request) -> dict[str, Any]:

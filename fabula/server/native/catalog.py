@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from pydantic import Field
 
 from fabula.app import Studio
@@ -19,6 +19,7 @@ from fabula.models.known.telling import advice_data, entry_data, row_data
 from fabula.models.recommend import SLOWEST, Wish
 from fabula.server.caller import caller_of
 from fabula.server.native.bodies import Body
+from fabula.server.routing import Routes
 
 MOST_BYTES = 1 << 50
 
@@ -53,8 +54,8 @@ class Recommend(Body):
         return Question(target="", ram=self.ram, vram=self.vram, gpu=self.gpu)
 
 
-def router(studio: Studio) -> APIRouter:
-    routes = APIRouter(tags=["Models"])
+def router(studio: Studio) -> Routes:
+    routes = Routes(tags=["Models"])
 
     @routes.post("/recommend")
     async def recommend(body: Recommend, request: Request) -> dict[str, Any]:

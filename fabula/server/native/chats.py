@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import Depends, Query, Request
 from fastapi.responses import Response
 
 from fabula.app import Studio
@@ -12,6 +12,7 @@ from fabula.chats import traits
 from fabula.chats.records import ChatFilter
 from fabula.server.caller import caller_of
 from fabula.server.native import bodies, keeping, shapes, story_bodies
+from fabula.server.routing import Routes
 
 Limit = Annotated[int, Query(ge=1, le=1000)]
 Offset = Annotated[int | None, Query(ge=0, le=2**31)]
@@ -19,8 +20,8 @@ Offset = Annotated[int | None, Query(ge=0, le=2**31)]
 PLAIN = ("title", "model", "system", "sampling", "persona", "story")
 
 
-def router(studio: Studio) -> APIRouter:
-    routes = APIRouter(prefix="/chats", tags=["Chats"])
+def router(studio: Studio) -> Routes:
+    routes = Routes(prefix="/chats", tags=["Chats"])
     chats = studio.chats
 
     @routes.get("")
@@ -92,7 +93,7 @@ async def _with_traits(studio: Studio, owner: str, body: story_bodies.NewChat) -
     return traits.of_card(character.card.data) | body.sampling
 
 
-def _tree(routes: APIRouter, studio: Studio) -> None:
+def _tree(routes: Routes, studio: Studio) -> None:
     chats = studio.chats
 
     @routes.post("/{chat_id}/head")
@@ -115,7 +116,7 @@ def _tree(routes: APIRouter, studio: Studio) -> None:
         return shapes.change(studio, change, caller_of(request).language)
 
 
-def _messages(routes: APIRouter, studio: Studio) -> None:
+def _messages(routes: Routes, studio: Studio) -> None:
     chats = studio.chats
 
     @routes.get("/{chat_id}/messages")

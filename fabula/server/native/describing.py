@@ -9,7 +9,7 @@ import asyncio
 import dataclasses
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 
 from fabula.app import Studio
 from fabula.app.forms import plots_of
@@ -23,6 +23,7 @@ from fabula.models.formats.inspecting import inspect
 from fabula.prompt.template import ChatTemplate
 from fabula.server.caller import caller_of
 from fabula.server.native import forms
+from fabula.server.routing import Routes
 
 Json = dict[str, Any]
 SHOWN = 200_000  # characters of a template
@@ -35,8 +36,8 @@ TALK = (
 """What the preview of a template words."""
 
 
-def router(studio: Studio) -> APIRouter:
-    routes = APIRouter(tags=["Models"])
+def router(studio: Studio) -> Routes:
+    routes = Routes(tags=["Models"])
 
     @routes.get("/{name:path}/header")
     async def header(name: str, request: Request) -> Json:

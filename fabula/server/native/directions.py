@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import Response
 
 from fabula.app import Studio, directing
@@ -14,13 +14,14 @@ from fabula.app.forms import FORMS
 from fabula.core.plots import said
 from fabula.server.caller import caller_of
 from fabula.server.native import bodies, forms, shapes
+from fabula.server.routing import Routes
 
 Json = dict[str, Any]
 FEW = 3  # prompts of a set that are shown
 
 
-def router(studio: Studio) -> APIRouter:
-    routes = APIRouter(prefix="/directions", tags=["Directions"])
+def router(studio: Studio) -> Routes:
+    routes = Routes(prefix="/directions", tags=["Directions"])
 
     @routes.get("")
     async def list_directions() -> Json:
@@ -74,7 +75,7 @@ def router(studio: Studio) -> APIRouter:
     return routes
 
 
-def _looks(routes: APIRouter, studio: Studio) -> None:
+def _looks(routes: Routes, studio: Studio) -> None:
     """What begins nothing."""
 
     @routes.get("/models")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from pydantic import Field
 
 from fabula.app import Studio
@@ -12,6 +12,7 @@ from fabula.models.sources.queue import Waiting
 from fabula.server.caller import caller_of
 from fabula.server.native import bodies, shapes
 from fabula.server.native.bodies import Body
+from fabula.server.routing import Routes
 from fabula.store.files import free_space
 
 
@@ -21,8 +22,8 @@ class Move(Body):
     position: int = Field(ge=1, le=1_000_000)
 
 
-def router(studio: Studio) -> APIRouter:
-    routes = APIRouter(prefix="/downloads", tags=["Downloads"])
+def router(studio: Studio) -> Routes:
+    routes = Routes(prefix="/downloads", tags=["Downloads"])
     queue = studio.fetching.queue
 
     async def listed(language: str) -> dict[str, Any]:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import Response
 
 from fabula.app import Studio
 from fabula.server.caller import caller_of
 from fabula.server.native import bodies, shapes
+from fabula.server.routing import Routes
 
 
-def router(studio: Studio) -> APIRouter:
-    routes = APIRouter(prefix="/engines", tags=["Engines"])
+def router(studio: Studio) -> Routes:
+    routes = Routes(prefix="/engines", tags=["Engines"])
 
     @routes.get("")
     async def list_builds() -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from pydantic import Field
 
 from fabula.app import Studio
@@ -17,6 +17,7 @@ from fabula.models.fit.asking import Question, kv_of
 from fabula.models.fit.telling import answer_data
 from fabula.server.caller import caller_of
 from fabula.server.native.bodies import Body
+from fabula.server.routing import Routes
 
 MOST_BYTES = 1 << 50
 Name = Annotated[str, Field(min_length=1, max_length=2000)]
@@ -45,8 +46,8 @@ class Fit(Body):
         return Question(**self.model_dump(exclude={"exact"}) | {"kv_type": kv_type})
 
 
-def router(studio: Studio) -> APIRouter:
-    routes = APIRouter(tags=["Models"])
+def router(studio: Studio) -> Routes:
+    routes = Routes(tags=["Models"])
 
     @routes.post("/fit")
     async def fit(body: Fit, request: Request) -> dict[str, Any]:

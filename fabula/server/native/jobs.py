@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from typing import Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from fastapi.responses import Response
 from pydantic import Field
 
@@ -16,6 +16,7 @@ from fabula.core.plots import said
 from fabula.server.caller import caller_of
 from fabula.server.native import forms, shapes
 from fabula.server.native.bodies import Body, Values
+from fabula.server.routing import Routes
 from fabula.server.sse import EventStream, event, resume_point
 from fabula.store.jobs import ENDED, Job
 
@@ -29,8 +30,8 @@ class Begin(Body):
     arguments: Values = Field(default_factory=dict)
 
 
-def router(studio: Studio) -> APIRouter:
-    routes = APIRouter(prefix="/jobs", tags=["Jobs"])
+def router(studio: Studio) -> Routes:
+    routes = Routes(prefix="/jobs", tags=["Jobs"])
 
     @routes.get("")
     async def list_jobs(request: Request) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import Depends, Query, Request
 from fastapi.responses import Response
 from pydantic import Field
 
@@ -31,6 +31,7 @@ from fabula.core.texts import phrase
 from fabula.server.caller import caller_of
 from fabula.server.native import shapes
 from fabula.server.native.bodies import Body, CharacterMarks, Revision
+from fabula.server.routing import Routes
 
 FOREVER = {"Cache-Control": "private, max-age=31536000, immutable"}
 Words = Annotated[str, Query(max_length=1000)]
@@ -99,8 +100,8 @@ def within(
     )
 
 
-def router(studio: Studio) -> APIRouter:
-    routes = APIRouter(tags=["Keeping"])
+def router(studio: Studio) -> Routes:
+    routes = Routes(tags=["Keeping"])
     _finding(routes, studio)
     _files(routes, studio)
     _branches(routes, studio)
@@ -109,7 +110,7 @@ def router(studio: Studio) -> APIRouter:
     return routes
 
 
-def _finding(routes: APIRouter, studio: Studio) -> None:
+def _finding(routes: Routes, studio: Studio) -> None:
     chats = studio.chats
 
     @routes.get("/chats/search")
@@ -152,7 +153,7 @@ def _finding(routes: APIRouter, studio: Studio) -> None:
         return {"changed": await chats.mark(caller_of(request).owner_id, body.ids, marks)}
 
 
-def _files(routes: APIRouter, studio: Studio) -> None:
+def _files(routes: Routes, studio: Studio) -> None:
     exchange = studio.exchange
 
     @routes.post("/chats/import", status_code=201)
@@ -217,7 +218,7 @@ def _unpack(content: bytes, place: Path) -> Path:
     return above[0] if len(above) == 1 and above[0].is_dir() else place
 
 
-def _branches(routes: APIRouter, studio: Studio) -> None:
+def _branches(routes: Routes, studio: Studio) -> None:
     chats = studio.chats
 
     @routes.get("/chats/{chat_id}/branches")
@@ -257,7 +258,7 @@ def _branches(routes: APIRouter, studio: Studio) -> None:
         return shapes.change(studio, change, caller.language)
 
 
-def _messages(routes: APIRouter, studio: Studio) -> None:
+def _messages(routes: Routes, studio: Studio) -> None:
     chats = studio.chats
 
     @routes.post("/chats/{chat_id}/messages/{message_id}/move")
@@ -284,7 +285,7 @@ def _messages(routes: APIRouter, studio: Studio) -> None:
         return shapes.change(studio, change, caller.language)
 
 
-def _characters(routes: APIRouter, studio: Studio) -> None:
+def _characters(routes: Routes, studio: Studio) -> None:
     library = studio.characters
 
     @routes.get("/characters/ids")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import JSONResponse, Response
 
 from fabula.accounts.keys import SCOPES, Key
@@ -18,19 +18,20 @@ from fabula.core.texts import phrase
 from fabula.server.addresses import for_others, listening, reach_of
 from fabula.server.native import bodies
 from fabula.server.reception import COOKIE, is_local, session_of, shown_key
+from fabula.server.routing import Routes
 from fabula.server.security import Rules
 
 PAGE = "/login"
 
 
-def router(studio: Studio) -> APIRouter:
-    routes = APIRouter(tags=["Keys"])
+def router(studio: Studio) -> Routes:
+    routes = Routes(tags=["Keys"])
     _keys(routes, studio)
     _session(routes, studio)
     return routes
 
 
-def _keys(routes: APIRouter, studio: Studio) -> None:
+def _keys(routes: Routes, studio: Studio) -> None:
     keys = studio.keys
 
     @routes.get("/keys")
@@ -77,7 +78,7 @@ def _code(link: str) -> list[str]:
     return ["".join("1" if dark else "0" for dark in row) for row in segno.make(link, micro=False).matrix]
 
 
-def _session(routes: APIRouter, studio: Studio) -> None:
+def _session(routes: Routes, studio: Studio) -> None:
     keys = studio.keys
 
     @routes.get("/session")

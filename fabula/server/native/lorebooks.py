@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import Response
 
 from fabula.app.studio import Studio
@@ -17,10 +17,11 @@ from fabula.chats.lorebooks.testing import UNKNOWN_CONTEXT, Question, Tested, la
 from fabula.engine.at_hand import Counted
 from fabula.server.caller import caller_of
 from fabula.server.native import story_bodies
+from fabula.server.routing import Routes
 
 
-def router(studio: Studio) -> APIRouter:
-    routes = APIRouter(prefix="/lorebooks", tags=["Lorebooks"])
+def router(studio: Studio) -> Routes:
+    routes = Routes(prefix="/lorebooks", tags=["Lorebooks"])
     library = studio.lorebooks
 
     @routes.get("")
@@ -62,7 +63,7 @@ def router(studio: Studio) -> APIRouter:
     return routes
 
 
-def _files(routes: APIRouter, studio: Studio) -> None:
+def _files(routes: Routes, studio: Studio) -> None:
     library = studio.lorebooks
 
     @routes.get("/{id}/file")
@@ -78,7 +79,7 @@ def _files(routes: APIRouter, studio: Studio) -> None:
         return whole(await library.put_back(owner, id, body.name, body.document, links))
 
 
-def _test(routes: APIRouter, studio: Studio) -> None:
+def _test(routes: Routes, studio: Studio) -> None:
     @routes.post("/{id}/test")
     async def test(id: str, body: story_bodies.LoreTest, request: Request) -> dict[str, Any]:
         """What a message would bring in, and why. A model that is loaded counts; else sizes are guessed."""
@@ -100,7 +101,7 @@ def _test(routes: APIRouter, studio: Studio) -> None:
         return _tested(tested) | {"model": counter, "estimated": not counter, "context": question.context}
 
 
-def _entries(routes: APIRouter, studio: Studio) -> None:
+def _entries(routes: Routes, studio: Studio) -> None:
     library = studio.lorebooks
 
     @routes.post("/{id}/entries", status_code=201)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter
-
 from fabula.app import Studio
 from fabula.core.load import wish_of
 from fabula.server.native import bodies
+from fabula.server.routing import Routes
 
 
-def router(studio: Studio) -> APIRouter:
-    routes = APIRouter(tags=["Texts"])
+def router(studio: Studio) -> Routes:
+    routes = Routes(tags=["Texts"])
     measures = studio.measures
 
     @routes.post("/embed")

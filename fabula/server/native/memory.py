@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from fastapi.responses import Response
 from pydantic import Field
 
@@ -13,6 +13,7 @@ from fabula.app.studio import Studio
 from fabula.chats.memory.records import MOST_RECALLED, MOST_WORDS
 from fabula.server.caller import caller_of
 from fabula.server.native.bodies import Body
+from fabula.server.routing import Routes
 
 Count = Annotated[int, Query(ge=1, le=MOST_RECALLED)]
 
@@ -33,8 +34,8 @@ class Document(Body):
     text: str
 
 
-def router(studio: Studio) -> APIRouter:
-    routes = APIRouter(prefix="/chats/{chat_id}/memory", tags=["Memory"])
+def router(studio: Studio) -> Routes:
+    routes = Routes(prefix="/chats/{chat_id}/memory", tags=["Memory"])
     memories = studio.memories
 
     @routes.get("")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import Response
 
 from fabula.app import Studio
@@ -14,10 +14,11 @@ from fabula.core.texts import Phrase, phrase
 from fabula.models.uses import uses
 from fabula.server.caller import caller_of
 from fabula.server.native import bodies, describing, shapes
+from fabula.server.routing import Routes
 
 
-def router(studio: Studio) -> APIRouter:
-    routes = APIRouter(prefix="/models", tags=["Models"])
+def router(studio: Studio) -> Routes:
+    routes = Routes(prefix="/models", tags=["Models"])
 
     @routes.get("")
     async def list_models(request: Request) -> dict[str, Any]:
@@ -31,7 +32,7 @@ def router(studio: Studio) -> APIRouter:
         job = await studio.fetching.pull(body.source, first=body.first, limit=body.limit)
         return shapes.job(job, caller_of(request).language)
 
-    routes.include_router(describing.router(studio))  # first: a name may hold anything
+    routes.include(describing.router(studio))  # first: a name may hold anything
 
     @routes.get("/{name:path}")
     async def get(name: str, request: Request) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any, Literal
 from urllib.parse import quote
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import JSONResponse, Response
 
 from fabula.app.studio import Studio
@@ -21,14 +21,15 @@ from fabula.server.native import shapes
 from fabula.server.native.bodies import Revision
 from fabula.server.native.memory import Count, Document
 from fabula.server.native.turns import told_events
+from fabula.server.routing import Routes
 from fabula.server.sse import EventStream
 
 Kind = Literal["novels", "notebooks"]
 KINDS: dict[Kind, str] = {"novels": "novel", "notebooks": "notebook"}
 
 
-def router(studio: Studio) -> APIRouter:
-    routes = APIRouter()
+def router(studio: Studio) -> Routes:
+    routes = Routes()
     _begin(routes, studio)
     for kind in KINDS:
         _document(routes, studio, kind)
@@ -43,7 +44,7 @@ def _tags(kind: Kind) -> dict[str, Any]:
     return {"tags": ["Novels" if kind == "novels" else "Notebooks"]}
 
 
-def _begin(routes: APIRouter, studio: Studio) -> None:
+def _begin(routes: Routes, studio: Studio) -> None:
     novels = studio.novels
 
     @routes.post("/novels", status_code=201, tags=["Novels"])
@@ -68,7 +69,7 @@ def _begin(routes: APIRouter, studio: Studio) -> None:
         return _novel(studio, await novels.create(caller_of(request).owner_id, fields, [("", body.text)]))
 
 
-def _document(routes: APIRouter, studio: Studio, kind: Kind) -> None:
+def _document(routes: Routes, studio: Studio, kind: Kind) -> None:
     """What novels and notebooks have in common as things to keep."""
     novels, more = studio.novels, _tags(kind)
 
@@ -121,7 +122,7 @@ def _document(routes: APIRouter, studio: Studio, kind: Kind) -> None:
         return Response(file.content, media_type=file.kind, headers=named)
 
 
-def _writing(routes: APIRouter, studio: Studio, kind: Kind) -> None:
+def _writing(routes: Routes, studio: Studio, kind: Kind) -> None:
     """Turns, what they brought, and the way back."""
     novels, writing, more = studio.novels, studio.novel_writing, _tags(kind)
 
@@ -173,7 +174,7 @@ def _writing(routes: APIRouter, studio: Studio, kind: Kind) -> None:
         return _change(studio, await novels.redo(caller_of(request).owner_id, id, body.revision))
 
 
-def _chapters(routes: APIRouter, studio: Studio) -> None:
+def _chapters(routes: Routes, studio: Studio) -> None:
     novels = studio.novels
     more: dict[str, Any] = {"tags": ["Novels"]}
     at = "/novels/{id}/chapters/{chapter_id}"
@@ -244,7 +245,7 @@ def _chapters(routes: APIRouter, studio: Studio) -> None:
         return _novel(studio, made)
 
 
-def _memory(routes: APIRouter, studio: Studio) -> None:
+def _memory(routes: Routes, studio: Studio) -> None:
     memories = studio.novel_memories
     more: dict[str, Any] = {"tags": ["Novels"]}
 
@@ -270,7 +271,7 @@ def _memory(routes: APIRouter, studio: Studio) -> None:
         return {"passages": [asdict(one) for one in found]}
 
 
-def _notebook(routes: APIRouter, studio: Studio) -> None:
+def _notebook(routes: Routes, studio: Studio) -> None:
     novels = studio.novels
     more: dict[str, Any] = {"tags": ["Notebooks"]}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import Response
 
 from fabula.app.studio import Studio
@@ -14,16 +14,17 @@ from fabula.chats.reply_rows import Row
 from fabula.core.errors import RepliesNotFound
 from fabula.server.caller import caller_of
 from fabula.server.native import novel_bodies as bodies
+from fabula.server.routing import Routes
 
 
-def router(studio: Studio) -> APIRouter:
-    routes = APIRouter()
+def router(studio: Studio) -> Routes:
+    routes = Routes()
     _packs(routes, studio)
     _replies(routes, studio)
     return routes
 
 
-def _packs(routes: APIRouter, studio: Studio) -> None:
+def _packs(routes: Routes, studio: Studio) -> None:
     packs = studio.packs
     more: dict[str, Any] = {"tags": ["Packs"]}
 
@@ -69,7 +70,7 @@ def _packs(routes: APIRouter, studio: Studio) -> None:
         return Response(status_code=204)
 
 
-def _replies(routes: APIRouter, studio: Studio) -> None:
+def _replies(routes: Routes, studio: Studio) -> None:
     replies = studio.quick_replies
     more: dict[str, Any] = {"tags": ["Quick replies"]}
 

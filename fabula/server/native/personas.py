@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import asdict
 from typing import Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from fastapi.responses import Response
 
 from fabula.app.studio import Studio
@@ -15,12 +15,13 @@ from fabula.chats.items import Links
 from fabula.chats.personas import Persona
 from fabula.server.caller import caller_of
 from fabula.server.native import story_bodies
+from fabula.server.routing import Routes
 
 FOREVER = {"Cache-Control": "private, max-age=31536000, immutable"}
 
 
-def router(studio: Studio) -> APIRouter:
-    routes = APIRouter(prefix="/personas", tags=["Personas"])
+def router(studio: Studio) -> Routes:
+    routes = Routes(prefix="/personas", tags=["Personas"])
     personas = studio.personas
 
     @routes.get("")
@@ -68,7 +69,7 @@ def router(studio: Studio) -> APIRouter:
     return routes
 
 
-def _pictures(routes: APIRouter, studio: Studio) -> None:
+def _pictures(routes: Routes, studio: Studio) -> None:
     personas = studio.personas
 
     @routes.put("/{id}/picture")

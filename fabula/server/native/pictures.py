@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict
 
@@ -19,6 +19,7 @@ from fabula.chats.outside.allowing import Place
 from fabula.core.errors import BadParameter, PicturesForbidden
 from fabula.core.texts import phrase
 from fabula.server.caller import caller_of
+from fabula.server.routing import Routes
 
 HEADERS = {
     "Cache-Control": "private, max-age=86400",
@@ -37,8 +38,8 @@ class Choice(BaseModel):
     allowed: bool
 
 
-def router(studio: Studio) -> APIRouter:
-    routes = APIRouter(prefix="/pictures", tags=["Pictures"])
+def router(studio: Studio) -> Routes:
+    routes = Routes(prefix="/pictures", tags=["Pictures"])
 
     async def place_of(request: Request, chat: str, character: str) -> Place:
         if bool(chat) == bool(character):

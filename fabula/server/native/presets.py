@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import Response
 
 from fabula.app import Studio
@@ -14,6 +14,7 @@ from fabula.engine.presets.importing import LeftOut, exported, imported
 from fabula.engine.presets.shelf import Preset
 from fabula.server.caller import caller_of
 from fabula.server.native import bodies
+from fabula.server.routing import Routes
 
 
 class PresetChanges(bodies.Body):
@@ -21,8 +22,8 @@ class PresetChanges(bodies.Body):
     about: str | None = None
 
 
-def router(studio: Studio) -> APIRouter:
-    routes = APIRouter(prefix="/presets", tags=["Presets"])
+def router(studio: Studio) -> Routes:
+    routes = Routes(prefix="/presets", tags=["Presets"])
     presets = studio.presets
 
     @routes.get("")

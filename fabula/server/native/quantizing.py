@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from pydantic import Field
 
 from fabula.app import Studio
 from fabula.server.caller import caller_of
 from fabula.server.native import shapes
 from fabula.server.native.bodies import Body
+from fabula.server.routing import Routes
 
 
 class Quantize(Body):
@@ -37,8 +38,8 @@ class Imatrix(Body):
     threads: int = Field(0, ge=0, le=1024)
 
 
-def router(studio: Studio) -> APIRouter:
-    routes = APIRouter(prefix="/models", tags=["Models"])
+def router(studio: Studio) -> Routes:
+    routes = Routes(prefix="/models", tags=["Models"])
 
     @routes.get("/{name:path}/quantize")
     async def offers(name: str) -> dict[str, Any]:

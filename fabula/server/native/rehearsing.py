@@ -5,16 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 
 from fabula.app import Studio
 from fabula.app.rehearsal import rehearse
 from fabula.server.caller import caller_of
 from fabula.server.native.keeping import FolderBody, report
+from fabula.server.routing import Routes
 
 
-def router(studio: Studio) -> APIRouter:
-    routes = APIRouter(tags=["Keeping"])
+def router(studio: Studio) -> Routes:
+    routes = Routes(tags=["Keeping"])
 
     @routes.post("/import/rehearse")
     async def look(body: FolderBody, request: Request) -> dict[str, Any]:

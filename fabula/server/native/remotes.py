@@ -7,16 +7,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter
 from fastapi.responses import Response
 
 from fabula.app import Studio
 from fabula.engine.remote.kinds import LABELS
 from fabula.server.native import bodies, shapes
+from fabula.server.routing import Routes
 
 
-def router(studio: Studio) -> APIRouter:
-    routes = APIRouter(prefix="/remotes", tags=["Servers"])
+def router(studio: Studio) -> Routes:
+    routes = Routes(prefix="/remotes", tags=["Servers"])
     remotes = studio.shelf.remotes
 
     @routes.get("")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from pydantic import Field
 
 from fabula.app import Studio
@@ -16,6 +16,7 @@ from fabula.core.texts import say
 from fabula.engine.sampling.knobs import FAMILIES, KNOBS, Knob
 from fabula.server.caller import caller_of
 from fabula.server.native.bodies import Body, Values
+from fabula.server.routing import Routes
 
 Json = dict[str, Any]
 MOST_BARS = 100
@@ -30,8 +31,8 @@ class Distribution(Body):
     count: int = Field(COUNT, ge=1, le=MOST_BARS)
 
 
-def router(studio: Studio) -> APIRouter:
-    routes = APIRouter(tags=["Sampling"])
+def router(studio: Studio) -> Routes:
+    routes = Routes(tags=["Sampling"])
 
     @routes.get("/sampling")
     async def knobs(request: Request, model: str | None = None) -> Json:

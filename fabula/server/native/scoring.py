@@ -10,7 +10,7 @@ import sys
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from fastapi import APIRouter, HTTPException, Request
+from fastapi import HTTPException, Request
 
 from fabula.app import Studio
 from fabula.core.load import Wish, wish_of
@@ -19,6 +19,7 @@ from fabula.core.scoring import Captured, Scored
 from fabula.core.stream import Choice
 from fabula.core.worker import Pieces
 from fabula.server.native import bodies
+from fabula.server.routing import Routes
 
 Json = dict[str, Any]
 Answer = TypeVar("Answer")
@@ -26,8 +27,8 @@ LOOK_S = 0.5
 CLIENT_GONE = 499  # told to nobody
 
 
-def router(studio: Studio) -> APIRouter:
-    routes = APIRouter(prefix="/models", tags=["Scoring"])
+def router(studio: Studio) -> Routes:
+    routes = Routes(prefix="/models", tags=["Scoring"])
 
     @routes.post("/{name:path}/score")
     async def score(name: str, body: bodies.Score, request: Request) -> Json:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import Response
 
 from fabula.app.studio import Studio
@@ -13,16 +13,17 @@ from fabula.chats import templates
 from fabula.chats.items import Item, Links
 from fabula.server.caller import caller_of
 from fabula.server.native import story_bodies
+from fabula.server.routing import Routes
 
 
-def router(studio: Studio) -> APIRouter:
-    routes = APIRouter()
+def router(studio: Studio) -> Routes:
+    routes = Routes()
     _scripts(routes, studio)
     _templates(routes, studio)
     return routes
 
 
-def _scripts(routes: APIRouter, studio: Studio) -> None:
+def _scripts(routes: Routes, studio: Studio) -> None:
     scripts = studio.scripts
     tagged: dict[str, Any] = {"tags": ["Scripts"]}
 
@@ -64,7 +65,7 @@ def _scripts(routes: APIRouter, studio: Studio) -> None:
         return Response(status_code=204)
 
 
-def _templates(routes: APIRouter, studio: Studio) -> None:
+def _templates(routes: Routes, studio: Studio) -> None:
     tagged: dict[str, Any] = {"tags": ["Templates"]}
 
     @routes.get("/templates", **tagged)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 from pydantic import Field
 
 from fabula.app import Studio
@@ -12,6 +12,7 @@ from fabula.models.sources import hubs
 from fabula.models.sources.telling import hit_data, offers_data
 from fabula.server.caller import caller_of
 from fabula.server.native.bodies import Body
+from fabula.server.routing import Routes
 from fabula.store.files import free_space
 
 Json = dict[str, Any]
@@ -23,8 +24,8 @@ class Place(Body):
     place: str = Field(min_length=1, max_length=4096)
 
 
-def router(studio: Studio) -> APIRouter:
-    routes = APIRouter(tags=["Search"])
+def router(studio: Studio) -> Routes:
+    routes = Routes(tags=["Search"])
 
     @routes.get("/search")
     async def search(

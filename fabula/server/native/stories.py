@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import JSONResponse, Response
 
 from fabula.app.studio import Studio
@@ -17,18 +17,19 @@ from fabula.core.stream import Delta, Finished, Token
 from fabula.server.caller import caller_of
 from fabula.server.native import shapes, story_bodies
 from fabula.server.native.turns import told_deltas
+from fabula.server.routing import Routes
 from fabula.server.sse import EventStream
 
 
-def router(studio: Studio) -> APIRouter:
-    routes = APIRouter(tags=["Stories"])
+def router(studio: Studio) -> Routes:
+    routes = Routes(tags=["Stories"])
     _settings(routes, studio)
     _chat(routes, studio)
     _character(routes, studio)
     return routes
 
 
-def _settings(routes: APIRouter, studio: Studio) -> None:
+def _settings(routes: Routes, studio: Studio) -> None:
     shelf = studio.story_shelf
 
     @routes.get("/stories/settings")
@@ -47,7 +48,7 @@ def _settings(routes: APIRouter, studio: Studio) -> None:
         return await shelf.set_shared(caller_of(request).owner_id, body.variables)
 
 
-def _chat(routes: APIRouter, studio: Studio) -> None:
+def _chat(routes: Routes, studio: Studio) -> None:
     shelf, chats = studio.story_shelf, studio.chats
 
     @routes.get("/chats/{chat_id}/story")
@@ -87,7 +88,7 @@ def _chat(routes: APIRouter, studio: Studio) -> None:
         return EventStream(told_deltas(deltas.stream(), asked.model, caller.language, deltas.more))
 
 
-def _character(routes: APIRouter, studio: Studio) -> None:
+def _character(routes: Routes, studio: Studio) -> None:
     shelf = studio.story_shelf
 
     @routes.get("/characters/{id}/note")

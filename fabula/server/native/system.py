@@ -7,7 +7,7 @@ import json
 from collections.abc import AsyncGenerator
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Request
+from fastapi import Body, Request
 from fastapi.responses import Response
 
 from fabula.app import Studio, about
@@ -16,12 +16,13 @@ from fabula.core.errors import BadParameter, NoWayBack
 from fabula.server.caller import caller_of
 from fabula.server.native import bodies, catalog, fitting, shapes
 from fabula.server.reception import require_here
+from fabula.server.routing import Routes
 from fabula.server.sse import EventStream, event, resume_point
 from fabula.store.files import free_space
 
 
-def router(studio: Studio) -> APIRouter:
-    routes = APIRouter(tags=["System"])
+def router(studio: Studio) -> Routes:
+    routes = Routes(tags=["System"])
 
     _life(routes, studio)
 
@@ -67,12 +68,12 @@ def router(studio: Studio) -> APIRouter:
         path = await studio.backup()
         return {"path": str(path), "size": path.stat().st_size}
 
-    routes.include_router(fitting.router(studio))
-    routes.include_router(catalog.router(studio))
+    routes.include(fitting.router(studio))
+    routes.include(catalog.router(studio))
     return routes
 
 
-def _life(routes: APIRouter, studio: Studio) -> None:
+def _life(routes: Routes, studio: Studio) -> None:
     @routes.get("/health")
     async def health() -> dict[str, bool]:
         """Whether the studio answers, without touching engine or database."""
@@ -87,7 +88,7 @@ def _life(routes: APIRouter, studio: Studio) -> None:
         return {"address": studio.restart(), "began": studio.opened_at}
 
 
-def _about(routes: APIRouter, studio: Studio) -> None:
+def _about(routes: Routes, studio: Studio) -> None:
     @routes.get("/system/home")
     async def parts() -> dict[str, Any]:
         """The home folder, part by part, and how much space is left on its disk."""

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import PurePosixPath
 from typing import Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import Query, Request
 
 from fabula.app import Studio
 from fabula.chats.characters import archive
@@ -23,6 +23,7 @@ from fabula.core.texts import phrase
 from fabula.server.caller import caller_of
 from fabula.server.native import bodies
 from fabula.server.native.keeping import unpacked
+from fabula.server.routing import Routes
 
 CHAT_ENDING = ".jsonl"
 TEXT_ENDINGS = (".json", ".jsonl", ".txt", ".lorebook")
@@ -31,8 +32,8 @@ Row = dict[str, Any]
 Way = Callable[[str, str, bytes], Awaitable[list[Row]]]
 
 
-def router(studio: Studio) -> APIRouter:
-    routes = APIRouter(tags=["Keeping"])
+def router(studio: Studio) -> Routes:
+    routes = Routes(tags=["Keeping"])
     desk = _Desk(studio)
 
     @routes.post("/take")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 
 from fabula.app import Studio
 from fabula.chats import traits
@@ -16,6 +16,7 @@ from fabula.core.texts import phrase
 from fabula.engine.vectors import ControlVector, Vectors
 from fabula.server.caller import caller_of
 from fabula.server.native.bodies import Body
+from fabula.server.routing import Routes
 
 Json = dict[str, Any]
 
@@ -26,8 +27,8 @@ class ForCharacter(Body):
     forget: bool = False
 
 
-def router(studio: Studio) -> APIRouter:
-    routes = APIRouter(prefix="/chats", tags=["Chats"])
+def router(studio: Studio) -> Routes:
+    routes = Routes(prefix="/chats", tags=["Chats"])
     vectors = Vectors(studio.home.vectors)
 
     @routes.get("/{chat_id}/traits")

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import Response
 
 from fabula.app import Studio
 from fabula.chats.translating import LANGUAGES
 from fabula.server.caller import caller_of
 from fabula.server.native.bodies import Body
+from fabula.server.routing import Routes
 
 
 class Wish(Body):
@@ -21,8 +22,8 @@ class Wish(Body):
     model: str = ""
 
 
-def router(studio: Studio) -> APIRouter:
-    routes = APIRouter(prefix="/chats/{chat_id}", tags=["Chats"])
+def router(studio: Studio) -> Routes:
+    routes = Routes(prefix="/chats/{chat_id}", tags=["Chats"])
     translations = studio.translations
 
     @routes.get("/translations")

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import Response
 
 from fabula.app import Studio
 from fabula.server.caller import caller_of
 from fabula.server.native import bodies, shapes
+from fabula.server.routing import Routes
 
 
-def router(studio: Studio) -> APIRouter:
-    routes = APIRouter(prefix="/models", tags=["Models"])
+def router(studio: Studio) -> Routes:
+    routes = Routes(prefix="/models", tags=["Models"])
 
     @routes.post("/{name:path}/tune", status_code=202)
     async def tune(name: str, request: Request, body: bodies.Tune | None = None) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import JSONResponse, Response
 
 from fabula.app import Studio
@@ -20,13 +20,14 @@ from fabula.core.seams import Event
 from fabula.core.stream import Delta, Finished, Token, ToolCallPart
 from fabula.server.caller import caller_of
 from fabula.server.native import bodies, errors, shapes
+from fabula.server.routing import Routes
 from fabula.server.sse import EventStream, event, resume_point
 from fabula.turn.live import as_event
 from fabula.turn.request import TurnRequest
 
 
-def router(studio: Studio) -> APIRouter:
-    routes = APIRouter(tags=["Turns"])
+def router(studio: Studio) -> Routes:
+    routes = Routes(tags=["Turns"])
 
     @routes.post("/chats/{chat_id}/turns", status_code=202, response_model=None)
     async def start(chat_id: str, body: bodies.NewTurn, request: Request) -> Response:

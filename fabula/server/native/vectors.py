@@ -6,7 +6,6 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
-from fastapi import APIRouter
 from fastapi.responses import Response
 
 from fabula.app import Studio
@@ -14,12 +13,13 @@ from fabula.core.errors import BadParameter
 from fabula.core.texts import phrase
 from fabula.engine.vectors import ControlVector, Vectors
 from fabula.server.native import bodies
+from fabula.server.routing import Routes
 
 Json = dict[str, Any]
 
 
-def router(studio: Studio) -> APIRouter:
-    routes = APIRouter(prefix="/vectors", tags=["Control vectors"])
+def router(studio: Studio) -> Routes:
+    routes = Routes(prefix="/vectors", tags=["Control vectors"])
     vectors = Vectors(studio.home.vectors)
 
     @routes.get("")

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 
 from fabula.app import Studio
 from fabula.chats.why.evidence import Finding
 from fabula.chats.why.rules import RULES
 from fabula.server.caller import caller_of
+from fabula.server.routing import Routes
 
 Json = dict[str, Any]
 
 
-def router(studio: Studio) -> APIRouter:
-    routes = APIRouter(prefix="/chats", tags=["Chats"])
+def router(studio: Studio) -> Routes:
+    routes = Routes(prefix="/chats", tags=["Chats"])
 
     @routes.get("/{chat_id}/why")
     async def last(chat_id: str, request: Request, message_id: str = "") -> Json:

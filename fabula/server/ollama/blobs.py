@@ -11,7 +11,7 @@ import os
 import re
 from pathlib import Path
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import Response
 from starlette.requests import ClientDisconnect
 
@@ -21,6 +21,7 @@ from fabula.core.model import LocalModel
 from fabula.core.texts import phrase
 from fabula.models.verifying import files_of, known_hash
 from fabula.server.answering import CLIENT_GONE
+from fabula.server.routing import Routes
 from fabula.store.files import free_space, writing
 from fabula.store.home import Home
 from fabula.store.ids import new_id
@@ -33,8 +34,8 @@ PREFIX = "/api/blobs/"
 _DIGEST = re.compile(r"^sha256[:-](?P<hex>[0-9a-fA-F]{64})$")
 
 
-def router(studio: Studio) -> APIRouter:
-    routes = APIRouter(prefix="/api", tags=["Ollama"])
+def router(studio: Studio) -> Routes:
+    routes = Routes(prefix="/api", tags=["Ollama"])
 
     @routes.head("/blobs/{digest}", response_model=None)
     async def has(digest: str) -> Response:

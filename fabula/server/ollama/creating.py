@@ -14,7 +14,7 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import Response
 
 from fabula.app import Studio
@@ -29,14 +29,15 @@ from fabula.server.bodies import body_of, get
 from fabula.server.ollama import blobs, go_template, listing, options, recipe
 from fabula.server.ollama.recipe import Recipe
 from fabula.server.ollama.steps import SUCCESS, Step, Steps, followed, told
+from fabula.server.routing import Routes
 from fabula.store.files import writing
 from fabula.store.jobs import ENDED
 
 WHOLE_SCALE = 1.0
 
 
-def router(studio: Studio) -> APIRouter:
-    routes = APIRouter(prefix="/api", tags=["Ollama"])
+def router(studio: Studio) -> Routes:
+    routes = Routes(prefix="/api", tags=["Ollama"])
 
     @routes.post("/create", response_model=None)
     async def create(request: Request) -> Response:

@@ -6,7 +6,7 @@ import math
 import time
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import JSONResponse, Response
 
 from fabula.app import Studio
@@ -20,13 +20,14 @@ from fabula.server.bodies import body_of, get, ignored_header, unknown
 from fabula.server.ollama import options
 from fabula.server.ollama.parse import model_of
 from fabula.server.ollama.times import nanoseconds
+from fabula.server.routing import Routes
 
 KNOWN = frozenset({"model", "name", "input", "prompt", "options", "keep_alive", "truncate", "dimensions"})
 Json = dict[str, Any]
 
 
-def router(studio: Studio) -> APIRouter:
-    routes = APIRouter(prefix="/api", tags=["Ollama"])
+def router(studio: Studio) -> Routes:
+    routes = Routes(prefix="/api", tags=["Ollama"])
 
     @routes.post("/embed", response_model=None)
     async def embed(request: Request) -> Response:

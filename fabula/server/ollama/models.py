@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import Response
 
 from fabula.app import Studio
@@ -20,6 +20,7 @@ from fabula.models.derived import Derived, plain
 from fabula.server.bodies import body_of, get
 from fabula.server.ollama import listing
 from fabula.server.ollama.parse import model_of
+from fabula.server.routing import Routes
 
 Json = dict[str, Any]
 VERSION = "0.30.0"
@@ -27,8 +28,8 @@ VERSION = "0.30.0"
 LONGEST_NAME = 200
 
 
-def router(studio: Studio) -> APIRouter:
-    routes = APIRouter(prefix="/api", tags=["Ollama"])
+def router(studio: Studio) -> Routes:
+    routes = Routes(prefix="/api", tags=["Ollama"])
 
     def readable(path: str) -> Callable[[Callable[[], Awaitable[Json]]], Callable[[], Awaitable[Json]]]:
         """GET, and HEAD for clients that only knock."""

@@ -14,7 +14,7 @@ from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import Response
 
 from fabula.app import Studio
@@ -28,6 +28,7 @@ from fabula.server.bodies import body_of, get, unknown
 from fabula.server.ollama.models import name_of
 from fabula.server.ollama.parse import model_of
 from fabula.server.ollama.steps import SUCCESS, Step, Steps, followed, told
+from fabula.server.routing import Routes
 from fabula.store.jobs import ENDED, Job
 
 KNOWN = frozenset({"model", "name", "stream", "insecure", "username", "password"})
@@ -40,8 +41,8 @@ TALKERS = ("instruct", "it", "chat")
 MANIFEST = {"status": "pulling manifest"}
 
 
-def router(studio: Studio) -> APIRouter:
-    routes = APIRouter(prefix="/api", tags=["Ollama"])
+def router(studio: Studio) -> Routes:
+    routes = Routes(prefix="/api", tags=["Ollama"])
 
     @routes.post("/pull", response_model=None)
     async def pull(request: Request) -> Response:

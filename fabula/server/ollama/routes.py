@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
-
 from fabula.app import Studio
 from fabula.server.ollama import blobs, creating, embeddings, models, pulling, writing
+from fabula.server.routing import Routes
 
 
-def router(studio: Studio) -> APIRouter:
-    routes = APIRouter()
+def router(studio: Studio) -> Routes:
+    routes = Routes()
     for part in (writing, models, embeddings, pulling, creating, blobs):
-        routes.include_router(part.router(studio))
+        routes.include(part.router(studio))
     return routes

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import JSONResponse, Response
 
 from fabula.app import Studio
@@ -18,11 +18,12 @@ from fabula.server.bodies import body_of, ignored_header
 from fabula.server.caller import caller_of
 from fabula.server.ollama import parse, render
 from fabula.server.ollama.times import now
+from fabula.server.routing import Routes
 from fabula.turn.request import TurnRequest
 
 
-def router(studio: Studio) -> APIRouter:
-    routes = APIRouter(prefix="/api", tags=["Ollama"])
+def router(studio: Studio) -> Routes:
+    routes = Routes(prefix="/api", tags=["Ollama"])
 
     @routes.post("/chat", response_model=None)
     async def chat(request: Request) -> Response:

@@ -11,7 +11,7 @@ import json
 import time
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope
 
@@ -24,6 +24,7 @@ from fabula.server.bodies import body_of, get, unknown
 from fabula.server.caller import caller_of
 from fabula.server.openai import errors
 from fabula.server.openai.files import listed, page_of
+from fabula.server.routing import Routes
 from fabula.server.visit import LOCAL, VISIT, Visit
 
 ENDPOINTS = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/responses")
@@ -34,8 +35,8 @@ KNOWN = ("input_file_id", "endpoint", "completion_window", "metadata")
 TIMES = ("in_progress", "finalizing", "completed", "failed", "expired", "cancelling", "cancelled")
 
 
-def router(studio: Studio) -> APIRouter:
-    routes = APIRouter(prefix="/v1/batches", tags=["OpenAI"])
+def router(studio: Studio) -> Routes:
+    routes = Routes(prefix="/v1/batches", tags=["OpenAI"])
     batches = studio.batches
 
     @routes.post("")
@@ -78,7 +79,7 @@ def served(app: Any) -> tuple[str, ...]:
     return tuple(
         endpoint
         for endpoint in ENDPOINTS
-        if any(route.matches({**asked, "path": endpoint})[0] is Match.FULL for route in app.routes)
+        if any(route.matches({**asked, "path": endpoint})[0] is Match.FULL for route in app.router.routes)
     )
 
 

@@ -11,7 +11,7 @@ import math
 import struct
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import JSONResponse, Response
 
 from fabula.app import Studio
@@ -19,13 +19,14 @@ from fabula.core.errors import BadParameter
 from fabula.core.texts import Phrase, phrase
 from fabula.engine.measures import MOST_TEXTS, Text
 from fabula.server.bodies import body_of, ignored_header, unknown
+from fabula.server.routing import Routes
 
 FORMATS = ("float", "base64")
 Vector = tuple[float, ...]
 
 
-def router(studio: Studio) -> APIRouter:
-    routes = APIRouter(prefix="/v1", tags=["OpenAI"])
+def router(studio: Studio) -> Routes:
+    routes = Routes(prefix="/v1", tags=["OpenAI"])
     measures = studio.measures
 
     @routes.post("/embeddings", response_model=None)

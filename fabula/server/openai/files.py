@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import FileResponse, Response
 from starlette.datastructures import FormData, UploadFile
 
@@ -19,14 +19,15 @@ from fabula.core.errors import BadParameter
 from fabula.core.texts import phrase
 from fabula.server.bodies import ignored_header
 from fabula.server.caller import caller_of
+from fabula.server.routing import Routes
 
 KNOWN = ("file", "purpose", "expires_after[anchor]", "expires_after[seconds]")
 MOST_LISTED = 10_000
 ORDERS = ("desc", "asc")
 
 
-def router(studio: Studio) -> APIRouter:
-    routes = APIRouter(prefix="/v1/files", tags=["OpenAI"])
+def router(studio: Studio) -> Routes:
+    routes = Routes(prefix="/v1/files", tags=["OpenAI"])
     uploads = studio.uploads
 
     @routes.post("", response_model=None)

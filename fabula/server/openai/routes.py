@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import Response
 
 from fabula.app import Studio
@@ -19,10 +19,11 @@ from fabula.server.current import named_or_current
 from fabula.server.openai import echo, parse, render
 from fabula.server.openai.control import Running
 from fabula.server.openai.responses import routes as responses
+from fabula.server.routing import Routes
 
 
-def router(studio: Studio) -> APIRouter:
-    routes = APIRouter(prefix="/v1", tags=["OpenAI"])
+def router(studio: Studio) -> Routes:
+    routes = Routes(prefix="/v1", tags=["OpenAI"])
     running = Running()
 
     @routes.get("/models")
@@ -54,7 +55,7 @@ def router(studio: Studio) -> APIRouter:
         """OpenAI's text completions, from text or token ids."""
         return await _complete(studio, request, parse.completion, render.TextShape(), running)
 
-    routes.include_router(responses.router(studio, running))
+    routes.include(responses.router(studio, running))
     return routes
 
 

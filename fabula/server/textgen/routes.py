@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import JSONResponse, Response
 
 from fabula.app import Studio
@@ -18,6 +18,7 @@ from fabula.core.model import LocalModel
 from fabula.server.bodies import body_of, get, ignored_header
 from fabula.server.caller import caller_of
 from fabula.server.current import choose, current
+from fabula.server.routing import Routes
 from fabula.server.stopping import stops_of
 from fabula.server.textgen import tokens
 from fabula.server.textgen.loading import options_of
@@ -28,11 +29,11 @@ DONE = "OK"
 GENERATION = ("/v1/completions", "/v1/chat/completions")
 
 
-def router(studio: Studio) -> APIRouter:
-    routes = APIRouter(prefix="/v1/internal", tags=["text-generation-webui"])
-    routes.include_router(_models(studio))
-    routes.include_router(_adapters(studio))
-    routes.include_router(tokens.router(studio))
+def router(studio: Studio) -> Routes:
+    routes = Routes(prefix="/v1/internal", tags=["text-generation-webui"])
+    routes.include(_models(studio))
+    routes.include(_adapters(studio))
+    routes.include(tokens.router(studio))
 
     @routes.get("/health")
     async def health() -> Json:
@@ -48,8 +49,8 @@ def router(studio: Studio) -> APIRouter:
     return routes
 
 
-def _models(studio: Studio) -> APIRouter:
-    routes = APIRouter(prefix="/model")
+def _models(studio: Studio) -> Routes:
+    routes = Routes(prefix="/model")
 
     @routes.get("/info")
     async def info(request: Request) -> Json:
@@ -91,8 +92,8 @@ def _models(studio: Studio) -> APIRouter:
     return routes
 
 
-def _adapters(studio: Studio) -> APIRouter:
-    routes = APIRouter(prefix="/lora")
+def _adapters(studio: Studio) -> Routes:
+    routes = Routes(prefix="/lora")
 
     @routes.get("/list")
     async def adapters() -> Json:

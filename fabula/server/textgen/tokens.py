@@ -7,7 +7,7 @@ import math
 from contextlib import aclosing
 from typing import Any, Literal
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import JSONResponse, Response
 
 from fabula.app import Studio
@@ -22,6 +22,7 @@ from fabula.server.asking import SAMPLING_FIELDS, named
 from fabula.server.bodies import body_of, get, ids_in, ignored_header, joined, plain, unknown
 from fabula.server.caller import caller_of
 from fabula.server.current import current, named_or_current
+from fabula.server.routing import Routes
 from fabula.server.wire_names import translated
 from fabula.turn.request import TurnRequest
 
@@ -38,8 +39,8 @@ SPEAKERS: dict[str, Spoken] = {
 HANDLED = frozenset({"prompt", "top_logits", "use_samplers", "model"})
 
 
-def router(studio: Studio) -> APIRouter:
-    routes = APIRouter()
+def router(studio: Studio) -> Routes:
+    routes = Routes()
 
     @routes.post("/encode")
     async def encode(request: Request) -> Json:

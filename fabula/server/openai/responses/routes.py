@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import Response
 
 from fabula.app import Studio
@@ -13,10 +13,11 @@ from fabula.server.caller import caller_of
 from fabula.server.counting import counted
 from fabula.server.openai.control import Running
 from fabula.server.openai.responses import parse, render
+from fabula.server.routing import Routes
 
 
-def router(studio: Studio, running: Running) -> APIRouter:
-    routes = APIRouter()
+def router(studio: Studio, running: Running) -> Routes:
+    routes = Routes()
 
     @routes.post("/responses", response_model=None)
     async def responses(request: Request) -> Response:
