@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from fabula.cli import screen
@@ -25,21 +26,27 @@ def follow(studio: Client, job: dict[str, Any], *, json: bool) -> dict[str, Any]
 
 
 def _watch_lines(studio: Client, job: dict[str, Any]) -> dict[str, Any]:
-    for event in studio.stream("GET", f"/jobs/{job['id']}/events"):
-        job = event.data
-        screen.json_lines([job])
-        if event.kind == "end":
-            break
-    return job
+    now = job
+    for now in _events(studio, job):
+        screen.json_lines([now])
+    return now
 
 
 def _watch_bar(studio: Client, job: dict[str, Any]) -> dict[str, Any]:
     screen.note(job["title"])
     with screen.bar(job["progress"].get("unit") or "bytes") as advance:
-        for event in studio.stream("GET", f"/jobs/{job['id']}/events"):
-            job = event.data
-            now = job["progress"]
-            advance(now.get("done") or 0, now.get("total") or 0, now.get("note") or "", now.get("unit") or "")
-            if event.kind == "end":
-                break
-    return job
+        now = job
+        for now in _events(studio, job):
+            far = now["progress"]
+            advance(far.get("done") or 0, far.get("total") or 0, far.get("note") or "", far.get("unit") or "")
+    return now
+
+
+def _events(studio: Client, job: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The job as it becomes. What was before is not told again: one that was resumed has ended already."""
+    for event in studio.stream("GET", f"/jobs/{job['id']}/events"):
+        if event.data["updated_at"] < job["updated_at"]:
+            continue
+        yield event.data
+        if event.kind == "end":
+            return

@@ -83,7 +83,7 @@ def require_searchable(model: LocalModel) -> None:
         raise BadParameter("model", model.name, phrase("expected.gguf_model"))
     if why := obstacle(builds.ours()):
         raise DirectUnavailable(why)
-    space.library(model.name)
+    space.require_library(model.name)
 
 
 def _sets(wishes: Searching, model: LocalModel, direction: Direction) -> Sets:

@@ -8,6 +8,7 @@ had not been.
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ MIDDLE = (0.1, 1.0)  # of the layers where a ramp may have its peak
 LEAST_REACH, REACH = 0.5, 0.6  # layers, and share of the layers: a ramp always covers at least one
 STRONGEST = 1.5
 DIGITS = 3
+OPTUNA = "optuna"
 SMALLEST = 1e-6  # nats: below, a cost is nothing
 
 Parameters = dict[str, Any]
@@ -91,8 +93,8 @@ def seed_of(seed: int, number: int) -> int:
 
 
 def proposed(space: Space, before: Sequence[Trial], seed: int) -> Parameters:
-    """What to try after these trials; silent ones teach nothing. Raises ExtraMissing."""
-    optuna = library("")
+    """What to try after these trials; silent ones teach nothing."""
+    optuna = library()
     distributions = {
         "scope": optuna.distributions.CategoricalDistribution(SCOPES),
         **{name: optuna.distributions.FloatDistribution(*ends) for name, ends in space.ranges.items()},
@@ -120,11 +122,16 @@ def aims(goal: Goal, trial: Trial) -> tuple[float, float]:
     return trait, math.log10(max(trial.kl, SMALLEST))
 
 
-def library(name: str) -> Any:
-    """Optuna, quiet. `name` is the model's. Raises ExtraMissing."""
-    try:
-        import optuna
-    except ImportError as missing:
-        raise ExtraMissing(name, "lab", f"{missing.name}") from missing
+def require_library(name: str) -> None:
+    """Without reading its code, which the studio has no need of. `name` is the model's. Raises
+    ExtraMissing."""
+    if importlib.util.find_spec(OPTUNA) is None:
+        raise ExtraMissing(name, "lab", OPTUNA)
+
+
+def library() -> Any:
+    """Optuna, quiet."""
+    import optuna
+
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     return optuna
