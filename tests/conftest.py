@@ -6,11 +6,18 @@ import os
 from collections.abc import Generator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from needs import is_required, need
 
 from fabula.core.errors import FabulaError
 from fabula.models import starter
+
+# A machine that is busy is slow, not wrong: no example is held against the clock.
+hypothesis.settings.register_profile(
+    "patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("patient")
 
 CACHE = Path(__file__).parent.parent / ".cache"
 
