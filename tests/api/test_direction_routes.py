@@ -173,3 +173,21 @@ def test_what_an_edit_would_touch_is_told_before(client: Client, direction: save
     assert client.get("/jobs")["jobs"] == []
     wrong = {"model": "tiny", "first": 99, "last": 100}
     assert client.post("/directions/calm/write/look", wrong, 400)["error"]["code"] == "bad_parameter"
+
+
+def test_which_models_can_and_what_writing_would_touch_is_told_before(
+    client: Client, fabula: Fabula, direction: saved.Direction, home: Home, tmp_path: Path
+) -> None:
+    told = fabula("direction", "models", "calm").out
+    assert "tiny" in told
+    assert "yes" in told
+    assert "yes" in fabula("direction", "models").out
+    asked = ("direction", "write", "calm", "tiny", "--name", "new", "--targets", "embeddings", "--look")
+    foreseen = fabula(*asked).out
+    assert "embeddings: 1" in foreseen
+    assert "Nothing is written yet" in foreseen
+    assert not list(home.models.glob("new*"))
+    prompts = tmp_path / "mine.txt"
+    prompts.write_text("\n".join(f"Tell me about {number} hens." for number in range(12)))
+    counted = fabula("direction", "check", str(prompts)).out
+    assert "12 of them different: 8 to learn from, 4 held out" in counted
