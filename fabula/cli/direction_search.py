@@ -133,13 +133,13 @@ def ramp(values: dict[str, float] | None) -> str:
 
 
 def point(studio: Client, named: str) -> dict[str, Any]:
-    """How a trial puts its direction to use: the fields of an edit. `named` is JOB:NUMBER."""
+    """How a trial puts its direction to use: the fields of an edit, and a name of its own for what is made of
+    it: that of the direction is its usual adapter's. `named` is JOB:NUMBER."""
     job, _, number = named.partition(":")
     if not number.isdecimal():
         raise WrongUsage(say("cli.direction.no_point", point=named))
-    trials = studio.get(f"/jobs/{segment(job)}")["result"].get("trials") or []
-    found = next((trial for trial in trials if trial["number"] == int(number)), None)
+    made = studio.get(f"/jobs/{segment(job)}")["result"]
+    found = next((trial for trial in made.get("trials") or [] if trial["number"] == int(number)), None)
     if found is None:
         raise WrongUsage(say("cli.direction.no_point", point=named))
-    use: dict[str, Any] = found["use"]
-    return use
+    return found["use"] | {"name": f"{made['direction']}-{made['recipe_hash'][:4]}-{number}"}

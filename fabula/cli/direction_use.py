@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from fabula.cli import screen
-from fabula.cli.client import segment
+from fabula.cli.client import Client, segment
 from fabula.cli.direction_look import foresee
 from fabula.cli.direction_search import point as point_of
 from fabula.cli.jobs import follow
@@ -76,8 +76,7 @@ def export(
     asked = chosen(model, name, strength, scope, layer, layers, targets)
     asked |= {"form": form, "out": place(out)}
     with connect(home) as studio:
-        if point:  # under a name of its own: that of the direction is its usual adapter's
-            asked |= {"name": name or f"{direction}-{point.partition(':')[2]}"} | point_of(studio, point)
+        asked = picked(studio, point, asked)
         job = follow(studio, studio.post(f"/directions/{segment(direction)}/export", asked), json=json)
         made = job["result"]
         if attach and made and form == "adapter":
@@ -117,7 +116,7 @@ def write(
         asked = chosen(model, name, strength, scope, layer, layers, targets)
         asked |= {"keep_norms": keep_norms, "measure": not no_measure}
     with connect(home) as studio:
-        asked |= point_of(studio, point) if point else {}
+        asked = picked(studio, point, asked)
         if look:
             foresee(studio, direction, asked, json=json)
             return
@@ -145,6 +144,14 @@ def chosen(
     if layers:
         asked |= {"first": int(first), "last": int(last or first)}
     return asked | ({} if layer is None else {"layer": layer})
+
+
+def picked(studio: Client, point: str, asked: dict[str, Any]) -> dict[str, Any]:
+    """With the layers and strengths of a trial, where one is named; a name that was given stays."""
+    if not point:
+        return asked
+    use = point_of(studio, point)
+    return asked | use | {"name": asked["name"] or use["name"]}
 
 
 def tell(made: dict[str, Any]) -> None:

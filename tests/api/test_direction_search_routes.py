@@ -11,6 +11,8 @@ from test_cli_verbs import Fabula, fabula
 from test_direction_routes import direction
 
 from fabula.cli import direction_search as verb
+from fabula.cli import direction_use
+from fabula.cli.mistakes import WrongUsage
 from fabula.lab.directions import saved
 from fabula.lab.directions.search.space import Space
 
@@ -22,6 +24,7 @@ TRIAL = {"number": 0, "trait": 0.52, "spread": 0.1, "kl": 0.11, "use": USE, "is_
 MADE = {
     "direction": "calm",
     "model": "tiny",
+    "recipe_hash": "5f0c99",
     "start": {"separation": 2.0},
     "trials": [TRIAL, TRIAL | {"number": 1, "kl": 0.3, "use": USE | {"scope": "global", "layer": 15.5}}],
     "front": [0, 1],
@@ -79,6 +82,25 @@ def test_what_nothing_beats_is_told_with_what_to_do_next(capsys: pytest.CaptureF
     faint = copy.deepcopy(MADE) | {"start": {"separation": 0.4}}
     verb.tell({"id": "j7", "result": faint})
     assert "hardly differ (d′ 0.4)" in capsys.readouterr().err
+
+
+class Studio:
+    """Knows one search."""
+
+    def get(self, path: str) -> dict[str, Any]:
+        return {"result": MADE if path == "/jobs/j7" else {}}
+
+
+def test_a_trial_is_taken_with_its_layers_under_a_name_of_its_own() -> None:
+    studio: Any = Studio()
+    asked = {"model": "tiny", "name": "", "scope": "global", "mlp": True}
+    taken = direction_use.picked(studio, "j7:0", asked)
+    assert (taken["name"], taken["scope"], taken["mlp"]) == ("calm-5f0c-0", "layers", False)
+    assert direction_use.picked(studio, "j7:1", asked | {"name": "mine"})["name"] == "mine"
+    assert direction_use.picked(studio, "", asked) == asked
+    for wrong in ("j7:9", "j8:0", "j7"):
+        with pytest.raises(WrongUsage, match="is no trial of a search"):
+            direction_use.picked(studio, wrong, asked)
 
 
 def test_a_trial_is_what_an_edit_takes(client: Client, direction: saved.Direction) -> None:

@@ -41,7 +41,13 @@ def result() -> dict[str, Any]:
         | {"use": space.chosen(one.parameters)}
         for one in trials
     ]
-    told = {"direction": "calm", "model": "tiny", "goal": "remove", "start": {"separation": 0.8}}
+    told = {
+        "direction": "calm",
+        "model": "tiny",
+        "goal": "remove",
+        "start": {"separation": 0.8},
+        "recipe_hash": "5f0c99",
+    }
     return told | {
         "trials": rows,
         "front": best,
@@ -112,7 +118,7 @@ async def test_a_picked_trial_becomes_an_adapter_and_is_heard_blind(open_page, c
         if request.url.endswith("/generate"):
             asked.append(request.post_data_json["sampling"]["adapters"])
 
-    adapters = {"adapters": [{"name": "calm-1", "attached": True}]}
+    adapters = {"adapters": [{"name": "calm-5f0c-1", "attached": True}]}
     await page.route("**/v1/jobs", begin)
     await page.route("**/models/tiny/adapters", lambda route: route.fulfill(json=adapters))
     page.on("request", hear)
@@ -120,12 +126,12 @@ async def test_a_picked_trial_becomes_an_adapter_and_is_heard_blind(open_page, c
     await page.get_by_role("button", name="Make the adapter").click()
     await page.get_by_role("button", name="Try it blind").click()
     await page.get_by_role("button", name="Take A").click()
-    await expect(page.get_by_text("With the edit: calm-1")).to_be_visible()
+    await expect(page.get_by_text("With the edit: calm-5f0c-1")).to_be_visible()
     await expect(page.get_by_text("As it was: tiny")).to_be_visible()
     assert begun[0]["kind"] == "direction_export"
     made = begun[0]["arguments"]
-    assert (made["name"], made["scope"], made["mlp_ramp"]["middle"]) == ("calm-1", "layers", 20)
-    assert sorted(one["calm-1"] for one in asked) == [0, 1]
+    assert (made["name"], made["scope"], made["mlp_ramp"]["middle"]) == ("calm-5f0c-1", "layers", 20)
+    assert sorted(one["calm-5f0c-1"] for one in asked) == [0, 1]
 
 
 async def test_a_picked_trial_is_written_where_it_can_be(open_page, client, calm):

@@ -13,12 +13,12 @@ import { ModelChoice } from "./ModelChoice.js";
 
 /** @import { Direction, SearchTrial } from "../../types.d.ts" */
 
-/** @param {{trial: SearchTrial, direction: Direction, model: string}} props */
-export function SearchPoint({ trial, direction: { name }, model }) {
+/** @param {{trial: SearchTrial, direction: Direction, model: string, hash: string}} props `hash` is the search's: other searches have trials of the same number */
+export function SearchPoint({ trial, direction: { name }, model, hash }) {
   const [made, setMade] = useState("");
   const [ready, setReady] = useState(false);
   const [wrong, setWrong] = useState("");
-  const adapter = `${name}-${trial.number}`;
+  const adapter = `${name}-${hash.slice(0, 4)}-${trial.number}`;
   const job = jobs.value.find(({ id }) => id === made);
   const fail = (/** @type {any} */ error) => setWrong(error.message);
   const make = async () => {
@@ -36,16 +36,16 @@ export function SearchPoint({ trial, direction: { name }, model }) {
       <p class="quiet">${t("web.directions.search.adapter_about", { name: adapter, model })}</p>
       ${wrong && html`<p class="bad" role="alert">${wrong}</p>`}
       ${job && job.state !== "done" && html`<ul class="rows"><${JobCard} job=${job} /></ul>`}
-      <div class="row">${ready
+      <div class="row search-verbs">${ready
         ? html`<button type="button" class="button" onClick=${() => chatWith(adapter, model, "take", 1)}>${t("web.directions.search.chat")}</button>`
         : html`<button type="button" class="button button-main" disabled=${Boolean(job) && (isActive(job) || job.state === "done")} onClick=${make}>${t("web.directions.search.make")}</button>`}</div>
     </section>
     ${ready && html`<${Blind} source=${model} made=${model} adapter=${adapter} prompt=${t("web.directions.usual_prompt")} />`}
-    <${Into} trial=${trial} name=${name} />`;
+    <${Into} trial=${trial} name=${name} made=${adapter} />`;
 }
 
-/** @param {{trial: SearchTrial, name: string}} props */
-function Into({ trial, name }) {
+/** @param {{trial: SearchTrial, name: string, made: string}} props `made` is what the new model is called behind the old one's name */
+function Into({ trial, name, made }) {
   const [rows, setRows] = useState(/** @type {Record<string, string>[] | null} */ (null));
   const [model, setModel] = useState("");
   const [wrong, setWrong] = useState("");
@@ -57,7 +57,7 @@ function Into({ trial, name }) {
     setWrong("");
     try {
       const whole = model.split("/").at(-1);
-      const job = await begin("direction_write", { direction: name, model, name: `${whole}-${name}-${trial.number}`, ...trial.use });
+      const job = await begin("direction_write", { direction: name, model, name: `${whole}-${made}`, ...trial.use });
       go(pageOf(name, `written/${job.id}`));
     } catch (error) {
       setWrong(/** @type {Error} */ (error).message);

@@ -52,7 +52,7 @@ function Result({ page: { result, plots }, direction }) {
         </label>`)}
       </fieldset>
     </section>
-    ${picked >= 0 && html`<${SearchPoint} key=${picked} trial=${trials[picked]} direction=${direction} model=${result.model} />`}
+    ${picked >= 0 && html`<${SearchPoint} key=${picked} trial=${trials[picked]} direction=${direction} model=${result.model} hash=${result.recipe_hash} />`}
     <section><${Every} trials=${trials} /></section>`;
 }
 
