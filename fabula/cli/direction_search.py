@@ -142,4 +142,5 @@ def point(studio: Client, named: str) -> dict[str, Any]:
     found = next((trial for trial in made.get("trials") or [] if trial["number"] == int(number)), None)
     if found is None:
         raise WrongUsage(say("cli.direction.no_point", point=named))
-    return found["use"] | {"name": f"{made['direction']}-{made['recipe_hash'][:4]}-{number}"}
+    use: dict[str, Any] = found["use"]
+    return use | {"name": f"{made['direction']}-{made['recipe_hash'][:4]}-{number}"}
