@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from acts import PHONE, message
-from outside import NAME, Host, hosting
+from outside import NAME, Host, hosting, picture
 from playwright.async_api import Locator, expect
 
 LOADED = "(picture) => picture.decode().then(() => picture.naturalWidth)"
@@ -83,7 +83,28 @@ async def test_the_choice_on_a_card_holds_in_its_chats(open_page, client, host):
     client.post("/characters/mark", {"ids": [id], "trashed": True})
 
 
+async def test_a_picture_in_the_html_of_a_card_is_shown_alike(page, chat, host):
+    host.put("/lamp?a=1&b=2", picture())
+    address = host.address("/lamp?a=1&amp;b=2")
+    html = f'<center><img style="width:9px" alt="a lamp" src="{address}" onerror="window.stolen=1"></center>'
+    chat.add("assistant", f"{html}\n\nIt burns. <IMG SRC='{host.address('/gif')}'>")
+    await page.reload()
+    reply = message(page, 1)
+    await expect(line(reply)).to_contain_text(f"2 pictures of {NAME} are not shown.")
+    assert host.log == []
+    await line(reply).get_by_role("button", name="Show them").click()
+    assert await reply.get_by_role("img", name="a lamp").evaluate(LOADED) == 3
+    await expect(reply.locator(".prose img")).to_have_count(2)
+    assert await reply.locator(".prose [style], .prose [onerror]").count() == 0
+    assert sorted(host.paths) == ["/gif", "/lamp?a=1&b=2"]
+
+
 ODD = (
+    '<img src="http://{host}/png?" onerror="window.stolen=1" alt=x>',
+    '<img src="http://{host}/png?&quot; onerror=&quot;window.stolen=1" alt=x>',
+    "<img src='http://{host}/png' alt='x\" onload=\"window.stolen=1'>",
+    "<img src='//{host}/png&chat=other&address=/etc/passwd' alt=x>",
+    "<img src='javascript:window.stolen=1' alt=x>x",
     '![" onerror="window.stolen=1](http://{host}/png?")',
     "![x](http://{host}/png?'><script>window.stolen=1</script>)",
     "![<img src=x onerror=window.stolen=1>](http://{host}/png)",
@@ -102,7 +123,8 @@ async def test_odd_addresses_run_nothing_and_are_asked_for_as_they_are(page, cha
     page.on("request", lambda request: asked.append(request.url))
     await page.reload()
     await expect(message(page, len(ODD))).to_contain_text("x")
-    await expect(line(message(page, 5))).to_contain_text(NAME)
+    for number in (1, 2, 3, 4, 10):
+        await expect(line(message(page, number))).to_contain_text(NAME)
     assert await page.evaluate("window.stolen") is None
     origin = await page.evaluate("location.origin")
     assert [url for url in asked if not url.startswith((origin, "data:"))] == []

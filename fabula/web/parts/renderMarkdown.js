@@ -32,8 +32,30 @@ const ANY_TAG = /(<\/?[a-z][^<>]*>)/i;
 const OPENING = /^<(\/?)([a-z][a-z0-9]*)/i;
 const ALLOWED = new Set(TAGS.split(" "));
 
+/** A picture that is here; one of another host is a link, which is a picture where that was allowed. @param {string} address @param {string} words @param {string} title */
+function picture(address, words, title) {
+  const about = title ? ` title="${escape(title)}"` : "";
+  const place = resolved(address);
+  if (isLocal(place)) return `<img src="${escape(place)}" alt="${escape(words)}"${about}>`;
+  return `<a href="${escape(address)}"${about}${isOutside(address) ? ' class="outside-picture"' : ""}>${escape(words || address)}</a>`;
+}
+
+const ATTRIBUTE = /([^\s"'<>/=]+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'=<>`]+)))?/g;
+const ENTITIES = /** @type {Record<string, string>} */ ({ "&amp;": "&", "&quot;": '"', "&#39;": "'", "&lt;": "<", "&gt;": ">" });
+
+/** An <img> as Markdown's pictures are: of all it says only what it shows. @param {string} tag */
+function pictureTag(tag) {
+  /** @type {Record<string, string>} */
+  const said = {};
+  for (const [, name, double, single, plain] of tag.slice("<img".length).matchAll(ATTRIBUTE)) {
+    said[name.toLowerCase()] ??= (double ?? single ?? plain ?? "").replace(/&(?:amp|quot|#39|lt|gt);/g, (sign) => ENTITIES[sign]);
+  }
+  const address = (said.src ?? "").trim();
+  return isLocal(resolved(address)) || isOutside(address) ? picture(address, said.alt ?? "", said.title ?? "") : "";
+}
+
 /**
- * HTML inside Markdown keeps its plain tags and loses every attribute. Handlers and styles must not reach even the
+ * HTML inside Markdown keeps its plain tags and loses every attribute, but for what a picture shows. Handlers and styles must not reach even the
  * sanitizer's parser: the content policy would report each of them. @param {string} source
  */
 function plainTags(source) {
@@ -41,6 +63,7 @@ function plainTags(source) {
   return pieces.map((piece) => {
     const tag = OPENING.exec(piece);
     if (!tag) return piece.replace(/[<>]/g, escape);
+    if (tag[2].toLowerCase() === "img") return tag[1] ? "" : pictureTag(piece);
     return ALLOWED.has(tag[2].toLowerCase()) ? `<${tag[1]}${tag[2].toLowerCase()}>` : "";
   }).join("");
 }
@@ -50,12 +73,7 @@ marked.use({
   renderer: {
     html: (/** @type {any} */ { text }) => plainTags(text),
     checkbox: (/** @type {any} */ { checked }) => (checked ? "☑ " : "☐ "),
-    image(/** @type {any} */ { href, title, text }) {
-      const about = title ? ` title="${escape(title)}"` : "";
-      const place = resolved(href);
-      if (isLocal(place)) return `<img src="${escape(place)}" alt="${escape(text)}"${about}>`;
-      return `<a href="${escape(href)}"${about}${isOutside(href) ? ' class="outside-picture"' : ""}>${escape(text || href)}</a>`;
-    },
+    image: (/** @type {any} */ { href, title, text }) => picture(href, text, title ?? ""),
   },
 });
 
@@ -91,7 +109,7 @@ purify.addHook("afterSanitizeAttributes", (node) => {
 const cache = new Map();
 
 /** Whether it may hold pictures of other hosts. @param {string} text */
-export const mayHoldOutside = (text) => text.includes("![") && renderMarkdown(text).includes('class="outside-picture"');
+export const mayHoldOutside = (text) => /!\[|<img\b/i.test(text) && renderMarkdown(text).includes('class="outside-picture"');
 
 /** Markdown as HTML without scripts, styles, forms or remote images. @param {string} text */
 export function renderMarkdown(text) {
