@@ -144,6 +144,12 @@ def test_a_trial_is_the_adapter_that_exporting_it_makes(home: Home, whole: dict[
     assert use == told.use
 
 
+def test_a_trait_can_be_strengthened_in_one_part_alone(home: Home) -> None:
+    found = job.run(home, wishes(goal="strengthen", attention=False, trials=3), Report())
+    assert all(one["use"]["mlp_ramp"]["peak"] <= 0 and not one["use"]["attention"] for one in found["trials"])
+    assert found["plots"][0]["y"]["best"] == "high"
+
+
 def test_what_cannot_be_searched_is_refused_before_anything_begins(home: Home) -> None:
     with pytest.raises(BadParameter):
         job.task(home, Searching.of(wishes(model="tiny")))  # a folder
