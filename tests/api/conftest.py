@@ -12,6 +12,7 @@ import httpx
 import pytest
 import pytest_asyncio
 import tiny_model
+from fastapi.dependencies import models
 from stage import Stage
 from talking import NATIVE, Client
 
@@ -33,12 +34,15 @@ def new_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def home(tmp_path: Path, new_database: Path) -> Home:
+def home(tmp_path: Path, new_database: Path) -> Iterator[Home]:
     """A home with one model, `tiny`."""
     home = Home(tmp_path / "home").create()
     shutil.copyfile(new_database, home.database)
     tiny_model.write(home.models / "tiny.gguf")
-    return home
+    yield home
+    for kept in vars(models).values():  # FastAPI's caches hold the last 4,096 functions, and their studios
+        if hasattr(kept, "cache_clear"):
+            kept.cache_clear()
 
 
 @pytest.fixture
