@@ -89,7 +89,7 @@ def group() -> Any:
         ("write", write),
         ("rm", rm),
     )
-    return verbs.group("direction", functions)
+    return verbs.group("direction", functions, story=say("cli.direction.story"))
 
 
 def sets(home: HomeOption = None, json: JsonOption = False) -> None:

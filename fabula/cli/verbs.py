@@ -119,12 +119,18 @@ def verb(name: str, function: Callable[..., None]) -> Any:
     return typer.main.get_command(app)
 
 
-def group(name: str, functions: Sequence[tuple[str, Callable[..., None]]], hidden: Sequence[str] = ()) -> Any:
-    """Several functions as the verbs of `name`; those in `hidden` are for programs."""
+def group(
+    name: str,
+    functions: Sequence[tuple[str, Callable[..., None]]],
+    hidden: Sequence[str] = (),
+    story: str = "",
+) -> Any:
+    """Several functions as the verbs of `name`; those in `hidden` are for programs. `story` tells how they
+    belong together."""
     app = typer.Typer(add_completion=False, rich_markup_mode=None)
     app.callback(
         cls=Group,
-        help=say(f"cli.{name}.about"),
+        help="\n\n".join(part for part in (say(f"cli.{name}.about"), story) if part),
         no_args_is_help=True,
         options_metavar=say("cli.help.options_metavar"),
         subcommand_metavar=say("cli.help.verb_metavar"),

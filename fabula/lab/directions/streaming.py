@@ -17,7 +17,7 @@ import ctypes
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,12 +31,14 @@ from fabula.core.texts import phrase
 from fabula.engine.transformers_child.library import CannotLoad
 from fabula.engine.transformers_child.library import tokenizer as load_tokenizer
 from fabula.lab.directions.activations import Activations
+from fabula.lab.directions.ahead import Ahead, Layer
 from fabula.lab.directions.saying import where
 from fabula.lab.directions.space import disk_full, reserve
 from fabula.lab.directions.tensors import Place, Tensors, require_numbers
 from fabula.store.job_child import Report
 
-BATCH = 1024  # tokens that are computed with at a time
+BATCH = 512  # tokens that are computed with at a time
+EVEN = 0.9  # of a batch's length: shorter prompts wait for the next one, where enough are there without them
 IN_MEMORY = 512 << 20  # bytes of the residual stream; beyond, it lies in two files
 LONGEST = 4096  # tokens of a prompt
 NOTE_S = 20.0  # between two savings of the residual stream
@@ -71,6 +73,8 @@ def batches(lengths: Sequence[int], most: int = BATCH) -> list[Batch]:
     while order:
         length = lengths[order[0]]
         count = max(1, most // length)
+        even = [number for number in order[:count] if lengths[number] >= EVEN * length]
+        count = len(even) if 2 * len(even) * length > most else count
         taken, order = order[:count], order[count:]
         found.append(Batch(tuple(taken), tuple(lengths[number] for number in taken), length, start))
         start += len(taken) * length
@@ -229,6 +233,7 @@ class Skeleton:
         self._decoder = self._model.get_decoder()
         self.layers = self._decoder.layers
         self._plan = _Names(self._model, self._decoder, self.tensors)
+        self._ahead = Ahead(self.tensors, self._plan.plain)
         self._device = "cuda" if self._torch.cuda.is_available() else "cpu"
 
     @property
@@ -236,6 +241,7 @@ class Skeleton:
         return int(self._model.config.get_text_config().hidden_size)
 
     def close(self) -> None:
+        self._ahead.close()
         self.tensors.close()
 
     # ── before the first layer ──────────────────────────────────────────────────────────────────────
@@ -310,8 +316,10 @@ class Skeleton:
     def filled(self, number: int) -> Iterator[Callable[[Rows, Any], Rows]]:
         """The layer with its weights: (hidden, what it is called with) → what it gives."""
         torch, layer = self._torch, self.layers[number]
-        self._plan.fill(number)
-        self.tensors.ahead(self._plan.sources(number + 1))
+        weights = self._ahead.take(number)
+        self.tensors.ahead(self._plan.stacked(number + 1))
+        self._plan.put(weights)
+        self._plan.stack(number)
         self._require_whole(number, layer)
         layer.to(self._device)
 
@@ -326,7 +334,8 @@ class Skeleton:
             yield compute
         finally:
             _empty(torch, layer)
-            _give_back()
+            if self._plan.stacked(number):
+                _give_back()
 
     def _require_whole(self, number: int, layer: Any) -> None:
         for name, value in layer.named_parameters():
@@ -373,28 +382,51 @@ class _Names:
         embedding = decoder.get_input_embeddings().weight
         inside = next(name for name, module in model.named_modules() if module is decoder)
         prefix = f"{inside}." if inside else ""
-        self._by_layer: dict[int, list[str]] = {}
+        self._plain: dict[int, dict[str, str]] = {}
+        self._stacked: dict[int, list[str]] = {}
         self.embedding: str | None = None
         for name in tensors:
-            target, _ = rename_source_key(name, renames, stacks, model.base_model_prefix, known)
+            target, rule = rename_source_key(name, renames, stacks, model.base_model_prefix, known)
             target = target if target in known else name
             if target.startswith(f"{prefix}layers."):
                 number = int(target.removeprefix(f"{prefix}layers.").split(".", 1)[0])
-                self._by_layer.setdefault(number, []).append(name)
+                if rule is None and self._is_parameter(target, tensors[name].stored.shape):
+                    self._plain.setdefault(number, {})[name] = target
+                else:
+                    self._stacked.setdefault(number, []).append(name)
             elif known.get(target) is not None and model.get_parameter(target) is embedding:
                 self.embedding = name
 
-    def sources(self, number: int) -> list[str]:
-        return self._by_layer.get(number, [])
+    def _is_parameter(self, target: str, shape: tuple[int, ...]) -> bool:
+        """Whether it is filled as it is stored."""
+        try:
+            return tuple(self._model.get_parameter(target).shape) == shape
+        except AttributeError:
+            return False
 
-    def fill(self, number: int) -> None:
+    def plain(self, number: int) -> Mapping[str, str]:
+        """What is filled as it is stored: source → parameter."""
+        return self._plain.get(number, {})
+
+    def stacked(self, number: int) -> list[str]:
+        """What is joined or split first."""
+        return self._stacked.get(number, [])
+
+    def put(self, weights: Layer) -> None:
+        for target, values in weights.items():
+            place, _, name = target.rpartition(".")
+            made = self._torch.nn.Parameter(self._torch.from_numpy(values), requires_grad=False)
+            setattr(self._model.get_submodule(place), name, made)
+
+    def stack(self, number: int) -> None:
         from transformers.core_model_loading import convert_and_load_state_dict_in_model
         from transformers.modeling_utils import LoadStateDictConfig
 
-        lazily = {name: _Lazy(self._torch, self._tensors, name) for name in self.sources(number)}
-        told = LoadStateDictConfig(dtype=self._torch.float32, weight_mapping=self._rules)
-        with _in_this_thread():
-            convert_and_load_state_dict_in_model(self._model, lazily, told)
+        lazily = {name: _Lazy(self._torch, self._tensors, name) for name in self.stacked(number)}
+        if lazily:
+            told = LoadStateDictConfig(dtype=self._torch.float32, weight_mapping=self._rules)
+            with _in_this_thread():
+                convert_and_load_state_dict_in_model(self._model, lazily, told)
 
 
 @contextlib.contextmanager
