@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import random
 import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from bench import cut_model, recall, tiny_models
 from bench.bare import loaded
@@ -42,6 +44,7 @@ BEYOND = 64  # tokens
 SLACK = 1  # tokens: the last one of a prompt is read in any case
 CHECKPOINTS = 512 << 20  # bytes that a plan gives to prompts, and to checkpoints
 LAYOUTS = ("faithful", "steady")
+TAKEN = "first token, ms by turn"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +93,7 @@ class Model:
 
 @asynccontextmanager
 async def running(path: Path, threads: int, prompt_cache: int = 0) -> AsyncIterator[Model]:
-    about, slots = identify(path), len(LAYOUTS)
+    about, slots = identify(path), len(LAYOUTS) + 1  # no chat gets the last one
     async with loaded(about, threads, LoadOptions(), CONTEXT, slots, prompt_cache) as worker:
         yield Model(about, worker, Tokens(worker))
 
@@ -165,14 +168,26 @@ async def times(report: Report, model: Model, turns: int, every: int, scenarios:
         report.measure("steady", mean(list(found.steady.values())), "ms")
         paired = [(taken, found.steady[number]) for number, taken in found.faithful.items()]
         report.measure("faithful / steady, same turns", ratio(*zip(*paired, strict=True)), "×")
-        report.keep(f"{scenario.name}, first token, ms by turn", [asdict(found)])
-        if tracks["faithful"].share("processed") > HALF:
+        share = tracks["faithful"].share("processed")
+        report.keep(f"{scenario.name}, {TAKEN}", [asdict(found) | {"share": share}])
+        if share > HALF:
             summed.append(found)
-    if summed:
+    _tell_sum(report, summed)
+
+
+def _tell_sum(report: Report, found: Sequence[Times]) -> None:
+    if found:
         report.heading("the scenarios in which faithful re-processes more than half")
-        report.measure("faithful: sum of the first tokens", sum(one.faithful_sum() for one in summed), "s")
-        report.measure("steady: sum of the first tokens", sum(one.steady_sum() for one in summed), "s")
-        report.measure("times less", _sums_ratio(summed), "×", at_least(FASTER))
+        report.measure("faithful: sum of the first tokens", sum(one.faithful_sum() for one in found), "s")
+        report.measure("steady: sum of the first tokens", sum(one.steady_sum() for one in found), "s")
+        report.measure("times less", _sums_ratio(found), "×", at_least(FASTER))
+
+
+def taken(file: Path) -> list[Times]:
+    """What a run of `times` has kept, of the scenarios in which faithful re-processes more than half."""
+    rows = json.loads(file.read_text(encoding="utf-8"))["rows"]
+    kept = [row["values"][0] for row in rows if row.get("name", "").endswith(TAKEN) and "values" in row]
+    return [Times.of(one) for one in kept if one["share"] > HALF]
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +196,12 @@ class Times:
 
     faithful: dict[int, float]
     steady: dict[int, float]
+
+    @staticmethod
+    def of(row: dict[str, Any]) -> Times:
+        """As a report keeps it."""
+        each = ({int(turn): taken for turn, taken in row[layout].items()} for layout in LAYOUTS)
+        return Times(*each)
 
     def steady_sum(self) -> float:
         return sum(self.steady.values()) / 1000
@@ -301,10 +322,18 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--scenarios", default="", help="those whose names hold one of these")
     parser.add_argument("--every", type=int, default=5, help="turns between two that are timed")
     parser.add_argument("--cut", action="store_true", help="time the cut model: minutes instead of an hour")
+    parser.add_argument(
+        "--sum", nargs="+", type=Path, metavar="FILE", help="only add up what runs of times kept"
+    )
     given = parser.parse_args(arguments)
+    if given.sum:
+        with reported("replay-sum", "the first tokens of several runs") as report:
+            _tell_sum(report, [times for file in given.sum for times in taken(file)])
+        return
     given.parts = given.parts.split(",")
     given.every = max(given.every, 10) if given.quick else given.every
     some = "" if set(given.parts) == set(PARTS.split(",")) else f"-{'-'.join(given.parts)}"
+    some += f"-{given.scenarios.replace(',', '-').replace(' ', '-')}" if given.scenarios else ""
     with reported(f"replay{some}", "what each layout makes an engine read again") as report:
         asyncio.run(run(report, given))
 

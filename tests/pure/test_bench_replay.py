@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import json
+from dataclasses import asdict
+from pathlib import Path
 
 from bench.recall import chat, facts, mcnemar, sign_test
+from bench.replay import TAKEN, Times, taken
 from bench.replay_counts import RUN, Cache, common
 from bench.replay_script import SCENARIOS, played
 
@@ -64,3 +68,16 @@ def test_two_facts_lost_of_many_are_chance_and_ten_are_not() -> None:
     assert mcnemar([False] * 2 + [True] * 46, [True] * 48) == 0.5
     assert mcnemar([False] * 10, [True] * 10) < 0.01
     assert mcnemar([True], [True]) == 1.0
+
+
+def test_what_runs_of_single_scenarios_kept_is_added_up_where_much_is_read_again(tmp_path: Path) -> None:
+    found = Times({10: 4000.0, 20: 6000.0}, dict.fromkeys(range(1, 30), 500.0))
+    kept = [
+        {"name": f"{name}, {TAKEN}", "values": [asdict(found) | {"share": share}]}
+        for name, share in (("lore", 98.0), ("plain", 5.0))
+    ]
+    file = tmp_path / "replay-times.json"
+    file.write_text(json.dumps({"rows": [{"name": "steady", "unit": "ms", "value": 500.0}, *kept]}))
+    [again] = taken(file)
+    assert again == found
+    assert (again.faithful_sum(), again.steady_sum()) == (145.0, 14.5)
