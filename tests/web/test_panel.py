@@ -193,3 +193,10 @@ async def test_the_picture_follows_a_control(page, panel, chat):
     await expect(picture.get_by_role("row").nth(1)).to_contain_text("Reply")
     await panel.get_by_role("slider", name="Temperature").fill("0")
     await expect(panel).to_contain_text("as if among 1.0")
+
+
+async def test_it_says_what_is_refused_here_and_leads_to_the_page(page, panel):
+    row = panel.get_by_role("link", name="What is refused here")
+    await expect(row).to_contain_text("there is no switch")
+    await row.click()
+    await expect(page.get_by_role("heading", name="What is refused")).to_be_visible()

@@ -11,6 +11,7 @@ import { Pick } from "../Kept.js";
 import { StoryPanel } from "../StoryPanel.js";
 import { useHeld } from "../useHeld.js";
 import { useKept } from "../useKept.js";
+import { GuardRow } from "./GuardRow.js";
 import { SamplingPanel } from "./SamplingPanel.js";
 
 export function PanelBody() {
@@ -18,6 +19,7 @@ export function PanelBody() {
   if (!now) return null;
   return html`
     <${ModelChoice} now=${now} />
+    <${GuardRow} />
     <label class="block">
       <span class="label">${t("web.panel.system")}</span>
       <${SystemPrompt} key=${now.id} value=${now.system} />
@@ -30,7 +32,7 @@ export function PanelBody() {
   `;
 }
 
-/** The chat's model, and which policy judges what is said. @param {{now: Chat}} props */
+/** The chat's model. @param {{now: Chat}} props */
 function ModelChoice({ now }) {
   const list = models.value ?? [];
   const pick = (/** @type {string} */ model) => {
@@ -43,7 +45,6 @@ function ModelChoice({ now }) {
       ${!list.some((model) => model.name === now.model) && html`<option value=${now.model}>${now.model || t("web.chat.pick_model")}</option>`}
       ${list.map((model) => html`<option key=${model.name} value=${model.name} disabled=${Boolean(model.problem)}>${model.name}</option>`)}
     <//>
-    <small class="quiet">${t("web.panel.guard_about")}</small>
   </label>`;
 }
 
