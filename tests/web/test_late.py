@@ -32,6 +32,10 @@ def new_model(web_home):
     file.unlink(missing_ok=True)
 
 
+def content(client, book) -> str:
+    return str(client.get(f"/lorebooks/{book['id']}")["entries"][0]["content"])
+
+
 # ── forms ───────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -151,6 +155,19 @@ async def test_a_name_goes_on_being_typed_while_the_list_is_read(open_page, clie
     await page.keyboard.type("our")
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("link", name="Harbour")).to_be_visible()
+
+
+async def test_what_is_typed_into_a_book_that_is_left_at_once_is_kept_in_that_book(open_page, client):
+    one, two = (client.post("/lorebooks", {"name": name}, 201) for name in ("Left", "Gone to"))
+    for book in (one, two):
+        entry = {"revision": book["revision"], "fields": {"comment": "Tower", "content": "Tall."}}
+        client.post(f"/lorebooks/{book['id']}/entries", entry, 201)
+    page = await open_page(f"#/lore/{one['id']}")
+    await page.get_by_label("What the model is told").fill("Taller.")
+    await at(page, f"#/lore/{two['id']}")
+    await expect(page.get_by_label("Name of the lorebook")).to_have_value("Gone to")
+    await eventually(lambda: content(client, one) == "Taller.")
+    assert content(client, two) == "Tall."
 
 
 # ── news that are old ───────────────────────────────────────────────────────────────────────────────

@@ -7,6 +7,7 @@ import { loadPersonas, personas } from "../state/story.js";
 import { t } from "../texts.js";
 import { Linked, Picker } from "./characters/Picker.js";
 import { html } from "./html.js";
+import { Tick } from "./Kept.js";
 import { EntryForm } from "./lore/EntryForm.js";
 import { EntryList } from "./lore/EntryList.js";
 import { Tester } from "./lore/Tester.js";
@@ -41,7 +42,7 @@ const Back = () => html`<a class="lore-back" href="#/lore">${t("web.lore.back")}
 
 /** @param {{now: Lorebook}} props */
 function Name({ now }) {
-  const rename = (/** @type {any} */ event) => event.target.value.trim() && event.target.value !== now.name && changeBook({ name: event.target.value.trim() });
+  const rename = (/** @type {any} */ event) => event.target.value.trim() && event.target.value !== now.name && changeBook(() => ({ name: event.target.value.trim() }));
   return html`<h1 class="sr-only">${now.name}</h1><input class="field lore-name" maxlength="200" aria-label=${t("web.lore.book_name")} key=${now.id} defaultValue=${now.name} onChange=${rename} />`;
 }
 
@@ -49,18 +50,20 @@ function Name({ now }) {
 function Where({ now }) {
   const { links } = now;
   useEffect(() => void (personas.value || loadPersonas()), []);
-  const link = (/** @type {Partial<Lorebook["links"]>} */ values) => changeBook({ links: { ...links, ...values } });
+  const link = (/** @type {(links: Lorebook["links"]) => Partial<Lorebook["links"]>} */ values) => changeBook(({ links: now }) => ({ links: { ...now, ...values(now) } }));
+  const without = (/** @type {string[]} */ ids, /** @type {string} */ id) => ids.filter((other) => other !== id);
   const { everywhere, characters } = links;
   const known = personas.value ?? [];
   const add = (/** @type {any} */ event) => {
-    if (event.target.value) link({ personas: [...links.personas, event.target.value] });
+    const id = event.target.value;
+    if (id) link(({ personas }) => ({ personas: [...without(personas, id), id] }));
     event.target.value = "";
   };
   return html`<div class="row lore-where">
-    <label class="check"><input type="checkbox" checked=${everywhere} onChange=${() => link({ everywhere: !everywhere })} /><span>${t("web.lore.everywhere")}</span></label>
-    ${characters.map((id) => html`<${Linked} key=${id} id=${id} end=${() => link({ characters: characters.filter((other) => other !== id) })} />`)}
-    ${known.filter(({ id }) => links.personas.includes(id)).map(({ id, name }) => html`<button key=${id} type="button" class="chip" aria-label=${t("web.lore.unlink", { name })} onClick=${() => link({ personas: links.personas.filter((other) => other !== id) })}>${name} ×</button>`)}
-    <${Picker} label=${t("web.lore.link")} but=${characters} pick=${(/** @type {{id: string}} */ { id }) => link({ characters: [...characters, id] })} />
+    <label class="check"><${Tick} value=${everywhere} save=${(/** @type {boolean} */ on) => link(() => ({ everywhere: on }))} /><span>${t("web.lore.everywhere")}</span></label>
+    ${characters.map((id) => html`<${Linked} key=${id} id=${id} end=${() => link((now) => ({ characters: without(now.characters, id) }))} />`)}
+    ${known.filter(({ id }) => links.personas.includes(id)).map(({ id, name }) => html`<button key=${id} type="button" class="chip" aria-label=${t("web.lore.unlink", { name })} onClick=${() => link((now) => ({ personas: without(now.personas, id) }))}>${name} ×</button>`)}
+    <${Picker} label=${t("web.lore.link")} but=${characters} pick=${(/** @type {{id: string}} */ { id }) => link((now) => ({ characters: [...without(now.characters, id), id] }))} />
     ${known.length > 0 && html`<select class="field" aria-label=${t("web.lore.link_persona")} onChange=${add}><option value="">${t("web.lore.link_persona")}</option>${known.filter(({ id }) => !links.personas.includes(id)).map(({ id, name }) => html`<option key=${id} value=${id}>${name}</option>`)}</select>`}
   </div>`;
 }

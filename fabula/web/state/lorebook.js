@@ -30,62 +30,77 @@ const textOf = ({ comment, key, keysecondary, content }) => [comment, ...(key ??
 /** @param {Entry} entry */
 export const nameOf = (entry) => entry.comment || (entry.key ?? []).join(", ") || t("web.lore.unnamed");
 
-let inLine = newLine();
-const path = () => `/lorebooks/${encodeURIComponent(book.value?.id ?? "")}`;
+const inLine = newLine();
+let wanted = ""; // the one that is being looked at
+
+/** @param {string} id */
+const pathOf = (id) => `/lorebooks/${encodeURIComponent(id)}`;
 
 /** @param {string} id */
 export async function openBook(id) {
-  inLine = newLine();
+  wanted = id;
   book.value = null;
   failure.value = null;
   looked.value = "";
   chosen.value = new Set();
   words.value = "";
   try {
-    book.value = await api.get(`/lorebooks/${encodeURIComponent(id)}`);
+    await inLine(async () => null); // what was changed in the one before is there
+    const got = await api.get(pathOf(id));
+    if (wanted !== id) return;
+    book.value = got;
     looked.value = String(entries.value[0]?.uid ?? "");
   } catch (error) {
-    failure.value = /** @type {Error} */ (error);
+    if (wanted === id) failure.value = /** @type {Error} */ (error);
   }
 }
 
-/** @param {(revision: number) => Promise<Lorebook>} ask */
+/**
+ * One change after the other, each of the book that was open when it was asked for.
+ * @param {(path: string, now: Lorebook) => Promise<Lorebook>} ask told how the book is when it is this change's turn
+ */
 function change(ask) {
+  const id = book.value?.id ?? "";
+  const open = () => (book.value?.id === id ? book.value : null);
   return inLine(async () => {
     try {
-      const after = await ask(book.value?.revision ?? 0);
-      book.value = { ...book.value, ...after };
+      const after = await ask(pathOf(id), open() ?? (await api.get(pathOf(id))));
+      if (open()) book.value = { ...open(), ...after };
       return after;
     } catch (error) {
       tellError(error);
-      const now = await api.get(path()).catch(() => null); // somebody else changed it meanwhile: what is typed stays typed
-      if (now) book.value = now;
+      const now = await api.get(pathOf(id)).catch(() => null); // somebody else changed it meanwhile: what is typed stays typed
+      if (now && open()) book.value = now;
       return null;
     }
   });
 }
 
-/** @param {Partial<Lorebook>} fields its name, or where it holds */
-export const changeBook = (fields) => change((revision) => api.patch(path(), { revision, ...fields }));
+/** @param {(now: Lorebook) => Partial<Lorebook>} fields its name, or where it holds, out of the book as it then is */
+export const changeBook = (fields) => change((path, now) => api.patch(path, { revision: now.revision, ...fields(now) }));
 
-/** @param {string} uid @param {Record<string, any>} fields */
-export const save = (uid, fields) => change((revision) => api.patch(`${path()}/entries/${encodeURIComponent(uid)}`, { revision, fields }));
+/** @param {string} uid @param {Record<string, any> | ((entry: any) => Record<string, any>)} fields or what they are made of the entry as it then is */
+export const save = (uid, fields) =>
+  change((path, now) => {
+    const given = typeof fields === "function" ? fields(now.entries?.find((entry) => String(entry.uid) === uid)) : fields;
+    return api.patch(`${path}/entries/${encodeURIComponent(uid)}`, { revision: now.revision, fields: given });
+  });
 
 /** @param {Record<string, any>} [fields] */
 export async function add(fields = {}) {
-  const after = await change((revision) => api.post(`${path()}/entries`, { revision, fields }));
+  const after = await change((path, { revision }) => api.post(`${path}/entries`, { revision, fields }));
   if (after) looked.value = String(/** @type {any} */ (after).entry);
 }
 
 /** @param {string[]} uids @param {Record<string, any>} fields */
-export const mark = (uids, fields) => change((revision) => api.post(`${path()}/mark`, { revision, uids, fields }));
+export const mark = (uids, fields) => change((path, { revision }) => api.post(`${path}/mark`, { revision, uids, fields }));
 
 /** @param {string[]} uids */
 export async function cut(uids) {
   const order = entries.value.map((entry) => String(entry.uid));
   const gone = entries.value.filter((entry) => uids.includes(String(entry.uid)));
   const next = entries.value[entries.value.findIndex((entry) => uids.includes(String(entry.uid))) + uids.length];
-  if (!(await change((revision) => api.post(`${path()}/mark`, { revision, uids, remove: true })))) return;
+  if (!(await change((path, { revision }) => api.post(`${path}/mark`, { revision, uids, remove: true })))) return;
   chosen.value = new Set();
   if (uids.includes(looked.value)) looked.value = String((next ?? entries.value.at(-1))?.uid ?? "");
   tell(t("web.lore.cut_done", { count: gone.length }), { action: { label: t("web.undo"), run: () => putBack(gone, order) } });
@@ -95,14 +110,14 @@ export async function cut(uids) {
 async function putBack(gone, order) {
   const renamed = new Map();
   for (const { uid, ...fields } of gone) {
-    const after = await change((revision) => api.post(`${path()}/entries`, { revision, fields }));
+    const after = await change((path, { revision }) => api.post(`${path}/entries`, { revision, fields }));
     if (after) renamed.set(String(uid), String(/** @type {any} */ (after).entry));
   }
   await sort(order.map((uid) => renamed.get(uid) ?? uid).filter((uid) => entries.value.some((entry) => String(entry.uid) === uid)));
 }
 
 /** @param {string[]} uids */
-export const sort = (uids) => change((revision) => api.put(`${path()}/order`, { revision, uids }));
+export const sort = (uids) => change((path, { revision }) => api.put(`${path}/order`, { revision, uids }));
 
 /** One entry takes another place in the list. @param {string} uid @param {number} to */
 export function move(uid, to) {

@@ -1,11 +1,12 @@
 // One entry of a lorebook as a form: every field of SillyTavern's files, grouped; saved in a pause and when a field is left. What is not
 // known here is shown as it is, and stays.
 // @ts-check
-import { useRef } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import { copy, cut, renewed, save } from "../../state/lorebook.js";
 import { t } from "../../texts.js";
 import { html } from "../html.js";
 import { Icon } from "../Icon.js";
+import { Pick, Tick } from "../Kept.js";
 
 /** @import { Entry } from "../../types.d.ts" */
 /** @typedef {{name: string, kind: "text" | "keys" | "long" | "number" | "flag" | "maybe" | "choice" | "list", choices?: (string | number)[], least?: number, most?: number, empty?: boolean}} Field */
@@ -35,24 +36,32 @@ export const keysOf = (text) => (text.match(/\s*(\/(?:[^/\\]|\\.)+\/[a-z]*|[^,ï¼
 /** @param {{entry: Entry}} props */
 export function EntryForm({ entry }) {
   const uid = String(entry.uid);
-  const put = (/** @type {Record<string, any>} */ fields) => save(uid, fields);
+  const put = (/** @type {Parameters<typeof save>[1]} */ fields) => save(uid, fields);
   const timer = useRef(0);
-  const now = (/** @type {Record<string, any>} */ fields) => (clearTimeout(timer.current), put(fields));
+  const typed = useRef(/** @type {Record<string, any>} */ ({})); // and not handed over yet
+  const hand = () => {
+    clearTimeout(timer.current);
+    const fields = typed.current;
+    typed.current = {};
+    if (Object.keys(fields).length) put(fields);
+  };
+  useEffect(() => hand, []); // another entry, or the page is left
   const soon = (/** @type {Record<string, any>} */ fields) => {
     clearTimeout(timer.current);
-    timer.current = setTimeout(() => put(fields), PAUSE_MS);
+    typed.current = { ...typed.current, ...fields };
+    timer.current = setTimeout(hand, PAUSE_MS);
   };
   const text = (/** @type {"comment" | "content"} */ name) => ({
     onInput: (/** @type {any} */ event) => soon({ [name]: event.target.value }),
-    onChange: (/** @type {any} */ event) => event.target.value !== (entry[name] ?? "") && now({ [name]: event.target.value }),
+    onChange: hand,
   });
   return html`<form class="entry-form" key=${`${uid}-${renewed.value}`} onSubmit=${(/** @type {Event} */ event) => event.preventDefault()}>
     <label class="block"><span class="label">${t("web.lore.comment")}</span><input class="field" defaultValue=${entry.comment ?? ""} ...${text("comment")} /></label>
     <label class="block"><span class="label">${t("web.lore.keys")}</span><input class="field" defaultValue=${(entry.key ?? []).join(", ")} onChange=${(/** @type {any} */ event) => put({ key: keysOf(event.target.value) })} /><small class="quiet">${t("web.lore.keys_about")}</small></label>
     <label class="block"><span class="label">${t("web.lore.content")}</span><textarea class="field card-text" rows="4" defaultValue=${entry.content ?? ""} ...${text("content")}></textarea><small class="quiet">${t("web.lore.decorators_about")}</small></label>
     <div class="row">
-      <label class="check"><input type="checkbox" checked=${entry.constant} onChange=${() => put({ constant: !entry.constant })} /><span>${t("web.lore.constant")}</span></label>
-      <label class="check"><input type="checkbox" checked=${!entry.disable} onChange=${() => put({ disable: !entry.disable })} /><span>${t("web.lore.on")}</span></label>
+      <label class="check"><${Tick} value=${entry.constant} save=${(/** @type {boolean} */ constant) => put({ constant })} /><span>${t("web.lore.constant")}</span></label>
+      <label class="check"><${Tick} value=${!entry.disable} save=${(/** @type {boolean} */ on) => put({ disable: !on })} /><span>${t("web.lore.on")}</span></label>
       <button type="button" class="button button-quiet" onClick=${() => copy(entry)}><${Icon} name="copy" />${t("web.lore.copy")}</button>
       <button type="button" class="button button-quiet" onClick=${() => cut([uid])}><${Icon} name="trash" />${t("web.lore.cut")}</button>
     </div>
@@ -61,7 +70,7 @@ export function EntryForm({ entry }) {
   </form>`;
 }
 
-/** @param {{group: string, fields: Field[], entry: Entry, put: (fields: Record<string, any>) => void}} props */
+/** @param {{group: string, fields: Field[], entry: Entry, put: (fields: Parameters<typeof save>[1]) => unknown}} props */
 function Group({ group, fields, entry, put }) {
   const open = group === "place" || fields.some((field) => isSaid(field, valueOf(entry, field.name)));
   return html`<details class="entry-group" open=${open}>
@@ -85,19 +94,19 @@ function fieldsFor(entry, name, value) {
   return inner ? { [outer]: { isExclude: false, names: [], tags: [], ...entry[outer], [inner]: value } } : { [outer]: value };
 }
 
-/** @param {{field: Field, entry: Entry, put: (fields: Record<string, any>) => void}} props */
+/** @param {{field: Field, entry: Entry, put: (fields: Parameters<typeof save>[1]) => unknown}} props */
 function One({ field, entry, put }) {
   const { name, kind, choices = [], least, most, empty } = field;
   const value = valueOf(entry, name) ?? USUAL[name];
   const key = name.replace(".", "_");
   const label = t(`web.lore.fields.${key}`);
-  const set = (/** @type {any} */ next) => put(fieldsFor(entry, name, next));
-  if (kind === "flag") return html`<label class="check"><input type="checkbox" checked=${Boolean(value)} onChange=${() => set(!value)} /><span>${label}</span></label>`;
+  const set = (/** @type {any} */ next) => put((now) => fieldsFor(now, name, next));
+  if (kind === "flag") return html`<label class="check"><${Tick} value=${Boolean(value)} save=${set} /><span>${label}</span></label>`;
   if (kind === "maybe") {
     const now = value === true ? "yes" : value === false ? "no" : "usual";
-    return html`<label class="entry-field"><span>${label}</span><select class="field" value=${now} onChange=${(/** @type {any} */ event) => set(event.target.value === "usual" ? null : event.target.value === "yes")}>${["usual", "yes", "no"].map((one) => html`<option key=${one} value=${one}>${t(`web.lore.maybe_${one}`)}</option>`)}</select></label>`;
+    return html`<label class="entry-field"><span>${label}</span><${Pick} value=${now} save=${(/** @type {string} */ one) => set(one === "usual" ? null : one === "yes")}>${["usual", "yes", "no"].map((one) => html`<option key=${one} value=${one}>${t(`web.lore.maybe_${one}`)}</option>`)}<//></label>`;
   }
-  if (kind === "choice") return html`<label class="entry-field"><span>${label}</span><select class="field" value=${String(value ?? choices[0])} onChange=${(/** @type {any} */ event) => set(Number(event.target.value))}>${choices.map((one) => html`<option key=${one} value=${String(one)}>${t(`web.lore.choices.${key}_${one}`)}</option>`)}</select></label>`;
+  if (kind === "choice") return html`<label class="entry-field"><span>${label}</span><${Pick} value=${String(value ?? choices[0])} save=${(/** @type {string} */ one) => set(Number(one))}>${choices.map((one) => html`<option key=${one} value=${String(one)}>${t(`web.lore.choices.${key}_${one}`)}</option>`)}<//></label>`;
   if (kind === "number") {
     const change = (/** @type {any} */ event) => event.target.reportValidity() && set(event.target.value === "" ? null : Number(event.target.value));
     return html`<label class="entry-field"><span>${label}</span><input class="field" type="number" min=${least} max=${most} required=${!empty} defaultValue=${value === true ? 1 : (value ?? (empty ? "" : 0))} onChange=${change} /></label>`;

@@ -7,6 +7,7 @@ import { t } from "../../texts.js";
 import { reveal, useWindow } from "../characters/useWindow.js";
 import { html } from "../html.js";
 import { Icon } from "../Icon.js";
+import { Tick } from "../Kept.js";
 import { Menu } from "../Menu.js";
 
 /** @import { Entry } from "../../types.d.ts" */
@@ -76,7 +77,7 @@ function Line({ entry, place, count, dragged, open }) {
     <button type="button" class="lore-line" tabindex=${isLooked || (!looked.value && place === 0) ? 0 : -1} aria-current=${isLooked ? "true" : undefined} onClick=${() => ((looked.value = uid), open())}>
       <span>${name}</span><small class="quiet">${note}</small>
     </button>
-    <input type="checkbox" class="switch" role="switch" tabindex=${isLooked ? 0 : -1} aria-label=${t("web.lore.on_off", { name })} checked=${!entry.disable} onChange=${() => mark([uid], { disable: !entry.disable })} />
+    <${Tick} class="switch" role="switch" tabindex=${isLooked ? 0 : -1} aria-label=${t("web.lore.on_off", { name })} value=${!entry.disable} save=${(/** @type {boolean} */ on) => mark([uid], { disable: !on })} />
   </li>`;
 }
 
