@@ -53,7 +53,7 @@ function Desk({ field, label, close }) {
       <label class="block"><span class="label">${t("web.card.wish")}</span><textarea class="field" rows="3" placeholder=${t("web.card.wish_placeholder")} value=${wish} onInput=${(/** @type {any} */ event) => setWish(event.target.value)}></textarea></label>
       <small class="quiet">${t("web.card.write_about", { model: preferredModel.value })}</small>
       ${problem && html`<${Trouble} error=${problem} />`}
-      ${text && html`<label class="block"><span class="label">${t("web.card.written")}</span><textarea class="field" rows="8" value=${text} onInput=${(/** @type {any} */ event) => setText(event.target.value)}></textarea></label>`}
+      ${text && html`<label class="block"><span class="label">${t("web.card.written")}</span><textarea class="field" rows="8" readonly=${busy} value=${text} onInput=${(/** @type {any} */ event) => setText(event.target.value)}></textarea></label>`}
       <div class="row">
         <button type="button" class=${text ? "button" : "button button-main"} disabled=${busy} onClick=${write}><${Icon} name=${text ? "retry" : "edit"} />${t(busy ? "web.card.writing" : text ? "web.card.again" : "web.card.write")}</button>
         ${text && html`<button type="button" class="button button-main" onClick=${take}>${t("web.card.take_text")}</button>`}

@@ -10,6 +10,7 @@ import { tellError } from "../../state/toasts.js";
 import { t } from "../../texts.js";
 import { html } from "../html.js";
 import { Icon, IconButton } from "../Icon.js";
+import { Tick } from "../Kept.js";
 
 /** @import { Reply, ReplySet } from "../../state/replies.js" */
 /** @typedef {Reply & {key: string}} Keyed */
@@ -36,9 +37,9 @@ function Whole({ set: { id, name, everywhere, sends } }) {
   const isHere = replies.value.some((one) => one.id === id);
   return html`<details class="reply-whole"><summary class="quiet">${t("web.replies.whole")}</summary>
     <label class="block"><span class="label">${t("web.replies.set_name")}</span><input class="field" maxlength="200" required defaultValue=${name} onChange=${rename} /></label>
-    <label class="check"><input type="checkbox" checked=${everywhere} onChange=${() => changeSet(id, { everywhere: !everywhere })} /><span>${t("web.replies.everywhere")}</span></label>
-    ${!everywhere && chat.value && html`<label class="check"><input type="checkbox" checked=${isHere} onChange=${() => choose(id, !isHere)} /><span>${t("web.replies.here")}</span></label>`}
-    <label class="check"><input type="checkbox" checked=${sends} onChange=${() => changeSet(id, { sends: !sends })} /><span>${t("web.replies.sends")}</span></label>
+    <label class="check"><${Tick} value=${everywhere} save=${(/** @type {boolean} */ on) => changeSet(id, { everywhere: on })} /><span>${t("web.replies.everywhere")}</span></label>
+    ${!everywhere && chat.value && html`<label class="check"><${Tick} key=${chat.value.id} value=${isHere} save=${(/** @type {boolean} */ on) => choose(id, on)} /><span>${t("web.replies.here")}</span></label>`}
+    <label class="check"><${Tick} value=${sends} save=${(/** @type {boolean} */ on) => changeSet(id, { sends: on })} /><span>${t("web.replies.sends")}</span></label>
   </details>`;
 }
 
@@ -69,7 +70,7 @@ function Fields({ set, reply, first, last }) {
       <small class="quiet">${unknown.length ? t("web.replies.unknown", { names: unknown.join(", ") }) : t("web.replies.text_about")}</small></label>
     <label class="block"><span class="label">${t("web.replies.hint")}</span><input class="field" maxlength="1000" defaultValue=${title} onChange=${write("title")} /></label>
     <div class="row row-spread">
-      <label class="check"><input type="checkbox" checked=${hidden} onChange=${() => changeReply(set, key, { hidden: !hidden })} /><span>${t("web.replies.hide")}</span></label>
+      <label class="check"><${Tick} value=${hidden} save=${(/** @type {boolean} */ on) => changeReply(set, key, { hidden: on })} /><span>${t("web.replies.hide")}</span></label>
       <span>
         <${IconButton} icon="up" label=${t("web.replies.up", { name: label })} disabled=${first} onClick=${() => moveReply(set, key, -1)} />
         <${IconButton} icon="down" label=${t("web.replies.down", { name: label })} disabled=${last} onClick=${() => moveReply(set, key, 1)} />
