@@ -9,10 +9,13 @@ import httpx
 import pytest_asyncio
 import tiny_folders
 from talking import NATIVE
+from test_direction_write import direction
 
 from fabula.app import Studio
+from fabula.lab.directions import offer
 from fabula.server import http
 from fabula.store.home import Home
+from fabula.store.job_child import Report
 
 
 @pytest_asyncio.fixture
@@ -23,6 +26,10 @@ async def api(lab: None, tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
     old.mkdir()
     (old / "config.json").write_text("{}")
     (old / "pytorch_model.bin").write_bytes(b"PK\x03\x04")
+    direction(home, 2)
+    exporting = {"direction": "trait", "model": "tiny-llama", "strength": 2.0}
+    for form in ("adapter", "vector"):
+        offer.run(home, exporting | {"form": form}, Report())
     studio = Studio(home, {"engine.threads": 2, "engine.auto_tune": False})
     await studio.open()
     transport = httpx.ASGITransport(http.create(studio))
@@ -37,6 +44,9 @@ async def test_a_folder_is_a_model_like_any_other(api: httpx.AsyncClient) -> Non
     assert told == [("old", "safetensors", True), ("tiny-llama", "safetensors", False)]
     described = (await api.get(f"{NATIVE}/models/tiny-llama")).json()
     assert (described["engine"]["name"], described["plan"]["tier"]) == ("transformers", "rough")
+    path = f"{NATIVE}/models/tiny-llama/adapters"
+    (row,) = (await api.post(f"{path}/attach", json={"adapter": "trait", "scale": 0.0})).json()["adapters"]
+    assert (row["attached"], row["misfit"], row["changes"]) == (True, "", 4)
     body = {
         "model": "tiny-llama",
         "messages": [{"role": "user", "content": "the quick brown"}],
@@ -51,6 +61,12 @@ async def test_a_folder_is_a_model_like_any_other(api: httpx.AsyncClient) -> Non
     again = (await api.post("/v1/chat/completions", json=body)).json()
     assert again["choices"] == answer["choices"]
     assert again["usage"]["prompt_tokens_details"]["cached_tokens"] > 0
+    for trait in ({"adapters": {"trait": 1.0}}, {"control_vectors": {"trait": 2.0}}):
+        changed = (await api.post("/v1/chat/completions", json=body | trait)).json()
+        assert changed["choices"] != answer["choices"]
+        assert changed["usage"]["prompt_tokens_details"]["cached_tokens"] == 0
+        assert changed["fabula"]["effective"]["adapters"] == trait.get("adapters", {"trait": 0.0})
+        assert changed["fabula"]["ignored"] == []
     tokens = (await api.post(f"{NATIVE}/tokenize", json={"model": "tiny-llama", "text": "the fox"})).json()
     assert tokens["count"] > 1
 

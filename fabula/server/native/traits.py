@@ -14,6 +14,7 @@ from fabula.core.errors import BadParameter
 from fabula.core.model import LocalModel
 from fabula.core.texts import phrase
 from fabula.engine.vectors import ControlVector, Vectors
+from fabula.models.formats.folders import FORMAT as SAFETENSORS
 from fabula.server.caller import caller_of
 from fabula.server.native.bodies import Body
 from fabula.server.routing import Routes
@@ -81,8 +82,8 @@ def _fits(one: ControlVector, model: LocalModel) -> bool:
 
 
 def _obstacle(studio: Studio, model: LocalModel, language: str) -> str:
-    """Why control vectors cannot be used: only the exact engine has them."""
-    why = studio.no_direct(model.name)
+    """Why control vectors cannot be used: of a GGUF only the exact engine has them."""
+    why = None if model.format == SAFETENSORS else studio.no_direct(model.name)
     return why.say(language) if why else ""
 
 
