@@ -24,7 +24,7 @@ export class ApiError extends Error {
 
 /** @typedef {{language: string, asked: Map<string, {answer: Promise<Response>, end: AbortController}>}} Ahead */
 
-const AHEAD_MS = 5000; // after the page was begun; what was asked then is old
+const AHEAD_MS = 30_000; // after the page was begun: whoever asks later wants to know what is so then
 
 /** What early.js has asked for while this code was on its way, once. @param {string} address @param {AbortSignal | null} [signal] */
 function askedAhead(address, signal) {
@@ -217,4 +217,13 @@ export function keep(path) {
   link.href = addressOf(path);
   link.download = "";
   link.click();
+}
+
+/**
+ * A line of its own: what is handed to it is done one after the other. Leaving a field by a click on another one makes two
+ * changes at once, and the second must know the revision that the first brought.
+ */
+export function newLine() {
+  let last = Promise.resolve(/** @type {any} */ (null));
+  return (/** @type {() => Promise<any>} */ work) => (last = last.then(work, work));
 }

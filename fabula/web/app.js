@@ -83,7 +83,7 @@ addEventListener("keydown", (event) => {
   action.run();
 });
 
-VIEWS[roomOf(route.value.view, route.value.id).name].fetch(); // while the texts are on their way
+VIEWS[roomOf(route.value.view, route.value.id).name].bring(); // while the texts are on their way
 await setLanguage(chosenLanguage.value);
 start();
 render(html`<${App} />`, /** @type {HTMLElement} */ (document.getElementById("app")));

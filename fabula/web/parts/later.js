@@ -44,14 +44,14 @@ export function later(load, name = "", style, Placeholder = Coming) {
   };
   let asked = false;
   /** Before it is shown, where it is known that it will be. */
-  Later.fetch = () => {
+  Later.bring = () => {
     if (!asked) fetchIt().catch(() => (part.value = { is: () => html`<${Placeholder}><${Missing} /><//>` }));
     asked = true;
   };
   return Later;
   function Later(/** @type {any} */ props) {
     if (part.value) return html`<${part.value.is} ...${props} />`;
-    Later.fetch();
+    Later.bring();
     return html`<${Placeholder} />`;
   }
 }

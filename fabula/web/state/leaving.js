@@ -5,7 +5,7 @@ import { outlive } from "../api.js";
 
 /** @type {Set<() => unknown>} */
 const waiting = new Set();
-/** The field that was typed into and has not told of it. @type {Element | null} */
+/** The field that was typed into and has not told of it; a page that was left is not kept for it. @type {WeakRef<Element> | null} */
 let typedInto = null;
 
 /** Called when the page may be gone in a moment: it has to ask the studio at once. @param {() => unknown} hand */
@@ -13,7 +13,7 @@ export const whenLeaving = (hand) => void waiting.add(hand);
 
 function leave() {
   outlive(true);
-  const field = typedInto;
+  const field = typedInto?.deref();
   typedInto = null;
   if (field?.isConnected) field.dispatchEvent(new Event("change", { bubbles: true }));
   for (const hand of waiting) hand();
@@ -21,8 +21,8 @@ function leave() {
 
 const stay = () => outlive(false);
 
-addEventListener("input", ({ target }) => (typedInto = /** @type {Element} */ (target)), true);
-addEventListener("change", ({ target }) => target === typedInto && (typedInto = null), true);
+addEventListener("input", ({ target }) => (typedInto = new WeakRef(/** @type {Element} */ (target))), true);
+addEventListener("change", ({ target }) => target === typedInto?.deref() && (typedInto = null), true);
 addEventListener("pagehide", leave); // not every browser says "hidden" when a page is closed
 addEventListener("pageshow", stay);
 document.addEventListener("visibilitychange", () => (document.hidden ? leave() : stay()));

@@ -1,9 +1,3 @@
-// Changes that wait for each other: leaving a field by a click on another one makes two at once, and the second must
-// know the revision that the first brought. Knows no route.
+// Changes that wait for each other, for those who know no route. Knows no route itself.
 // @ts-check
-
-/** A line of its own: what is handed to it is done one after the other. */
-export function newLine() {
-  let last = Promise.resolve(/** @type {any} */ (null));
-  return (/** @type {() => Promise<any>} */ work) => (last = last.then(work, work));
-}
+export { newLine } from "../api.js";

@@ -2,7 +2,6 @@
 // @ts-check
 import { computed, effect, signal } from "@preact/signals";
 import * as api from "../api.js";
-import { newLine } from "./line.js";
 import { reading, theme } from "./prefs.js";
 import { system } from "./system.js";
 import { tellError } from "./toasts.js";
@@ -41,7 +40,7 @@ effect(() => localStorage.setItem(OWN, JSON.stringify(own.value)));
 effect(() => localStorage.setItem("fabula.plain", plain.value ? "yes" : "no"));
 effect(() => localStorage.setItem("fabula.style", styleStamp.value));
 
-const inLine = newLine();
+const inLine = api.newLine();
 let told = /** @type {Look | null} */ (null); // what is shared, as the studio said last
 let changing = 0; // own changes that are on their way
 let changedAt = 0; // when the last one was done
