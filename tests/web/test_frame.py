@@ -45,8 +45,9 @@ async def test_a_later_visit_asks_while_its_code_is_on_its_way_and_for_nothing_t
     await page.reload()
     await page.locator("main h1").wait_for()
     assert await page.evaluate("ahead.asked.size") == 0  # all that was asked has been taken
-    assert len(asked) > 5
-    assert sorted(asked) == sorted(set(asked))
+    told = [url for url in asked if re.search(r"/api/|/texts/", url)]
+    assert len(told) > 5
+    assert sorted(told) == sorted(set(told))
 
 
 @pytest.mark.parametrize(("address", "title"), FIRST, ids=[address for address, _ in FIRST])
