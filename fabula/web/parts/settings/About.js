@@ -36,7 +36,7 @@ export function About() {
     <section aria-labelledby="report-title">
       <h2 id="report-title">${t("web.about.report")}</h2>
       <p class="quiet">${t("web.about.report_about")}</p>
-      <pre class="report" role="region" tabindex="0" aria-labelledby="report-title" lang="en">${report}</pre>
+      <pre class="report" role="group" tabindex="0" aria-labelledby="report-title" lang="en">${report}</pre>
       <div class="row"><button type="button" class="button" disabled=${!report} onClick=${() => copy(report)}>${t("web.about.report_copy")}</button></div>
     </section>`;
 }
