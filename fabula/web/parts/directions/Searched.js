@@ -1,7 +1,7 @@
 // What a search found: while it runs, then every trial as a picture, those that nothing beats, and one of them picked.
 // Knows one job.
 // @ts-check
-import { useEffect, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import { jobPage } from "../../state/jobs.js";
 import { jobs } from "../../state/system.js";
 import { FORMATS, language, t } from "../../texts.js";
@@ -10,6 +10,7 @@ import { isActive, JobCard } from "../JobCard.js";
 import { short } from "../plots/scale.js";
 import { Plots } from "../plots/Plot.js";
 import { Trouble } from "../Trouble.js";
+import { useAnswer } from "../useAnswer.js";
 import { SearchPoint } from "./SearchPoint.js";
 
 /** @import { Direction, JobPage, SearchTrial } from "../../types.d.ts" */
@@ -18,13 +19,11 @@ const FAINT = 1; // d′ of the model's own replies: below, what is measured on 
 
 /** @param {{direction: Direction, job: string}} props */
 export function Searched({ direction, job: id }) {
-  const [page, setPage] = useState(/** @type {JobPage | null} */ (null));
-  const [failure, setFailure] = useState(/** @type {Error | null} */ (null));
   const live = jobs.value.find((job) => job.id === id);
   const ended = live && !isActive(live) ? live.updated_at : 0;
-  const load = () => jobPage(id).then((told) => (setPage(told), setFailure(null)), setFailure);
-  useEffect(() => void load(), [id, ended, language.value]);
-  if (failure) return html`<${Trouble} error=${failure} retry=${load} />`;
+  const { told, failure, again } = useAnswer(/** @returns {Promise<JobPage>} */ () => jobPage(id), [id, ended, language.value]);
+  const page = told?.id === id ? told : null; // of the one before, until this one is there
+  if (failure) return html`<${Trouble} error=${failure} retry=${again} />`;
   const job = live ?? page;
   if (!job) return html`<p class="quiet">${t("web.loading")}</p>`;
   return html`<section aria-labelledby="found-by-search"><h2 id="found-by-search">${job.title}</h2>
