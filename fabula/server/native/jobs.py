@@ -94,8 +94,10 @@ async def _followed(studio: Studio, job_id: str, after: int, language: str) -> A
             yield event(1, "end", shapes.job(job, language))
             return
     async for item in studio.events.follow(topic, after):
+        if item.kind == "end" and item.id != studio.events.latest(topic):
+            continue  # it was resumed since
         yield event(item.id, item.kind, shapes.job_data(item.data, language))
-        if item.kind == "end" and item.id == studio.events.latest(topic):  # else it was resumed since
+        if item.kind == "end":
             return
 
 
