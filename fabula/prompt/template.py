@@ -31,6 +31,7 @@ MAX_OPERAND = 10_000_000  # characters or magnitude that `*`, `**` and `%` may p
 MAX_ITERATIONS = 1_000_000  # items of range() in one rendering
 MAX_OUTPUT = 64_000_000  # characters of one rendered prompt
 MAX_BUILT = 1_000_000_000  # characters and items that `+`, `*` and `~` may join in one rendering
+_TEXTS = {str}
 BUDGET = "\ue000budget"  # no template can spell this name
 PLAIN = (
     "{% for message in messages %}"
@@ -41,14 +42,29 @@ PLAIN = (
 
 
 class _Generator(CodeGenerator):
-    """Jinja's, except that `~` goes through the sandbox like the operators."""
+    """Jinja's, except that `~` goes through the sandbox like the operators, and `a + b + c` goes once."""
 
     def visit_Concat(self, node: nodes.Concat, frame: Frame) -> None:  # noqa: N802  # jinja's name
-        self.write("environment.join(context, (")
-        for part in node.nodes:
+        self._call("join", node.nodes, frame)
+
+    def visit_Add(self, node: nodes.BinExpr, frame: Frame) -> None:  # noqa: N802  # jinja's name
+        self._call("add", _added(node), frame)
+
+    def _call(self, name: str, parts: Sequence[nodes.Expr], frame: Frame) -> None:
+        self.write(f"environment.{name}(context, (")
+        for part in parts:
             self.visit(part, frame)
             self.write(", ")
         self.write("))")
+
+
+def _added(node: nodes.Expr) -> list[nodes.Expr]:
+    """The parts of a chain of `+`, from left to right."""
+    parts: list[nodes.Expr] = []
+    while isinstance(node, nodes.Add):
+        parts.append(node.right)
+        node = node.left
+    return [node, *reversed(parts)]
 
 
 class _Budget:
@@ -81,10 +97,13 @@ class _Sandbox(ImmutableSandboxedEnvironment):
         context.parent[BUDGET].spend(sum(map(len, pieces)))
         return "".join(pieces)
 
+    def add(self, context: Any, parts: tuple[Any, ...]) -> Any:
+        if {*map(type, parts)} == _TEXTS:  # nearly always
+            context.parent[BUDGET].spend(sum(map(len, parts)))
+            return "".join(parts)
+        return functools.reduce(lambda left, right: self.call_binop(context, "+", left, right), parts)
+
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
-        if operator == "+" and isinstance(left, str) and isinstance(right, str):
-            context.parent[BUDGET].spend(len(left) + len(right))
-            return left + right  # by far the most, so they are asked nothing more
         if operator == "+" and hasattr(left, "__len__") and hasattr(right, "__len__"):
             context.parent[BUDGET].spend(len(left) + len(right))
         if operator == "*" and (hasattr(left, "__len__") or hasattr(right, "__len__")):
@@ -324,6 +343,8 @@ def _wants_text(source: str) -> bool:
 
 def _copied(message: dict[str, Any]) -> dict[str, Any]:
     """Texts cannot be changed and are most of a conversation: they need no copy."""
+    if {*map(type, message.values())} == _TEXTS:
+        return message.copy()
     return {
         name: value if isinstance(value, str) else copy.deepcopy(value) for name, value in message.items()
     }
