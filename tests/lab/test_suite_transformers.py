@@ -38,10 +38,11 @@ async def suited(
 class TestTransformers(WorkerSuite):
     """Less nothing."""
 
-    async def test_it_scores_and_compares_and_has_no_adapters(self, suited: Suited) -> None:
+    async def test_it_scores_and_compares_and_takes_adapters_and_saves_no_slots(self, suited: Suited) -> None:
         assert isinstance(suited.worker, Scores)
         assert isinstance(suited.worker, Compares)
-        assert not isinstance(suited.worker, TakesAdapters | KeepsSlots)
+        assert isinstance(suited.worker, TakesAdapters)
+        assert not isinstance(suited.worker, KeepsSlots)
         assert suited.worker.model.quantization == "F32"
 
     async def test_the_gguf_tokenizes_and_writes_the_same(
