@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 import zipfile
 from pathlib import Path
 
@@ -26,8 +27,8 @@ def test_system_tells_the_machine_and_what_runs(client: Client, home: Home) -> N
     client.post("/models/tiny/load")
     system = client.get("/system")
     shown = {"version", "home", "languages", "starter", "machine", "running", "suggestions", "addresses"}
-    shown |= {"appearance"}
-    assert set(system) == shown | {"rooms", "reach", "appearance"}
+    assert set(system) == shown | {"appearance", "began", "reach", "rooms"}
+    assert 0 < system["began"] <= time.time()
     assert (system["home"], system["languages"]) == (str(home.path), ["en", "zh-Hant", "zh-Hans"])
     assert system["starter"]["present"] is False
     assert {"system", "processor", "cores", "memory", "memory_available", "gpus"} <= set(system["machine"])
