@@ -109,6 +109,7 @@ async def test_it_is_loaded_as_planned_also_with_less_than_it_has(open_page, cli
 
 
 async def test_a_plan_is_kept_as_the_models_options(open_page, client):
+    client.call("PUT", "/models/tiny/options", json={"options": {}})
     page = await opened(open_page)
     await page.get_by_role("combobox", name="Type of its memory").select_option("q8_0")
     await page.get_by_role("button", name="Keep as its options").click()
