@@ -133,7 +133,7 @@ def _tell(taken: dict[str, Any], json: bool) -> None:
     if json:
         screen.json_lines([taken])
     else:
-        key = "cli.character.already" if taken["already"] else "cli.character.imported"
+        key = "cli.character.already" if taken.get("already") else "cli.character.imported"
         screen.line(say(key, name=taken["name"]))
 
 
