@@ -25,7 +25,6 @@ from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
-from fastapi import FastAPI
 
 from bench.paired import median, ratio
 from bench.report import Report, exactly, reported
@@ -39,6 +38,7 @@ from fabula.core.worker import Prompt
 from fabula.engine.scripted import Reply, ScriptedWorker
 from fabula.server.openai import routes
 from fabula.server.openai.batches import way_through
+from fabula.server.routing import App
 from fabula.store.home import Home
 from tests.api import tiny_model
 
@@ -131,8 +131,8 @@ async def _work_off(home: Home, heard: Path) -> None:
 
     studio = Studio(home, {}, lambda model: ScriptedWorker(script))
     await studio.open()
-    app = FastAPI()  # the one route that is asked: to build all of them takes longer than the batch
-    app.include_router(routes.router(studio))
+    app = App()
+    app.include(routes.router(studio))
     studio.batches.answer_by(way_through(app, studio))
     found, _ = await studio.batches.list(LOCAL_OWNER, Page())
     id = found[0].id if found else await _begun(studio)
