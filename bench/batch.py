@@ -25,7 +25,6 @@ from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
-
 from bench.paired import median, ratio
 from bench.report import Report, exactly, reported
 from bench.studio import Studio as Running
