@@ -1,5 +1,5 @@
-"""Directions: learned from a folder larger than the memory that they may take, how much and how long; and
-what coarser weights do to them.
+"""Directions: learned from a folder larger than the memory that they may take, how much and how long; what an
+edit of such a folder cost; and what coarser weights do to them.
 
 `losses` measures the tables LOST and STAYS of fabula.lab.directions, with the starter model. That is Q4_1,
 and its numbers lie on a grid which Q4_1 would meet again at no loss; so its columns are stretched first by
@@ -52,10 +52,11 @@ MEMORY = 1.2e9  # bytes that the work may take, torch and all
 TIME = 1.5  # times one read of the file and the forward passes
 TURNS = 3
 LIMIT = 16  # prompts of each side
+REPLY_S = 600.0  # for the replies of both models
 PIECE = 8 << 20
 
 Floats = NDArray[np.float32]
-PARTS = "memory losses"
+PARTS = "memory cost losses"
 SET = "cheerful-gloomy"
 TYPES = ("Q8_0", "Q6_K", "Q5_K", "Q5_1", "Q5_0", "Q4_K", "Q4_1", "Q4_0", "IQ4_NL", "Q3_K", "Q2_K")
 BOTH_WAYS = "Q4_0"  # made by the quantizer and rounded, to see that these agree
@@ -82,6 +83,27 @@ gather(asked.model, asked.texts, "last", into, 2, Report())
 took, spent = time.monotonic() - began, time.process_time() - spent
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
 print(json.dumps({"took": took, "spent": spent, "peak": peak, "tokens": sum(map(len, ids))}))
+"""
+COST = """
+import json, resource, sys, time
+from pathlib import Path
+from fabula.lab.directions import cost_streamed, replies
+from fabula.lab.quantize.quality import Pair
+from fabula.models.catalog import Catalog
+from fabula.store.home import Home
+from fabula.store.job_child import Report
+import torch, transformers, transformers.models.llama.modeling_llama
+replies.REPLIES_S = float(sys.argv[2])
+home = Home(Path(sys.argv[1]))
+shelf = Catalog(home.models)
+pair = Pair(shelf.find("large"), shelf.find("other"))
+began, spent = time.monotonic(), time.process_time()
+told = cost_streamed.measured(pair, home.models / ".cost", Report(), 2)
+took, spent = time.monotonic() - began, time.process_time() - spent
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+told |= {"took": took, "spent": spent, "peak": peak}
+del told["texts"], told["samples"]
+print(json.dumps(told))
 """
 BOUND = """
 import json, os, sys, time
@@ -122,6 +144,9 @@ def main(arguments: list[str] | None = None) -> None:
         if "memory" in parts:
             with tempfile.TemporaryDirectory() as folder:
                 measure(report, Path(folder), max(2, size // (2 * LAYER)))
+        if "cost" in parts:
+            with tempfile.TemporaryDirectory() as folder:
+                costs(report, Path(folder), max(2, size // (2 * LAYER)))
         if "losses" in parts:
             with tempfile.TemporaryDirectory() as folder:
                 losses(report, Home(Path(folder)).create(), TYPES[:2] if given.quick else TYPES)
@@ -149,16 +174,36 @@ def measure(report: Report, folder: Path, layers: int) -> None:
     )
 
 
-def run(program: str, *arguments: Any) -> dict[str, float]:
+def costs(report: Report, folder: Path, layers: int) -> None:
+    """Of two folders, first without replies, then with as many tokens as `REPLY_S` lets come."""
+    home = folder / "home"
+    file = make(home / "models" / "large", layers)
+    make(home / "models" / "other", layers, seed=4)
+    report.heading(
+        f"what an edit cost: 2 × {layers} layers, {file.stat().st_size / 1e9:.2f} GB as BF16, 2 threads"
+    )
+    for name, seconds in (("without replies", 0), ("with replies", REPLY_S)):
+        told = run(COST, home, seconds)
+        bound = run(BOUND, file, layers, told["tokens"], WIDTH, WITHIN)
+        report.measure(f"{name}: memory at its peak", told["peak"] / 1e9, "GB", at_most(MEMORY / 1e9))
+        report.measure(f"{name}: time", told["took"], "s")
+        report.note(f"{name}: {told['tokens']} tokens read, {told['streamed']}")
+        if not seconds:  # a token of a reply has no such bound
+            report.measure(
+                "processor time by that of reading and products", told["spent"] / (2 * bound["spent"]), "×"
+            )
+
+
+def run(program: str, *arguments: Any) -> dict[str, Any]:
     """In a process of its own, whose memory is its own."""
     wanted = {**os.environ, "OMP_NUM_THREADS": "2", "OMP_WAIT_POLICY": "passive"}
     command = [sys.executable, "-c", program, *map(str, arguments)]
     printed = subprocess.run(command, capture_output=True, text=True, check=True, env=wanted).stdout
-    found: dict[str, float] = json.loads(printed.splitlines()[-1])
+    found: dict[str, Any] = json.loads(printed.splitlines()[-1])
     return found
 
 
-def make(folder: Path, layers: int) -> Path:
+def make(folder: Path, layers: int, seed: int = 3) -> Path:
     """A llama of random numbers in one file, and a tokenizer of bytes; answers the file."""
     folder.mkdir(parents=True)
     tokenizer(folder)
@@ -175,7 +220,7 @@ def make(folder: Path, layers: int) -> Path:
         "max_position_embeddings": 2048,
     }
     (folder / "config.json").write_text(json.dumps(config))
-    return weights(folder / "model.safetensors", layers)
+    return weights(folder / "model.safetensors", layers, seed)
 
 
 def shapes(layers: int) -> dict[str, tuple[int, ...]]:
@@ -191,7 +236,7 @@ def shapes(layers: int) -> dict[str, tuple[int, ...]]:
     return {"model.embed_tokens.weight": (VOCABULARY, WIDTH), "model.norm.weight": (WIDTH,), **found}
 
 
-def weights(file: Path, layers: int) -> Path:
+def weights(file: Path, layers: int, seed: int) -> Path:
     """The same few random numbers again and again: making three gigabytes of new ones takes minutes."""
     rows: dict[str, Any] = {}
     at = 0
@@ -200,7 +245,7 @@ def weights(file: Path, layers: int) -> Path:
         rows[name] = {"dtype": "BF16", "shape": shape, "data_offsets": [at, at + size]}
         at += size
     head = json.dumps(rows).encode()
-    random = np.random.default_rng(3).standard_normal(PIECE // 2, np.float32) * np.float32(0.02)
+    random = np.random.default_rng(seed).standard_normal(PIECE // 2, np.float32) * np.float32(0.02)
     block = (random.view(np.uint32) >> np.uint32(16)).astype(np.uint16).tobytes()
     ones = np.full(WIDTH, 0x3F80, np.uint16).tobytes()
     with file.open("wb") as out:

@@ -19,12 +19,14 @@ from fabula.core.errors import Blocked
 from fabula.core.messages import Message
 from fabula.core.request import Context
 from fabula.guard.births import minors_by_birth
+from fabula.guard.cues import is_number
 from fabula.guard.floor import FloorGuard
 from fabula.guard.normalise import token_of
 from fabula.guard.policy import OpenPolicy
 from fabula.guard.reading import tells_young
 from fabula.guard.spelled import syllables_of
-from fabula.guard.stir import quiet
+from fabula.guard.stir import quiet, quiet_when_armed
+from fabula.guard.tokens import spelled, token
 
 TESTS = Path(__file__).parent.parent / "tests" / "pure"
 CASES, HELDOUT = TESTS / "guard_cases", TESTS / "guard_heldout" / "cases.jsonl"
@@ -177,7 +179,17 @@ def publish() -> None:
     PAGE.write_text(page, encoding="utf-8")
 
 
-CACHES = (quiet, token_of, syllables_of, tells_young, minors_by_birth)
+CACHES = (
+    quiet,
+    quiet_when_armed,
+    token_of,
+    token,
+    spelled,
+    is_number,
+    syllables_of,
+    tells_young,
+    minors_by_birth,
+)
 
 
 def stream_ms(text: str, *, fresh: bool = False, times: int = 1) -> float:

@@ -20,6 +20,7 @@ from sqlalchemy import Connection
 
 from bench.paired import median
 from bench.report import Report, at_most, reported
+from fabula.app import Studio
 from fabula.chats.book import Chats
 from fabula.chats.characters import shelf as cards
 from fabula.chats.characters.card import card
@@ -29,11 +30,17 @@ from fabula.chats.exchange import planting
 from fabula.chats.exchange.desk import Exchange
 from fabula.chats.exchange.said import Growth, Said
 from fabula.chats.records import ChatFilter
+from fabula.chats.replies import Ask
+from fabula.core.request import LOCAL_OWNER, Caller
+from fabula.engine.scripted import ScriptedWorker
 from fabula.store.database import Database
 from fabula.store.events import MemoryEvents
+from fabula.store.home import Home
 from fabula.store.media import Media
+from tests.api import tiny_model
 
-ME = "ann"
+Work = Callable[[], Awaitable[Any]]
+ME = LOCAL_OWNER
 WORDS = [f"word{number}" for number in range(20_000)]
 WEIGHTS = list(itertools.accumulate(1 / (number + 10) for number in range(len(WORDS))))
 CHINESE = "她看守燈塔已經很多年夜裡海上有霧船在遠處鳴笛他說話的聲音像風一樣輕"
@@ -43,21 +50,23 @@ SLOW_MS = 100.0  # an operation that a person waits for
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m bench keeping", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a hundredth of all: to see that it works")
+    parser.add_argument("--processor", action="store_true", help="its time, where others use the machine too")
     given = parser.parse_args(arguments)
     share = 100 if given.quick else 1
     what = "operations among 100,000 messages and 20,000 cards"
     with reported("keeping", what) as report, tempfile.TemporaryDirectory(prefix="fabula-keeping-") as folder:
-        asyncio.run(_Bench(report, Path(folder), share).run())
+        clock = time.process_time if given.processor else time.perf_counter
+        asyncio.run(_Bench(report, Home(Path(folder)).create(), share, clock).run())
 
 
 class _Bench:
-    def __init__(self, report: Report, folder: Path, share: int) -> None:
-        self._report, self._share = report, share
+    def __init__(self, report: Report, home: Home, share: int, clock: Callable[[], float]) -> None:
+        self._report, self._home, self._share, self._clock = report, home, share, clock
         self._dice = random.Random(1)
-        self._database = Database(folder / "fabula.db")
+        self._database = Database(home.database)
         self._database.open()
         self._chats = Chats(self._database, MemoryEvents())
-        self._library = Characters(self._database, Media(folder / "media"))
+        self._library = Characters(self._database, Media(home.path / "media"))
         self._exchange = Exchange(self._database, self._chats)
 
     async def run(self) -> None:
@@ -69,6 +78,7 @@ class _Bench:
             await self._lists()
         finally:
             self._database.close()
+        await self._turns()
 
     # ── filling ─────────────────────────────────────────────────────────────────────────────────────
 
@@ -112,12 +122,15 @@ class _Bench:
 
     # ── measuring ───────────────────────────────────────────────────────────────────────────────────
 
-    async def _take(self, name: str, work: Callable[[], Awaitable[Any]], rounds: int = 7) -> None:
+    async def _take(self, name: str, work: Work, rounds: int = 7, before: Work | None = None) -> None:
+        """`before` is done before each round, and takes no part in it."""
         times = []
         for _ in range(rounds):
-            begun = time.perf_counter()
+            if before:
+                await before()
+            begun = self._clock()
             await work()
-            times.append((time.perf_counter() - begun) * 1000)
+            times.append((self._clock() - begun) * 1000)
         self._report.measure(name, median(times), "ms", at_most(SLOW_MS))
 
     async def _finding(self) -> None:
@@ -142,46 +155,75 @@ class _Bench:
 
         await self._take("the last page", lambda: chats.page(ME, id))
         await self._take("a page in the middle", lambda: chats.page(ME, id, offset=total // 2))
-        await self._take("all of it for a prompt", lambda: chats.path(ME, id))
+        await self._take("open at a message in the middle", lambda: chats.page(ME, id, around=middle[1].id))
+        await self._take("the map of the tree", lambda: chats.outline(ME, id))
         await self._take("say", lambda: change("add", "user", self._text()))
+        away = itertools.cycle((lambda: change("hide", middle[0].id, True), lambda: change("undo")))
+        changes: dict[str, Work] = {
+            "nothing": lambda: chats.get(ME, id),
+            "something was said": lambda: change("add", "user", self._text()),
+            "an edit in the middle": lambda: change("edit", middle[1].id, self._text()),
+            "one went or came back": lambda: next(away)(),
+        }
+        await self._take(
+            "all of it for a first prompt", lambda: Chats(self._database, MemoryEvents()).path(ME, id)
+        )
+        for name, work in changes.items():
+            await self._take(f"all of it after {name}", lambda: chats.path(ME, id), 8, work)
         for place, found in (("at the end", ends), ("in the middle", middle)):
-            await self._take(f"edit {place}", lambda found=found: change("edit", found[1].id, self._text()))  # type: ignore[misc]
-            await self._take(
-                f"branch {place}", lambda found=found: change("branch", found[1].id, self._text())
-            )  # type: ignore[misc]
-            await self._take(
-                f"show the old branch {place}", lambda found=found: self._there_and_back(id, found[1].id)
-            )  # type: ignore[misc]
-            await change("move_head", found[1].id)
-            await self._take(f"move {place}", lambda found=found: change("move", found[1].id))  # type: ignore[misc]
-            await self._take(f"leave out {place}", lambda found=found: self._marked(id, found[1].id))  # type: ignore[misc]
-            await self._take(
-                f"delete alone and undo {place}", lambda found=found: self._deleted(id, found[1].id, True)
-            )  # type: ignore[misc]
-            await self._take(
-                f"delete with all below and undo {place}",
-                lambda found=found: self._deleted(id, found[1].id, False),
-            )  # type: ignore[misc]
+            await self._one_message(id, place, found[1].id)
         branches = await chats.branches(ME, id)
         await self._take("list branches", lambda: chats.branches(ME, id))
         await self._take("compare two", lambda: chats.compare(ME, id, branches[0].id, branches[-1].id, 100))
         await self._take("checkpoints", lambda: chats.checkpoints(ME, id))
-        await self._take("SillyTavern's files of it", lambda: self._exchange.files(ME, id), rounds=3)
+        begun = self._clock()
+        await self._exchange.files(ME, id)
+        self._report.measure("SillyTavern's files of it, all at once", (self._clock() - begun) * 1000, "ms")
 
-    async def _there_and_back(self, id: str, message_id: str) -> None:
-        revision = (await self._chats.get(ME, id)).revision
-        change = await self._chats.move_head(ME, id, revision, message_id)
-        await self._chats.undo(ME, id, change.chat.revision) if change.chat.revision > revision else None
+    async def _one_message(self, id: str, place: str, message_id: str) -> None:
+        async def change(verb: str, *arguments: Any) -> Any:
+            revision = (await self._chats.get(ME, id)).revision
+            return await getattr(self._chats, verb)(ME, id, revision, *arguments)
 
-    async def _marked(self, id: str, message_id: str) -> None:
-        revision = (await self._chats.get(ME, id)).revision
-        change = await self._chats.leave_out(ME, id, revision, [message_id])
-        await self._chats.undo(ME, id, change.chat.revision)
+        def or_undo(verb: str, *arguments: Any) -> Work:
+            works = itertools.cycle((lambda: change(verb, *arguments), lambda: change("undo")))
+            return lambda: next(works)()
 
-    async def _deleted(self, id: str, message_id: str, alone: bool) -> None:
-        revision = (await self._chats.get(ME, id)).revision
-        change = await self._chats.hide(ME, id, revision, message_id, alone)
-        await self._chats.undo(ME, id, change.chat.revision)
+        await self._take(f"edit {place}", lambda: change("edit", message_id, self._text()))
+        await self._take(f"branch {place}", lambda: change("branch", message_id, self._text()))
+        await self._take(f"show the old branch {place}, or undo that", or_undo("move_head", message_id), 8)
+        await change("move_head", message_id)
+        await self._take(f"move {place}", lambda: change("move", message_id))
+        await self._take(f"leave out {place}, or undo that", or_undo("leave_out", [message_id]), 8)
+        await self._take(f"delete alone {place}, or undo that", or_undo("hide", message_id, True), 8)
+        await self._take(f"delete with all below {place}, or undo that", or_undo("hide", message_id), 8)
+
+    async def _turns(self) -> None:
+        """The first one of a chat that came in reads and counts all of its texts, once for good."""
+        self._report.heading("a whole turn, with an engine that takes no time")
+        tiny_model.write(self._home.models / "tiny.gguf")
+        studio = Studio(self._home, {}, lambda model: ScriptedWorker(["Yes."]))
+        await studio.open()
+        try:
+            [card] = (await studio.characters.find(ME, Filter()))[:1]
+            for told, who in (("a plain chat", ""), ("a story", card)):
+                for count, id in ((20, self._small), (20_000 // self._share, self._large)):
+                    now = await studio.chats.get(ME, id)
+                    await studio.chats.update(ME, id, now.revision, character_id=who)
+                    begun = self._clock()
+                    await self._turn(studio, id)
+                    name, first = f"{told} of {count:,} messages", (self._clock() - begun) * 1000
+                    self._report.measure(f"{name}, the first", first, "ms")
+                    await self._take(f"{name}, the next", lambda id=id: self._turn(studio, id))  # type: ignore[misc]
+        finally:
+            await studio.close()
+
+    async def _turn(self, studio: Studio, id: str) -> None:
+        now = await studio.chats.get(ME, id)
+        ask = Ask(chat_id=id, revision=now.revision, text=self._text(), model="tiny")
+        started = await studio.replies.start(Caller(ME), ask)
+        async for _ in studio.live.follow(started.turn_id):
+            pass
 
     async def _lists(self) -> None:
         self._report.heading("lists of chats and characters")

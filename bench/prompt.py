@@ -1,7 +1,7 @@
 """How long a prompt takes to be laid out: 1,000 messages, 500 lorebook entries, nothing counted anew.
 
-Both layouts: SillyTavern's for text completion, and the steady one, which goes on from the turn before, goes
-through the model's own template (ChatML here) and sends replies as the ids that were sampled.
+Both layouts: SillyTavern's for text completion, and the steady one, which goes through the model's own
+template (ChatML here) and sends replies as the ids that were sampled: of a new chat, a turn later, once more.
 
 Pure Python, one thread; processor time, since the machine may have other work. Every tenth entry is named in
 the last messages, every twentieth one's text names another, so that the search goes several steps deep.
@@ -10,6 +10,8 @@ the last messages, every twentieth one's text names another, so that the search 
 from __future__ import annotations
 
 import argparse
+import functools
+import json
 import random
 import time
 from collections.abc import Callable
@@ -32,6 +34,11 @@ MESSAGES, ENTRIES = 1000, 500
 WORDS = tuple(f"word{number}" for number in range(3000))
 TOKENIZER, LIMIT = "bench", 20  # ms
 TURN = Turn(context=200_000)
+TEMPLATE, WORLD, NOTHING = ChatTemplate(PLAIN), World(draw=lambda: 0.5), Memory()
+SAID = "message['content']"
+LOOKS = ChatTemplate(
+    PLAIN.replace(SAID, SAID + ".split('</think>')[-1]")
+)  # into texts, as many newer ones do
 
 
 class Counts(dict[str, int]):
@@ -85,14 +92,15 @@ def entry(draw: random.Random, number: int) -> Entry:
     )
 
 
+def once(work: Callable[[], object]) -> float:
+    """Milliseconds of processor time."""
+    before = time.process_time()
+    work()
+    return (time.process_time() - before) * 1000
+
+
 def timed(work: Callable[[], object], rounds: int) -> list[float]:
-    """Milliseconds of processor time of each round."""
-    found: list[float] = []
-    for _ in range(rounds):
-        before = time.process_time()
-        work()
-        found.append((time.process_time() - before) * 1000)
-    return found
+    return [once(work) for _ in range(rounds)]
 
 
 def faithful(report: Report, rounds: int) -> None:
@@ -112,19 +120,80 @@ def faithful(report: Report, rounds: int) -> None:
 
 
 def steady(report: Report, rounds: int) -> None:
-    draw, counts, world = random.Random(1), Counts(), World(draw=lambda: 0.5)
-    plain, template = story(draw), ChatTemplate(PLAIN)
-    told = replace(plain, messages=[sampled(message) for message in plain.messages])
-
-    def assemble(memory: Memory) -> SteadyPrompt:
-        found = steady_prompt(told, TURN, template, counts, world, memory, tokenizer=TOKENIZER)
-        assert isinstance(found, SteadyPrompt)
-        return found
-
-    memory = assemble(Memory()).memory
+    """A chat of which nothing was seen before; a turn later; and the same again, as for a swipe."""
     report.heading(f"{MESSAGES:,} messages, {ENTRIES} entries, steady")
-    report.measure("parts of the plan", exactly(len(assemble(memory).plan.segments)))
-    report.measure("laid out", median(timed(lambda: assemble(memory), rounds)), "ms", at_most(LIMIT))
+    chat, few = Chat(random.Random(1)), max(5, rounds // 4)
+    report.measure("laid out, the first of the process", exactly(once(chat.first)), "ms")
+    report.measure("parts of the plan", exactly(len(chat.first().plan.segments)))
+    new = [once(Chat(random.Random(2 + number)).first) for number in range(few)]
+    later = [once(chat.later()) for _ in range(rounds)]
+    again = timed(chat.again(), rounds)
+    for name, found in {"a new chat": new, "a turn later": later, "the same again": again}.items():
+        report.measure(f"laid out, {name}", median(found), "ms", at_most(LIMIT))
+    looked = [once(chat.later(LOOKS)) for _ in range(few)]
+    report.measure("a turn later, by a template that looks into texts", median(looked), "ms", at_most(LIMIT))
+    told = [functools.partial(read, chat.first()) for _ in range(few)]
+    report.measure("made into messages, as the guard reads them", median([once(one) for one in told]), "ms")
+
+
+class Chat:
+    """One long chat, which is read anew for each prompt, as from a store: nothing is known of its texts."""
+
+    def __init__(self, draw: random.Random) -> None:
+        plain = story(draw)
+        self._story = replace(plain, messages=[sampled(message) for message in plain.messages])
+        self._counts = {one.text: len(one.text) // 4 for one in plain.messages}
+        counted(replace(self._story, messages=self._story.messages[-2:]), self._counts)
+        self._now = self.read(MESSAGES)
+
+    def read(self, count: int) -> Story:
+        """The story with so many of the messages."""
+        messages = [replace(one, text=anew(one.text)) for one in self._story.messages[:count]]
+        lore = [
+            replace(one, keys=tuple(map(anew, one.keys)), content=anew(one.content))
+            for one in self._story.lore
+        ]
+        return replace(self._story, messages=messages, lore=lore)
+
+    def first(self) -> SteadyPrompt:
+        return laid(self._now, self._counts)
+
+    def later(self, template: ChatTemplate = TEMPLATE) -> Callable[[], SteadyPrompt]:
+        """The turn after one that was laid out: a reply and a question more, and what a chat remembers."""
+        before = counted(self.read(MESSAGES - 2), self._counts).memory
+        counted(self._now, self._counts, before)
+        memory, now = Memory.of(json.loads(json.dumps(before.all()))), self.read(MESSAGES)
+        return lambda: laid(now, self._counts, memory, template)
+
+    def again(self) -> Callable[[], SteadyPrompt]:
+        memory = self.first().memory
+        return lambda: laid(self._now, self._counts, memory)
+
+
+def laid(
+    told: Story, counts: dict[str, int], memory: Memory = NOTHING, template: ChatTemplate = TEMPLATE
+) -> SteadyPrompt:
+    found = steady_prompt(told, TURN, template, counts, WORLD, memory, tokenizer=TOKENIZER)
+    assert isinstance(found, SteadyPrompt)
+    return found
+
+
+def counted(told: Story, counts: dict[str, int], memory: Memory = NOTHING) -> SteadyPrompt:
+    """With all counts that it takes; four characters are a token."""
+    while True:
+        found = steady_prompt(told, TURN, TEMPLATE, counts, WORLD, memory, tokenizer=TOKENIZER)
+        if isinstance(found, SteadyPrompt):
+            return found
+        counts |= {text: len(text) // 4 for text in found.texts}
+
+
+def read(told: SteadyPrompt) -> object:
+    return told.messages
+
+
+def anew(text: str) -> str:
+    """The same text, of which Python does not know the hash yet."""
+    return text.encode().decode()
 
 
 def sampled(message: StoryMessage) -> StoryMessage:

@@ -114,6 +114,12 @@ def _writing() -> type:
     return Writing
 
 
+def _probing() -> type:
+    from fabula.evals.probes.job import Wishes
+
+    return Wishes
+
+
 def _searching() -> type:
     from fabula.lab.directions.search.recipe import Searching
 
@@ -155,6 +161,12 @@ async def _quantize(studio: Studio, asked: Any) -> Job:
 
 async def _imatrix(studio: Studio, asked: Any) -> Job:
     return await studio.making.imatrix(asked.model, **_others(asked, "model"))
+
+
+async def _probe(studio: Studio, asked: Any) -> Job:
+    from fabula.app import probing
+
+    return await probing.begin(studio, asked)
 
 
 def _others(asked: Any, *left_out: str) -> dict[str, Any]:
@@ -215,6 +227,7 @@ _ALL = (
             "text": _FILE | _MORE,
             "threads": {"minimum": 0} | _MORE,
             "part_size": {"minimum": 0, "unit": "bytes"} | _MORE,
+            "probes": _MORE,
         },
         plots=_quantize_plots,
     ),
@@ -258,7 +271,12 @@ _ALL = (
         room="lab",
         asks=_writing,
         begin=directing.write,
-        hints={"model": _MODEL_HERE, "direction": {"widget": "direction"}, **_CHOSEN, "measure": _MORE},
+        hints={
+            "model": _MODEL_HERE,
+            "direction": {"widget": "direction"},
+            **_CHOSEN,
+            **dict.fromkeys(("after", "measure", "probes"), _MORE),
+        },
         plots=_quantize_plots,
     ),
     Form(
@@ -277,6 +295,13 @@ _ALL = (
             "threads": {"minimum": 0} | _MORE,
             **dict.fromkeys(("attention", "mlp"), _MORE),
         },
+    ),
+    Form(
+        kind="probes",
+        room="evals",
+        asks=_probing,
+        begin=_probe,
+        hints={"model": _MODEL_HERE, "against": _MODEL_HERE | {"empty": "alone"}},
     ),
 )
 FORMS: Mapping[str, Form] = {form.kind: form for form in _ALL}

@@ -93,7 +93,7 @@ def direction_export(home: Home, arguments: dict[str, Any], report: Report) -> d
 
 
 def direction_write(home: Home, arguments: dict[str, Any], report: Report) -> dict[str, Any]:
-    """Takes a direction out of a model's weights."""
+    """Takes a direction out of a model's weights, or adds it to them for good."""
     from fabula.lab.directions.write import run
 
     return run(home, arguments, report)
@@ -102,6 +102,13 @@ def direction_write(home: Home, arguments: dict[str, Any], report: Report) -> di
 def direction_search(home: Home, arguments: dict[str, Any], report: Report) -> dict[str, Any]:
     """Tries many ways to put a direction to use."""
     from fabula.lab.directions.search.job import run
+
+    return run(home, arguments, report)
+
+
+def probes(home: Home, arguments: dict[str, Any], report: Report) -> dict[str, Any]:
+    """Asks a model Fabula's probes, or two, which are compared."""
+    from fabula.app.probing import run
 
     return run(home, arguments, report)
 
@@ -119,6 +126,7 @@ KINDS: Mapping[str, Kind] = {
     "direction_export": direction_export,
     "direction_write": direction_write,
     "direction_search": direction_search,
+    "probes": probes,
 }
 
 

@@ -56,13 +56,14 @@ class Measuring:
         if model.pooling:
             raise WritesNoText(model.name)
         if not wishes.get("background"):
-            await self._make_way(model)
+            await self.make_way(model)
         said = self._shelf.load_options(model).said()
         options = {name: value for name, value in said.items() if name != "adapters"}
         arguments = Wishes(model=model.name, options=options, **wishes).arguments()
         return await self._start("tune", model.title or model.name, arguments)
 
-    async def _make_way(self, model: LocalModel) -> None:
+    async def make_way(self, model: LocalModel) -> None:
+        """Unloads idle models for as long as there is no room for another copy of this one."""
         for running in self._supervisor.running():
             if self._planning.plan(model).verdict == "no" and not running.busy and not running.waiting:
                 await self._supervisor.unload(running.model)

@@ -150,7 +150,7 @@ class ModelShelf:
         for name in dict(options.adapters or ()).keys() - dict(before or ()).keys():
             require_here(model)
             self.adapters.fitting(name, model)
-        self._config.save_model(model.name, options)
+        self._config.save_model(model.name, dataclasses.replace(options, adapters=options.adapters or None))
 
     # ── adapters ────────────────────────────────────────────────────────────────────────────────────
 

@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 
 from fabula.chats import changes, finding, fold, pages, rows, shelf
 from fabula.chats.characters.shelf import Marks
+from fabula.chats.paths import Paths
 from fabula.chats.records import (
     Branch,
     Change,
@@ -56,6 +57,7 @@ class Chats:
         self._database = database
         self._events = events
         self._journal = journal
+        self._paths = Paths()
 
     # ── chats ───────────────────────────────────────────────────────────────────────────────────────
 
@@ -136,6 +138,7 @@ class Chats:
         act = shelf.erase if forever else shelf.trash
         chat = await self._database.write(lambda c: act(c, owner, id))
         if forever:
+            self._paths.forget(id)
             await asyncio.to_thread(self._forget_turns, id)
             await asyncio.to_thread(self._on_erased, id)
         self.announce(chat, deleted=True)
@@ -168,7 +171,9 @@ class Chats:
     ) -> builtins.list[PathMessage]:
         """All messages from the first to `upto` (default: the head), as the prompt needs them, or the last
         `most` of these."""
-        return await self._database.read(lambda c: pages.path(c, owner, id, upto, most))
+        if most is not None:
+            return await self._database.read(lambda c: pages.path(c, owner, id, upto, most))
+        return await self._database.read(lambda c: self._paths.read(c, owner, id, upto))
 
     async def message(self, owner: str, id: str, message_id: str) -> ChatMessage:
         return await self._database.read(lambda c: pages.message(c, owner, id, message_id))

@@ -16,6 +16,7 @@ from fabula.chats.items import Item
 from fabula.chats.lorebooks.entries import Parsed
 from fabula.chats.memory import told as memories
 from fabula.chats.records import PathMessage
+from fabula.chats.retelling import Retelling, said
 from fabula.chats.story_settings import NO_TEMPLATE, Layout
 from fabula.prompt.faithful import model
 from fabula.prompt.faithful.usual import usual
@@ -38,7 +39,12 @@ ROLES = {"system": Role.SYSTEM, "user": Role.USER, "assistant": Role.ASSISTANT}
 
 
 def story(
-    told: Gathered, speaker: Character, path: Sequence[PathMessage], parsed: Parsed, running: str = ""
+    told: Gathered,
+    speaker: Character,
+    path: Sequence[PathMessage],
+    parsed: Parsed,
+    retelling: Retelling,
+    running: str = "",
 ) -> model.Story:
     """`running` is the name of the model that tells it."""
     settings, defaults, layout = told.settings, told.defaults, told.settings.layout
@@ -51,7 +57,7 @@ def story(
         character=_member(told, speaker, v3),
         persona=persona,
         group=_group(told, v3),
-        messages=[_said(one, persona.name, names.get(speaker.id, ""), layout) for one in path],
+        messages=retelling.messages(told.chat.id, path, persona.name, names.get(speaker.id, ""), layout),
         note=_note(told, speaker),
         system_prompt=model.SystemPrompt(
             text=(general.text if general else "") or defaults.system_prompt or SYSTEM,
@@ -259,23 +265,7 @@ def all_scripts(told: Gathered) -> list[Script]:
 # ── messages ────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _said(message: PathMessage, user: str, char: str, layout: Layout = "steady") -> model.StoryMessage:
-    """The steady layout sends the thought of a reply that goes on as its ids, beside the text."""
-    name = message.name or {"user": user, "assistant": char}.get(message.role, "")
-    return model.StoryMessage(
-        id=message.id,
-        text=message.text,
-        is_user=message.role == "user",
-        is_narrator=message.role == "system",
-        is_hidden=message.left_out,
-        name=name,
-        reasoning=message.reasoning if layout != "steady" else "",
-        token_ids=message.token_ids,
-        tokenizer=message.tokenizer,
-    )
-
-
 def messages(told: Gathered, path: Sequence[PathMessage]) -> list[model.StoryMessage]:
     persona = persona_of(told)
     first = told.cast[0].card.called if told.cast else ""
-    return [_said(message, persona.name, first) for message in path]
+    return [said(message, persona.name, first) for message in path]

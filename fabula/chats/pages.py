@@ -1,13 +1,16 @@
-"""Reading the shown path: whole, for a prompt, or page by page, for a screen. Knows no changes."""
+"""Reading the shown path: whole, for a prompt, or page by page, for a screen. Knows no changes.
+
+Columns of rows are taken by their place: to ask a row for each by its name takes as long as to read it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import CTE, Connection, Row, Select, bindparam, func, insert, select, text
+from sqlalchemy import CTE, Connection, FromClause, Row, Select, bindparam, func, insert, select
 
-from fabula.chats import rows
+from fabula.chats import branching, rows
 from fabula.chats.records import (
     Branch,
     ChatMessage,
@@ -20,6 +23,7 @@ from fabula.chats.records import (
     Version,
 )
 from fabula.core.errors import MessageNotFound
+from fabula.core.messages import Role
 from fabula.store.schema.chats import counts as counted
 from fabula.store.schema.chats import messages, versions
 
@@ -40,7 +44,7 @@ def page(
     chat = rows.find_chat(connection, owner, id)
     total = _depth(connection, chat, chat.head_id)
     if around:
-        offset = max(0, _place_on_path(connection, chat, around) - limit // 2)
+        offset = max(0, _depth(connection, chat, around) - 1 - limit // 2)
     start, last = chat.head_id, total
     if offset is not None:
         last = min(offset + limit, total)
@@ -49,15 +53,9 @@ def page(
         last = _depth(connection, chat, start)
     first = max(0, last - limit if offset is None else offset)
     found = _walk(connection, chat, start, first, last)
+    if around and around not in [row.id for row in found]:
+        raise MessageNotFound(around)
     return Page(_dress(connection, chat, found), first > 0 and bool(found), chat.revision, total, first)
-
-
-def _place_on_path(connection: Connection, chat: Row[Any], message_id: str) -> int:
-    """How many messages of the shown path come before one of it. Raises MessageNotFound."""
-    place = int(rows.find_message(connection, chat, message_id).depth) - 1
-    if [row.id for row in _walk(connection, chat, chat.head_id, place, place + 1)] != [message_id]:
-        raise MessageNotFound(message_id)
-    return place
 
 
 def outline(connection: Connection, owner: str, id: str) -> Outline:
@@ -68,15 +66,16 @@ def outline(connection: Connection, owner: str, id: str) -> Outline:
     query = query.where(columns.chat_id == chat.id, columns.owner_id == owner, ~columns.hidden)
     found = Outline(chat.revision, chat.head_id, [], [], [], {})
     places = {"": -1}
-    for row in connection.execute(query.order_by(columns.depth, columns.position)):
-        if row.parent_id not in places:  # below a deleted one
+    in_order = query.order_by(columns.depth, columns.position)
+    for message_id, parent_id, role, name in connection.execute(in_order).all():
+        if parent_id not in places:  # below a deleted one
             continue
-        places[row.id] = len(found.ids)
-        found.ids.append(row.id)
-        found.parents.append(places[row.parent_id])
-        found.roles.append(row.role)
-        if row.checkpoint:
-            found.checkpoints[row.id] = row.checkpoint
+        places[message_id] = len(found.ids)
+        found.ids.append(message_id)
+        found.parents.append(places[parent_id])
+        found.roles.append(role)
+        if name:
+            found.checkpoints[message_id] = name
     return found
 
 
@@ -97,21 +96,34 @@ def path(
     last = _depth(connection, chat, start)
     above = 0 if most is None else max(0, last - most)
     found = connection.execute(_PATH, {**_from(chat, start, above), "last": last}).all()
-    return [  # every turn reads all of a chat: what is asked of a row by name takes as long as reading it
-        PathMessage(
-            id=id,
-            role=role,
-            name=author,
-            version_id=version_id,
-            text=text,
-            tokenizer=tokenizer,
-            token_ids=rows.unpack(ids),
-            reasoning=reasoning,
-            reasoning_ids=rows.unpack(reasoning_ids),
-            left_out=left_out,
-        )
-        for id, role, author, version_id, left_out, text, tokenizer, ids, reasoning, reasoning_ids in found
-    ]
+    return [told(*row) for row in found]
+
+
+def told(
+    id: str,
+    role: Role,
+    author: str,
+    version_id: str,
+    left_out: bool,
+    text: str,
+    tokenizer: str,
+    token_ids: bytes,
+    reasoning: str,
+    reasoning_ids: bytes,
+) -> PathMessage:
+    """From the columns `OF_MESSAGES` and `OF_VERSIONS`, in their order."""
+    return PathMessage(
+        id=id,
+        role=role,
+        name=author,
+        version_id=version_id,
+        text=text,
+        tokenizer=tokenizer,
+        token_ids=rows.unpack(token_ids),
+        reasoning=reasoning,
+        reasoning_ids=rows.unpack(reasoning_ids),
+        left_out=left_out,
+    )
 
 
 def compare(connection: Connection, owner: str, id: str, left: str, right: str, limit: int) -> Comparison:
@@ -147,47 +159,32 @@ def _fork(connection: Connection, chat: Row[Any], left: str, right: str, least: 
 def branches(connection: Connection, owner: str, id: str, limit: int) -> list[Branch]:
     """The paths of a chat that were written furthest, the newest first, and the shown one before all."""
     chat = rows.find_chat(connection, owner, id)
-    names = {"chat": chat.id, "most": limit, "head": chat.head_id, "cut": PREVIEW}
-    found = connection.execute(_LEAVES, names | {"root": rows.first(connection, chat, chat.head_id)})
+    found = connection.execute(_BONES, {"chat": chat.id, "owner": owner})
+    ends = branching.ends(found.all(), chat.head_id, limit)
+    previews = _previews(connection, [end.id for end in ends])
     return [
         Branch(
-            id=row.id,
-            fork_id=row.fork_id,
-            messages=row.depth,
-            own=row.depth - row.fork_depth,
-            updated_at=row.created_at,
-            preview=row.preview,
-            shown=bool(row.shown),
+            id=end.id,
+            fork_id=end.fork_id,
+            messages=end.depth,
+            own=end.own,
+            updated_at=end.created_at,
+            preview=previews[end.id],
+            shown=end.id == chat.head_id,
         )
-        for row in found
+        for end in ends
     ]
 
 
-# Visible messages with nothing visible below them, of those that can be reached from the top; each with the
-# last message of the shown path above it.
-_LEAVES = text(
-    """
-    WITH RECURSIVE reached(id, depth, shown_id, fork_id, fork_depth) AS (
-        SELECT id, depth, shown_id, CASE WHEN id = :root THEN id ELSE '' END,
-            CASE WHEN id = :root THEN depth ELSE 0 END
-        FROM messages WHERE chat_id = :chat AND parent_id = '' AND NOT hidden
-        UNION ALL
-        SELECT m.id, m.depth, m.shown_id,
-            CASE WHEN r.fork_id = r.id AND r.shown_id = m.id AND r.id != :head THEN m.id ELSE r.fork_id END,
-            CASE WHEN r.fork_id = r.id AND r.shown_id = m.id AND r.id != :head THEN m.depth
-                ELSE r.fork_depth END
-        FROM messages m JOIN reached r ON m.parent_id = r.id
-        WHERE m.chat_id = :chat AND NOT m.hidden
-    )
-    SELECT m.id, m.depth, m.created_at, r.fork_id, r.fork_depth, m.id = :head AS shown,
-        substr(v.text, 1, :cut) AS preview
-    FROM reached r JOIN messages m ON m.id = r.id JOIN versions v ON v.id = m.version_id
-    WHERE m.id = :head OR NOT EXISTS (
-        SELECT 1 FROM messages c WHERE c.chat_id = :chat AND c.parent_id = m.id AND NOT c.hidden
-    )
-    ORDER BY m.id = :head DESC, m.created_at DESC, m.id LIMIT :most
-    """
+_BONES = select(*(messages.c[name] for name in ("id", "parent_id", "depth", "created_at"))).where(
+    messages.c.chat_id == bindparam("chat"), messages.c.owner_id == bindparam("owner"), ~messages.c.hidden
 )
+
+
+def _previews(connection: Connection, ids: Sequence[str]) -> dict[str, str]:
+    query = select(messages.c.id, func.substr(versions.c.text, 1, PREVIEW))
+    query = query.join(versions, versions.c.id == messages.c.version_id).where(messages.c.id.in_(ids))
+    return dict(connection.execute(query).all())
 
 
 def checkpoints(connection: Connection, owner: str, id: str) -> list[Checkpoint]:
@@ -245,11 +242,12 @@ def _walk(connection: Connection, chat: Row[Any], start: str, first: int, last: 
 
 
 def _from(chat: Row[Any], start: str, above: int) -> dict[str, Any]:
-    """The names of `_upwards`: the message `start` and those before it, down to a depth."""
+    """The names of `upwards`: the message `start` and those before it, down to a depth."""
     return {"chat": chat.id, "owner": chat.owner_id, "start": start, "above": above}
 
 
-def _upwards(walked: Sequence[str]) -> CTE:
+def upwards(walked: Sequence[str]) -> CTE:
+    """A message `start` and those before it, down to a depth `above`; other columns of theirs."""
     columns = messages.c
     names = [columns[name] for name in dict.fromkeys(("parent_id", "depth", *walked))]
     owned = columns.chat_id == bindparam("chat"), columns.owner_id == bindparam("owner")
@@ -258,22 +256,24 @@ def _upwards(walked: Sequence[str]) -> CTE:
     return walk.union_all(select(*names).join(walk, columns.id == walk.c.parent_id).where(*mine))
 
 
-def _shown(walked: Sequence[str], told: Sequence[str]) -> Select[Any]:
-    """The path with columns of its messages and of the versions shown. Built once, for building takes longer
-    than running."""
-    walk = _upwards(walked)
-    query = select(*(walk.c[name] for name in walked), *(versions.c[name] for name in told))
-    query = query.join(versions, versions.c.id == walk.c.version_id)
-    return query.where(walk.c.depth <= bindparam("last")).order_by(walk.c.depth)
+def shown(found: FromClause, walked: Sequence[str], told: Sequence[str]) -> Select[Any]:
+    """Columns of messages and of the versions of them that are shown. Built once, for building a query takes
+    longer than running it."""
+    query = select(*(found.c[name] for name in walked), *(versions.c[name] for name in told))
+    return query.join(versions, versions.c.id == found.c.version_id)
 
 
-_PAGE = _shown(
+def _way(walked: Sequence[str], told: Sequence[str]) -> Select[Any]:
+    walk = upwards(walked)
+    return shown(walk, walked, told).where(walk.c.depth <= bindparam("last")).order_by(walk.c.depth)
+
+
+OF_MESSAGES = ("id", "role", "author", "version_id", "left_out")
+OF_VERSIONS = ("text", "tokenizer", "token_ids", "reasoning", "reasoning_ids")
+_PATH = _way(OF_MESSAGES, OF_VERSIONS)
+_PAGE = _way(
     ("id", "parent_id", "role", "author", "created_at", "version_id", "checkpoint", "left_out"),
     ("text", "reason", "facts", "reasoning"),
-)
-_PATH = _shown(
-    ("id", "role", "author", "version_id", "left_out"),
-    ("text", "tokenizer", "token_ids", "reasoning", "reasoning_ids"),
 )
 
 

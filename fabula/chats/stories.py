@@ -36,6 +36,7 @@ from fabula.chats.narrating import SOMEBODY
 from fabula.chats.places import Kind
 from fabula.chats.quick_replies import Step
 from fabula.chats.records import Chat, ChatMessage, PathMessage, TurnOutcome
+from fabula.chats.retelling import Retelling
 from fabula.chats.story_settings import StoryDefaults, StorySettings
 from fabula.chats.templates import template_of
 from fabula.core.errors import CharacterNotFound, ChatNotFound, NobodyAnswers
@@ -72,6 +73,7 @@ class Stories:
         self._chats = chats
         self._characters = characters
         self._parsed = Parsed()
+        self._retelling = Retelling()
 
     # ── beginnings ──────────────────────────────────────────────────────────────────────────────────
 
@@ -168,7 +170,7 @@ class Stories:
         if kind == "impersonate" and form is None:
             quiet = quiet or IMPERSONATION
         return Telling(
-            story=narrating.story(told, speaker, path, self._parsed, running),
+            story=narrating.story(told, speaker, path, self._parsed, self._retelling, running),
             kind=KINDS[kind],
             memory=laid,
             now=datetime.datetime.now().astimezone(),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Self
+from typing import Any, Literal, NamedTuple, Self
 
 from fabula.core.errors import MessageNotFound
 
@@ -28,8 +28,7 @@ class Pointer:
         return replace(self, before=self.after, after=self.before)
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(NamedTuple):
     """A message as the tree sees it. `shown_id` is the child that was shown last; `hidden` means deleted."""
 
     id: str
@@ -87,10 +86,14 @@ class Tree:
 
     def leaf_below(self, id: str) -> str:
         """Where the path ends that was last shown through this message, else its newest one."""
-        while children := self.children(id):
-            shown = self.nodes[id].shown_id
-            id = shown if any(child.id == shown for child in children) else children[-1].id
-        return id
+        while True:
+            below = self.nodes.get(self.nodes[id].shown_id)
+            if below is None or below.hidden or below.parent_id != id:
+                children = self.children(id)
+                if not children:
+                    return id
+                below = children[-1]
+            id = below.id
 
     def show(self, head_id: str) -> Step:
         """The head moves: the messages above the new one remember that they were left this way."""

@@ -24,7 +24,7 @@ FileArgument = Annotated[
 ColumnOption = Annotated[
     str, typer.Option("--column", metavar="NAME", help=say("cli.direction.column"), show_default=False)
 ]
-WORDS = ("learn", "try", "write")
+WORDS = ("learn", "try", "write", "add")
 
 
 def models(direction: DirectionArgument = "", home: HomeOption = None, json: JsonOption = False) -> None:

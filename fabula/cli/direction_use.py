@@ -15,7 +15,8 @@ from fabula.cli.direction_search import point as point_of
 from fabula.cli.jobs import follow
 from fabula.cli.mistakes import WrongUsage
 from fabula.cli.options import HomeOption, JsonOption
-from fabula.cli.quantize import place, show_measured
+from fabula.cli.probes import show_probes
+from fabula.cli.quantize import NoProbesOption, place, show_measured
 from fabula.cli.reply import printable
 from fabula.cli.studio import connect
 from fabula.cli.words import say
@@ -52,6 +53,13 @@ RecipeOption = Annotated[
 PointOption = Annotated[
     str,
     typer.Option("--point", metavar="JOB:NUMBER", help=say("cli.direction.point"), show_default=False),
+]
+AddOption = Annotated[
+    float | None,
+    typer.Option("--add", metavar="SCALE", help=say("cli.direction.write.add"), show_default=False),
+]
+AfterOption = Annotated[
+    str, typer.Option("--after", metavar="PLACE", help=say("cli.direction.write.after_help"))
 ]
 LookOption = Annotated[bool, typer.Option("--look", help=say("cli.direction.write.look"))]
 AttachOption = Annotated[bool, typer.Option("--attach", help=say("cli.direction.export.attach"))]
@@ -92,6 +100,8 @@ def write(
     direction: DirectionArgument = "",
     model: ModelArgument = "",
     name: CalledOption = "",
+    add: AddOption = None,
+    after: AfterOption = "layer",
     strength: StrengthOption = 1.0,
     scope: ScopeOption = "global",
     layer: LayerOption = None,
@@ -100,6 +110,7 @@ def write(
     keep_norms: KeepOption = False,
     point: PointOption = "",
     no_measure: NoMeasureOption = False,
+    no_probes: NoProbesOption = False,
     look: LookOption = False,
     recipe: RecipeOption = None,
     home: HomeOption = None,
@@ -114,7 +125,9 @@ def write(
         raise WrongUsage(say("cli.direction.write.what"))
     else:
         asked = chosen(model, name, strength, scope, layer, layers, targets)
-        asked |= {"keep_norms": keep_norms, "measure": not no_measure}
+        asked |= {"keep_norms": keep_norms, "after": after, "measure": not no_measure}
+        asked |= {"probes": not no_probes}
+        asked |= added(add, strength, point)
     with connect(home) as studio:
         asked = picked(studio, point, asked)
         if look:
@@ -122,8 +135,9 @@ def write(
             return
         job = follow(studio, studio.post(f"/directions/{segment(direction)}/write", asked), json=json)
         made = job["result"]
-    if made and not json:
-        tell(made)
+        if made and not json:
+            tell(made)
+            show_probes(studio, made.get("measured") or {})
 
 
 SAMPLE = ("prompt", "before", "after")
@@ -146,6 +160,17 @@ def chosen(
     return asked | ({} if layer is None else {"layer": layer})
 
 
+def added(scale: float | None, strength: float, point: str) -> dict[str, Any]:
+    """What adding it is asked with; nothing where it is taken out."""
+    if scale is None:
+        return {}
+    if strength != 1.0:
+        raise WrongUsage(say("cli.direction.write.no_strength"))
+    if point:
+        raise WrongUsage(say("cli.direction.write.no_point"))
+    return {"way": "add", "strength": scale}
+
+
 def picked(studio: Client, point: str, asked: dict[str, Any]) -> dict[str, Any]:
     """With the layers and strengths of a trial, where one is named; a name that was given stays."""
     if not point:
@@ -155,10 +180,17 @@ def picked(studio: Client, point: str, asked: dict[str, Any]) -> dict[str, Any]:
 
 
 def tell(made: dict[str, Any]) -> None:
-    told = {"name": made["name"], "count": len(made["tensors"]), "left": f"{made['most_left']:.1g}"}
-    screen.line(say("cli.direction.write.done", **told, time=as_duration(made["seconds"])))
+    told = {"name": made["name"], "count": len(made["tensors"]), "time": as_duration(made["seconds"])}
+    if made.get("way") == "add":
+        off = f"{made['most_off']:.1g}"
+        screen.line(say("cli.direction.write.done_add", **told, scale=f"{made['scale']:g}", off=off))
+    else:
+        screen.line(say("cli.direction.write.done", **told, left=f"{made['most_left']:.1g}"))
     if measured := made.get("measured"):
         show_measured(measured)
+        if streamed := measured.get("streamed"):
+            screen.note(say(f"lab.directions.streamed.{streamed['why']}", **streamed))
+            screen.note(say("web.probes.streamed"))
         for sample in measured["samples"]:
             rows = [(say(f"cli.direction.write.{name}"), printable(sample[name])) for name in SAMPLE]
             screen.line()

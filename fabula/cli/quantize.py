@@ -11,6 +11,7 @@ from fabula.cli import screen
 from fabula.cli.client import error_of, segment
 from fabula.cli.jobs import follow
 from fabula.cli.options import HomeOption, JsonOption, ModelArgument
+from fabula.cli.probes import show_probes
 from fabula.cli.studio import connect
 from fabula.cli.words import language, say
 from fabula.core.texts import as_bytes, as_duration
@@ -36,6 +37,7 @@ MeasureOption = Annotated[
     str, typer.Option("--measure", metavar="FILE", help=say("cli.quantize.measure"), show_default=False)
 ]
 NoMeasureOption = Annotated[bool, typer.Option("--no-measure", help=say("cli.quantize.no_measure"))]
+NoProbesOption = Annotated[bool, typer.Option("--no-probes", help=say("cli.eval.no_probes"))]
 SplitOption = Annotated[
     str, typer.Option("--split", metavar="SIZE", help=say("cli.quantize.split"), show_default=False)
 ]
@@ -65,6 +67,7 @@ def quantize(
     imatrix_from: ImatrixFromOption = "",
     measure: MeasureOption = "",
     no_measure: NoMeasureOption = False,
+    no_probes: NoProbesOption = False,
     split: SplitOption = "",
     force: ForceOption = False,
     home: HomeOption = None,
@@ -74,15 +77,16 @@ def quantize(
 
     asked = {"type": type_, "name": name, "threads": threads, "force": force, "measure": not no_measure}
     asked |= {"imatrix": place(imatrix), "imatrix_from": place(imatrix_from), "text": place(measure)}
-    asked |= {"split": bytes_of("split", split) if split else 0}
+    asked |= {"split": bytes_of("split", split) if split else 0, "probes": not no_probes}
     with connect(home) as studio:
         route = f"/models/{segment(model)}/quantize"
         if not type_:
             list_types(studio.get(route)["types"], json=json)
             return
         made = follow(studio, studio.post(route, asked), json=json)["result"]
-    if made and not json:
-        show(made)
+        if made and not json:
+            show(made)
+            show_probes(studio, made.get("measured") or {})
 
 
 def place(file: str) -> str:

@@ -35,6 +35,7 @@ VERBS = (
     "quantize",
     "imatrix",
     "direction",
+    "eval",
     "verify",
     "rm",
     "ps",

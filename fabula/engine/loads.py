@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from fabula.core.errors import EngineDied, EngineFailure, FabulaError, Unexpected
 from fabula.core.load import LoadOptions
@@ -73,7 +74,8 @@ class Loads:
         async with self._one:
             await self._roster.drop(line)  # dead, or loaded in another way
             try:
-                plan = await self._room.make(line, wished.over(self._options(line.model)))
+                options = wished.over(self._options(line.model))
+                plan = await self._room.make(line, replace(options, adapters=options.adapters or None))
                 worker = await self._started(line.model, plan)
             finally:
                 self._roster.open_all()

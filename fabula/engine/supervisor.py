@@ -147,11 +147,11 @@ class Supervisor:
         return self._roster.line(self._find(model))
 
     def _with_adapters(self, wish: Wish, model: LocalModel) -> Wish:
-        """What is attached may have changed since the load, and every request needs it as it is now."""
-        attached = self._options(model).adapters
-        if attached is None or wish.options.adapters is not None:
+        """What is attached may have changed since the load, and every request needs it as it is now: nothing,
+        too, where the last one was detached."""
+        if wish.options.adapters is not None:
             return wish
-        return replace(wish, options=replace(wish.options, adapters=attached))
+        return replace(wish, options=replace(wish.options, adapters=self._options(model).adapters or ()))
 
     def _serve_all(self) -> None:
         for line in list(self._roster.lines.values()):

@@ -5,13 +5,12 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from fabula.guard.cues import Cues
-from fabula.guard.forms import compiled, pattern
-from fabula.guard.lexicon import ATOM, phrases
+from fabula.guard.forms import compiled, cues_of, pattern
+from fabula.guard.lexicon import phrases, signs_of
 from fabula.guard.numerals import ENGLISH, ORDINAL, english, ordinal, reckon, roman
 
 ADULT = 18
@@ -56,7 +55,8 @@ _FORBIDS = re.compile(  # "no one under 18": a notice, not a person
 )
 _AS_A_CHILD = pattern("ages_en.as_a_child")
 _ALMOST = ("almost", "nearly", "not yet", "under", "going to be")
-_FILE = Path(__file__).parent / "ages_en.json"
+_DATA = json.loads((Path(__file__).parent / "ages_en.json").read_text(encoding="utf-8"))
+CUES = cues_of(_DATA["forms"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,28 +64,25 @@ class Rules:
     """The forms in the order in which they are tried; words that are no names, at all and before a comma."""
 
     forms: tuple[Form, ...]
-    cues: Cues
     no_name: frozenset[str]
     no_name_before_comma: frozenset[str]
 
 
 @functools.cache
 def rules() -> Rules:
-    data = json.loads(_FILE.read_text(encoding="utf-8"))
-    parts = {name: "".join(part) for name, part in data["parts"].items()} | {"N": N, "ORDINAL": ORDINAL}
+    parts = {name: "".join(part) for name, part in _DATA["parts"].items()} | {"N": N, "ORDINAL": ORDINAL}
     return Rules(
-        tuple(Form(row["form"], compiled(row["pattern"], parts)) for row in data["forms"]),
-        Cues(row["cue"] for row in data["forms"]),
-        frozenset(data["no_name"]),
-        frozenset(data["no_name_before_comma"]),
+        tuple(Form(row["form"], compiled(row["pattern"], parts)) for row in _DATA["forms"]),
+        frozenset(_DATA["no_name"]),
+        frozenset(_DATA["no_name_before_comma"]),
     )
 
 
-def english_ages(text: str, atoms: Iterable[str] | None = None) -> Iterator[Age]:
+def english_ages(text: str, signs: int | None = None) -> Iterator[Age]:
     """Every stated age; where two forms find the same one, the first tells it."""
     taken: list[tuple[int, int]] = []
     forms = rules().forms
-    for number in rules().cues.possible(ATOM.findall(text) if atoms is None else atoms):
+    for number in CUES.possible(signs_of(text) if signs is None else signs):
         form = forms[number]
         for match in form.pattern.finditer(text):
             age = _age(form.name, match)

@@ -5,19 +5,19 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from fabula.guard.ages import OF_A_THING, Age
-from fabula.guard.cues import Cues
-from fabula.guard.forms import compiled, pattern
-from fabula.guard.lexicon import ATOM, phrases
+from fabula.guard.forms import compiled, cues_of, pattern
+from fabula.guard.lexicon import phrases, signs_of
 from fabula.guard.normalise import HAN
 from fabula.guard.numerals import CARDINALS, CHINESE, SPELLED, chinese, english, reckon, spelled
 
 N = CHINESE
 ANY = rf"(?:{N}|{'|'.join(sorted(CARDINALS, key=len, reverse=True))}|{SPELLED})"
-_FILE = Path(__file__).parent / "ages_zh.json"
+_DATA = json.loads((Path(__file__).parent / "ages_zh.json").read_text(encoding="utf-8"))
+CUES = cues_of(_DATA["forms"])
 _LATER = re.compile(rf"(?P<n>{N})年(?:之?后|过去)")
 _GAP = re.compile(r"[ ,、:(]+$")
 _NAME = re.compile(rf"[{HAN}·]+$")
@@ -32,24 +32,21 @@ YOUNGEST_BARE = 3  # a smaller number without 岁 is a count
 
 
 @functools.cache
-def forms() -> tuple[tuple[tuple[str, re.Pattern[str]], ...], Cues]:
-    """The forms in the order in which they are tried, and what tells which can be there."""
-    data = json.loads(_FILE.read_text(encoding="utf-8"))
-    parts = {name: "".join(part) for name, part in data["parts"].items()} | {
+def forms() -> tuple[tuple[str, re.Pattern[str]], ...]:
+    """The forms in the order in which they are tried."""
+    parts = {name: "".join(part) for name, part in _DATA["parts"].items()} | {
         "N": N,
         "ANY": ANY,
         "HAN": f"[{HAN}]",
     }
-    told = tuple((row["form"], compiled(row["pattern"], parts)) for row in data["forms"])
-    return told, Cues(row["cue"] for row in data["forms"])
+    return tuple((row["form"], compiled(row["pattern"], parts)) for row in _DATA["forms"])
 
 
-def chinese_ages(text: str, atoms: Iterable[str] | None = None) -> Iterator[Age]:
+def chinese_ages(text: str, signs: int | None = None) -> Iterator[Age]:
     """Every stated age; where two forms find the same one, the first tells it."""
     taken: list[tuple[int, int]] = []
-    rows, cues = forms()
-    for number in cues.possible(ATOM.findall(text) if atoms is None else atoms):
-        form, told = rows[number]
+    for number in CUES.possible(signs_of(text) if signs is None else signs):
+        form, told = forms()[number]
         for match in told.finditer(text):
             if any(start < match.end("n") and match.start("n") < end for start, end in taken):
                 continue

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 from fabula.guard.ages import ADULT
-from fabula.guard.forms import pattern
+from fabula.guard.forms import listed, pattern
 from fabula.guard.normalise import fold
 from fabula.guard.numerals import chinese, english
 from fabula.guard.young import Minor
@@ -23,7 +23,7 @@ _DECADE = pattern("births.decade")
 _NOW = pattern("births.now")
 _PARENT_THEN = pattern("births.parent_then")
 _PARENT_NOW = pattern("births.parent_now")
-_EVENT_WORDS = pattern("births.events")  # each event is told with one of them
+_EVENT_WORDS = listed("births.events").split("|")  # each event is told with one of them
 _DIGITS = str.maketrans("零一二三四五六七八九", "0123456789")
 
 
@@ -33,6 +33,12 @@ CUES_OF_YEARS = (
     "queen fukushima 震 奥 典 归 冠 疫 禧 灾 莫 阳 博 舟 严 贸 世 后 民 零 〇 ○ 九"
 )
 CUES_OF_PARENTS = "mother mom mum father dad had bore born birth 妈 母 爸 父 娘"
+_PARENTS = (
+    *(f"{parent} is" for parent in ("mother", "mom", "mum", "father", "dad")),
+    *(f"{bore} {them}" for bore in ("had", "bore") for them in ("her", "him", "them", "me")),
+    *("born when", "gave birth", *"妈母爸父娘"),
+)
+_NOWS = ("now", "it is", "it's", "现在", "今年", "如今")
 OVERLAP = 40  # characters of a sentence that what is reckoned with may go on from
 
 
@@ -61,10 +67,14 @@ class Births:
     def add(self, said: str) -> None:
         text = fold(self._tail + said)
         self.go_past(said)
-        self._add_parents(text)
+        if any(map(text.__contains__, _PARENTS)):
+            self._add_parents(text)
         dated = _dated(text)
-        self._now_short += [_full(match["n"]) for match in _NOW_SHORT.finditer(dated)]
-        if not TELLS_YEAR.search(dated):
+        if not (_DIGIT.search(dated) or "后" in dated):
+            return
+        if any(map(dated.__contains__, _NOWS)):
+            self._now_short += [_full(match["n"]) for match in _NOW_SHORT.finditer(dated)]
+        if not tells_year(dated):
             return
         self._births |= {_full(next(filter(None, match.groups()))) for match in _BORN.finditer(dated)}
         self._births |= {_decade(match["n"]) for match in _DECADE.finditer(dated)}
@@ -84,7 +94,7 @@ class Births:
         years = [*self._by_year(), *self._by_coming_of_age()]
         if self._at_birth is not None:
             years += [now - self._at_birth for now in self._parents]
-        return tuple(Minor(3, "", age, 0, 0) for age in years if 0 <= age < ADULT)
+        return tuple([Minor(3, "", age, 0, 0) for age in years if 0 <= age < ADULT]) if years else ()
 
     def _by_year(self) -> list[int]:
         others = self._now or self._now_short or list(self._years - self._births)
@@ -103,13 +113,19 @@ def _events() -> list[tuple[re.Pattern[str], str]]:
 
 
 _CUE = pattern("births.cue")
-TELLS_YEAR = re.compile(r"(?:19|20)\d\d|\d\d年|'\d\d|(?:\d\d|[零一][零五])后")
+_OF_YEARS = ("19", "20", "年", "'", "后")  # one of which is in every year
+_TELLS_YEAR = re.compile(r"(?:19|20)\d\d|\d\d年|'\d\d|(?:\d\d|[零一][零五])后")
+_DIGIT = re.compile(r"\d")
+
+
+def tells_year(dated: str) -> bool:
+    return any(map(dated.__contains__, _OF_YEARS)) and _TELLS_YEAR.search(dated) is not None
 
 
 def may_reckon(text: str) -> bool:
     """Whether a sentence tells of a year, or of the age of a parent at a birth."""
     plain = fold(text)
-    return TELLS_YEAR.search(_dated(plain)) is not None or _PARENT_THEN.search(plain) is not None
+    return tells_year(_dated(plain)) or _PARENT_THEN.search(plain) is not None
 
 
 def tells_births(text: str) -> bool:
@@ -136,9 +152,11 @@ def _number(text: str) -> int:
 
 def _dated(text: str) -> str:
     """With every year as four digits."""
-    text = _IN_HAN.sub(lambda match: match[0].translate(_DIGITS), text.replace("〇", "零").replace("○", "零"))
-    text = _REPUBLIC.sub(lambda match: f"{chinese(match['n']) + 1911}年", text)
-    for event, year in _events() if _EVENT_WORDS.search(text) else ():
+    if not text.isascii():
+        text = text.replace("〇", "零").replace("○", "零")
+        text = _IN_HAN.sub(lambda match: match[0].translate(_DIGITS), text) if "年" in text else text
+        text = _REPUBLIC.sub(lambda match: f"{chinese(match['n']) + 1911}年", text)
+    for event, year in _events() if any(map(text.__contains__, _EVENT_WORDS)) else ():
         text = event.sub(f" {year} ", text)
     return text
 

@@ -14,6 +14,7 @@ from fabula.guard.people import CALLED, FIRST, NOUNS, SECOND, THIRD
 from fabula.guard.reading import Sentence
 from fabula.guard.young import Minor
 
+_ASKS = frozenset({"asks", "asks_license"})
 NEAR = 4  # sentences over which a pronoun or an ellipsis may reach back
 CHAIN = 10  # sentences over which one pronoun after the other may reach back
 CHAR, USER, CAST, SOMEONE = "<char>", "<user>", "<cast>", "<someone>"
@@ -61,6 +62,15 @@ class Cast:
             for name, person in self.minors.items()
         )
 
+    def has_someone_within(self, further: int) -> bool:
+        """The same of someone without a name, whose youth no age of others ends."""
+        someone = self.minors.get(SOMEONE)
+        return self.has_someone and someone is not None and self.at + further - someone.seen <= CHAIN
+
+    @property
+    def has_someone(self) -> bool:
+        return SOMEONE in self.minors and not self.minors[SOMEONE].recalled
+
     def named(self, text: str) -> bool:
         """Whether a minor who was named before is named here."""
         return any(is_named(name, text) or person.is_called(text) for name, person in self.minors.items())
@@ -92,8 +102,7 @@ class Cast:
             else:
                 self._outgrow(who in ("both", "all", "两人"), sentence)
         self.years.update(sentence.years)
-        several = any(word in sentence.text for word in ("they", "both", "两人", "他们"))
-        told = len(sentence.years) > 1 or ("adult" in sentence.words and several)
+        told = len(sentence.years) > 1 or ("adult" in sentence.words and _is_of_several(sentence.text))
         if "couple" in sentence.words or (told and not sentence.strong):
             self.couple_at = self.at
 
@@ -106,10 +115,9 @@ class Cast:
 
     def meet(self, sentence: Sentence, role: str) -> list[str]:
         """The minors whom the sentence introduces, kept by name."""
-        for alias in sentence.aliases:
-            if role == "system" and not self.alias:
-                self.alias = alias
-        if sentence.apart:
+        if role == "system" and sentence.aliases and not self.alias:
+            self.alias = sentence.aliases[0]
+        if sentence.apart or not sentence.minors:
             return []
         fresh: list[str] = []
         for minor in sentence.strong:
@@ -159,8 +167,10 @@ class Cast:
             years.append(abs(sentence.answer))
         if sentence.younger is not None:
             years += [known - sentence.younger for known in self.years]
-        if {"asks", "asks_license"} & sentence.words:
+        if not _ASKS.isdisjoint(sentence.words):
             self.asked_at = self.at
+        if not years:
+            return []
         found = [age for age in years if 0 <= age < ADULT]
         if found:
             self.minors[SOMEONE] = Person(found[0], self.at, told=self.at)
@@ -206,6 +216,16 @@ class Cast:
         return SOMEONE
 
 
+def introduces(sentence: Sentence) -> bool:
+    """Whether a sentence of a story surely tells of someone young without a name."""
+    if sentence.apart or sentence.denied or sentence.later is not None or "memory" in sentence.words:
+        return False
+    return any(
+        not minor.passing and (not minor.who or minor.who in THIRD) and minor.who not in ("char", "user")
+        for minor in sentence.strong
+    )
+
+
 def is_named(name: str, text: str) -> bool:
     """Whether a name occurs: as a word, or anywhere in Chinese, where words are not set apart."""
     if name[0] == "<" or name not in text:
@@ -223,6 +243,10 @@ def _called(text: str) -> frozenset[str]:
 @functools.cache
 def _definite(noun: str) -> re.Pattern[str]:
     return re.compile(rf"\b(?:the|that|this)(?: \w+)? {noun}\b|'s {noun}\b" if noun.isascii() else noun)
+
+
+def _is_of_several(text: str) -> bool:
+    return any(word in text for word in ("they", "both", "两人", "他们"))
 
 
 def _is_self(sentence: Sentence) -> bool:

@@ -1,28 +1,155 @@
 """Which of many patterns a text can hold at all, by the words that each cannot do without. Knows no pattern.
 
-One look-up for each word of a text takes the place of trying every pattern, most of which need another.
+A pattern names groups of words and needs one of each. A group is a bit: one look-up for each word of a text
+tells which groups are there, and a pattern is tried only where all of its bits are, instead of everywhere.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import functools
+import operator
+import re
+from collections.abc import Iterable, Sequence
+
+from fabula.guard.numerals import CARDINALS, TENS
+
+EVERYTHING = -1  # the signs of a text that holds all groups
+_STANDS_FOR = {
+    "<N>": " ".join(["#", *CARDINALS, *(f"{tens}*" for tens in TENS)]),
+    "<WITHIN>": " ".join(["#", *(f"*{word}*" for word in [*CARDINALS, *TENS])]),  # "someone" holds "one"
+    "<ZH>": "# 零 一 二 两 三 四 五 六 七 八 九 十 廿 百 千",
+}
+
+
+class _Groups(dict[str, int]):
+    """The bits of each atom; what is told by a part of it is found out when it is first met."""
+
+    def __init__(self) -> None:
+        self.begin: list[tuple[str, int]] = []
+        self.within: list[tuple[str, int]] = []
+        self.numbers = self.long_numbers = 0
+        self.told: dict[str, int] = {}
+
+    def __missing__(self, atom: str) -> int:
+        bits = self.told.get(atom, 0)
+        if atom.isdecimal():
+            bits |= self.numbers | (self.long_numbers if len(atom) > 1 else 0)
+        for part, bit in self.begin:
+            bits |= bit if atom.startswith(part) else 0
+        for part, bit in self.within:
+            bits |= bit if part in atom else 0
+        if len(self) < MOST_KNOWN:
+            self[atom] = bits
+        return bits
+
+
+MOST_KNOWN = 20_000  # atoms
+
+
+class Signs:
+    """All groups that rules have told of, and those to which an atom (as in `lexicon.ATOM`) belongs."""
+
+    def __init__(self) -> None:
+        self._groups: dict[str, int] = {}
+        self._of = _Groups()
+        self._before: dict[str, int] = {}
+        self._after: dict[str, int] = {}
+        self._beside = self._last = 0
+        self._asked = False
+
+    def need(self, *groups: str) -> int:
+        """The bits of some groups. In each, atoms stand between spaces; `#` is any number in digits, `##` one
+        of several, `teach*` whatever begins so, `*ten*` whatever holds it; `<N>`, `<ZH>` are all numbers."""
+        bits = 0
+        for group in groups:
+            bits |= self._groups.get(group) or self._new(group)
+        return bits
+
+    def need_beside(self, before: str, after: str) -> int:
+        """The bits of what must stand right before a number, and right after it (`$`: nothing does)."""
+        bits = 0
+        for known, group in ((self._before, before), (self._after, after)):
+            if group:
+                name = f"{group} {'before' if known is self._before else 'after'}"
+                bit = self._groups.get(name) or self._new(name, "")
+                self._beside |= bit
+                bits |= bit
+                for atom in group.split():
+                    known[atom] = known.get(atom, 0) | bit
+        return bits
+
+    def beside(self, atoms: Sequence[str], *, whole: bool) -> int:
+        """What stands beside the numbers among the atoms; `whole`: nothing is left out between them, not even
+        the end of a line, which may take the place of a sign."""
+        if not whole:
+            return self._beside
+        bits, last = 0, len(atoms) - 1
+        for place, atom in enumerate(atoms):
+            if atom in _SINGLE or (len(atom) > 1 and is_number(atom)):
+                bits |= self._before.get(atoms[place - 1], 0) if place else 0
+                bits |= self._after.get(atoms[place + 1] if place < last else "$", 0)
+        return bits
+
+    def flag(self) -> int:
+        """A bit for what no atom tells."""
+        return self._new(f"<{len(self._groups)}>", "")
+
+    def _new(self, group: str, atoms: str | None = None) -> int:
+        assert not self._asked, "what was looked up before would lack this group"
+        bit = self._groups[group] = 1 << len(self._groups)
+        for atom in (_STANDS_FOR.get(group, group) if atoms is None else atoms).split():
+            self._add(atom, bit)
+        return bit
+
+    def _add(self, atom: str, bit: int) -> None:
+        if atom == "#":
+            self._of.numbers |= bit
+        elif atom == "##":
+            self._of.long_numbers |= bit
+        elif atom[0] == "*" and len(atom) > 1:
+            self._of.within.append((atom[1:-1], bit))
+        elif atom[-1] == "*" and len(atom) > 1:
+            self._of.begin.append((atom[:-1], bit))
+        else:
+            self._of.told[atom] = self._of.told.get(atom, 0) | bit
+
+    def among(self, atoms: Iterable[str]) -> int:
+        """All groups of which one of the atoms is."""
+        self._asked = True
+        return functools.reduce(operator.or_, map(self._of.__getitem__, atoms), 0)
+
+
+@functools.lru_cache(maxsize=1 << 12)
+def is_number(atom: str) -> bool:
+    """Whether a number is told by the atom, or by a part of it."""
+    return _NUMBER.search(atom) is not None
+
+
+_SINGLE = frozenset("0123456789零一二两三四五六七八九十廿百千")
+_NUMBER = re.compile("|".join([r"[\d零一二两三四五六七八九十廿百千]", *CARDINALS, *TENS]))
+SIGNS = Signs()
 
 
 class Cues:
-    """`rows[n]` are the atoms (as in `lexicon.ATOM`) of which pattern `n` needs at least one."""
+    """`rows[n]` are the groups that pattern `n` needs, the rarest first, and `beside[n]` other bits."""
 
-    def __init__(self, rows: Iterable[str]):
-        self._rows: dict[str, tuple[int, ...]] = {}
-        for number, row in enumerate(rows):
-            for cue in row.split():
-                self._rows[cue] = (*self._rows.get(cue, ()), number)
+    def __init__(self, rows: Iterable[Sequence[str]], beside: Sequence[int] = ()):
+        self._rows: dict[int, list[tuple[int, int]]] = {}
+        for number, groups in enumerate(rows):
+            here = beside[number] if beside else 0
+            rarest = here & -here or SIGNS.need(groups[0])
+            self._rows.setdefault(rarest, []).append((number, SIGNS.need(*groups) | here))
+        self._any = sum(self._rows)
 
-    @property
-    def words(self) -> list[str]:
-        return list(self._rows)
-
-    def possible(self, atoms: Iterable[str]) -> list[int]:
-        """The patterns that these atoms allow, in order."""
-        rows = self._rows
-        found = {number for atom in atoms if atom in rows for number in rows[atom]}
-        return sorted(found) if found else []
+    def possible(self, signs: int) -> list[int]:
+        """The patterns that a text with these signs may hold, in order."""
+        here = signs & self._any
+        found: list[int] = []
+        while here:
+            bit = here & -here
+            here ^= bit
+            for number, needs in self._rows[bit]:
+                if needs & signs == needs:
+                    found.append(number)
+        found.sort()
+        return found

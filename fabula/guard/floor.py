@@ -19,7 +19,10 @@ from fabula.guard.stir import arms, stirs
 from fabula.guard.watch import FloorWatch
 
 POLICY = "floor"
-EVERY_KIND = "She is thirty and teaches; her son, born in 1990, is nine.\n她三十歲，在學校教書，兒子九歲。\n"
+EVERY_KIND = (
+    "She is thirty and teaches; her son, born the year the towers fell, is nine and wants a child some day.\n"
+    "Ana tiene 34 años, Claire a 34 ans, Anna ist 34 Jahre alt.\n她三十歲，在學校教書，兒子九歲。\n"
+)
 
 
 class FloorGuard:
@@ -39,6 +42,7 @@ class FloorGuard:
     def judge(self, messages: Sequence[Message], context: Context) -> None:
         if _may_be_warm(messages):
             hear(messages)
+        _may_tell_of_young(messages)  # `watch` asks again, in the event loop; long texts are judged beside it
         self._further.judge(messages, context)
 
     def watch(self, messages: Sequence[Message], context: Context) -> Watch:
@@ -48,13 +52,17 @@ class FloorGuard:
             functools.partial(hear, before),
             further,
             warm=_may_be_warm(before),
-            armed=any(arms(_written(message)) for message in before),
+            armed=_may_tell_of_young(before),
         )
 
 
 def _may_be_warm(messages: Sequence[Message]) -> bool:
     """Whether any message has a word that could make it sexual. Without one, nobody needs to be read."""
     return any(stirs(_written(message)) for message in messages)
+
+
+def _may_tell_of_young(messages: Sequence[Message]) -> bool:
+    return any(arms(_written(message)) for message in messages)
 
 
 def hear(messages: Sequence[Message]) -> tuple[Scene, Frame]:

@@ -8,44 +8,89 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from fabula.guard.cues import Cues
-from fabula.guard.lexicon import LANGUAGES, LATIN, Hit
+from fabula.guard.cues import SIGNS, Cues
+from fabula.guard.lexicon import HEAT, LANGUAGES, LATIN, Hit
 from fabula.guard.numerals import CHINESE, ENGLISH, ORDINAL
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
     means: frozenset[str]
-    cue: str  # the atoms of which it needs one
     pattern: re.Pattern[str]
     ends: tuple[str, ...] = ()  # for what is sexual: the words, or last characters, that can complete it
 
 
-@functools.cache
-def _some(languages: tuple[str, ...], only: frozenset[str]) -> tuple[tuple[Form, ...], Cues]:
-    """The forms of some languages (and categories), and what tells which of them can be there."""
-    forms = tuple(
-        form for language in languages for form in forms_of(language) if not only or form.means & only
+def _data(language: str) -> dict[str, Any]:
+    data: dict[str, Any] = json.loads(
+        (Path(__file__).parent / f"forms_{language}.json").read_text(encoding="utf-8")
     )
-    return forms, Cues(form.cue for form in forms)
+    return data
+
+
+_DATA = {language: _data(language) for language in LANGUAGES}
+
+
+def cues_of(rows: list[dict[str, Any]]) -> Cues:
+    """What rows of a JSON file cannot do without: one atom of `cue`, one of each group in `also`, and right
+    `before` and `after` a number one of those."""
+    beside = [SIGNS.need_beside(row.get("before", ""), row.get("after", "")) for row in rows]
+    return Cues([[row["cue"], *row.get("also", ())] for row in rows], beside)
+
+
+class Forms:
+    """The forms of some languages (and categories), of which those that can be there are looked for."""
+
+    def __init__(self, languages: tuple[str, ...], only: frozenset[str] = frozenset()):
+        self._languages = languages
+        self._only = only
+        rows = [row for language in languages for row in _DATA[language]["forms"]]
+        self._cues = cues_of([row for row in rows if not only or row["means"] in only])
+
+    @functools.cached_property
+    def _forms(self) -> list[Form]:
+        told = [form for language in self._languages for form in forms_of(language)]
+        return [form for form in told if not self._only or form.means & self._only]
+
+    def find(self, text: str, signs: int) -> list[Hit]:
+        found: list[Hit] = []
+        for number in self._cues.possible(signs):
+            form = self._forms[number]
+            found += [Hit(match[0], form.means, *match.span()) for match in form.pattern.finditer(text)]
+        return found
+
+
+# Made before any text is looked at: `cues.SIGNS` must know all groups by then.
+_ALL, _OF_LATIN = Forms(LANGUAGES), Forms(LATIN)
+_HOT, _HOT_OF_LATIN = Forms(LANGUAGES, HEAT), Forms(LATIN, HEAT)
+
+
+def find_forms(text: str, signs: int, *, hot: bool = False) -> list[Hit]:
+    """Every form (`hot`: of what makes sexual) in a text as `normalise` leaves it, whose signs are given.
+    Those of Latin letters are looked for in any text."""
+    if text.isascii():
+        return (_HOT_OF_LATIN if hot else _OF_LATIN).find(text, signs)
+    return (_HOT if hot else _ALL).find(text, signs)
+
+
+_TURNING, _TURNING_OF_LATIN = (Forms(of, HEAT | {"void", "later"}) for of in (LANGUAGES, LATIN))
+
+
+def turns_in(text: str, signs: int) -> list[Hit]:
+    """The forms that make sexual, let time pass, or take a meaning away."""
+    return (_TURNING_OF_LATIN if text.isascii() else _TURNING).find(text, signs)
 
 
 @functools.cache
 def forms_of(language: str) -> tuple[Form, ...]:
-    data = json.loads((Path(__file__).parent / f"forms_{language}.json").read_text(encoding="utf-8"))
+    data = _DATA[language]
     parts = {name: "".join(part) for name, part in data["parts"].items()}
     parts |= {"N": ENGLISH if language in LATIN else CHINESE, "ORDINAL": ORDINAL}
     return tuple(
-        Form(
-            frozenset({row["means"]}),
-            row["cue"],
-            compiled(row["pattern"], parts),
-            tuple(row.get("ends", ())),
-        )
+        Form(frozenset({row["means"]}), compiled(row["pattern"], parts), tuple(row.get("ends", ())))
         for row in data["forms"]
     )
 
@@ -71,17 +116,6 @@ def pattern(name: str) -> re.Pattern[str]:
 def listed(name: str) -> str:
     """What `patterns.json` says as it stands there."""
     return "".join(_patterns()[name])
-
-
-def find_forms(text: str, atoms: Iterable[str], only: frozenset[str] = frozenset()) -> list[Hit]:
-    """Every form (of the categories `only`) in a text as `normalise` leaves it, of which `atoms` are all
-    atoms. Those of Latin letters are looked for in any text."""
-    forms, cues = _some(LATIN if text.isascii() else LANGUAGES, only)
-    return [
-        Hit(match[0], form.means, *match.span())
-        for form in [forms[number] for number in cues.possible(atoms)]
-        for match in form.pattern.finditer(text)
-    ]
 
 
 @functools.cache

@@ -5,11 +5,11 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from fabula.guard.cues import SIGNS
 from fabula.guard.normalise import fold
 from fabula.guard.numerals import CARDINALS, TENS
 
@@ -17,7 +17,7 @@ LATIN = ("en", "es", "fr", "de")
 LANGUAGES = (*LATIN, "zh", "ja")
 ATOM = re.compile(r"[a-z]+|(?<=[a-z])'(?:s|t|re|m|d|ll|ve)(?![a-z])|\d+|[^\sa-z\d]")
 NOTHING: frozenset[str] = frozenset()
-_END = ""  # no atom is empty: the key under which a node keeps its categories
+_END = ""  # no atom is empty: the key under which a node keeps its categories while the tree grows
 
 
 class Hit(NamedTuple):
@@ -29,9 +29,13 @@ class Hit(NamedTuple):
     end: int
 
 
+Tree = dict[str, tuple[frozenset[str], "Tree"]]  # by atom: what ends here means, and what may follow
+Phrase = tuple[int, int, frozenset[str]]  # its first and its last atom, and what it means
+
+
 @dataclass(frozen=True, slots=True)
 class Lexicon:
-    tree: dict[str, Any]
+    tree: Tree
     words: frozenset[str]  # every Latin word that stands in a list, and every Chinese phrase
     arming: frozenset[str]  # the endings of phrases that make a text sexual
     alerting: frozenset[str]  # words of such phrases whose ending is too common to look at each time
@@ -39,24 +43,30 @@ class Lexicon:
     open_ended: frozenset[str]  # those phrases
     young: frozenset[str]  # the endings of phrases that tell of someone young
 
-    def find(self, text: str, atoms: list[str]) -> tuple[list[Hit], set[str]]:
-        """All phrases in a text and its atoms, longest first from each place on; none overlaps another.
+    def find(self, atoms: list[str]) -> tuple[list[Phrase], set[str]]:
+        """All phrases among the atoms of a text, longest first from each place on; none overlaps another: the
+        numbers of their first and last atom, and what they mean.
 
         Those of which only their presence counts (`LIGHT`) come as a set of their categories.
         """
-        found: list[tuple[int, int, frozenset[str]]] = []
+        found: list[Phrase] = []
         light: set[str] = set()
-        free, count, tree = 0, len(atoms), self.tree
+        free, tree = 0, self.tree
+        ended = [*atoms, _END]
         for first in [place for place, atom in enumerate(atoms) if atom in tree]:
             if first < free:
                 continue
-            node, step = tree[atoms[first]], first
-            last, categories = -1, NOTHING
-            while node is not None:
-                if _END in node:
-                    last, categories = step, node[_END]
+            step = first
+            categories, further = tree[atoms[first]]
+            last = first if categories else -1
+            while further:
                 step += 1
-                node = node.get(atoms[step]) if step < count else None
+                node = further.get(ended[step])
+                if node is None:
+                    break
+                means, further = node
+                if means:
+                    last, categories = step, means
             if last < 0:
                 continue
             free = last + 1
@@ -64,24 +74,7 @@ class Lexicon:
                 light |= categories
             else:
                 found.append((first, last, categories))
-        return _placed(text, atoms, found) if found else [], light
-
-
-def _placed(text: str, atoms: list[str], found: list[tuple[int, int, frozenset[str]]]) -> list[Hit]:
-    starts: Sequence[int] = range(len(text)) if len(atoms) == len(text) else _starts(text)
-    return [
-        Hit(
-            atoms[first] if last == first else " ".join(atoms[first : last + 1]),
-            categories,
-            starts[first],
-            starts[last] + len(atoms[last]),
-        )
-        for first, last, categories in found
-    ]
-
-
-def _starts(text: str) -> list[int]:
-    return [match.start() for match in ATOM.finditer(text)]
+        return found, light
 
 
 LIGHT = frozenset(
@@ -116,9 +109,20 @@ def lexicon() -> Lexicon:
             node = tree
             for atom in atoms:
                 node = node.setdefault(atom, {})
-            node[_END] = node.get(_END, frozenset()) | {category}
+            node[_END] = node.get(_END, NOTHING) | {category}
     sets = (frozenset(endings[kind]) for kind in ("arming", "alerting", "completing", "open_ended", "young"))
-    return Lexicon(tree, frozenset(words), *sets)
+    return Lexicon(_tree(tree), frozenset(words), *sets)
+
+
+def _tree(nested: dict[str, Any]) -> Tree:
+    return {atom: (node.get(_END, NOTHING), _tree(node)) for atom, node in nested.items() if atom != _END}
+
+
+def signs_of(text: str) -> int:
+    """All signs of a text as `normalise` leaves it."""
+    atoms = ATOM.findall(text)
+    whole = text.isascii() or len(atoms) == sum(map(len, atoms)) == len(text)
+    return SIGNS.among(atoms) | SIGNS.beside(atoms, whole=whole)
 
 
 def _sort_in(endings: dict[str, set[str]], category: str, atoms: list[str]) -> None:

@@ -10,6 +10,7 @@ import functools
 import json
 import re
 import unicodedata
+from collections.abc import Sequence
 from pathlib import Path
 
 from fabula.guard.spelled import unspelled
@@ -80,26 +81,37 @@ _FOLDED = _Folded()
 
 def fold(text: str) -> str:
     """Forms of one character made alike; words stay as they are."""
-    return _MACHINE.sub("a-i", text).translate(_FOLDED)
+    if "A" in text or "Ａ" in text:
+        text = _MACHINE.sub("a-i", text)
+    return text.translate(_FOLDED)
+
+
+@functools.lru_cache(maxsize=16)
+def folded(text: str) -> str:
+    """`fold` of a sentence of a stream, which is asked for more than once in short order."""
+    return fold(text)
 
 
 def normalise(text: str, words: frozenset[str] = frozenset()) -> str:
     """The text as rules read it; `words` are those worth undoing disguises for. Idempotent."""
-    plain = _by_token(text, words)
-    return _throughout(text, words) if plain is None else plain
+    tokens = text.split(" ")
+    told = [token_of(token, words) for token in tokens]
+    if hang_together([bond for _, bond in told], tokens):
+        return throughout(text, words)
+    return " ".join(plain for plain, _ in told)
 
 
-def _by_token(text: str, words: frozenset[str]) -> str | None:
-    """A Latin text token by token, each looked up; None where some may hang together, or are not Latin."""
-    out: list[str] = []
+def hang_together(bonds: Sequence[int], tokens: Sequence[str]) -> bool:
+    """Whether tokens may be parts of one word, or are not Latin, so that the text must be seen as a whole."""
+    worst = max(bonds)
+    if worst != LONE:
+        return worst == WIDE
     lone = False
-    for token in text.split(" "):
-        plain, bond = token_of(token, words)
-        if bond == WIDE or (bond == LONE and lone):
-            return None
+    for bond, token in zip(bonds, tokens, strict=True):
+        if bond == LONE and lone:
+            return True
         lone = bond == LONE or (lone and not token)
-        out.append(plain)
-    return " ".join(out)
+    return False
 
 
 @functools.lru_cache(maxsize=1 << 14)
@@ -107,7 +119,7 @@ def token_of(token: str, words: frozenset[str]) -> tuple[str, int]:
     """What stands between two spaces, as it is read, and whether its neighbours may be part of it."""
     if len(token) > LONGEST_TOKEN:
         return "", WIDE
-    plain = _throughout(token, words)
+    plain = throughout(token, words)
     if not plain.isascii() or _NEEDS_NEXT.search(token.lower()) or _NEEDS_NEXT.search(plain):
         return plain, WIDE
     return plain, LONE if _ALONE.search(token.lower()) or _ALONE.search(plain) else WHOLE
@@ -119,21 +131,27 @@ MOST_FOLDED = 20_000  # characters
 _ALONE = re.compile(r"(?<![a-z0-9@$!'])[a-z0-9@$!](?![a-z0-9@$!'])|(?<!\d)\d$|^\d(?!\d)")
 _NEEDS_NEXT = re.compile(r"(?<![a-z0-9])[l|i]\d")  # as `_ONE` does
 _LETTER = re.compile(r"[a-z]")
-_RESTLESS = re.compile(rf"[a-z0-9@$!€£¢♀♂♥❤★☆ㄅ-ㄩˊˇˋ˙]|{HAN_GAP.pattern}")  # of Han
+_UNSETTLING = "a-z0-9@$!€£¢♀♂♥❤★☆ㄅ-ㄩˊˇˋ˙"
+_RESTLESS = re.compile(rf"[{_UNSETTLING}]|{HAN_GAP.pattern}")  # of Han
+_MAY_BE_RESTLESS = re.compile(rf"[{_UNSETTLING} *._~|/\-+·•‧・∙⋅\u3000]")  # quick: one set of characters
 
 
 def _is_calm(text: str) -> bool:
-    return not (_DISGUISE if text.isascii() else _RESTLESS).search(text)
+    if text.isascii():
+        return not _DISGUISE.search(text)
+    return not (_MAY_BE_RESTLESS.search(text) and _RESTLESS.search(text))
 
 
-def _throughout(text: str, words: frozenset[str]) -> str:
+def throughout(text: str, words: frozenset[str]) -> str:
+    """A text of which no token can be seen alone."""
     if text.isascii() and _is_calm(text):
         return text.lower()
     for _ in range(ROUNDS):
         before = text
-        text = text.lower() if text.isascii() else fold(text)
-        if not _is_calm(text):
-            text = _joined(text, words)
+        text = text.lower() if text.isascii() else folded(text)
+        if _is_calm(text):
+            break
+        text = _joined(text, words)
         if text == before or _is_calm(text):
             break
     return text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import operator
 import re
 from pathlib import Path
 
@@ -15,6 +16,7 @@ CALLED = _WORDS["called"]
 _NO_NAMES = _WORDS["no_names"]
 PRONOUNS = FIRST | SECOND | THIRD | {"user", "char"}
 
+_CAPITAL = re.compile("[A-Z]")
 _CAPITALISED = re.compile(r"(?<![A-Za-z'])[A-Z][a-zé]{1,14}(?![A-Za-z])")
 _KIN = "妈爸爷奶哥姐弟妹叔舅姑伯公婆"  # 妈妈 and the like, and 天天, 慢慢, are no names
 _CALLED_SMALL = re.compile(
@@ -26,8 +28,15 @@ _CALLED_SMALL = re.compile(
 
 def names_in(raw: str, text: str) -> tuple[str, ...]:
     """Names as far as they show: words with a capital that are no words of the lists, 小雨, 安安."""
-    found = [name.lower() for name in _CAPITALISED.findall(raw)]
-    names = [name for name in found if name not in _NO_NAMES]
-    if not text.isascii():
+    names = [*capitalised(raw)] if _CAPITAL.search(raw) else []
+    if "小" in text or "阿" in text or (not text.isascii() and any(map(operator.eq, text, text[1:]))):
         names += [match[0] for match in _CALLED_SMALL.finditer(text)]
-    return tuple(dict.fromkeys(names))
+    return tuple(dict.fromkeys(names)) if names else ()
+
+
+def capitalised(raw: str) -> tuple[str, ...]:
+    """Words with a capital that are no words of the lists. A space keeps them apart."""
+    if not _CAPITAL.search(raw):
+        return ()
+    found = [name.lower() for name in _CAPITALISED.findall(raw)]
+    return tuple(name for name in found if name not in _NO_NAMES)

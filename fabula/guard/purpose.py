@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import bisect
 import re
 
 from fabula.guard.ages import Age
+from fabula.guard.cues import SIGNS
 from fabula.guard.forms import pattern
 from fabula.guard.lexicon import HEAT, Hit
+from fabula.guard.tokens import Spelled
+from fabula.guard.words import Words
 from fabula.guard.young import Minor
 
 _CLAUSE = pattern("purpose.clause")
@@ -22,23 +26,34 @@ def is_clear(frame: Frame) -> bool:
     return firm and sum(weight for weight, _ in frame) >= CLEAR
 
 
-def heat_of(text: str, hits: list[Hit], words: frozenset[str]) -> tuple[int, bool]:
+def heat_of(said: Spelled, found: Words) -> tuple[int, bool]:
     """How sexual, and whether it depicts rather than names."""
+    words = found.categories
     if HEAT.isdisjoint(words):
         return 0, False
-    hits = [hit for hit in hits if not _is_without(text, hit)]
-    words = words - HEAT | {category for hit in hits for category in hit.categories & HEAT}
-    hints = {hit.phrase for hit in hits if "hint" in hit.categories}
-    body = {hit.phrase for hit in hits if "body" in hit.categories}
+    if said.signs & _KEEPS_OUT:
+        hits = [hit for hit in found.hits if not _is_without(said.text, hit)]
+        words = words - HEAT | {category for hit in hits for category in hit.categories & HEAT}
+        hints = {hit.phrase for hit in hits if "hint" in hit.categories}
+    else:
+        hints = found.phrases("hint") if "hint" in words else set()
     told = "explicit" in words and "lure" in words
     depicts = "depict" in words or told or len(hints) > 1
-    depicts |= bool(hints and {"act", "explicit"} & words and "frame3" not in words)
-    if depicts or "act" in words or (hints and body):
-        return 2, depicts or bool(hints and body)
-    return (1, False) if hints or body else (0, False)
+    depicts |= bool(hints and not words.isdisjoint(_PLAINLY) and "frame3" not in words)
+    if depicts or "act" in words or (hints and "body" in words):
+        return 2, depicts or bool(hints and "body" in words)
+    return (1, False) if hints or "body" in words else (0, False)
+
+
+_PLAINLY = frozenset({"act", "explicit"})
 
 
 _WITHOUT = pattern("purpose.without")
+_KEEPS_OUT = SIGNS.need(
+    "no without not never non 't cannot unable block blocks ban bans prohibit prohibits forbid forbids avoid "
+    "avoids remove removes exclude excludes delete deletes reject rejects filter filters "
+    "不 没 别 无 禁 删 去 拿"
+)
 
 
 def _is_without(text: str, hit: Hit) -> bool:
@@ -46,54 +61,85 @@ def _is_without(text: str, hit: Hit) -> bool:
     return bool(hit.categories & HEAT and _WITHOUT.search(text[max(0, hit.start - 30) : hit.start]))
 
 
-def frame_of(hits: list[Hit], words: frozenset[str]) -> Frame:
-    if _FRAMES.isdisjoint(words):
-        return frozenset()
-    frame = {(3, hit.phrase) for hit in hits if "frame3" in hit.categories}
-    frame |= {(2, hit.phrase) for hit in hits if "frame" in hit.categories}
-    frame |= {(1, hit.phrase) for hit in hits if "frame_weak" in hit.categories}
-    return frozenset(frame | {(1, "condemn") for hit in hits if "condemn" in hit.categories})
+def frame_of(found: Words) -> Frame:
+    words = found.categories
+    frame = {
+        (weight, phrase)
+        for category, weight in _WEIGHTS.items()
+        if category in words
+        for phrase in found.phrases(category)
+    }
+    return frozenset(frame | {(1, "condemn")} if "condemn" in words else frame)
 
 
-_FRAMES = frozenset({"frame3", "frame", "frame_weak", "condemn"})
+_WEIGHTS = {"frame3": 3, "frame": 2, "frame_weak": 1}
 
 
-def _clause_of(text: str, place: int) -> int:
-    return sum(match.start() < place for match in _CLAUSE.finditer(text))
+FRAMES = frozenset({"frame3", "frame", "frame_weak", "condemn"})
+NO_FRAME: Frame = frozenset()
 
 
-TO_THEM = pattern("purpose.to_them")  # "with her", but not "to her flat"
+class _Clauses:
+    """The clauses of a sentence, by number."""
+
+    def __init__(self, text: str):
+        self._starts = [match.start() for match in _CLAUSE.finditer(text)]
+
+    def of(self, place: int) -> int:
+        return bisect.bisect_left(self._starts, place)
+
+
+_TO_THEM = pattern("purpose.to_them")  # "with her", but not "to her flat"
+_MAY_BE_TO_THEM = SIGNS.need("her him them 她 他", "with to on inside for 和 跟 对 与")
+
+
+def is_to_them(text: str, signs: int) -> bool:
+    return signs & _MAY_BE_TO_THEM == _MAY_BE_TO_THEM and _TO_THEM.search(text) is not None
 
 
 _BESIDE = frozenset({"pair", "adult", "couple"})
 _WE = re.compile(r"\b(?:we|our|us)\b|我们|咱")
+_MAY_BE_WE = SIGNS.need("we our us 我 咱")
 
 
 def are_apart(
-    text: str, hits: list[Hit], minors: tuple[Minor, ...], grown: list[Age], names: tuple[str, ...]
+    said: Spelled,
+    hits: list[Hit],
+    words: frozenset[str],
+    minors: tuple[Minor, ...],
+    grown: list[Age],
 ) -> bool:
     """The young one sleeps, is away or merely is in one clause; grown-ups are together in another."""
-    if TO_THEM.search(text):
+    text = said.text
+    beside = bool(grown) or not _BESIDE.isdisjoint(words) or _is_of_us(text, said.signs)
+    together = _named_together(text, said.names, minors)
+    if not (beside or together or "absent" in words):
         return False
-    warm = {_clause_of(text, hit.start) for hit in hits if hit.categories & {"act", "depict", "hint"}}
-    away = {_clause_of(text, hit.start) for hit in hits if "absent" in hit.categories}
-    young = {_clause_of(text, minor.start) for minor in minors}
-    couples = {_clause_of(text, hit.start) for hit in hits if "couple" in hit.categories}
+    clauses = _Clauses(text)
+    warm = {clauses.of(hit.start) for hit in hits if hit.categories & {"act", "depict", "hint"}}
+    away = {clauses.of(hit.start) for hit in hits if "absent" in hit.categories}
+    young = {clauses.of(minor.start) for minor in minors}
+    couples = {clauses.of(hit.start) for hit in hits if "couple" in hit.categories}
     if len(grown) > 1 or any(age.who == "both" for age in grown):
-        couples |= {_clause_of(text, age.start) for age in grown}
+        couples |= {clauses.of(age.start) for age in grown}
     family = {hit.start for hit in hits if "collective" in hit.categories}
     merely = all(minor.years is None and minor.start in family for minor in minors)
-    couples |= _named_together(text, names, minors)
-    beside = bool(grown or any(hit.categories & _BESIDE for hit in hits) or _WE.search(text))
+    couples |= {clauses.of(place) for place in together}
     gone = young <= away and (beside or merely)
     return not warm & young and (gone or bool(warm & couples) or (merely and beside))
 
 
+def _is_of_us(text: str, signs: int) -> bool:
+    return signs & _MAY_BE_WE != 0 and _WE.search(text) is not None
+
+
 def _named_together(text: str, names: tuple[str, ...], minors: tuple[Minor, ...]) -> set[int]:
     """Where two people are named together ("Kate and Rob"), none of them young."""
+    if len(names) < 2:
+        return set()
     grown = [name for name in names if not any(minor.who == name for minor in minors)]
     pairs = [f"{one} and {other}" for one in grown for other in grown if one != other]
-    return {_clause_of(text, text.index(pair)) for pair in pairs if pair in text}
+    return {text.index(pair) for pair in pairs if pair in text}
 
 
 def aside_of(text: str, hits: list[Hit]) -> str:
@@ -108,13 +154,21 @@ _FORBIDDEN = pattern("purpose.forbidden")
 _UNLESS = pattern("purpose.unless")
 
 
-def is_forbidden(text: str, hits: list[Hit], aged: bool) -> bool:
+_MAY_FORBID = SIGNS.need(
+    "*prohibited* *forbidden* allowed* permitted* *banned* limits* *removed* *reported* ban 禁 允 下 删 封 违"
+)
+
+
+def is_forbidden(said: Spelled, hits: list[Hit], words: frozenset[str], aged: bool) -> bool:
     """A prohibition: "never write sexual content about minors"."""
+    text, may_forbid = said.text, said.signs & _MAY_FORBID
+    if not may_forbid and (aged or "negator" not in words):
+        return False
     signals = [hit for hit in hits if hit.categories & {"act", "depict", "minor3", "minor2"}]
     negations = [hit for hit in hits if "negator" in hit.categories]
-    if not signals or _UNLESS.search(text):
+    if not signals or (not may_forbid and len(negations) != 1) or _UNLESS.search(text):
         return False
-    if _FORBIDDEN.search(text):
+    if may_forbid and _FORBIDDEN.search(text):
         return len(negations) <= 1
     if aged or len(negations) != 1 or negations[0].end > signals[0].start:
         return False

@@ -5,15 +5,36 @@ from __future__ import annotations
 import functools
 import re
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from fabula.guard.births import CUES_OF_PARENTS, CUES_OF_YEARS, may_reckon, minors_by_birth, tells_births
-from fabula.guard.cues import Cues
-from fabula.guard.forms import find_forms, pattern
-from fabula.guard.lexicon import ATOM, HEAT, Hit, lexicon
-from fabula.guard.normalise import normalise
-from fabula.guard.people import names_in
-from fabula.guard.purpose import Frame, are_apart, aside_of, frame_of, heat_of, is_forbidden
-from fabula.guard.young import Minor, ages_of, answer_in, minors_of, tells_numbers, years_passed, younger_by
+from fabula.guard.cues import SIGNS
+from fabula.guard.forms import pattern
+from fabula.guard.kept import kept
+from fabula.guard.lexicon import HEAT, Hit
+from fabula.guard.purpose import (
+    FRAMES,
+    NO_FRAME,
+    Frame,
+    are_apart,
+    aside_of,
+    frame_of,
+    heat_of,
+    is_forbidden,
+    is_to_them,
+)
+from fabula.guard.tokens import spelled
+from fabula.guard.words import Words
+from fabula.guard.young import (
+    YOUNGISH,
+    Minor,
+    ages_of,
+    answer_in,
+    minors_of,
+    tells_numbers,
+    years_passed,
+    younger_by,
+)
 
 LONGEST = 320  # characters after which a sentence counts as ended
 _CLOSERS = "”’」』\"')\\]"
@@ -23,17 +44,16 @@ _TITLES = "".join(
 )
 _ENDS = "。!?;…\uff01\uff1f\uff1b\n"  # the full-width ! ? ; too: what is cut is text as it came
 BOUNDARY = re.compile(rf"[{_ENDS}]+[{_CLOSERS}]*(?=[^{_ENDS}{_CLOSERS}])|\.{_TITLES}\.*[{_CLOSERS}]*(?=\s)")
+_MAY_END = re.compile(f"[{_ENDS}.]")  # quick: most text has none
 _SIGNALS = frozenset({"minor1", "minor2", "minor3", "school2", "school3"})
 _PARAGRAPH = re.compile(r"\n\s*\n\s*$")
 PERSONS = frozenset({"first", "second", "third"})
-_VOIDABLE = frozenset({*_SIGNALS, *HEAT, "grade", "later"})
 _TURNS = frozenset({"break", "asks", "asks_license", "couple", "pair"})
 _OWNED = pattern("reading.owned")
 _ALIAS = pattern("reading.alias")
 
 
-@dataclass(frozen=True, slots=True)
-class Sentence:
+class Sentence(NamedTuple):
     """Signals of one sentence. `heat`: 0 nothing sexual, 1 a hint, 2 sexual."""
 
     text: str
@@ -57,10 +77,11 @@ class Sentence:
     aside: str = ""  # what it says in other clauses after what is sexual
     ends_paragraph: bool = False
     dated: bool = False  # it may tell of a birth, a year, or the age of a parent
+    to_them: bool = False  # something is done "with her", or with someone else who was spoken of
 
     @property
     def strong(self) -> tuple[Minor, ...]:
-        return tuple(minor for minor in self.minors if minor.strength >= 2)
+        return tuple([minor for minor in self.minors if minor.strength >= 2]) if self.minors else ()
 
     @property
     def eventful(self) -> bool:
@@ -91,7 +112,8 @@ class Reading:
 
 def next_end(text: str, start: int) -> int | None:
     """Where the sentence that begins at `start` ends, or None while only more text can tell."""
-    match = BOUNDARY.search(text, start)
+    first = _MAY_END.search(text, start)
+    match = BOUNDARY.search(text, first.start()) if first else None
     if match and match.end() - start <= LONGEST:
         return match.end()
     if len(text) - start <= LONGEST:
@@ -111,7 +133,7 @@ def cut(text: str) -> list[int]:
     return ends if ends and start == len(text) else [*ends, len(text)]
 
 
-@functools.lru_cache(maxsize=4096)
+@kept(most=1 << 15)
 def read(text: str) -> Reading:
     """All of a message. Kept, so that each turn costs only the messages that are new."""
     ends = cut(text)
@@ -135,104 +157,72 @@ def _reckoned(text: str, place: int) -> list[Sentence]:
     return [Sentence("", place, minors=minors, words=frozenset({"reckoned"}))] if minors else []
 
 
-_CALLED = pattern("reading.called")
-_CALLING = ("called", "named", "known as", "brand", "叫", "喊", "号", "名", "昵", "牌")
-
-
-def _without_names(text: str) -> str:
-    """ "a bar called 'Kindergarten'": what stands in quotation marks is a name and says nothing of people."""
-    if not any(word in text for word in _CALLING):
-        return text
-    return _CALLED.sub(lambda match: match[0].replace(match[1], "_" * len(match[1])), text)
-
-
-class Words:
-    """One sentence as the lists see it: its text without disguise, its atoms, and what they hit.
-
-    `only`: forms of these categories are looked for and no others. What lies within a void phrase is no hit.
-    """
-
-    __slots__ = ("atoms", "categories", "hits", "text")
-
-    def __init__(self, raw: str, only: frozenset[str] = frozenset()):
-        lists = lexicon()
-        self.text = _without_names(normalise(raw, lists.words))
-        self.atoms: list[str] = ATOM.findall(self.text)
-        hits, light = lists.find(self.text, self.atoms)
-        hits += find_forms(self.text, self.atoms, only)
-        self.hits = _without_void(hits)
-        self.categories = frozenset(light.union(*[hit.categories for hit in self.hits]))
-
-
-def _without_void(hits: list[Hit]) -> list[Hit]:
-    void = [hit for hit in hits if "void" in hit.categories]
-    if not void:
-        return hits
-    return [
-        hit
-        for hit in hits
-        if not hit.categories & _VOIDABLE
-        or not any(other.start < hit.end and hit.start < other.end for other in void)
-    ]
-
-
 def _is_void(place: int, hits: list[Hit]) -> bool:
     return any("void" in hit.categories and hit.start <= place < hit.end for hit in hits)
 
 
 def heat_in(raw: str) -> int:
     """How sexual a sentence is (`Sentence.heat`): the part of `read_sentence` that a stream asks for most."""
-    words = Words(raw, HEAT)
-    return heat_of(words.text, words.hits, words.categories)[0]
+    said = spelled(raw)
+    return heat_of(said, Words(said, hot=True))[0]
 
 
-_YOUNGER, _NAMING, _OWNING, _YEARS, _PARENTS = range(5)
-_TWO_DIGITS = re.compile(r"\d\d")
-_MAY = Cues(
-    [
-        "subtract younger 减 变 改 调",
-        "you character name char play 你 姓 名 角",
-        "baby child children daughter daughters kid kids son sons toddler twins 儿 孩 妈 爸 母 父",
-        CUES_OF_YEARS,
-        CUES_OF_PARENTS,
-    ]
+_YOUNGER = SIGNS.need("subtract younger 减 变 改 调")
+_NAMING = (
+    SIGNS.need("you", "are 're play"),
+    SIGNS.need("character name char"),
+    SIGNS.need("play", "as"),
+    SIGNS.need("你", "是 叫 扮"),
+    SIGNS.need(":", "姓 名 角"),
 )
+_MAY_NAME = SIGNS.need("you character name char play 你 姓 名 角")
+_OWNING = SIGNS.need(
+    "baby child children daughter daughters kid kids son sons toddler twins 儿 孩 妈 爸 母 父",
+)
+_DATING = SIGNS.need("##") | SIGNS.need(CUES_OF_YEARS)
+_PARENTS = SIGNS.need(CUES_OF_PARENTS)
+
+
+def _may_name(signs: int) -> bool:
+    return any(signs & needs == needs for needs in _NAMING)
 
 
 def read_sentence(raw: str, position: int) -> Sentence:
-    said = Words(raw)
-    text, hits, words = said.text, said.hits, said.categories
-    told = tells_numbers(text, said.atoms)
-    ages = [age for age in ages_of(raw, text, said.atoms) if not _is_void(age.start, hits)] if told else []
-    may = _MAY.possible(said.atoms)
-    if (words & _SIGNALS or ages) and _OWNING in may and _OWNED.search(text):
+    said = spelled(raw)
+    found = Words(said)
+    text, signs, words = said.text, said.signs, found.categories
+    told = tells_numbers(signs)
+    ages = [age for age in ages_of(raw, text, signs) if not _is_void(age.start, found.hits)] if told else []
+    if signs & _OWNING and (ages or words & _SIGNALS) and _OWNED.search(text):
         words |= {"possessive"}
-    grown = [age for age in ages if age.is_adult]
-    minors = minors_of(text, hits, ages, words)
-    heat, depicts = heat_of(text, hits, words)
-    names = names_in(raw, text)
+    minors = minors_of(text, found.hits, ages, words) if ages or not YOUNGISH.isdisjoint(words) else ()
+    heat, depicts = (0, False) if HEAT.isdisjoint(words) else heat_of(said, found)
+    names = said.names
+    grown = [age for age in ages if age.is_adult] if ages else []
+    to_them = bool(heat or minors) and is_to_them(text, signs)
     return Sentence(
         text,
         position,
-        minors=minors,
-        grown=tuple(age.who for age in grown),
-        heat=heat,
-        depicts=depicts,
-        frame=frame_of(hits, words),
-        lured="lure" in words and "scholarly" not in words,
-        people=words & PERSONS,
-        words=words,
-        later=years_passed(text, words),
-        aliases=tuple(_ALIAS.findall(text)) if _NAMING in may else (),
-        apart=bool(heat and minors and are_apart(text, hits, minors, grown, names)),
-        denied=bool(heat and minors and is_forbidden(text, hits, bool(ages))),
-        years=tuple(age.years for age in grown),
-        younger=younger_by(text) if _YOUNGER in may else None,
-        answer=answer_in(text),
-        names=names,
-        aside=aside_of(text, hits) if heat else "",
-        ends_paragraph="\n" in raw and _PARAGRAPH.search(raw) is not None,
-        dated=_YEARS in may or _TWO_DIGITS.search(text) is not None or (_PARENTS in may and told),
+        minors,
+        tuple([age.who for age in grown]),
+        heat,
+        depicts,
+        NO_FRAME if FRAMES.isdisjoint(words) else frame_of(found),
+        "lure" in words and "scholarly" not in words,
+        words & PERSONS,
+        words,
+        years_passed(text, words, signs),
+        tuple(_ALIAS.findall(text)) if signs & _MAY_NAME and _may_name(signs) else (),
+        bool(heat and minors) and not to_them and are_apart(said, found.hits, words, minors, grown),
+        bool(heat and minors) and is_forbidden(said, found.hits, words, bool(ages)),
+        tuple([age.years for age in grown]),
+        younger_by(text) if signs & _YOUNGER else None,
+        answer_in(text, signs),
+        names,
+        aside_of(text, found.hits) if heat else "",
+        "\n" in raw and _PARAGRAPH.search(raw) is not None,
+        bool(signs & _DATING or (told and signs & _PARENTS)),
+        to_them,
     )
 
 

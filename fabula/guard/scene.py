@@ -8,9 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fabula.guard.cast import CAST, CHAIN, CHAR, NEAR, SOMEONE, SPEAKER, USER, Cast, is_named
-from fabula.guard.purpose import TO_THEM, Frame, is_clear
+from fabula.guard.purpose import Frame, is_clear
 from fabula.guard.reading import Reading, Sentence
 
+_TOGETHER = frozenset({"pair", "couple"})
 WARM = 3  # sentences for which something sexual stays present
 
 
@@ -49,12 +50,10 @@ class Scene(Cast):
         if sentence.denied:
             return False
         fresh = self.meet(sentence, role) + self.tell_answers(sentence)
-        lasting = [name for name in fresh if name in self.minors]
-        excused = (
-            not sentence.depicts and not sentence.lured and (is_clear(frame) or "query" in sentence.words)
-        )
+        lasting = [name for name in fresh if name in self.minors] if fresh else fresh
         self.follow(sentence)
         hot = self._is_hot(sentence)
+        excused = not (hot or lasting) or _is_excused(sentence, frame)
         guilty = not excused and (
             (hot and self._involves(sentence, role, fresh))
             or (not sentence.apart and self._joins_warm(sentence, lasting))
@@ -63,7 +62,7 @@ class Scene(Cast):
             self.warm_at, self.warm_text = self.at, sentence.text
             self.warm_pair = self._is_of_others(sentence)
         if not sentence.strong and (
-            (hot and not guilty and not excused) or {"pair", "couple"} & sentence.words
+            (hot and not guilty and not excused) or not _TOGETHER.isdisjoint(sentence.words)
         ):
             self.pair_at = self.at
         return guilty
@@ -95,7 +94,7 @@ class Scene(Cast):
             return False
         if any(self._takes_part(name) for name in (CHAR, USER, CAST)):
             return True
-        to_them = TO_THEM.search(sentence.text)
+        to_them = sentence.to_them
         ours = sentence.people == {"first"}  # "the kids have football; that is when we …"
         if not to_them and self._is_of_couple():
             return False
@@ -109,11 +108,7 @@ class Scene(Cast):
         """Whether someone in what was sexual just before now turns out to be a minor."""
         if not fresh or self.at - self.warm_at > WARM:
             return False
-        if (
-            sentence.strong
-            and all(minor.mere for minor in sentence.strong)
-            and not TO_THEM.search(sentence.text)
-        ):
+        if sentence.strong and all(minor.mere for minor in sentence.strong) and not sentence.to_them:
             return False
         aside = {"possessive", "absent"} & sentence.words
         if len(aside) == 2 or (aside and (self.warm_pair or self.at - self.couple_at <= CHAIN)):
@@ -146,3 +141,8 @@ class Scene(Cast):
         if "absent" not in sentence.words and self.named(sentence.text.removesuffix(sentence.aside)):
             return False
         return not any(word in sentence.text for word in (" with her", " with him", "和她", "和他"))
+
+
+def _is_excused(sentence: Sentence, frame: Frame) -> bool:
+    """It reports or asks, and so may name what it neither depicts nor lures to."""
+    return not sentence.depicts and not sentence.lured and (is_clear(frame) or "query" in sentence.words)

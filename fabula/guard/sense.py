@@ -7,25 +7,28 @@ from __future__ import annotations
 
 import functools
 import itertools
+import operator
 import re
 from collections import Counter
 
-from fabula.guard.ages_more import number_words
+from fabula.guard.ages_more import NUMBER_WORDS
 from fabula.guard.births import CUES_OF_PARENTS, CUES_OF_YEARS
-from fabula.guard.forms import endings_of_forms, find_forms, listed
-from fabula.guard.lexicon import ATOM, YOUNG, lexicon, phrases
-from fabula.guard.normalise import HAN_GAP, LONE, WIDE, fold, token_of
+from fabula.guard.cues import SIGNS
+from fabula.guard.forms import Forms, endings_of_forms, listed
+from fabula.guard.lexicon import ATOM, LANGUAGES, YOUNG, lexicon, phrases
+from fabula.guard.normalise import HAN_GAP, LONE, WIDE, folded, token_of
 from fabula.guard.numerals import CARDINALS, ORDINALS, TENS
 from fabula.guard.stir import ALERTS, ATOMS, BEFORE, ODD, kind
 
 NEWS, STIRS, SMALL, BIG, APART = 1, 2, 4, 8, 16
 _ASKS = frozenset({"asks", "asks_license"})
-_MEANS = frozenset({*YOUNG, *_ASKS})
+_TELLING = Forms(LANGUAGES, frozenset({*YOUNG, *_ASKS}))
 _SMALL = frozenset({"one", "two", "first", "second", *CUES_OF_PARENTS.split()})  # tell beside a number only
 _HAN = re.compile("[㐀-䶿一-鿿]")
 _GROWN = re.compile(r"[(\"']?(?:1[89]|[2-9]\d)(?:'?s)?[)\"',.;:!?]*")  # of nobody under 18
 _HAN_NEWS = frozenset("岁零〇○民三四五六七八九十廿减娃")
 _MIXED = re.compile(rf"[a-z0-9]|{HAN_GAP.pattern}|{listed('sense.between')}")
+_MAY_BE_MIXED = re.compile("[^㐀-䶿一-鿿\u3001-〿,!?:;()\"'「」『』…—]")  # quick: one set
 
 
 def sense(raw: str) -> tuple[bool, bool]:
@@ -66,14 +69,15 @@ def _loudest(text: str) -> int:
 
 
 def _of_han(part: str) -> int:
-    text = fold(part)
-    if _MIXED.search(text):
+    text = folded(part)
+    if _MAY_BE_MIXED.search(text) and _MIXED.search(text):
         return NEWS | STIRS
-    pairs = {one + two for one, two in itertools.pairwise(text)}
-    found = APART if _han_stirs().isdisjoint(pairs) and _han_stirs().isdisjoint(text) else APART | STIRS
+    pairs = set(map(operator.add, text, text[1:]))
+    stirs = _han_stirs()
+    found = APART if stirs.isdisjoint(pairs) and stirs.isdisjoint(text) else APART | STIRS
     if not _HAN_NEWS.isdisjoint(text) or not _han_news().isdisjoint(pairs):
         return found | NEWS
-    return found | (NEWS if find_forms(text, ATOM.findall(text), _MEANS) else 0)
+    return found | (NEWS if _TELLING.find(text, SIGNS.among(text)) else 0)
 
 
 def _young() -> list[str]:
@@ -90,7 +94,7 @@ def _english_news() -> frozenset[str]:
         if phrase.isascii() and (atoms := ATOM.findall(phrase))
     }
     words |= {*CARDINALS, *ORDINALS} - _SMALL
-    words |= {*CUES_OF_YEARS.split(), *listed("sense.words").split(), *number_words()}
+    words |= {*CUES_OF_YEARS.split(), *listed("sense.words").split(), *NUMBER_WORDS}
     return frozenset(words)
 
 

@@ -10,6 +10,7 @@ import itertools
 import re
 
 from fabula.guard.forms import endings_of_forms
+from fabula.guard.kept import kept
 from fabula.guard.lexicon import HAN_ENDING, NUMBER_WORDS, lexicon
 from fabula.guard.normalise import fold, slowed, spellings
 from fabula.guard.spelled import syllables_of
@@ -30,6 +31,7 @@ _TAIL = re.compile(  # an open word, with what it may be the rest of; or charact
     rf"[{_EAST}]{{1,2}}[ *._~|/\-+·•‧・∙⋅]{{0,4}}$|[A-Za-zÀ-ɏ'\d]+(?:[.*_~|·][A-Za-zÀ-ɏ'\d]*)*$"
     r"|[\u2600-\u27bf\U0001f000-\U0001faff]$"
 )
+_NO_TAIL = frozenset(["", *',;:!?"()\uff0c。\uff01\uff1f\uff1b\uff1a、“”「」…'])
 _INSIDE = re.compile(r"[A-Za-z][.*_~|·]$|\d$")  # right before a Latin word: it may be the rest of one
 _AFTER_NUMBERS = frozenset(["st", "nd", "rd", "th", "s", "am", "pm", "km", "cm", "kg", "m", "h", "yo", "yrs"])
 _SIGNS = frozenset("🚗🔞♀♂")
@@ -49,13 +51,19 @@ def _kinds() -> dict[str, int]:
 
 def completes(text: str, last: str) -> bool:
     """Whether the last atom of a text, soon after one that ALERTS, may end a phrase."""
-    if last.lower() in endings_of_forms():
-        return True
-    if last.lower() not in lexicon().completing:
+    last = last.lower()
+    if last not in _completing():
         return False
+    if last in endings_of_forms():
+        return True
     atoms = [atom.lower() for atom in ATOMS.findall(text[-ALERT_SPAN:])]
     phrases = lexicon().open_ended
     return any(" ".join(atoms[-count:]) in phrases for count in range(2, min(len(atoms), LONGEST_PHRASE) + 1))
+
+
+@functools.cache
+def _completing() -> frozenset[str]:
+    return endings_of_forms() | lexicon().completing
 
 
 def _spelled(ending: str) -> list[str]:
@@ -85,16 +93,23 @@ def _latin(atom: str, before: str) -> int:
         if before[-1:].isalpha() and before[-1:].isascii():
             return ODD
         return YOUNG if len(atom) < 3 else QUIET
-    word = atom.lower() if atom.isascii() else fold(atom)
-    kinds = _kinds()
-    if found := kinds.get(word) or kinds.get(slowed(word)) or kinds.get(word.rpartition("'")[2]):
+    found, word = _word(atom)
+    if found or len(word) == 1:
         return found
-    if len(word) == 1:
-        return QUIET if word in "ai'" else ODD
-    if _INSIDE.search(before) and word not in _AFTER_NUMBERS:
+    if before[-1:] != " " and _INSIDE.search(before) and word not in _AFTER_NUMBERS:
         return ODD
     beside = before[-1:] > "\u2e80"
     return ODD if (beside or len(word) > 3) and syllables_of(word) else QUIET
+
+
+@functools.lru_cache(maxsize=1 << 14)
+def _word(atom: str) -> tuple[int, str]:
+    """The kind of a Latin word wherever it stands, and the word."""
+    word = atom.lower() if atom.isascii() else fold(atom)
+    kinds = _kinds()
+    if found := kinds.get(word) or kinds.get(slowed(word)) or kinds.get(word.rpartition("'")[2]):
+        return found, word
+    return (QUIET if len(word) != 1 or word in "ai'" else ODD), word
 
 
 def _eastern(atom: str, before: str) -> int:
@@ -110,12 +125,18 @@ def _eastern(atom: str, before: str) -> int:
 
 
 @functools.lru_cache(maxsize=1 << 16)
-def quiet(piece: str, armed: bool) -> str | None:
-    """None for a piece that must be looked at; else what of it the next piece has to be seen with.
+def quiet(piece: str) -> str | None:
+    """None for a piece that must be looked at; else what of it the next piece has to be seen with."""
+    return _quiet(piece, QUIET)
 
-    `armed`: someone young was told of before, so that another one is no news.
-    """
-    loudest = YOUNG if armed else QUIET
+
+@functools.lru_cache(maxsize=1 << 16)
+def quiet_when_armed(piece: str) -> str | None:
+    """The same where someone young was told of before, so that another one is no news."""
+    return _quiet(piece, YOUNG)
+
+
+def _quiet(piece: str, loudest: int) -> str | None:
     for match in ATOMS.finditer(piece):
         atom, start = match[0], match.start()
         if match.end() == len(piece) and may_go_on(atom):
@@ -125,7 +146,7 @@ def quiet(piece: str, armed: bool) -> str | None:
     return tail_of(piece)
 
 
-@functools.lru_cache(maxsize=4096)
+@kept(most=1 << 17)
 def _kinds_in(text: str) -> frozenset[int]:
     return frozenset(
         kind(match[0], text[max(0, match.start() - BEFORE) : match.start()]) for match in ATOMS.finditer(text)
@@ -144,6 +165,13 @@ def arms(text: str) -> bool:
 
 def tail_of(text: str) -> str:
     """An open word, or a Han character with what may stand between it and the next one."""
+    last = text[-1:]
+    if last in _NO_TAIL or (last == " " and text[-2:-1].isascii() and text[-2:-1].isalnum()):
+        return ""
+    if last.isalnum() and last.isascii():  # most often: a Latin word after a space
+        word = text[text.rfind(" ", max(0, len(text) - 40)) + 1 :]
+        if word.isalnum() and word.isascii() and len(word) < 40:
+            return word
     tail = _TAIL.search(text, max(0, len(text) - 40))
     return tail[0] if tail else ""
 

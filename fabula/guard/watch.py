@@ -12,7 +12,9 @@ from collections.abc import Callable
 from fabula.core.errors import Blocked
 from fabula.core.seams import Watch
 from fabula.guard.births import Births
-from fabula.guard.purpose import Frame
+from fabula.guard.cast import CHAIN, introduces
+from fabula.guard.glance import glance
+from fabula.guard.purpose import Frame, is_clear
 from fabula.guard.reading import LONGEST, Sentence, heat_in, next_end, read_sentence, tells_young
 from fabula.guard.scene import WARM, Scene
 from fabula.guard.sense import sense
@@ -29,6 +31,7 @@ from fabula.guard.stir import (
     kind,
     may_go_on,
     quiet,
+    quiet_when_armed,
     tail_of,
 )
 
@@ -59,6 +62,7 @@ class FloorWatch:
         self._frame = Frame()
         if warm:
             self._scene, self._frame = hear()
+        self._is_report = is_clear(self._frame)  # and nothing in the reply depicts or lures
         self._lured = False
         self._blocked = False
         self._past: list[str] = []  # sentences that ended, of which nobody has needed to know who is in them
@@ -67,6 +71,10 @@ class FloorWatch:
         self._young = False  # one of them does
         self._cool = WARM + 1 if self._scene is None else 0  # sentences since one that was not
         self._idle = 0  # sentences for which something sexual stays present that was left unread
+        self._dry: list[tuple[str, bool]] = []  # unread sentences of a report, and whether each was judged
+        self._news: list[int] = []  # which of them may tell of someone young
+        self._young_at = -1000  # which of them surely does
+        self._steady = True  # none of them may end anybody's youth
         self._calm: list[str] = []  # pieces that were shown without a look, and are not yet in `_open`
         self._easy = False
         self._armed = armed  # an open word is kept back until it is known: it could be the one that completes
@@ -74,9 +82,11 @@ class FloorWatch:
 
     def feed(self, text: str) -> str:
         if self._easy:
-            tail = quiet(self._tail + text, self._armed)
+            tail = (quiet_when_armed if self._armed else quiet)(self._tail + text)
             if tail is not None:
-                return self._pass(text, tail)
+                self._tail = tail
+                self._calm.append(text)
+                return self._further.feed(self._known(text, tail) if self._armed else text)
         elif self._held and not self._blocked and not self._may_end(text):
             self._open += text
             return self._further.feed("")
@@ -89,16 +99,12 @@ class FloorWatch:
             raise Blocked(POLICY)
         return self._further.feed(text if out == text else out)  # the same object where nothing was changed
 
-    def _pass(self, text: str, tail: str) -> str:
-        """Let a piece through as it came; without its open word, and with the one before, when armed."""
-        shown = text
-        if self._armed:
-            whole = self._back + text
-            known = max(0, len(whole) - len(tail))
-            shown, self._back = whole[:known], whole[known:]
-        self._tail = tail
-        self._calm.append(text)
-        return self._further.feed(shown)
+    def _known(self, text: str, tail: str) -> str:
+        """What may be shown of a piece when armed: without its open word, and with the one before."""
+        whole = self._back + text
+        known = len(whole) - len(tail)
+        shown, self._back = (whole[:known], whole[known:]) if known > 0 else ("", whole)
+        return shown
 
     def finish(self) -> str:
         """What was held back, when it may be shown. Raises Blocked."""
@@ -183,19 +189,79 @@ class FloorWatch:
             return False
         if self._scene is None:
             self._scene, self._frame = self._hear()
+            self._is_report = is_clear(self._frame)
+        if self._is_dry(self._scene, raw):
+            return False
+        self._make_up(self._scene)
         if self._is_idle(self._scene, raw):
             return False
         for past in self._past:
             self._step(self._scene, self._read(past))
+        self._forget_past()
+        return self._weigh(self._scene, raw)
+
+    def _forget_past(self) -> None:
         self._past.clear()
         self._sensed = self._idle = 0
         self._young = False
-        guilty = self._step(self._scene, self._read(raw))
+
+    def _weigh(self, scene: Scene, raw: str) -> bool:
+        guilty = self._step(scene, self._read(raw))
         born = self._births.minors()
         if born:
             reckoned = Sentence("", 0, minors=born, words=frozenset({"reckoned"}))
-            guilty |= self._scene.step(reckoned, "assistant", self._in_frame())
+            guilty |= scene.step(reckoned, "assistant", self._in_frame())
         return guilty
+
+    def _is_dry(self, scene: Scene, raw: str) -> bool:
+        """In a report, where someone young is near, a sentence that neither depicts nor lures completes
+        nothing: it is left unread until one does."""
+        if not self._is_report or scene.warm:
+            return False
+        told = [*self._past, raw]
+        if not (self._is_young_near(scene) or self._is_young_in(told, scene)):
+            return False
+        seen = [glance(sentence) for sentence in told]
+        if not all(sentence.dry for sentence in seen):
+            return False
+        for sentence, at_once in zip(told, seen, strict=True):
+            self._dry.append((sentence, sentence is raw))
+            self._steady &= at_once.steady
+            if not at_once.steady:
+                self._young_at = -1000
+                self._news.clear()
+            elif at_once.news:
+                self._news.append(len(self._dry))
+        self._forget_past()
+        return True
+
+    def _is_young_near(self, scene: Scene) -> bool:
+        """Whether it is sure, with what was left unread, that a pronoun may still mean someone young."""
+        if self._births.known:
+            return True
+        unread = len(self._dry) + len(self._past)
+        while self._news and unread - self._young_at > CHAIN and unread - self._news[-1] <= CHAIN:
+            number = self._news.pop()
+            if introduces(read_sentence(self._dry[number - 1][0], 0)):
+                self._young_at = number
+                self._news.clear()
+        return unread - self._young_at <= CHAIN or (self._steady and scene.has_someone_within(unread))
+
+    def _is_young_in(self, told: list[str], scene: Scene) -> bool:
+        """Whether it is sure that one of these sentences would be read for whom it may tell of."""
+        known = self._young_at > 0 or (self._steady and scene.has_someone)
+        return any(sense(sentence)[0] and (known or tells_young(sentence)) for sentence in told)
+
+    def _make_up(self, scene: Scene) -> None:
+        """Read what was left unread of a report."""
+        for sentence, judged in self._dry:
+            if judged:
+                self._weigh(scene, sentence)
+            else:
+                self._step(scene, self._read(sentence))
+        self._dry.clear()
+        self._news.clear()
+        self._young_at, self._steady = -1000, True
 
     def _is_passing_hint(self, raw: str) -> bool:
         """A hint ("undressed") with nothing of the kind before it completes nothing: it is left for later."""
@@ -230,7 +296,9 @@ class FloorWatch:
     def _step(self, scene: Scene, sentence: Sentence) -> bool:
         scene.at += 1
         self._lured |= sentence.lured or sentence.depicts
-        self._frame |= sentence.frame
+        if sentence.frame or self._lured:
+            self._frame |= sentence.frame
+            self._is_report = not self._lured and is_clear(self._frame)
         return sentence.eventful and scene.step(sentence, "assistant", self._in_frame())
 
     def _in_frame(self) -> Frame:

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from fabula.guard.ages import ADULT, LATER, Age, english_ages
-from fabula.guard.ages_more import more_ages, number_words
+from fabula.guard.ages_more import NUMBER_WORDS, more_ages
 from fabula.guard.ages_zh import chinese_ages
 from fabula.guard.ages_zh import later as chinese_later
+from fabula.guard.cues import SIGNS
 from fabula.guard.forms import pattern
 from fabula.guard.lexicon import HEAT, Hit
 from fabula.guard.numerals import CARDINALS, ORDINALS, TENS, chinese, english
 from fabula.guard.people import PRONOUNS
 
 _NUMBERED = frozenset([*CARDINALS, *ORDINALS, *TENS, "dozen"]) - {"one", "two", "first", "second"}
-_DIGIT = re.compile(r"\d")
-_CHINESE_AGE = re.compile(r"岁|一半|[一二三四五六七八九十\d]")
+_IN_ENGLISH = SIGNS.need(" ".join(["#", "*age*", *sorted(_NUMBERED)]))
+_IN_MORE = SIGNS.need(" ".join(sorted(NUMBER_WORDS)))
+_IN_CHINESE = SIGNS.need("# 岁 一 二 三 四 五 六 七 八 九 十")
+_LATER = SIGNS.need("year years", "later* passed* on had afterwards*", "<N>")
+_LATER_IN_CHINESE = SIGNS.need("年", "后 过", "<ZH>")
+_MAY_BE_NOT_YET = SIGNS.need("in not no soon* almost* next 还 再 没 我 等 明")
+_MAY_BE_ORDINAL = SIGNS.need(" ".join(["#", *ORDINALS]))
+_NUMBER = SIGNS.need("<WITHIN>") | SIGNS.need("<ZH>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,25 +38,19 @@ class Minor:
     mere: bool = False  # children as such, of whom nothing is told: "the pupils noticed nothing"
 
 
-def tells_numbers(text: str, atoms: Collection[str]) -> bool:
+def tells_numbers(signs: int) -> bool:
     """Whether an age can be told at all."""
-    return (
-        not _NUMBERED.isdisjoint(atoms)
-        or not number_words().isdisjoint(atoms)
-        or "age" in text
-        or _DIGIT.search(text) is not None
-        or (not text.isascii() and _CHINESE_AGE.search(text) is not None)
-    )
+    return signs & (_IN_ENGLISH | _IN_MORE | _IN_CHINESE) != 0
 
 
-def ages_of(raw: str, text: str, atoms: Collection[str]) -> list[Age]:
+def ages_of(raw: str, text: str, signs: int) -> list[Age]:
     ages: list[Age] = []
-    if "age" in text or not _NUMBERED.isdisjoint(atoms) or _DIGIT.search(text):
-        ages = [_with_name(age, raw) for age in english_ages(text, atoms)]
-    if not number_words().isdisjoint(atoms):
-        ages += [age for age in more_ages(text, atoms) if not any(_overlap(age, other) for other in ages)]
-    if not text.isascii() and _CHINESE_AGE.search(text):
-        ages += chinese_ages(text, atoms)
+    if signs & _IN_ENGLISH:
+        ages = [_with_name(age, raw) for age in english_ages(text, signs)]
+    if signs & _IN_MORE:
+        ages += [age for age in more_ages(text, signs) if not any(_overlap(age, other) for other in ages)]
+    if signs & _IN_CHINESE and not text.isascii():
+        ages += chinese_ages(text, signs)
     return ages
 
 
@@ -67,7 +66,7 @@ def _with_name(age: Age, raw: str) -> Age:
 
 
 def minors_of(text: str, hits: list[Hit], ages: list[Age], words: frozenset[str]) -> tuple[Minor, ...]:
-    if not ages and _YOUNGISH.isdisjoint(words):
+    if not ages and YOUNGISH.isdisjoint(words):
         return ()
     adult = [age for age in ages if age.is_adult]
     found = [
@@ -79,6 +78,8 @@ def minors_of(text: str, hits: list[Hit], ages: list[Age], words: frozenset[str]
         and not _tells_back(age, text, words)
     ]
     for hit in hits:
+        if YOUNGISH.isdisjoint(hit.categories):
+            continue
         strength = _strength(text, hit, words)
         if strength == 3 or (strength == 2 and not _adult_near(text, hit, adult)):
             found.append(Minor(strength, "", None, hit.start, hit.end, mere=_is_mere(text, hit)))
@@ -89,7 +90,7 @@ def minors_of(text: str, hits: list[Hit], ages: list[Age], words: frozenset[str]
     return tuple(found)
 
 
-_YOUNGISH = frozenset({"minor3", "minor2", "minor1", "grade", "school3", "school2"})
+YOUNGISH = frozenset({"minor3", "minor2", "minor1", "grade", "school3", "school2"})
 _LONG_AGO = pattern("young.long_ago")  # "lost her father at six", of someone grown
 _NOW = pattern("young.now")
 
@@ -117,25 +118,27 @@ def _tells_back(age: Age, text: str, words: frozenset[str]) -> bool:
 _AT_SCHOOL = pattern("young.at_school")
 _WORKS_AT = pattern("young.works_at")
 _TEACHES = pattern("young.teaches")
+LONGEST_AT_SCHOOL = 48  # characters
 _PUPIL = pattern("young.pupil")
 _MINOR_NOUN = pattern("young.minor_noun")
 
 
 def _strength(text: str, hit: Hit, words: frozenset[str]) -> int:
     """How surely a phrase means someone under 18."""
-    before, after = text[: hit.start], text[hit.end :]
     if "minor3" in hit.categories:
-        return 0 if hit.phrase == "minor" and _MINOR_NOUN.match(after) else 3
+        return 0 if hit.phrase == "minor" and _MINOR_NOUN.match(text[hit.end :]) else 3
     if "minor2" in hit.categories:
         return 2
+    before, after = text[: hit.start], text[hit.end :]
     if "grade" in hit.categories:
         return 0 if "recall" in words or _WORKS_AT.search(before) or _TEACHES.match(after) else 3
     school = 3 if "school3" in hit.categories else 2 if "school2" in hit.categories else 0
     if school and _PUPIL.match(after):
         return school
-    if not school or "recall" in words or _WORKS_AT.search(before) or _TEACHES.match(after):
+    if not school or "recall" in words or _TEACHES.match(after):
         return 0
-    return school if _AT_SCHOOL.search(before) else 0
+    at_school = _AT_SCHOOL.search(text, max(0, hit.start - LONGEST_AT_SCHOOL), hit.start)
+    return school if at_school and not _WORKS_AT.search(before) else 0
 
 
 _PREDICATIVE = pattern("young.predicative")
@@ -161,10 +164,15 @@ def _adult_near(text: str, hit: Hit, adult: list[Age]) -> bool:
     return False
 
 
-def years_passed(text: str, words: frozenset[str]) -> int | None:
-    if "year" in text and (match := LATER.search(text)):
+def may_pass_years(signs: int) -> bool:
+    return signs & _LATER == _LATER or signs & _LATER_IN_CHINESE == _LATER_IN_CHINESE
+
+
+def years_passed(text: str, words: frozenset[str], signs: int) -> int | None:
+    if signs & _LATER == _LATER and (match := LATER.search(text)):
         return english(match["n"])
-    if not text.isascii() and (years := chinese_later(text)) is not None:
+    told = signs & _LATER_IN_CHINESE == _LATER_IN_CHINESE
+    if told and (years := chinese_later(text)) is not None:
         return years
     return ADULT if "later" in words else None
 
@@ -184,8 +192,10 @@ def younger_by(text: str) -> int | None:
     return english(match["n"] or match["n2"] or "") or chinese(match["n3"] or match["n4"] or "零")
 
 
-def answer_in(text: str) -> int | None:
+def answer_in(text: str, signs: int) -> int | None:
     """A sentence that is a number, or "not yet": an age, if the one before asked for it."""
-    if len(text) <= LONGEST_ANSWER and (match := _ANSWER.search(text)):
+    if len(text) <= LONGEST_ANSWER and signs & _NUMBER and (match := _ANSWER.match(text)):
         return english(match["n"]) or chinese(match["n"])
-    return -UNLICENSED if _NOT_YET.search(text) or _ORDINAL_ONLY.search(text) else None
+    if signs & _MAY_BE_NOT_YET and _NOT_YET.match(text):
+        return -UNLICENSED
+    return -UNLICENSED if signs & _MAY_BE_ORDINAL and _ORDINAL_ONLY.match(text) else None

@@ -1,24 +1,24 @@
 """Fit a conversation into a context window. Knows nothing of HTTP, of the database or of any engine.
 
-The conversation is rendered once with a mark in the place of every text, which gives the template's glue
-between them. The cost of the prompt is the glue plus the texts. When it is over the budget, the oldest
-messages are cut in blocks: cut points lie at multiples of half the budget, counted from the start of the
-chat, so that the prompt's beginning stays the same for many turns and the engine's cache stays valid.
-The rule has no memory: the same conversation is always cut at the same place.
+The conversation is rendered with a mark in the place of every text, which gives the template's glue between
+them; where `framing` knows that glue without, the template is not asked again. The cost of the prompt is the
+glue plus the texts. When it is over the budget, the oldest messages are cut in blocks: cut points lie at
+multiples of half the budget, counted from the start of the chat, so that the prompt's beginning stays the
+same for many turns and the engine's cache stays valid. The rule has no memory: the same conversation is
+always cut at the same place.
 """
 
 from __future__ import annotations
 
 import itertools
-import json
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fabula.core.errors import ContextExceeded
-from fabula.core.messages import Message, ToolCall
+from fabula.core.messages import Message
 from fabula.core.worker import Pieces
-from fabula.prompt.plan import CountTable, NeedCounts, PromptPlan, Segment
+from fabula.prompt.framing import FENCE, Frame, frame, puts, row
+from fabula.prompt.plan import CountTable, NeedCounts, PromptPlan, Segment, Spoken
 from fabula.prompt.template import ChatTemplate
 
 BLOCK_SHARE = 2
@@ -27,7 +27,7 @@ read t·(1 − s)/s tokens again per turn on average: t for a half, 3 t for a qu
 
 
 def assemble(
-    messages: Sequence[Message],
+    messages: Sequence[Spoken],
     template: ChatTemplate,
     counts: CountTable,
     *,
@@ -35,37 +35,51 @@ def assemble(
     reply_room: int,
     tokenizer: str = "",
     continues: bool = False,
+    reason: str = "",
 ) -> PromptPlan | NeedCounts:
     """The prompt for `messages`, with `reply_room` of the `context` tokens left free, or what to count first.
 
     `tokenizer` is the hash of the model's tokenizer: replies that were sampled with it are sent as ids. With
-    `continues` the last message is left open, so that the model lengthens it. Raises ContextExceeded when not
-    even the system messages and the last message fit, and TemplateRefused.
+    `continues` the last message is left open, so that the model lengthens it. `reason` is told of each part.
+    Raises ContextExceeded when not even the system messages and the last message fit, and TemplateRefused.
     """
-    messages = [_only_valid_ids(message, tokenizer) for message in messages]
-    glue = _glue(messages, template, continues)
+    messages = _with_valid_ids(messages, tokenizer)
+    around = frame(messages, template, continues)
+    glue = around.glue if around else _glue(messages, template, continues)
     needed = [message.text for message in messages if not message.token_ids] + glue
     needed += [piece for message in messages for piece in message.before if isinstance(piece, str)]
     missing = tuple(dict.fromkeys(text for text in needed if text and text not in counts))
     if missing:
         return NeedCounts(missing)
-    costs = [_cost(message, counts) for message in messages]
+    costs = _costs(messages, counts)
     glue_costs = [counts.get(text, 0) for text in glue]
     whole = [cost + before for cost, before in zip(costs, glue_costs, strict=False)]
     kept = _choose(messages, whole, glue_costs[-1], context - reply_room)
     if kept is None:
         raise ContextExceeded(prompt_tokens=_least(messages, whole) + glue_costs[-1], context=context)
-    pieces = render(kept, template, tokenizer=tokenizer, continues=continues)
-    segments = tuple(_segments(messages, whole, {id(message) for message in kept}))
+    if around and len(kept) < len(messages):
+        around = frame(kept, template, continues)
+    pieces = _pieces(kept, template, continues, around)
+    segments = tuple(_segments(messages, whole, len(messages) - len(kept), reason))
     tokens = sum(segment.tokens for segment in segments if segment.included) + glue_costs[-1]
     return PromptPlan(pieces=pieces, segments=segments, tokens=tokens, cut_messages=len(messages) - len(kept))
 
 
 def render(
-    messages: Sequence[Message], template: ChatTemplate, *, tokenizer: str = "", continues: bool = False
+    messages: Sequence[Spoken], template: ChatTemplate, *, tokenizer: str = "", continues: bool = False
 ) -> Pieces:
     """The whole conversation, nothing cut: text, and the ids of replies that `tokenizer` sampled."""
-    messages = [_only_valid_ids(message, tokenizer) for message in messages]
+    messages = _with_valid_ids(messages, tokenizer)
+    around = frame(messages, template, continues) if puts(messages, template, continues) else None
+    return _pieces(messages, template, continues, around)
+
+
+def _pieces(
+    messages: Sequence[Spoken], template: ChatTemplate, continues: bool, around: Frame | None
+) -> Pieces:
+    """`around` is their frame, where there is one."""
+    if around and puts(messages, template, continues) and around.fits(messages):
+        return around.pieces(messages)
     marks = _marks(messages)
     texts = [
         mark if message.token_ids or message.before else message.text
@@ -79,7 +93,16 @@ def render(
         if at >= 0:
             pieces += [text[start:at], *message.before, message.token_ids or message.text]
             start = at + len(mark)
-    return joined((*pieces, text[start:]))
+    said = {mark: message.text for message, mark in zip(messages, marks, strict=True)}
+    return joined(tuple(_told_again(piece, said) for piece in (*pieces, text[start:])))
+
+
+def _told_again(piece: str | tuple[int, ...], texts: Mapping[str, str]) -> str | tuple[int, ...]:
+    """With the texts of messages that a template tells more than once, or not in their order."""
+    if isinstance(piece, str) and FENCE in piece:
+        for mark, text in texts.items():
+            piece = piece.replace(mark, text)
+    return piece
 
 
 def joined(pieces: Pieces) -> Pieces:
@@ -94,70 +117,62 @@ def joined(pieces: Pieces) -> Pieces:
     return tuple(together)
 
 
-def _cost(message: Message, counts: CountTable) -> int:
-    """Tokens of a message and of what a prompt has in front of it."""
-    own = len(message.token_ids) or counts.get(message.text, 0)
-    for piece in message.before:
-        own += counts.get(piece, 0) if isinstance(piece, str) else len(piece)
-    return own
+def _costs(messages: Sequence[Spoken], counts: CountTable) -> list[int]:
+    """Tokens of each message and of what a prompt has in front of it."""
+    return [
+        (len(one.token_ids) or counts.get(one.text, 0))
+        + (sum(_tokens(piece, counts) for piece in one.before) if one.before else 0)
+        for one in messages
+    ]
 
 
-def _only_valid_ids(message: Message, tokenizer: str) -> Message:
+def _tokens(piece: str | tuple[int, ...], counts: CountTable) -> int:
+    return counts.get(piece, 0) if isinstance(piece, str) else len(piece)
+
+
+def _with_valid_ids(messages: Sequence[Spoken], tokenizer: str) -> list[Spoken]:
     """Ids of another tokenizer mean other words: such a message is sent as text."""
-    valid = message.tokenizer == tokenizer or not message.token_ids
-    return message if valid else replace(message, token_ids=())
+    return [one if not one.token_ids or one.tokenizer == tokenizer else _as_text(one) for one in messages]
 
 
-def _render(
-    messages: Sequence[Message], texts: Sequence[str], template: ChatTemplate, continues: bool
-) -> str:
+def _as_text(message: Spoken) -> Message:
+    return Message(
+        role=message.role,
+        text=message.text,
+        id=message.id,
+        before=message.before,
+        name=message.name,
+        reasoning=message.reasoning,
+        tool_calls=message.tool_calls,
+        tool_call_id=message.tool_call_id,
+    )
+
+
+def _render(messages: Sequence[Spoken], texts: Sequence[str], template: ChatTemplate, continues: bool) -> str:
     """The messages with these texts in the place of their own."""
-    told = [_row(message, text) for message, text in zip(messages, texts, strict=True)]
+    told = [row(message, text) for message, text in zip(messages, texts, strict=True)]
     text = template.render(told[:-1] if continues else told, add_generation_prompt=True)
     return text + texts[-1] if continues else text
 
 
-def rows(messages: Sequence[Message]) -> list[dict[str, Any]]:
+def rows(messages: Sequence[Spoken]) -> list[dict[str, Any]]:
     """Messages as templates read them."""
-    return [_row(message, message.text) for message in messages]
+    return [row(message, message.text) for message in messages]
 
 
-def _row(message: Message, text: str) -> dict[str, Any]:
-    """Reasoning has two names, for templates of two makers."""
-    row: dict[str, Any] = {"role": message.role, "content": text}
-    if message.name:
-        row["name"] = message.name
-    if message.tool_call_id:
-        row["tool_call_id"] = message.tool_call_id
-    if message.tool_calls:
-        row["tool_calls"] = [_call_row(call) for call in message.tool_calls]
-    if message.reasoning:
-        row["reasoning_content"] = row["thinking"] = message.reasoning
-    return row
-
-
-def _call_row(call: ToolCall) -> dict[str, Any]:
-    """Arguments as an object where they are one."""
-    try:
-        arguments = json.loads(call.arguments)
-    except ValueError:
-        arguments = call.arguments
-    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": arguments}}
-
-
-def _marks(messages: Sequence[Message]) -> list[str]:
+def _marks(messages: Sequence[Spoken]) -> list[str]:
     """A unique text for each message that occurs in none of them and that no template trims.
 
     The characters are from Unicode's private use area; a longer fence is taken when a text holds the shorter.
     """
     everything = "\n".join(message.text for message in messages)
-    fence = "\ue000"
+    fence = FENCE
     while fence in everything:
         fence += "\ue001"
     return [f"{fence}{number}\ue002" for number in range(len(messages))]
 
 
-def _glue(messages: Sequence[Message], template: ChatTemplate, continues: bool) -> list[str]:
+def _glue(messages: Sequence[Spoken], template: ChatTemplate, continues: bool) -> list[str]:
     """The template's text before each message, and after the last one."""
     marks = _marks(messages)
     text = _render(messages, marks, template, continues)
@@ -170,9 +185,7 @@ def _glue(messages: Sequence[Message], template: ChatTemplate, continues: bool) 
     return [*glue, text[start:]]
 
 
-def _choose(
-    messages: Sequence[Message], costs: Sequence[int], tail: int, budget: int
-) -> list[Message] | None:
+def _choose(messages: Sequence[Spoken], costs: Sequence[int], tail: int, budget: int) -> list[Spoken] | None:
     """The system messages at the start and as much of the end as fits, cut at a block's edge, or None."""
     head = _head(messages)
     fixed = sum(costs[:head]) + tail
@@ -188,11 +201,11 @@ def _choose(
     return [*messages[:head], *messages[start:]]
 
 
-def _head(messages: Sequence[Message]) -> int:
+def _head(messages: Sequence[Spoken]) -> int:
     return len(list(itertools.takewhile(lambda message: message.role == "system", messages)))
 
 
-def _least(messages: Sequence[Message], costs: Sequence[int]) -> int:
+def _least(messages: Sequence[Spoken], costs: Sequence[int]) -> int:
     """Tokens of what is never cut: the system messages at the start and the last message."""
     return sum(costs[: _head(messages)]) + costs[-1]
 
@@ -204,8 +217,10 @@ def _cut_point(costs: Sequence[int], total: int, room: int, block: int) -> int:
     return next((index + 1 for index, reached in enumerate(cumulative) if reached >= dropped), len(costs) - 1)
 
 
-def _segments(messages: Sequence[Message], costs: Sequence[int], kept: set[int]) -> list[Segment]:
+def _segments(messages: Sequence[Spoken], costs: Sequence[int], cut: int, reason: str) -> list[Segment]:
+    """So many messages behind the system messages at the start are left out."""
+    told = itertools.chain([True] * _head(messages), [False] * cut, itertools.repeat(True))
     return [
-        Segment(message.role, message.id, cost, id(message) in kept)
-        for message, cost in zip(messages, costs, strict=True)
+        Segment(message.role, message.id, cost, is_told, "", reason)
+        for message, cost, is_told in zip(messages, costs, told, strict=False)
     ]

@@ -4,12 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
+from fabula.core.messages import Role, ToolCall
 from fabula.core.worker import Pieces
 
 CountTable = Mapping[str, int]
 """Tokens of each text, counted alone."""
+
+
+class Spoken(Protocol):
+    """What a prompt needs to know of a message: `core.messages.Message`, or what is cheaper to make."""
+
+    @property
+    def role(self) -> Role | Literal["tool"]: ...
+    @property
+    def text(self) -> str: ...
+    @property
+    def id(self) -> str: ...
+    @property
+    def token_ids(self) -> tuple[int, ...]: ...
+    @property
+    def tokenizer(self) -> str: ...
+    @property
+    def before(self) -> tuple[str | tuple[int, ...], ...]: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def reasoning(self) -> str: ...
+    @property
+    def tool_calls(self) -> tuple[ToolCall, ...]: ...
+    @property
+    def tool_call_id(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)

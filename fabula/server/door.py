@@ -48,7 +48,7 @@ class Door:
             self._through, rules=self.rules, opened=self._opened, tell=answer, studio_key=studio_key
         )
         gate = Gate(
-            WebApp(self._reception),
+            WebApp(self._reception, lambda: self._settings.language if self._settings else ""),
             policy=content_policy(index_html()),
             tell=answer,
             max_body=MAX_BODY,

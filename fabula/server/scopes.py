@@ -46,7 +46,8 @@ ROWS = (
     *_native(WRITE, CHAT, "/models/*/capture"),
     *_native(READ, CHAT, "/models", "/adapters", "/vectors", "/directions", "/catalog", "/recommend"),
     *_native(WRITE, CHAT, "/recommend"),
-    *_native(WRITE, MODELS, "/models", "/adapters", "/vectors", "/directions"),
+    *_native(READ, CHAT, "/evals"),
+    *_native(WRITE, MODELS, "/models", "/adapters", "/vectors", "/directions", "/evals"),
     *_native(ALL, MODELS, "/downloads", "/jobs", "/search", "/fit"),
     # ── text, and what belongs to stories
     *_native(ALL, CHAT, "/generate", "/tokenize", "/detokenize", "/embed", "/rerank", "/turns/", "/presets"),

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import json
 import mimetypes
+from collections.abc import Callable
 from pathlib import Path
 
 from starlette.responses import Response
@@ -10,9 +13,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from fabula import __version__
 from fabula.core import texts
+from fabula.server.preloads import needs
 
 FOLDER = Path(__file__).parent.parent / "web"
 TEXTS = "texts/"  # the message files, of core, as if they were the app's own
+EARLY = "early.js"
 SHELL = "style/shell.css"
 SHEETS = ("tokens.css", "base.css", "parts.css")
 """What every page looks like: asked for at once, so the three are one file for a browser."""
@@ -62,11 +67,12 @@ KNOCK = Response(b"Ollama is running", media_type="text/plain")
 class WebApp:
     """ASGI. The app's page and files; what else is asked for goes on to `behind`.
 
+    `language` is the studio's own, "" where that is left to the browser: the page tells it.
     Files are read where they are asked for: all are small, in the system's cache, and kept by the browser.
     """
 
-    def __init__(self, behind: ASGIApp) -> None:
-        self._behind = behind
+    def __init__(self, behind: ASGIApp, language: Callable[[], str]) -> None:
+        self._behind, self._language = behind, language
         self._pages = {path: page(name) for path, name in PAGES.items()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -77,10 +83,11 @@ class WebApp:
 
     def _answer(self, path: str) -> Response | None:
         if path in self._pages:
-            return Response(self._pages[path], headers=FRESH, media_type=_media_type(Path(PAGES[path])))
+            content = self._pages[path].replace("{{language}}", self._language())
+            return Response(content, headers=FRESH, media_type=_media_type(Path(PAGES[path])))
         name = _named(path)
-        if name == SHELL:
-            return Response(_shell(), headers=IMMUTABLE, media_type="text/css")
+        if name in MADE:
+            return Response(MADE[name](), headers=IMMUTABLE, media_type=_media_type(Path(name)))
         file = _find(name) if name else None
         if file is None:
             return None
@@ -89,6 +96,17 @@ class WebApp:
 
 def _shell() -> bytes:
     return b"\n".join((FOLDER / "style" / name).read_bytes() for name in SHEETS)
+
+
+@functools.cache  # it looks into many files
+def _early() -> bytes:
+    """With what the rooms need, as the text of a JavaScript string."""
+    told = json.dumps(json.dumps(needs(FOLDER), separators=(",", ":")))
+    return (FOLDER / EARLY).read_text(encoding="utf-8").replace('"{{needs}}"', told).encode()
+
+
+MADE: dict[str, Callable[[], bytes]] = {SHELL: _shell, EARLY: _early}
+"""Files that are put together from others."""
 
 
 def _media_type(file: Path) -> str:

@@ -34,7 +34,10 @@ def manner(request: TurnRequest, model: LocalModel) -> Manner:
         ignored.append("suffix")
     messages = request.messages
     if not request.sampling.keep_reasoning:
-        messages = tuple(dataclasses.replace(message, reasoning="") for message in messages)
+        messages = tuple(
+            dataclasses.replace(message, reasoning="") if message.reasoning else message
+            for message in messages
+        )
     return Manner(template=ChatTemplate(""), messages=messages, ignored=tuple(ignored))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -59,7 +60,8 @@ async def planned(
     context = min(context, request.limit or context)
     table = await counts.recall(tokenizer, request.messages)
     while True:
-        plan = assemble(
+        plan = await asyncio.to_thread(  # a long chat takes a while, and others are served meanwhile
+            assemble,
             manner.messages,
             manner.template,
             table,

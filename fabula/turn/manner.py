@@ -74,7 +74,7 @@ def manner_of(request: TurnRequest, model: LocalModel, now: datetime.datetime) -
     )
     found = Manner(
         template=template,
-        messages=tuple(replace(message, reasoning="", reasoning_ids=()) for message in request.messages),
+        messages=tuple(_unthought(message) for message in request.messages),
         family=family,
         format=format,
         answers=request.continues,
@@ -83,6 +83,13 @@ def manner_of(request: TurnRequest, model: LocalModel, now: datetime.datetime) -
     if family:
         found = _thinking(found, request, family, model)
     return _calling(found, request) if format else found
+
+
+def _unthought(message: Message) -> Message:
+    """Without its reasoning. Most have none, and a chat may have thousands."""
+    if not (message.reasoning or message.reasoning_ids):
+        return message
+    return replace(message, reasoning="", reasoning_ids=())
 
 
 def _raw_ignored(request: TurnRequest, model: LocalModel) -> tuple[str, ...]:

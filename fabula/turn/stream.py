@@ -80,7 +80,7 @@ class Turns:
             manner = _manner(request, worker)
             made = await self._prompt(request, worker, manner)
             request, manner = _ending(request, made), made.manner or manner
-            watch = self._guard.watch(made.laid.prompt.messages if made.laid else said, request.context)
+            watch = await self._watch(made.laid.prompt.messages if made.laid else said, request.context)
             known = _known(request, worker, manner, made, _exactness(place))
             if request.tells_ids:
                 known = replace(known, prompt_ids=await _ids(made.prompt, worker))
@@ -156,6 +156,12 @@ class Turns:
             await asyncio.to_thread(self._guard.judge, said, context)
         else:
             self._guard.judge(said, context)
+
+    async def _watch(self, said: tuple[Message, ...], context: Context) -> Watch:
+        """The same holds for hearing what the reply follows."""
+        if bounds.is_long(said):
+            return await asyncio.to_thread(self._guard.watch, said, context)
+        return self._guard.watch(said, context)
 
     async def _prompt(self, request: TurnRequest, worker: Worker, manner: Manner) -> _Made:
         if isinstance(request, PassageRequest):

@@ -1,5 +1,6 @@
 // The only fetch of the app: JSON requests, typed errors and event streams that resume. Knows no view and no state.
 // @ts-check
+import { signal } from "@preact/signals";
 import { language, t } from "./texts.js";
 
 // The studio may live under a prefix: everything before /web/ in this module's own address.
@@ -40,13 +41,29 @@ function askedAhead(address, signal) {
   return one?.answer ?? null;
 }
 
+/** How much of what somebody did is on its way to the studio. */
+export const sending = signal(0);
+const LOAD = /\/load$/; // lasts as long as it lasts, and is told of where it can be seen
+
 /** @param {string} path @param {RequestInit} [options] */
 async function request(path, options = {}) {
+  const counts = (options.method ?? "GET") !== "GET" && !LOAD.test(path);
+  if (!counts) return ask(path, options);
+  sending.value += 1;
+  try {
+    return await ask(path, options);
+  } finally {
+    sending.value -= 1;
+  }
+}
+
+/** @param {string} path @param {RequestInit} options */
+async function ask(path, options) {
   const headers = { "Accept-Language": language.value, ...options.headers };
-  const { method = "GET", signal } = options;
+  const { method = "GET", signal: ends } = options;
   let response;
   try {
-    response = await ((method === "GET" && askedAhead(ROOT + path, signal)) || fetch(ROOT + path, { ...options, headers }));
+    response = await ((method === "GET" && askedAhead(ROOT + path, ends)) || fetch(ROOT + path, { ...options, headers }));
   } catch (error) {
     if (options.signal?.aborted) throw error;
     throw new ApiError({ code: "unreachable", message: t("web.error.unreachable") }, 0);
@@ -226,4 +243,17 @@ export function keep(path) {
 export function newLine() {
   let last = Promise.resolve(/** @type {any} */ (null));
   return (/** @type {() => Promise<any>} */ work) => (last = last.then(work, work));
+}
+
+/** @type {Map<string, Promise<any>>} */
+const underWay = new Map();
+
+/**
+ * Asked for again while it is under way, it is not begun anew: who presses twice wants it once.
+ * @template Answer @param {string} name tells what is the same @param {() => Promise<Answer>} work @returns {Promise<Answer>}
+ */
+export function once(name, work) {
+  const now = underWay.get(name) ?? work().finally(() => underWay.delete(name));
+  underWay.set(name, now);
+  return now;
 }

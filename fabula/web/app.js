@@ -11,9 +11,10 @@ import { actionOf, offer, overlay } from "./state/actions.js";
 import { newChat } from "./state/chats.js";
 import { start, unreachable } from "./state/events.js";
 import { route } from "./state/route.js";
-import { chosenLanguage, setLanguage, t } from "./texts.js";
+import { loadTexts, t } from "./texts.js";
 
 const VIEWS = Object.fromEntries(ROOMS.map(({ name, load, style }) => [name, later(load, "", style, Entering)]));
+const PATIENCE_MS = 500; // with the room that the address names; then the frame is there without it
 const whenIdle = globalThis.requestIdleCallback ?? setTimeout;
 /** What lies over the room. @type {Record<string, any>} */
 const OVERLAYS = {
@@ -83,9 +84,10 @@ addEventListener("keydown", (event) => {
   action.run();
 });
 
-VIEWS[roomOf(route.value.view, route.value.id).name].bring(); // while the texts are on their way
-await setLanguage(chosenLanguage.value);
+const room = VIEWS[roomOf(route.value.view, route.value.id).name].bring(); // while the texts are on their way
+await loadTexts();
 start();
+await Promise.race([room, new Promise((done) => setTimeout(done, PATIENCE_MS))]); // what is drawn first is drawn once
 render(html`<${App} />`, /** @type {HTMLElement} */ (document.getElementById("app")));
 whenIdle(() => {
   keepFiles();

@@ -3,21 +3,12 @@
 
 const BASE = new URL(import.meta.url).pathname.split("/web/")[0];
 const API = BASE + "/api/fabula/v1";
-const LANGUAGES = ["en", "zh-Hant", "zh-Hans"];
-
-/** As texts.js chooses, without the studio's setting: that is told to who was let in. */
-function language() {
-  for (const tag of [localStorage.getItem("fabula.language") ?? "", ...navigator.languages]) {
-    const parts = tag.toLowerCase().split(/[-_]/);
-    if (parts[0] === "zh") return ["hant", "tw", "hk", "mo"].some((part) => parts.includes(part)) ? LANGUAGES[1] : LANGUAGES[2];
-    if (parts[0] === "en") return LANGUAGES[0];
-  }
-  return LANGUAGES[0];
-}
+/** As early.js chose, without the studio's setting: that is told to who was let in. */
+const language = document.documentElement.lang;
 
 /** @param {string} path @param {RequestInit} [options] */
 async function ask(path, options = {}) {
-  const headers = { "Accept-Language": language(), "Content-Type": "application/json" };
+  const headers = { "Accept-Language": language, "Content-Type": "application/json" };
   const response = await fetch(API + path, { ...options, headers });
   const answer = await response.json().catch(() => ({}));
   if (!response.ok) throw new Error(answer.error?.message ?? `HTTP ${response.status}`);
@@ -39,8 +30,7 @@ async function signIn(shown) {
 }
 
 async function show() {
-  const texts = (await ask(`/texts/${language()}`)).web.login;
-  document.documentElement.lang = language();
+  const texts = (await ask(`/texts/${language}`)).web.login;
   for (const element of document.querySelectorAll("[data-text]")) {
     element.textContent = texts[/** @type {HTMLElement} */ (element).dataset.text ?? ""];
   }

@@ -25,6 +25,7 @@ export const ROOMS = [
   { name: "models", load: () => import("./views/models.js").then((m) => m.ModelsView), style: ["finding.css", "models.css", "lab.css"], icon: "models", words: "web.nav.models", rail: true, tab: true },
   { name: "jobs", load: () => import("./views/jobs.js").then((m) => m.JobsView), style: ["finding.css", "lab.css"], icon: "lab", words: "web.jobs.title" },
   { name: "lab", load: () => import("./views/lab.js").then((m) => m.Lab), style: ["finding.css", "lab.css"], actions: () => import("./parts/workActions.js"), icon: "lab", words: "web.nav.lab", rail: true },
+  { name: "evals", load: () => import("./views/evals.js").then((m) => m.EvalsView), style: ["finding.css", "lab.css", "evals.css"], icon: "chances", words: "web.nav.evals", rail: true },
   { name: "directions", load: () => import("./views/directions.js").then((m) => m.DirectionsView), style: ["finding.css", "lab.css", "directions.css"], icon: "lab", words: "web.directions.title" },
   { name: "settings", load: () => import("./views/settings.js").then((m) => m.Settings), style: "settings.css", icon: "settings", words: "web.nav.settings", rail: true },
 ];

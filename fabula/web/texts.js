@@ -9,41 +9,35 @@ export const LANGUAGES = /** @type {const} */ (["en", "zh-Hant", "zh-Hans"]);
 export const LANGUAGE_NAMES = { en: "English", "zh-Hant": "繁體中文", "zh-Hans": "简体中文" };
 
 const STORED = "fabula.language";
-const SPOKEN = "fabula.spoken"; // what was chosen, or what the studio or the browser chose: for the next visit's early.js
 const PLACEHOLDER = /\{(\w+)(?::(\w+))?\}/g;
 const UNITS = ["B", "KiB", "MiB", "GiB"];
 
-export const language = signal(chooseLanguage([localStorage.getItem(STORED) || (localStorage.getItem(SPOKEN) ?? ""), ...navigator.languages]));
-/** "" = as the browser says. */
-export const chosenLanguage = signal(localStorage.getItem(STORED) ?? "");
-const catalogue = signal(/** @type {Record<string, string>} */ ({}));
+/** The best of LANGUAGES, as early.js chooses. @type {(wanted: readonly string[]) => string} */
+export const chooseLanguage = /** @type {any} */ (window).chooseLanguage;
 
-/**
- * The best of LANGUAGES; Chinese is told apart by script, then by region (TW, HK and MO read Traditional).
- * @param {readonly string[]} wanted
- */
-export function chooseLanguage(wanted) {
-  for (const tag of wanted) {
-    const parts = tag.toLowerCase().split(/[-_]/);
-    if (parts[0] === "zh") return ["hant", "tw", "hk", "mo"].some((part) => parts.includes(part)) ? "zh-Hant" : "zh-Hans";
-    if (parts[0] === "en") return "en";
-  }
-  return "en";
-}
+/** At first what early.js chose before anything was asked. */
+export const language = signal(document.documentElement.lang);
+/** "" = as the studio says, or else the browser. */
+export const chosenLanguage = signal(localStorage.getItem(STORED) ?? "");
+const catalogue = signal(/** @type {{tree: any, known: Map<string, string | null>}} */ ({ tree: {}, known: new Map() }));
+
+/** What people read is there from then on. */
+export const loadTexts = () => speak(language.value);
 
 /** Switch the language, live. "" follows the studio's setting, else the browser. @param {string} name */
 export async function setLanguage(name) {
-  const likely = chooseLanguage([name || (localStorage.getItem(SPOKEN) ?? ""), ...navigator.languages].filter(Boolean));
-  const [first, wanted] = await Promise.all([texts(likely), name || studioLanguage()]);
-  const next = chooseLanguage([wanted, ...navigator.languages].filter(Boolean));
-  const tree = next === likely ? first : await texts(next);
+  await speak(chooseLanguage([name || (await studioLanguage()), ...navigator.languages]));
   if (name) localStorage.setItem(STORED, name);
   else localStorage.removeItem(STORED);
-  localStorage.setItem(SPOKEN, next);
+  chosenLanguage.value = name;
+}
+
+/** @param {string} next */
+async function speak(next) {
+  const tree = await texts(next);
   batch(() => {
-    chosenLanguage.value = name;
     language.value = next;
-    catalogue.value = flatten(tree);
+    catalogue.value = { tree, known: new Map() };
   });
   document.documentElement.lang = next;
 }
@@ -54,18 +48,20 @@ async function studioLanguage() {
   return answer.settings.find((/** @type {{name: string}} */ setting) => setting.name === "language")?.value ?? "";
 }
 
-/** @param {Record<string, any>} tree @param {string} prefix @returns {Record<string, string>} */
-function flatten(tree, prefix = "") {
-  return Object.entries(tree).reduce(
-    (rows, [name, value]) =>
-      Object.assign(rows, typeof value === "string" ? { [prefix + name]: value } : flatten(value, `${prefix}${name}.`)),
-    /** @type {Record<string, string>} */ ({}),
-  );
+/** The sentence for a key as it stands in the file, null where there is none: of five thousand, a page needs some. @param {string} key */
+function sentenceOf(key) {
+  const { tree, known } = catalogue.value;
+  let found = known.get(key);
+  if (found === undefined) {
+    const end = key.split(".").reduce((part, name) => part?.[name], tree);
+    known.set(key, (found = typeof end === "string" ? end : null));
+  }
+  return found;
 }
 
 /** The sentence for a key, filled in; an unknown key is shown as itself. @param {string} key @param {Record<string, any>} [fields] */
 export function t(key, fields = {}) {
-  const sentence = catalogue.value[key] ?? key;
+  const sentence = sentenceOf(key) ?? key;
   return sentence.replace(PLACEHOLDER, (whole, name, style) => {
     if (!(name in fields)) return whole;
     return style ? FORMATS[style](fields[name]) : String(fields[name]);
@@ -73,7 +69,7 @@ export function t(key, fields = {}) {
 }
 
 /** @param {string} key */
-export const hasText = (key) => key in catalogue.value;
+export const hasText = (key) => sentenceOf(key) !== null;
 
 /** Ties go to the even digit, as in Python. @param {number} value @param {number} digits */
 function fixed(value, digits) {

@@ -193,10 +193,11 @@ export interface PlotOf {
 }
 export interface FieldOf {
   type?: string; title: string; description: string; default?: any; enum?: any[]; labels?: Record<string, string>; widget?: string; more?: boolean;
-  formats?: string[]; minimum?: number; maximum?: number; unit?: string; items?: any; anyOf?: any[]; properties?: Record<string, FieldOf>; required?: string[];
+  formats?: string[]; empty?: string; minimum?: number; maximum?: number; unit?: string; items?: any; anyOf?: any[]; properties?: Record<string, FieldOf>; required?: string[];
 }
 export interface SchemaOf { type: "object"; properties: Record<string, FieldOf>; required: string[] }
 export interface JobKind { kind: string; room: string; title: string; about: string; schema: SchemaOf }
+export interface ProbeOf { probe: string; language: Language; groups: string[]; ask: string; expected: string; endings?: string[] }
 export interface JobPage extends Job { arguments: Record<string, any>; plots: PlotOf[] }
 export interface Fitted {
   model: Pick<Model, "name" | "title" | "architecture" | "parameters" | "quantization" | "size" | "trained_context">; layers: number; plan: Plan;

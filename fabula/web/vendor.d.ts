@@ -20,7 +20,8 @@ declare module "dompurify" {
   interface Purify {
     addHook(name: "uponSanitizeAttribute", run: (node: Element, attribute: { attrName: string; attrValue: string; keepAttr: boolean }) => void): void;
     addHook(name: "afterSanitizeAttributes", run: (node: Element) => void): void;
-    sanitize(html: string, options: object): string;
+    setConfig(options: object): void;
+    sanitize(html: string): string;
   }
   export default function make(window: Window): Purify;
 }

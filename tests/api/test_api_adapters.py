@@ -49,7 +49,8 @@ async def test_attached_is_kept_in_the_settings_file(api: httpx.AsyncClient, hom
     assert settings.load(home).models["tiny"].adapters == (("words", 0.5),)
     assert (await api.get("/adapters")).json()["adapters"][0]["attached_to"] == ["tiny"]
     await api.post("/models/tiny/adapters/detach", json={"adapter": "words"})
-    assert settings.load(home).models["tiny"].adapters == ()
+    assert (await api.get("/models/tiny")).json()["options"] == {}
+    assert settings.load(home).models == {}
 
 
 async def test_what_is_attached_is_part_of_the_memory_plan(api: httpx.AsyncClient, words: Path) -> None:
@@ -109,6 +110,9 @@ def test_a_loaded_model_is_loaded_again_at_its_next_request_and_says_why(
     (running,) = client.get("/system")["running"]
     assert "words" in running["why"]
     assert len(client.get("/models/tiny/adapters")["notes"]) == 1
+    client.post("/models/tiny/adapters/detach", {"adapter": "words"})
+    chat.say("And without?")
+    assert stage.workers[-1].plan.options.adapters is None
 
 
 def test_loading_by_hand_takes_what_is_attached(client: Client, stage: Stage, words: Path) -> None:

@@ -32,6 +32,23 @@ async def test_the_page_and_its_files_need_no_open_studio(door: Door) -> None:
             assert "default-src 'self'" in answer.headers["content-security-policy"]
 
 
+async def test_the_page_tells_the_studios_language_as_it_is_now(studio: Studio) -> None:
+    door = Door(studio.settings)
+    door.open(PlainTextResponse("here"), studio)
+    async with reader(door) as client:
+        for language in ("", "zh-Hant"):
+            studio.config.change({"language": language})
+            page = await client.get("/", headers={"accept": "text/html"})
+            assert f'<html lang="en" data-language="{language}">' in page.text
+
+
+async def test_the_rooms_needs_are_told_before_any_room_is_read(door: Door) -> None:
+    async with reader(door) as client:
+        early = (await client.get("/web/1/early.js")).text
+    assert "{{needs}}" not in early
+    assert "views/chat.js" in early
+
+
 async def test_whoever_wants_no_page_hears_what_clients_of_ollama_look_for(door: Door) -> None:
     async with reader(door) as client:
         assert (await client.get("/")).text == "Ollama is running"

@@ -198,6 +198,15 @@ async def test_a_key_opens_what_its_scopes_say(phone: httpx.AsyncClient, keys: K
             assert other == scope or f"--scope {scope}" in answer.text
 
 
+async def test_jobs_are_told_with_the_system_to_whom_they_may_be_told(
+    phone: httpx.AsyncClient, keys: Keys
+) -> None:
+    for allowed, told in ((["chat"], False), (["chat", "models"], True)):
+        _, secret = await keys.add(f"visitor {len(allowed)}", allowed)
+        answer = await phone.get(f"{NATIVE}/system?also=models&also=jobs", headers=bearer(secret))
+        assert ("models" in answer.json(), "jobs" in answer.json()) == (True, told)
+
+
 async def test_a_key_counts_on_this_machine_too(desk: httpx.AsyncClient, keys: Keys) -> None:
     _, secret = await keys.add("script")
     assert (await desk.get(f"{NATIVE}/keys", headers=bearer(secret))).status_code == 403

@@ -39,6 +39,13 @@ def test_system_tells_the_machine_and_what_runs(client: Client, home: Home) -> N
     assert running["expires_at"] > running["loaded_at"]
 
 
+def test_models_and_jobs_are_told_with_it_where_they_are_asked_for(client: Client) -> None:
+    system = client.get("/system", also=["models", "jobs"])
+    for name in ("models", "jobs"):
+        assert {name: system[name]} == client.get(f"/{name}")
+    client.call("GET", "/system", 400, params={"also": "keys"})
+
+
 async def test_suggestions_are_reasoned_in_the_readers_language(api: httpx.AsyncClient) -> None:
     whys = []
     for language in texts.LANGUAGES:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import steering_models
 from talking import Client
 from test_cli_verbs import Fabula, fabula
 
@@ -76,6 +78,55 @@ def test_it_is_written_into_the_weights_in_a_child(
     assert (home.directions / "calmer.written.yaml").exists()
 
 
+@pytest.fixture
+def always(home: Home) -> Iterator[str]:
+    """A model to whose layers a bias can be added, and a direction for it."""
+    shape = (3, steering_models.LAYERS, steering_models.WIDTH)
+    steering_models.make(home.models / "small.gguf", "llama")
+    told = {
+        "best": 1,
+        "band": [0, 2],
+        "layers": [ROW | {"next": None}] * 3,
+        "recipe": {"project": "no", "positive": "calm-wild", "negative": ""},
+        "recipe_hash": "0" * 64,
+    }
+    rows = np.random.default_rng(0).standard_normal(shape)
+    saved.write(home.directions / "still.safetensors", dict(zip(saved.NAMES, rows, strict=True)), told)
+    yield "still"
+    (home.models / "small.gguf").unlink()
+
+
+def test_it_is_added_for_good_in_a_child(fabula: Fabula, client: Client, always: str, home: Home) -> None:
+    asked = ("direction", "write", always, "small", "--add", "-1.5", "--no-measure")
+    assert "small-with-still would have 2 changed tensors (feed-forward: 2; layers 1–2" in " ".join(
+        fabula(*asked, "--look").out.split()
+    )
+    ran = fabula(*asked)
+    assert ran.status == 0, ran.err
+    assert "It always adds the direction at scale -1.5, in 2 layers" in " ".join(ran.out.split())
+    assert client.get("/models/small-with-still")["architecture"] == "llama"
+    recipe = home.directions / "small-with-still.written.yaml"
+    made = (home.models / "small-with-still.gguf").read_bytes()
+    client.call("DELETE", "/models/small-with-still", 204)
+    again = fabula("direction", "write", "--recipe", str(recipe))
+    assert again.status == 0, again.err
+    assert (home.models / "small-with-still.gguf").read_bytes() == made
+
+
+def test_where_it_cannot_be_added_is_told_before(
+    client: Client, direction: saved.Direction, always: str
+) -> None:
+    told = client.http.get("/directions/models", params={"direction": always}).json()["models"]
+    rows = {row["name"]: row["add"] for row in told}
+    assert (rows["small"], bool(rows["tiny"])) == ("", True)
+    asked = {"model": "small", "way": "add", "keep_norms": True}
+    wrong = client.post(f"/directions/{always}/write", asked, 400)["error"]
+    assert (wrong["code"], "taking a direction out" in wrong["message"]) == ("bad_parameter", True)
+    one_layer = client.post("/directions/calm/write/look", {"model": "tiny", "way": "add"}, 400)["error"]
+    assert one_layer["code"] == "bad_parameter"
+    assert client.get("/jobs")["jobs"] == []
+
+
 @pytest.mark.parametrize(
     ("asked", "code"),
     [
@@ -95,6 +146,8 @@ def test_wrong_usage_is_told_before_anything_begins(fabula: Fabula) -> None:
     assert fabula("direction", "learn", "tiny").status == 2
     assert fabula("direction", "write", "calm", "tiny", "--layers", "a-b").status == 2
     assert fabula("direction", "write", "calm", "tiny", "--targets", "heads").status == 2
+    assert fabula("direction", "write", "calm", "tiny", "--add", "1", "--strength", "2").status == 2
+    assert fabula("direction", "write", "calm", "tiny", "--add", "1", "--point", "j:1").status == 2
     assert fabula("direction", "try", "calm", "tiny", "--scales", "much").status == 2
 
 

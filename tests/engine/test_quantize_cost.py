@@ -17,6 +17,7 @@ import pytest
 import quantizing
 
 from fabula.core.errors import DoesNotFit, ModelExists, StoreUnwritable
+from fabula.evals.probes import bank
 from fabula.lab.quantize import exact, job, ordering, quality
 from fabula.lab.quantize.job import Wishes
 from fabula.models.catalog import Catalog
@@ -37,8 +38,14 @@ def home(starter_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Home:
 
 
 def made(home: Home, type_: str, **wishes: Any) -> dict[str, Any]:
-    told = {"model": "small", "threads": 2, "force": True, "text": str(home.path / "text.txt")} | wishes
-    return job.run(home, Wishes(type=type_, **told).arguments(), Report())
+    told = {
+        "model": "small",
+        "threads": 2,
+        "force": True,
+        "text": str(home.path / "text.txt"),
+        "probes": False,
+    }
+    return job.run(home, Wishes(type=type_, **told | wishes).arguments(), Report())
 
 
 # ── what it cost ────────────────────────────────────────────────────────────────────────────────────
@@ -55,6 +62,18 @@ def test_parts_are_loaded_by_the_engine_and_what_it_cost_is_kept_beside_them(hom
     assert measured["perplexity"] == pytest.approx(measured["source_perplexity"], rel=0.02)
     kept = json.loads((home.models / "small-Q8_0.quantized.json").read_text())
     assert (kept["measured"], kept["files"]) == (measured, 3)
+
+
+def test_what_a_coarse_type_unlearned_is_told_probe_by_probe(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = tuple(probe for probe in bank.probes() if probe.id.startswith("en/facts/"))[:6]
+    monkeypatch.setattr(bank, "probes", lambda: few)
+    (home.path / "short.txt").write_text("The ferry to the island leaves at twenty past seven, as always.")
+    wishes = {"name": "coarse", "text": str(home.path / "short.txt"), "probes": True}
+    told = made(home, "Q2_K", **wishes)["measured"]["probes"]
+    assert (told["asked"], told["left_out"], told["total"]["count"]) == (6, 0, 6)
+    assert told["total"]["worse"] + told["total"]["better"] == len(told["flips"])
 
 
 def test_an_importance_matrix_from_a_text_lowers_the_divergence(home: Home) -> None:
@@ -97,14 +116,14 @@ def test_where_it_cannot_be_measured_the_model_is_there_and_the_reason_is_told(
 
 def test_a_job_that_was_cut_off_while_it_measured_goes_on_there(home: Home) -> None:
     with pytest.raises(Cancelled):
-        job.run(home, Wishes(model="trial-F32", type="Q8_0").arguments(), StopsMeasuring())
+        job.run(home, Wishes(model="trial-F32", type="Q8_0", probes=False).arguments(), StopsMeasuring())
     assert (home.models / "trial-Q8_0.gguf").exists()
     stamp = (home.models / "trial-Q8_0.gguf").stat().st_mtime_ns
-    result = job.run(home, Wishes(model="trial-F32", type="Q8_0").arguments(), Report())
+    result = job.run(home, Wishes(model="trial-F32", type="Q8_0", probes=False).arguments(), Report())
     assert "measured" in result
     assert (home.models / "trial-Q8_0.gguf").stat().st_mtime_ns == stamp
     with pytest.raises(ModelExists):  # it is over now
-        job.run(home, Wishes(model="trial-F32", type="Q8_0").arguments(), Report())
+        job.run(home, Wishes(model="trial-F32", type="Q8_0", probes=False).arguments(), Report())
 
 
 class StopsMeasuring(Report):

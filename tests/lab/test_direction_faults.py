@@ -31,12 +31,12 @@ KILLS = 10
 CHILD = """
 import json, os, sys
 from pathlib import Path
-from fabula.lab.directions import edit, from_gguf, learn, streaming, write
+from fabula.lab.directions import edit, from_gguf, growing, learn, streaming, write
 from fabula.store.home import Home
 from fabula.store.job_child import Report
 
 from_gguf.NOTE_S = streaming.NOTE_S = 0.0
-edit.NOTE = 1
+edit.NOTE, growing.PIECE = 1, 1 << 13
 home, kind = Home(Path(sys.argv[1])), sys.argv[2]
 wishes, moments = json.loads(sys.argv[3]), json.loads(sys.argv[4])
 if kind == "learn" and wishes["model"] == "tiny":
@@ -94,8 +94,9 @@ def learning(model: str, name: str) -> dict[str, Any]:
     return Recipe.of(told).arguments()
 
 
-def writing(model: str, name: str) -> dict[str, Any]:
-    return Writing.of({"direction": "trait", "model": model, "name": name, "measure": False}).arguments()
+def writing(model: str, name: str, way: str = "remove") -> dict[str, Any]:
+    told = {"direction": "trait", "model": model, "name": name, "way": way, "measure": False}
+    return Writing.of(told).arguments()
 
 
 def killed(home: Home, kind: str, wishes: dict[str, Any], most: int) -> int:
@@ -122,9 +123,10 @@ def test_killed_ten_times_while_it_learns_the_direction_is_that_of_one_run(
     assert not list((home.directions / learn.WORK).iterdir())
 
 
-def test_killed_ten_times_while_it_edits_a_gguf_the_file_is_that_of_one_run(home: Home) -> None:
-    write.run(home, writing("tiny-F32", "whole"), Report())
-    assert killed(home, "write", writing("tiny-F32", "new"), 8) >= 5
+@pytest.mark.parametrize("way", ["remove", "add"])
+def test_killed_ten_times_while_it_edits_a_gguf_the_file_is_that_of_one_run(way: str, home: Home) -> None:
+    write.run(home, writing("tiny-F32", "whole", way), Report())
+    assert killed(home, "write", writing("tiny-F32", "new", way), 8) >= 5
     assert (home.models / "new.gguf").read_bytes() == (home.models / "whole.gguf").read_bytes()
     assert not list((home.models / write.WORKSHOP).iterdir())
 

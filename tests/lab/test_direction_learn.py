@@ -10,6 +10,7 @@ import tiny_models
 
 from fabula.core.errors import BadParameter, DirectionExists, DirectionUnfit, TooCoarse
 from fabula.engine.vectors import Vectors
+from fabula.evals.probes import bank
 from fabula.lab.convert.convert import convert, folder_of
 from fabula.lab.directions import from_gguf, learn, offer, write
 from fabula.lab.directions.recipe import Recipe, load
@@ -137,7 +138,11 @@ def test_a_direction_of_another_shape_is_refused_with_both(home: Home, tmp_path:
 
 
 @pytest.mark.parametrize("model", ["tiny", "tiny-F32"], ids=["of a folder", "of GGUF"])
-def test_what_an_edit_cost_is_told_with_replies_before_and_after(model: str, home: Home) -> None:
+def test_what_an_edit_cost_is_told_with_replies_and_probes_before_and_after(
+    model: str, home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = tuple(bank.by_id()[name] for name in ("en/facts/france", "en/reading/keys", "zh-Hant/open/walk"))
+    monkeypatch.setattr(bank, "probes", lambda: few)
     learned(home, model, f"costly-{model}")
     told = {"direction": f"costly-{model}", "model": model, "name": f"dear-{model}"}
     result = write.run(home, Writing.of(told).arguments(), Report())
@@ -149,3 +154,6 @@ def test_what_an_edit_cost_is_told_with_replies_before_and_after(model: str, hom
     assert len(measured["samples"]) == 4
     assert all(sample["prompt"] and sample["before"] for sample in measured["samples"])
     assert result["size"] == result["source_size"]
+    assert "error" not in measured["probes"], measured["probes"]
+    assert (measured["probes"]["asked"], measured["probes"]["left_out"]) == (3, 0)
+    assert [row["count"] for row in measured["probes"]["groups"]] == [1, 1, 1, 1]

@@ -9,7 +9,7 @@ import pytest
 import tiny_models
 
 from fabula.core.errors import BadParameter, CannotStream, FabulaError, WeightsUnusable
-from fabula.lab.directions import streaming
+from fabula.lab.directions import residual, streaming
 from fabula.lab.directions.activations import Activations
 from fabula.models.formats.folders import identify_folder
 from fabula.models.formats.safetensors import read_tensors
@@ -42,6 +42,17 @@ def test_every_layer_of_every_architecture_gives_what_the_whole_model_gives(
         assert np.abs(found[:, number] - expected).max() <= 1e-5 * max(1.0, np.abs(expected).max())
 
 
+@pytest.mark.parametrize("made", ["bfloat16", "half"])
+def test_weights_of_16_bits_are_computed_with_in_32(made: str, tmp_path: Path) -> None:
+    folder = tiny_models.folder(tmp_path / "llama", "llama")
+    getattr(tiny_models.model(folder), made)().save_pretrained(folder)
+    found = gathered(folder, tmp_path / "work").rows()
+    whole = tiny_models.model(folder)
+    for number, ids in enumerate(streaming.tokens(identify_folder(folder), TEXTS, "last")):
+        expected = np.asarray(tiny_models.hidden(whole, ids)[:, -1])
+        assert np.abs(found[:, number] - expected).max() <= 1e-5 * max(1.0, np.abs(expected).max())
+
+
 def test_the_mean_of_a_prompt_and_places_from_its_end(tmp_path: Path) -> None:
     folder = tiny_models.folder(tmp_path / "llama", "llama")
     mean = gathered(folder, tmp_path / "mean", "mean").rows()
@@ -58,7 +69,7 @@ def test_the_mean_of_a_prompt_and_places_from_its_end(tmp_path: Path) -> None:
 def test_the_residual_stream_may_lie_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tiny_models.folder(tmp_path / "llama", "llama")
     expected = np.array(gathered(folder, tmp_path / "memory").rows())
-    monkeypatch.setattr(streaming, "IN_MEMORY", 0)
+    monkeypatch.setattr(residual, "IN_MEMORY", 0)
     assert np.array_equal(gathered(folder, tmp_path / "disk").rows(), expected)
 
 
@@ -80,7 +91,7 @@ def test_a_run_that_was_cut_off_goes_on_behind_its_last_layer(
     on_disk: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(streaming, "NOTE_S", 0.0)
-    monkeypatch.setattr(streaming, "IN_MEMORY", 0 if on_disk else 1 << 30)
+    monkeypatch.setattr(residual, "IN_MEMORY", 0 if on_disk else 1 << 30)
     folder = tiny_models.folder(tmp_path / "llama", "llama")
     expected = np.array(gathered(folder, tmp_path / "whole").rows())
     with pytest.raises(Cancelled):
@@ -92,7 +103,7 @@ def test_a_run_that_was_cut_off_goes_on_behind_its_last_layer(
 
 
 def test_batches_take_each_prompt_once_and_are_bounded() -> None:
-    made = streaming.batches([3, 9, 5, 1], most=10)
+    made = residual.batches([3, 9, 5, 1], most=10)
     assert sorted(number for batch in made for number in batch.prompts) == [0, 1, 2, 3]
     assert [(batch.length, batch.start) for batch in made] == [(9, 0), (5, 9), (1, 19)]
 

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import functools
+import json
+import subprocess
+import sys
 
 import pytest
 
-from bench.guard import SETS, heldout, load
+from bench.guard import CASES, SETS, heldout, load
 from fabula.core.messages import Message
 from fabula.core.request import ANYONE
-from fabula.guard.ages import Age, english_ages, rules
-from fabula.guard.ages_zh import chinese_ages, forms
+from fabula.guard.ages import Age, english_ages
+from fabula.guard.ages_zh import chinese_ages
+from fabula.guard.cues import EVERYTHING
 from fabula.guard.floor import FloorGuard
 from fabula.guard.forms import find_forms, forms_of
-from fabula.guard.lexicon import ATOM, LANGUAGES, LATIN, lexicon
+from fabula.guard.glance import glance
+from fabula.guard.lexicon import LANGUAGES, LATIN, lexicon, signs_of
 from fabula.guard.normalise import normalise
 from fabula.guard.policy import OpenPolicy
 from fabula.guard.reading import cut, read_sentence, tells_young
@@ -34,7 +39,9 @@ def sentences() -> list[str]:
 
 @functools.cache
 def normalised() -> list[str]:
-    return [normalise(sentence, lexicon().words) for sentence in sentences()]
+    """All sentences, and texts that were made from the forms: of each a few that it finds."""
+    made = json.loads((CASES / "of_forms.json").read_text(encoding="utf-8"))
+    return [*(normalise(sentence, lexicon().words) for sentence in sentences()), *made]
 
 
 def test_forms_are_found_by_their_words_as_by_trying_all_of_them() -> None:
@@ -46,19 +53,16 @@ def test_forms_are_found_by_their_words_as_by_trying_all_of_them() -> None:
             for form in forms_of(language)
             for match in form.pattern.finditer(text)
         ]
-        found = [(hit.categories, (hit.start, hit.end)) for hit in find_forms(text, ATOM.findall(text))]
+        found = [(hit.categories, (hit.start, hit.end)) for hit in find_forms(text, signs_of(text))]
         assert found == tried, text
 
 
 @pytest.mark.parametrize("script", ["latin", "han"])
 def test_ages_are_found_by_their_words_as_by_trying_all_forms(script: str) -> None:
-    every = [str(number) for number in range(100)]
-    cues = rules().cues if script == "latin" else forms()[1]
-    everything = [*ATOM.findall(" ".join(every)), *cues.words]
     for text in normalised():
         if text.isascii() == (script == "latin"):
             ages = english_ages if script == "latin" else chinese_ages
-            assert _told(list(ages(text))) == _told(list(ages(text, everything))) or "i'm" in text, text
+            assert _told(list(ages(text))) == _told(list(ages(text, EVERYTHING))) or "i'm" in text, text
 
 
 def _told(ages: list[Age]) -> list[tuple[int, str]]:
@@ -77,9 +81,29 @@ def test_whatever_is_sexual_is_sensed_before_a_sentence_is_read() -> None:
     assert unsensed == []
 
 
+def test_what_is_dry_at_a_glance_neither_depicts_nor_lures_when_it_is_read() -> None:
+    seen = {sentence: glance(sentence) for sentence in sentences()}
+    read = {sentence: read_sentence(sentence, 0) for sentence in seen}
+    assert [text for text, said in read.items() if seen[text].dry and (said.depicts or said.lured)] == []
+    assert [text for text, said in read.items() if said.strong and not seen[text].news] == []
+    assert sum(at_once.dry for at_once in seen.values()) > len(seen) / 2
+
+
 def test_most_sentences_between_adults_are_not_sensed_as_news() -> None:
     story = ["He kissed her and they had sex.", "The lamp was on.", "他們做愛。", "雨下了一夜。"]
     assert [sense(sentence)[0] for sentence in story] == [False] * 4
+
+
+PREPARED = """
+from fabula.guard import ages, ages_more, ages_zh, floor, policy
+floor.FloorGuard(policy.OpenPolicy()).prepare()
+print(*(made.cache_info().currsize for made in (ages.rules, ages_zh.forms, ages_more.languages)))
+"""
+
+
+def test_what_is_prepared_holds_every_pattern_of_an_age() -> None:
+    fresh = subprocess.run([sys.executable, "-c", PREPARED], capture_output=True, text=True, check=True)
+    assert fresh.stdout.split() == ["1", "1", "1"]  # a process in which nothing was read before
 
 
 def test_what_was_prepared_is_not_made_again_for_a_message() -> None:

@@ -12,6 +12,7 @@ from fabula.chats.memory.records import Memory, MemorySettings, Passage, Remembe
 from fabula.chats.records import PathMessage
 from fabula.prompt.steady.head import SUMMARY
 from fabula.prompt.steady.memory import Memory as Laid
+from fabula.prompt.steady.memory import digest, digests
 
 
 def said(number: int, text: str = "") -> PathMessage:
@@ -35,6 +36,19 @@ def test_the_summary_that_covers_most_holds_and_one_of_changed_messages_does_not
     edited = [*PATH[:3], replace(PATH[3], version_id="other"), *PATH[4:]]
     assert told.in_force([summary(2), summary(4)], edited) == (summary(2), 2)
     assert told.in_force([summary(4)], edited[:2]) == (None, 0)
+
+
+def test_what_each_summary_covers_is_told_for_all_of_them_at_once() -> None:
+    summaries = [summary(4), summary(1), summary(6)]
+    assert told.reaches(summaries, PATH) == {"s4": 4, "s1": 1, "s6": 6}
+    edited = [PATH[0], replace(PATH[1], version_id="other"), *PATH[2:]]
+    assert told.reaches(summaries, edited) == {"s4": 0, "s1": 1, "s6": 0}
+
+
+@given(st.lists(st.text("ab\0", max_size=3), min_size=1, max_size=8), st.data())
+def test_digests_of_beginnings_are_those_of_the_beginnings(texts: list[str], data: st.DataObject) -> None:
+    ends = sorted(data.draw(st.sets(st.integers(1, len(texts)))))
+    assert digests(texts, ends) == [digest(*texts[:end]) for end in ends]
 
 
 def test_summary_and_facts_are_told_in_the_head() -> None:

@@ -97,6 +97,11 @@ def test_what_is_written_is_read_again(system: str, said: str, stops: list[str])
     assert (read.messages, read.licences) == ((("user", said),), ("CC0",))
 
 
+def test_a_text_of_several_lines_keeps_the_ends_of_its_lines() -> None:
+    said = modelfile.read('FROM tiny  \nSYSTEM  """Two spaces  \n and a tab\t\nend"""  \n')
+    assert (said.base, said.system) == ("tiny", "Two spaces  \n and a tab\t\nend")
+
+
 @given(st.text(max_size=200))
 def test_any_text_is_read_or_refused(text: str) -> None:
     with contextlib.suppress(FabulaError):

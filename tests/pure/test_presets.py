@@ -206,8 +206,17 @@ def test_what_was_exported_comes_back(name: str) -> None:
     assert (found.name, found.sampling, found.left_out) == (name, built_in()[name], ())
 
 
+def test_banned_texts_that_are_no_list_are_refused_and_not_added_to() -> None:
+    with pytest.raises(BadParameter):
+        imported({"banned_strings": 1e308, "banned_tokens": "a line"})
+
+
+def test_a_range_of_temperature_beyond_all_numbers_is_left_out() -> None:
+    assert left_out(dynatemp=True, max_temp=10**400) == [("dynatemp", "unusable")]
+
+
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(), lambda x: st.lists(x), max_leaves=5
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(), st.lists, max_leaves=5
 )
 
 

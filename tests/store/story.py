@@ -2,10 +2,40 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Awaitable, Callable
 from typing import Any
+
+from sqlalchemy import select
 
 from fabula.chats.book import Chats
 from fabula.chats.records import Change, TurnOutcome
+from fabula.store.database import Database
+from fabula.store.schema.chats import messages
+
+ACTS = (
+    "add",
+    "add_at",
+    "edit",
+    "branch",
+    "fork",
+    "move_head",
+    "hide",
+    "reply",
+    "swipe",
+    "continue",
+    "late",
+    "alone",
+    "earlier",
+    "later",
+    "leave_out",
+    "checkpoint",
+    "merge",
+    "rename",
+    "undo",
+    "redo",
+)
+"""What a person can do in a chat, and what turns do."""
 
 
 class Story:
@@ -54,3 +84,30 @@ class Story:
         """The message on the shown path with a text."""
         page = await self.chats.page(self.owner, self.id)
         return next(message.id for message in page.messages if message.text == text)
+
+    async def act(self, database: Database, act: str, pick: int, text: str) -> None:
+        """One of `ACTS`, at some message of the chat. Raises MessageNotFound or NothingToUndo."""
+        query = select(messages.c.id).where(messages.c.chat_id == self.id).order_by(messages.c.created_at)
+        ids = database.read_sync(lambda c: list(c.scalars(query)))
+        some = ids[pick % len(ids)] if ids else "nowhere"
+        doings: dict[str, Callable[[], Awaitable[object]]] = {
+            "add": lambda: self.do("add", "user", text),
+            "add_at": lambda: self.do("add", "user", text, parent_id=some),
+            "edit": lambda: self.do("edit", some, text),
+            "branch": lambda: self.do("branch", some, text),
+            "fork": lambda: self.do("branch", some),
+            "alone": lambda: self.do("hide", some, alone=True),
+            "earlier": lambda: self.do("move", some),
+            "later": lambda: self.do("move", some, later=True),
+            "leave_out": lambda: self.do("leave_out", [some], pick % 2 == 0),
+            "checkpoint": lambda: self.do("checkpoint", some, text),
+            "rename": lambda: self.do("update", title=text),
+            # the person had gone elsewhere when the turn ended
+            "late": lambda: self.reply(text, parent_id=some if ids else "", head_id="elsewhere"),
+            "undo": lambda: self.do("undo"),
+            "redo": lambda: self.do("redo"),
+        }
+        doings |= {
+            kind: functools.partial(self.reply, text, kind=kind) for kind in ("reply", "swipe", "continue")
+        }
+        await doings.get(act, lambda: self.do(act, some))()

@@ -183,6 +183,7 @@ def test_adapters_are_attached_and_detached_by_name() -> None:
     assert options.adapters == (("a", 1.0), ("b", 0.5))
     assert with_one(options, "a", 0).adapters == (("a", 0.0), ("b", 0.5))
     assert without(options, "a").adapters == (("b", 0.5),)
+    assert without(without(options, "a"), "b") == LoadOptions()
     with pytest.raises(AdapterNotFound):
         without(options, "c")
 

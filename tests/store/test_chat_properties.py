@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import itertools
 import tempfile
 from collections.abc import Awaitable, Callable
@@ -13,7 +12,7 @@ from pathlib import Path
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
-from story import Story
+from story import ACTS, Story
 
 from fabula.chats.book import Chats
 from fabula.core.errors import MessageNotFound, NothingToUndo
@@ -21,28 +20,6 @@ from fabula.store.database import Database
 from fabula.store.events import MemoryEvents
 from fabula.store.schema.chats import messages, versions
 
-ACTS = (
-    "add",
-    "add_at",
-    "edit",
-    "branch",
-    "fork",
-    "move_head",
-    "hide",
-    "reply",
-    "swipe",
-    "continue",
-    "late",
-    "alone",
-    "earlier",
-    "later",
-    "leave_out",
-    "checkpoint",
-    "merge",
-    "rename",
-    "undo",
-    "redo",
-)
 STEPS = st.lists(st.tuples(st.sampled_from(ACTS), st.integers(0, 30)), max_size=25)
 
 
@@ -69,7 +46,7 @@ async def _there_and_back(chats: Chats, database: Database, steps: list[tuple[st
     written: dict[str, str] = {}
     for number, (act, pick) in enumerate(steps):
         with contextlib.suppress(MessageNotFound, NothingToUndo):
-            await _act(story, database, act, pick, f"text {number}")
+            await story.act(database, act, pick, f"text {number}")
         assert await _is_sound(story, database)
         written |= (now := _all_texts(database))
         assert now == written, "a version that was written once stays as it was"
@@ -86,32 +63,6 @@ async def _there_and_back(chats: Chats, database: Database, steps: list[tuple[st
     assert await _shown(story) == end
     assert (await chats.get("ann", story.id)).title == title
     assert _all_texts(database) == written
-
-
-async def _act(story: Story, database: Database, act: str, pick: int, text: str) -> None:
-    ids = database.read_sync(lambda c: list(c.scalars(select(messages.c.id).order_by(messages.c.id))))
-    some = ids[pick % len(ids)] if ids else "nowhere"
-    doings: dict[str, Callable[[], Awaitable[object]]] = {
-        "add": lambda: story.do("add", "user", text),
-        "add_at": lambda: story.do("add", "user", text, parent_id=some),
-        "edit": lambda: story.do("edit", some, text),
-        "branch": lambda: story.do("branch", some, text),
-        "fork": lambda: story.do("branch", some),
-        "alone": lambda: story.do("hide", some, alone=True),
-        "earlier": lambda: story.do("move", some),
-        "later": lambda: story.do("move", some, later=True),
-        "leave_out": lambda: story.do("leave_out", [some], pick % 2 == 0),
-        "checkpoint": lambda: story.do("checkpoint", some, text),
-        "rename": lambda: story.do("update", title=text),
-        # the person had gone elsewhere when the turn ended
-        "late": lambda: story.reply(text, parent_id=some if ids else "", head_id="elsewhere"),
-        "undo": lambda: story.do("undo"),
-        "redo": lambda: story.do("redo"),
-    }
-    doings |= {
-        kind: functools.partial(story.reply, text, kind=kind) for kind in ("reply", "swipe", "continue")
-    }
-    await doings.get(act, lambda: story.do(act, some))()
 
 
 async def _shown(story: Story) -> list[tuple[object, ...]]:

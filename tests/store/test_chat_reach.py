@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from fabula.chats import changes, pages, rows
 from fabula.chats.exchange import planting
 from fabula.chats.exchange.said import Growth, Said
+from fabula.chats.paths import Paths
 from fabula.store.database import Database
 
 SHORT, LONG = 200, 2000  # messages
@@ -86,6 +87,32 @@ async def test_at_the_end_of_a_chat_its_length_costs_nothing(database: Database,
         for id in ids:
             say(connection, id)
         return [steps(connection, work, id) for id in ids]
+
+    short, long = await database.write(counts)
+    assert 0 < long < 2 * short + 20
+
+
+def edit_the_first(connection: Connection, id: str) -> None:
+    first = pages.page(connection, "ann", id, None, 1, 0).messages[0].id
+    changes.edit(connection, "ann", id, _revision(connection, id), first, "Hello")
+
+
+def without_the_second(connection: Connection, id: str) -> None:
+    second = pages.page(connection, "ann", id, None, 1, 1).messages[0].id
+    changes.hide(connection, "ann", id, _revision(connection, id), second, True)
+
+
+@pytest.mark.parametrize("change", [say, delete, undo, edit_the_first, without_the_second])
+async def test_the_next_prompt_reads_only_what_was_changed(database: Database, change: Work) -> None:
+    held = Paths()
+
+    def counts(connection: Connection) -> list[int]:
+        ids = [planted(connection, count) for count in (SHORT, LONG)]
+        for id in ids:
+            say(connection, id)
+            held.read(connection, "ann", id)
+            change(connection, id)
+        return [steps(connection, lambda c, id: held.read(c, "ann", id), id) for id in ids]
 
     short, long = await database.write(counts)
     assert 0 < long < 2 * short + 20

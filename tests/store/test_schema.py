@@ -166,6 +166,12 @@ def fill_0014(connection: Connection) -> None:
     connection.execute(text(f"INSERT INTO novel_memories VALUES {values}"))
 
 
+def fill_0015(connection: Connection) -> None:
+    """And a message that was changed."""
+    fill_0014(connection)
+    connection.execute(text("UPDATE messages SET revision = 4 WHERE id = 'm1'"))
+
+
 FILLED: dict[str, Callable[[Connection], None]] = {
     "0001": fill_0001,
     "0002": fill_0002,
@@ -181,6 +187,7 @@ FILLED: dict[str, Callable[[Connection], None]] = {
     "0012": fill_0012,
     "0013": fill_0013,
     "0014": fill_0014,
+    "0015": fill_0015,
 }
 """For each step a database of that time with data in it. A new step adds its own."""
 

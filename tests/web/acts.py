@@ -64,6 +64,15 @@ async def held(page: Page, address: str, method: str = "GET", *, first: bool = F
     return holding
 
 
+async def read_back(page: Page, count: int) -> None:
+    """Until so many messages of a long chat are on the page."""
+    end = time.monotonic() + PATIENCE_S
+    while await page.get_by_role("article").count() < count:
+        assert time.monotonic() < end, "no more messages come"
+        await page.get_by_role("feed").evaluate("feed => feed.closest('.list').scrollTop = 0")
+        await asyncio.sleep(0.05)
+
+
 def composer(page: Page) -> Locator:
     return page.get_by_role("textbox", name="Your message")
 

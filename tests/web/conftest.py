@@ -183,6 +183,8 @@ async def open_page(browser: Any, client: Client) -> AsyncIterator[OpenPage]:
 
     yield open_page
     for context in contexts:
+        for routed in (context, *context.pages):  # an answer that is still on its way is nobody's fault
+            await routed.unroute_all(behavior="ignoreErrors")
         await context.close()
     assert [text for text in complaints if not REFUSED.match(text)] == []
 

@@ -58,7 +58,13 @@ async def test_a_room_has_no_serious_fault(open_page, room):
 @pytest.mark.parametrize("room", ["home", "chat", "settings"])
 async def test_a_room_has_no_serious_fault_on_a_phone(open_page, room):
     page = await open_page(f"#/{room}", locale="zh-TW", **PHONE)
-    await page.locator("main").wait_for()
+    await page.locator("main:visible, .chats:visible").first.wait_for()  # on a phone the list hides the room
+    await expect(page.get_by_text("載入中…")).to_have_count(0)
+    await check(page)
+
+
+async def test_a_chat_with_nothing_in_it_has_no_serious_fault(page):
+    await expect(page.get_by_text("Write the first message below.")).to_be_visible()
     await check(page)
 
 

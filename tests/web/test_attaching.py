@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from acts import choose, composer, message, prose, said, until_written
+from acts import choose, composer, message, prose, said
 from playwright.async_api import expect
 
 PNG = bytes.fromhex(
@@ -114,4 +114,4 @@ async def test_files_are_dropped_on_the_chat(page, kind):
     )
     told = page.get_by_text("sees no images") if kind == "picture" else page.get_by_text("notes.txt")
     await expect(told).to_be_visible()
-    await until_written(page)
+    await expect(page.get_by_role("button", name="Send")).to_be_visible()  # it goes with what is said next

@@ -22,6 +22,15 @@ DROP = """async ([name, content]) => {
   main.dispatchEvent(new DragEvent("drop", { dataTransfer: data, bubbles: true, cancelable: true }));
 }"""
 MANY = 600
+# Up to the beginning, a screen and more in each frame.
+FLING = """main => new Promise((done) => {
+    const step = () => {
+        main.scrollTop -= 1200;
+        if (main.scrollTop > 0) requestAnimationFrame(step);
+        else done();
+    };
+    requestAnimationFrame(step);
+})"""
 
 
 def card(name: str, **fields: Any) -> dict[str, Any]:
@@ -205,6 +214,10 @@ async def test_of_many_only_those_near_the_screen_are_in_the_page(shelf: Page, c
     assert await nodes(shelf) < 1000
     await shelf.keyboard.press("Control+a")
     await expect(shelf.get_by_text(f"{MANY} chosen")).to_be_visible()
+    await shelf.get_by_role("searchbox").focus()
+    await shelf.locator("main").evaluate(FLING)
+    await expect(tile(shelf, "Nr 000")).to_be_in_viewport()
+    await expect(shelf.locator(".is-flung")).to_have_count(0)
 
 
 async def test_the_page_fits_a_phone_in_chinese(

@@ -5,15 +5,17 @@ from __future__ import annotations
 import shutil
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
 import pytest
+import steering_models
 from acts import PHONE
-from playwright.async_api import Page, expect
+from numpy.typing import NDArray
+from playwright.async_api import Error, Page, expect
 from talking import Client
 
 from fabula.core.plots import Axis, Plot, Point, Series
@@ -33,15 +35,17 @@ def plot(title: str) -> dict[str, Any]:
     return Plot(kind="lines", title=title, series=(Series(name="layers", points=points),), **axes).kept()
 
 
-def lay(home: Home, name: str, **told: Any) -> None:
-    """A direction for the tiny model, as learning leaves it."""
-    model = Catalog(home.models).find("tiny")
-    rows = np.random.default_rng(0).standard_normal((3, model.layers, model.embedding))
+def lay(home: Home, name: str, rows: NDArray[np.float64] | None = None, **told: Any) -> None:
+    """A direction for the tiny model, as learning leaves it; or of other rows [3, layers, width]."""
+    if rows is None:
+        model = Catalog(home.models).find("tiny")
+        rows = np.random.default_rng(0).standard_normal((3, model.layers, model.embedding))
+    layers = rows.shape[1]
     rows[0] /= np.linalg.norm(rows[0], axis=1, keepdims=True)
     found = {
         "best": 0,
-        "band": [0, model.layers - 1],
-        "layers": [ROW | {"next": None}] * model.layers,
+        "band": [0, layers - 1],
+        "layers": [ROW | {"next": None}] * layers,
         "recipe": {"project": "no", "positive": "cheerful-gloomy", "negative": ""},
         "recipe_hash": "5" * 64,
         "model": {"name": "tiny", "fingerprint": "sha256:77"},
@@ -154,14 +158,18 @@ async def test_a_job_that_is_done_leads_to_its_direction(open_page, client, calm
     job = client.post("/jobs", {"kind": "verify", "arguments": {"model": "tiny"}}, 202)
     client.hear(f"/jobs/{job['id']}/events")
     page = await open_page("#/settings")
+    studio = page.url.partition("#")[0]
+    await page.goto("about:blank")
 
     async def learned(route):
-        jobs = (await (await route.fetch()).json())["jobs"]
-        told = {"kind": "direction", "result": {"name": "calm"}}
-        await route.fulfill(json={"jobs": [one | told if one["id"] == job["id"] else one for one in jobs]})
+        with suppress(Error):  # the page has gone
+            told = await (await route.fetch()).json()
+            made = {"kind": "direction", "result": {"name": "calm"}}
+            jobs = [one | made if one["id"] == job["id"] else one for one in told["jobs"]]
+            await route.fulfill(json=told | {"jobs": jobs})
 
-    await page.route("**/v1/jobs", learned)
-    await page.goto(page.url.partition("#")[0] + f"#/directions//job/{job['id']}")
+    await page.route("**/v1/system?*", learned)  # the jobs come with it
+    await page.goto(studio + f"#/directions//job/{job['id']}")
     await expect(page.get_by_role("heading", name="calm", level=1)).to_be_visible()
 
 
@@ -224,6 +232,7 @@ MEASURED = {
     "perplexity": 8.6,
     "source_perplexity": 8.4,
     "samples": [{"prompt": "How was your day?", "before": "It rained.", "after": "It shone."}],
+    "streamed": {"why": "written", "tokens": 12, "seconds": 41.0},
 }
 
 
@@ -243,6 +252,38 @@ async def test_an_edit_is_looked_at_written_and_its_cost_told(open_page, client,
     await expect(page.get_by_text("What it cost was not measured.")).to_be_visible(timeout=LONG_MS)
     await expect(page.get_by_text("Left of the direction")).to_be_visible()
     client.call("DELETE", "/models/calmer-tiny", 204)
+
+
+@pytest.fixture
+def still(web_home: Home, client: Client) -> Iterator[str]:
+    """A direction, and a model whose layers have a place where it can be added."""
+    file = steering_models.make(web_home.models / "small.gguf", "llama")
+    rows = np.random.default_rng(0).standard_normal((3, steering_models.LAYERS, steering_models.WIDTH))
+    lay(web_home, "still", rows, band=[0, 2], model={"name": "small", "fingerprint": "sha256:77"})
+    yield "still"
+    for path in (file, web_home.directions / "still.safetensors", web_home.models / "always-still.gguf"):
+        path.unlink(missing_ok=True)
+
+
+async def test_it_is_added_for_good_where_that_can_be(open_page, client, still):
+    page = await open_page("#/directions/still/write")
+    form = page.get_by_role("form", name="Into the weights")
+    await form.get_by_role("combobox", name="What is done").select_option("Always add it")
+    await expect(form.get_by_role("combobox", name="Model")).to_have_value("small")
+    await expect(form.get_by_role("checkbox", name="Change attention")).to_have_count(0)
+    await form.get_by_role("spinbutton", name="Scale").fill("-1.5")
+    await expect(form.get_by_text("2 biases take the direction (feed-forward 2)")).to_be_visible()
+    await form.locator("summary", has_text="More").click()
+    await expect(form.get_by_role("combobox", name="Where it is added")).to_have_value("layer")
+    await form.get_by_role("textbox", name="Name").fill("always-still")
+    await form.get_by_role("checkbox", name="Measure what it cost").uncheck()
+    await expect(form.get_by_text("The new model is always-still")).to_be_visible()
+    await form.get_by_role("button", name="Write it").click()
+    await expect(page.get_by_text("What it cost was not measured.")).to_be_visible(timeout=LONG_MS)
+    await expect(page.get_by_text("Always added at scale")).to_be_visible()
+    await expect(page.get_by_text("−1.5", exact=True)).to_be_visible()
+    await page.goto(page.url.partition("#")[0] + "#/directions/still/write")
+    await expect(page.get_by_text("Always added at scale −1.5")).to_be_visible()
 
 
 async def with_cost(open_page, client, **options):
@@ -272,6 +313,7 @@ async def test_what_an_edit_cost_is_told_with_replies_before_and_after(open_page
     await expect(page.get_by_text("8.4 → 8.6")).to_be_visible()
     await expect(page.get_by_text("It rained.")).to_be_visible()
     await expect(page.get_by_text("It shone.")).to_be_visible()
+    await expect(page.get_by_text("(41 s), so replies end after 12 tokens at most")).to_be_visible()
 
 
 async def test_two_models_are_told_apart_only_once_one_is_chosen(open_page, client, calm):

@@ -12,6 +12,7 @@ import pytest
 
 import fabula
 from fabula.core import texts
+from fabula.server.preloads import needs
 
 WEB = Path(fabula.__file__).parent / "web"
 OWN = sorted(path for path in WEB.rglob("*.js") if path.parent.name != "vendor")
@@ -81,6 +82,16 @@ def test_the_page_preloads_what_it_needs_at_once():
     mapped = dict(re.findall(r'"([^"]+)": "\./web/\{\{version\}\}/([^"]+)"', page))
     vendored = {mapped[name] for name in (*names, "@preact/signals-core")}
     assert loaded == own | vendored
+
+
+def test_what_a_room_needs_beyond_the_page_is_known_before_it_is_entered():
+    told, page = needs(WEB), (WEB / "index.html").read_text(encoding="utf-8")
+    assert {"style/chat.css", "parts/MessageList.js", "vendor/marked-18.2.1.js"} < set(told["chat"])
+    for room, names in told.items():
+        own = {name for name in names if name.endswith(".js") and not name.startswith("vendor/")}
+        needed = {path.relative_to(WEB).as_posix() for path in needed_by(WEB / "views" / f"{room}.js")}
+        assert own == {name for name in needed if f'/{name}"' not in page}, room
+        assert all((WEB / name).is_file() for name in names)
 
 
 def test_the_shell_knows_no_room():

@@ -101,10 +101,12 @@ async def test_each_choice_says_whom_its_quantization_is_for(finding: Page) -> N
 
 
 async def test_a_download_is_held_goes_on_and_arrives(finding: Page, hub: Hub, client: Any) -> None:
-    hub.pause, hub.block = 0.05, 4096
     await searched(finding, "story")
     await finding.get_by_role("button", name="Files of someone/Story-GGUF").click()
-    await finding.get_by_role("button", name="Get Q8_0").click()
+    get = finding.get_by_role("button", name="Get Q8_0")
+    await expect(get).to_be_visible()
+    hub.pause, hub.block = 0.05, 512  # slower than whoever presses "Pause" over a slow line
+    await get.click()
     queue = finding.locator(".queue-row")
     await queue.get_by_role("button", name="Pause").click()
     await expect(queue).to_contain_text("Paused: what is here stays")

@@ -207,7 +207,7 @@ async def test_a_model_that_was_unloaded_is_not_loaded_by_an_older_answer(open_p
     page = await open_page()
     mark = page.locator(".rail-model", has_text="wise")
     await expect(mark).to_be_visible()
-    answer = await held(page, "/system$")
+    answer = await held(page, r"/system\?")
     await at(page, "#/jobs")  # which reads it all again
     await answer.asked.wait()
     client.post("/models/wise/unload", status=204)
@@ -224,7 +224,7 @@ async def test_a_look_that_was_chosen_outlives_older_news_of_it(open_page, clien
     answer = await held(page, "/appearance$", "PUT", first=True)
     await theme.get_by_role("radio", name="Sepia").check(force=True)
     await answer.asked.wait()
-    async with page.expect_response(re.compile("/system$")):  # where every change is heard
+    async with page.expect_response(re.compile(r"/system\?")):  # where every change is heard
         await theme.get_by_role("radio", name="Mist").check(force=True)
     await answer.let_go(page)
     await expect(page.locator("html")).to_have_attribute("data-theme", "mist")

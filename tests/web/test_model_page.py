@@ -60,6 +60,21 @@ async def expect_plan(page, client, **question):
     return plan
 
 
+async def test_an_address_of_no_model_says_what_to_do(open_page):
+    page = await open_page("#/models/nobody")
+    await expect(page.get_by_role("heading", name="nobody")).to_be_visible()
+    await expect(page.get_by_text("There is no model of that name here.")).to_be_visible()
+    await page.get_by_role("main").get_by_role("link", name="All models").click()
+    await expect(page.get_by_role("heading", name="Models", exact=True)).to_be_visible()
+
+
+async def test_a_part_of_a_name_leads_to_the_page_of_the_model(open_page, spare):
+    page = await open_page("#/models/spar")
+    await expect(page.get_by_role("heading", name="spare", exact=True)).to_be_visible()
+    await expect(page).to_have_url(re.compile("#/models/spare$"))
+    await expect(page.get_by_role("button", name="Start a chat")).to_be_visible()
+
+
 async def test_the_picture_has_the_figures_of_the_plan_and_follows_every_control(open_page, client):
     page = await opened(open_page)
     await on_a_large_machine(page)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 import shelf
-from acts import message, said
+from acts import message, read_back, said
 from attacks import ATTACKS, SHORT
 from playwright.async_api import expect
 from script import ATTACK
@@ -119,7 +119,8 @@ async def test_in_messages(watched, client, web_home, part):
     chat = client.new_chat(model="tiny", title="Under attack")
     shelf.fill(web_home.database, chat.id, attacks)
     seen = await watched(f"#/chat/{chat.id}")
-    await expect(seen.page.get_by_role("article")).to_have_count(len(attacks))
+    await expect(seen.page.get_by_role("article").last).to_be_visible()
+    await read_back(seen.page, len(attacks))
     await seen.is_safe()
 
 

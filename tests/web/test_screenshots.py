@@ -133,6 +133,14 @@ async def faults(page: Any) -> list[str]:
     return [*MISSING.findall(words), *await page.evaluate(TOO_WIDE)]
 
 
+async def test_a_name_without_a_break_stays_on_a_phone(open_page, client):
+    client.post("/personas", {"name": "Hohenzollern" * 6, "description": ""}, 201)
+    page = await open_page("#/lore", **SIZES[390])
+    await entered(page, "lore")
+    await expect(page.get_by_text("Hohenzollern" * 6, exact=True)).to_be_attached()
+    assert await faults(page) == []
+
+
 @pytest.mark.parametrize("width", SIZES)
 @pytest.mark.parametrize("language", LANGUAGES if WANTED else ["zh-Hant"])
 async def test_every_room_can_be_pictured(open_page, client, places, tmp_path, language, width):

@@ -55,9 +55,9 @@ class Memories(Companion):
         remembered = await self._read(owner, chat_id)
         path = await self._chats.path(owner, chat_id)
         best, _ = told.in_force(remembered.summaries, path)
+        counts = told.reaches(remembered.summaries, path)
         summaries = [
-            {**_row(one), "covers": told.reach(one, path), "in_force": one is best}
-            for one in remembered.summaries
+            {**_row(one), "covers": counts[one.id], "in_force": one is best} for one in remembered.summaries
         ]
         problems = (self._problems.get((chat_id, tried)) for tried in (SUMMARY, RECALL))
         problem = next((one for one in problems if one), None)

@@ -26,23 +26,30 @@ IN_MIND = "Keep in mind:\n"
 
 def covered(path: Sequence[PathMessage]) -> str:
     """A digest of what is said on a path, version by version."""
-    return steady.digest(*(f"{message.id} {message.version_id}" for message in path))
+    return steady.digest(*_said(path))
 
 
-def reach(summary: Memory, path: Sequence[PathMessage]) -> int:
-    """How many messages of the path a summary covers; 0 where one of them is another now."""
-    ids = [message.id for message in path]
-    if summary.upto_id not in ids:
-        return 0
-    count = ids.index(summary.upto_id) + 1
-    return count if covered(path[:count]) == summary.covered else 0
+def _said(path: Sequence[PathMessage]) -> list[str]:
+    return [f"{message.id} {message.version_id}" for message in path]
+
+
+def reaches(summaries: Sequence[Memory], path: Sequence[PathMessage]) -> dict[str, int]:
+    """How many messages of the path each summary covers, by its id; 0 where one of them is another now."""
+    if not summaries:
+        return {}
+    ends = {message.id: count for count, message in enumerate(path, 1)}
+    counts = {summary.id: ends.get(summary.upto_id, 0) for summary in summaries}
+    wanted = sorted(set(counts.values()) - {0})
+    digests = dict(zip(wanted, steady.digests(_said(path), wanted), strict=True))
+    same = {summary.id for summary in summaries if digests.get(counts[summary.id]) == summary.covered}
+    return {id: count if id in same else 0 for id, count in counts.items()}
 
 
 def in_force(summaries: Sequence[Memory], path: Sequence[PathMessage]) -> tuple[Memory | None, int]:
     """The summary that covers most of the path, and how many messages that is."""
-    reaches = [(reach(summary, path), summary.created_at, summary) for summary in summaries]
-    best = max(reaches, key=lambda row: row[:2], default=(0, 0.0, None))
-    return (best[2], best[0]) if best[0] else (None, 0)
+    counts = reaches(summaries, path)
+    best = max(summaries, key=lambda one: (counts[one.id], one.created_at), default=None)
+    return (best, counts[best.id]) if best and counts[best.id] else (None, 0)
 
 
 def injections(remembered: Remembered, path: Sequence[PathMessage]) -> tuple[Injection, ...]:
@@ -70,7 +77,8 @@ def lasting(
     told = laid.fixed.get(SUMMARY)
     if told is None:
         return laid
-    valid = {_summed(one) for one in remembered.summaries if reach(one, path)}
+    counts = reaches(remembered.summaries, path)
+    valid = {_summed(one) for one in remembered.summaries if counts[one.id]}
     if told in valid or (not told and not (is_cut and valid)):
         return laid
     return replace(laid, fixed={key: text for key, text in laid.fixed.items() if key != SUMMARY})

@@ -156,6 +156,15 @@ class TooCoarse(BadRequest):
 
 
 @dataclass(eq=False)
+class CannotAdd(BadRequest):
+    """A model in whose files nothing comes to the same as a direction that is added to what its layers
+    give."""
+
+    name: str
+    reason: Phrase | str
+
+
+@dataclass(eq=False)
 class DirectionUnfit(BadRequest):
     """A direction that was learned from a model of another shape."""
 

@@ -67,7 +67,8 @@ class Desk:
             self._adapt(asked.get("scales"))
             self._point(asked.get("pointed"))
             self.context.only(0)
-            last = DUTIES[asked["do"]](self, asked)
+            duty = getattr(self, DUTIES[asked["do"]].__name__)  # a desk that derives may do it its own way
+            last = duty(asked)
             self._tell({"done": True} | last)
         except Ended:
             self._tell({"done": True, "ended": True})

@@ -27,6 +27,7 @@ from fabula.engine.presets.names import (
 
 MAX_TEXT = 1_000_000  # characters of a file
 MAX_KEYS = 1_000
+MOST_HEAT = 1e6  # beyond any temperature, and what arithmetic still bears
 EXPORT_FORMAT = "fabula preset 1"
 
 Why = Literal["unknown", "unsupported", "superseded", "unusable"]
@@ -160,18 +161,19 @@ class _Reading:
         name, convert = TABLE[key]
         if value is None:
             return
-        if name in self.sampling:
-            self._twice(name, key, convert, value)
-            return
         try:
-            self.set(name, convert(value), key)
+            found = convert(value)
         except Unusable:
             self.leave(key, "unusable")
+            return
+        if name in self.sampling:
+            self._twice(name, key, found)
+        else:
+            self.set(name, found, key)
 
-    def _twice(self, name: str, key: str, convert: Any, value: Any) -> None:
+    def _twice(self, name: str, key: str, other: Any) -> None:
         """The first name counts, except where it only has the neutral value."""
         neutral = getattr(Sampling(), name)
-        other = convert(value)
         if other == self.sampling[name] or other in (neutral, ()):
             return
         if self.sampling[name] == neutral:
@@ -207,15 +209,19 @@ class _Reading:
                 quoted = len(line) > 1 and line[0] == line[-1] == '"'
                 strings.append(line[1:-1] if quoted else line)
         for name, found in (("banned_tokens", tuple(tokens)), ("banned_strings", tuple(strings))):
-            if found:
-                self.set(name, (*self.sampling.get(name, ()), *found), "banned_tokens")
+            before = self.sampling.get(name, ())
+            if found and isinstance(before, list | tuple):  # what is none is refused with the rest
+                self.set(name, (*before, *found), "banned_tokens")
 
     def _dynatemp(self, values: dict[str, Any], switch: str, low: str, high: str) -> None:
         """Two limits, as a middle and what it is to both sides."""
         if values.get(switch) is not True:
             return
         lowest, highest = values.get(low, 1), values.get(high, 1)
-        if not all(isinstance(value, int | float) for value in (lowest, highest)) or highest < lowest:
+        if not all(isinstance(value, int | float) for value in (lowest, highest)):
+            self.leave(switch, "unusable")
+            return
+        if not -MOST_HEAT <= lowest <= highest <= MOST_HEAT:
             self.leave(switch, "unusable")
             return
         self.set("temperature", round((lowest + highest) / 2, 6), high)

@@ -47,6 +47,8 @@ AROUND = {
 PREFIXES = ("model.language_model.", "language_model.model.", "language_model.", "model.")
 LEFT_OUT = re.compile(r"rotary_emb|masked_bias|vision_tower|multi_modal_projector|\.attention\.bias$")
 """Tables that are computed anyway, and what sees images: that is not converted."""
+ONLY_LLAMA = ("attn_output", "ffn_gate", "ffn_up", "ffn_down")
+"""What has a bias in the engine's loader for llama alone, of the families here."""
 _LAYER = re.compile(r"layers\.(\d+)\.(.+)\.(weight|bias)$")
 
 
@@ -242,6 +244,8 @@ def place_of(name: str, family: Family, owner: str) -> tuple[str, Change] | None
     if match is None or match[2] not in family.layer:
         raise CannotConvert(owner, phrase("lab.convert.tensor", tensor=name[:120]))
     made = family.layer[match[2]]
+    if match[3] == "bias" and made in ONLY_LLAMA and family.architecture != "llama":
+        raise CannotConvert(owner, phrase("lab.convert.bias", tensor=name[:120]))
     return f"blk.{match[1]}.{made}.{match[3]}", _change(made, family)
 
 

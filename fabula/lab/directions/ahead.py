@@ -1,6 +1,7 @@
-"""The next layer's weights, read and unpacked by a thread while this layer computes. Knows no model.
+"""The next layer's weights, read by a thread while this layer computes, as they are stored: mostly with half
+the bits that they are computed with. Knows no model.
 
-Two sets of arrays take turns and are used again: fresh memory costs more time than what is written to it.
+Arrays are used again: fresh memory costs more time than what is written to it.
 """
 
 from __future__ import annotations
@@ -9,52 +10,47 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
-from numpy.typing import NDArray
 
-from fabula.lab.directions.tensors import Tensors
+from fabula.lab.directions.tensors import Bytes, Tensors
 
-Floats = NDArray[np.float32]
-Layer = Mapping[str, Floats]
-"""By the name of the parameter that each fills."""
+Layer = Mapping[str, Bytes]
+"""By the tensor's name."""
 
 
 class Ahead:
-    """`wanted` names a layer's tensors, and what each fills; beyond the last layer there are none."""
+    """`wanted` names a layer's tensors, and what tells the same one of another layer; beyond the last layer
+    there are none."""
 
     def __init__(self, tensors: Tensors, wanted: Callable[[int], Mapping[str, str]]) -> None:
         self._tensors, self._wanted = tensors, wanted
-        self._sets: list[dict[str, Floats]] = [{}, {}]
+        self._kept: dict[str, Bytes] = {}
         self._begun: tuple[int, Future[Layer]] | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ahead")
 
     def take(self, number: int) -> Layer:
-        """The weights of a layer, valid until the one after the next is asked for; the next one is begun.
-        Raises WeightsUnusable."""
-        begun = self._begun if self._begun and self._begun[0] == number else None
-        found = (begun[1] if begun else self._thread.submit(self._read, number)).result()
-        self._begun = number + 1, self._thread.submit(self._read, number + 1)
-        return found
+        """The weights of a layer, valid until another is begun. Raises WeightsUnusable."""
+        if self._begun is None or self._begun[0] != number:
+            self.begin(number)
+        assert self._begun is not None
+        return self._begun[1].result()
+
+    def begin(self, number: int) -> None:
+        """Reads a layer meanwhile; what was taken before is no longer valid."""
+        self._begun = number, self._thread.submit(self._read, number)
 
     def close(self) -> None:
         self._thread.shutdown(cancel_futures=True)
-        self._sets = [{}, {}]
+        self._begun, self._kept = None, {}
 
     def _read(self, number: int) -> Layer:
         wanted = self._wanted(number)
-        kept = self._sets[number % 2]
-        place = {self._key(number, target): target for target in wanted.values()}
-        for key in kept.keys() - place.keys():  # of a layer of another shape
-            del kept[key]
+        for part in self._kept.keys() - set(wanted.values()):  # of a layer of another kind
+            del self._kept[part]
         found = {}
-        for source, target in wanted.items():
-            key, size = self._key(number, target), self._tensors[source].stored.shape
-            if key not in kept or kept[key].shape != size:
-                kept[key] = np.empty(size, np.float32)
-            self._tensors.read_into(source, kept[key])
-            found[target] = kept[key]
+        for name, part in wanted.items():
+            size = self._tensors[name].size
+            if part not in self._kept or len(self._kept[part]) != size:
+                self._kept[part] = np.empty(size, np.uint8)
+            self._tensors.raw_into(name, self._kept[part])
+            found[name] = self._kept[part]
         return found
-
-    @staticmethod
-    def _key(number: int, target: str) -> str:
-        """The same for the same part of any layer."""
-        return target.replace(f".{number}.", ".", 1)

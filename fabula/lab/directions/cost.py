@@ -1,5 +1,5 @@
-"""What an edit cost: replies before and after, and over them how far the two models are apart. Knows no
-weights.
+"""What an edit cost: replies before and after, over them how far the two models are apart, and the probes
+that came out otherwise. Knows no weights.
 
 Prompts are drawn at random, but always the same ones. Each is answered by both models with the likeliest
 words; KL and perplexity are of what the model wrote before, prompt and reply, and of Fabula's neutral texts.
@@ -19,6 +19,7 @@ from fabula.core.sampling import Sampling
 from fabula.core.stream import Token
 from fabula.core.worker import Prompt
 from fabula.engine.direct.desk_worker import DeskWorker
+from fabula.evals.probes.bank import Probe, chosen
 from fabula.lab.directions import contrasts
 from fabula.lab.directions.contrasts import Messages
 from fabula.lab.directions.saying import texts
@@ -39,13 +40,19 @@ def prompts() -> list[Messages]:
     return random.Random(SEED).sample(known, PROMPTS)
 
 
-def measured(pair: Pair, engine: Copies, folder: Path, report: Report) -> dict[str, Any]:
-    """`samples` has prompt, before and after; the rest is as `quality.measure` tells it, or says why it could
-    not be measured: the new model is there all the same."""
-    return asyncio.run(until_cancelled(_measured(pair, engine, folder, report), report))
+def measured(
+    pair: Pair, engine: Copies, folder: Path, report: Report, *, probes: bool = False
+) -> dict[str, Any]:
+    """`samples` has prompt, before and after; the rest is as `quality.measure` tells it, with the `probes` of
+    both where they are to be asked, or says why it could not be measured: the new model is there all the
+    same."""
+    asked = chosen() if probes else ()
+    return asyncio.run(until_cancelled(_measured(pair, engine, folder, report, asked), report))
 
 
-async def _measured(pair: Pair, engine: Copies, folder: Path, report: Report) -> dict[str, Any]:
+async def _measured(
+    pair: Pair, engine: Copies, folder: Path, report: Report, probes: Sequence[Probe]
+) -> dict[str, Any]:
     asked, samples = prompts(), []
     try:
         before = await _answered(pair.source, asked, engine, report)
@@ -58,6 +65,7 @@ async def _measured(pair: Pair, engine: Copies, folder: Path, report: Report) ->
         said = texts(pair.source, asked)
         whole = [Text(REPLIES, prompt + reply) for prompt, reply in zip(said, before, strict=True)]
         told = await quality.measure(pair, [*whole, *quality.neutral()], engine, folder, report)
+        told |= await quality.probed(pair, engine, report, probes)
     except (EngineFailure, NoRoom) as error:
         told = {"error": error.kept()}
     finally:

@@ -1,8 +1,9 @@
-"""Copy a model's files and change the writers on the way: nothing else moves, not a byte. Knows no job.
+"""Copy a model's files and change tensors on the way: nothing else changes, not a byte. Knows no job.
 
-The new file has the old one's head and size, since no type and no shape changes; so every tensor's place is
-known, and work that was cut off goes on behind the last one that is surely on the disk. The files are called
-`.part` until all of them are whole.
+Where a direction is taken out, the new file has the old one's head and size, since no type and no shape
+changes. Where tensors are added, what is new is told with its bytes. Either way every place of the new file
+is known, and work that was cut off goes on behind the last one that is surely on the disk. The files are
+called `.part` until all of them are whole.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -37,16 +38,19 @@ Tell = Callable[[int], None]
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A part of a file: a tensor (`name`), or what lies between two."""
+    """A part of a new file: a tensor (`name`), or what lies between two. In the source it lies `moved` bytes
+    before; or it is `data`, which the source has not."""
 
     name: str
     start: int
     end: int
+    moved: int = 0
+    data: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """`source` is copied to `name`; spans follow one another from its first byte to its last."""
+    """`source` is copied to `name`; spans follow one another from the new file's first byte to its last."""
 
     source: Path
     name: str
@@ -105,12 +109,12 @@ class Ledger:
 
 @dataclass(slots=True)
 class Edit:
-    """`cuts` by tensor name."""
+    """`cuts` by tensor name; `numbers` reads and packs those that are cut."""
 
     name: str
     files: Sequence[File]
-    cuts: Mapping[str, tuple[Writer, Cut]]
-    numbers: Numbers
+    cuts: Mapping[str, tuple[Writer, Cut]] = field(default_factory=dict)
+    numbers: Numbers | None = None
 
     @property
     def size(self) -> int:
@@ -146,12 +150,16 @@ class Edit:
 
     def _span(self, span: Span, source: BinaryIO, target: BinaryIO) -> None:
         if span.name in self.cuts:
+            assert self.numbers is not None
             writer, cut = self.cuts[span.name]
             changed = _Changed(self.name, writer, cut, self.numbers, target, span)
             changed.run()
             return
-        source.seek(span.start)
         target.seek(span.start)
+        if span.data is not None:
+            target.write(span.data)
+            return
+        source.seek(span.start - span.moved)
         for at in range(span.start, span.end, PIECE):
             data = source.read(min(PIECE, span.end - at))
             if len(data) != min(PIECE, span.end - at):

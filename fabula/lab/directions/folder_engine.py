@@ -45,6 +45,10 @@ class FolderEngine:
         machine = fit.left(hardware.machine(), held or Held())
         return planning.plan(model, machine, LoadOptions(context=context, slots=SLOTS))
 
+    def fits(self, model: LocalModel) -> bool:
+        """Whether one copy does; else it can be read layer by layer."""
+        return self.plan(model, LONGEST).verdict != "no"
+
     @asynccontextmanager
     async def load(
         self, model: LocalModel, context: int, held: Held | None = None

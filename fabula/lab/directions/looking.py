@@ -12,15 +12,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from fabula.core.errors import BadParameter, FabulaError, PromptsUnusable
+from fabula.core.errors import BadParameter, CannotAdd, FabulaError, PromptsUnusable
 from fabula.core.model import LocalModel
 from fabula.core.texts import phrase
+from fabula.lab.directions import adding, bias_files
 from fabula.lab.directions.contrasts import READERS, read
 from fabula.lab.directions.learn import require_readable
 from fabula.lab.directions.saved import Direction, Shelf
 from fabula.lab.directions.search.job import require_searchable
+from fabula.lab.directions.use import Use
 from fabula.lab.directions.weights import GgufWeights, open_weights
-from fabula.lab.directions.write import Writing, order, require_fine
+from fabula.lab.directions.write import Order, Writing, order, require_fine, work
 from fabula.models.catalog import Catalog
 from fabula.models.formats.folders import files_of
 from fabula.models.formats.identify import parts_of
@@ -82,7 +84,7 @@ def kept(home: Home, text: str, ending: str = "txt", column: str = "", title: st
 
 def choices(home: Home, name: str = "") -> list[tuple[LocalModel, dict[str, FabulaError | None]]]:
     """Each model with why it cannot be learned from (`learn`); of a direction also why it cannot be heard
-    (`try`) or written (`write`) there. Raises DirectionNotFound."""
+    (`try`), taken out of the weights (`write`) or added in them (`add`) there. Raises DirectionNotFound."""
     direction = Shelf(home.directions).find(name) if name else None
     return [(model, _asked(model, direction)) for model in Catalog(home.models).list() if not model.pooling]
 
@@ -96,10 +98,11 @@ def _asked(model: LocalModel, direction: Direction | None) -> dict[str, FabulaEr
         "try": unfit,
         "search": unfit or _refusal(lambda: require_searchable(model)),
         "write": unfit or _refusal(lambda: _writable(model)),
+        "add": unfit or _refusal(lambda: _addable(model, wanted)),
     }
 
 
-def _refusal(check: Callable[[], None]) -> FabulaError | None:
+def _refusal(check: Callable[[], object]) -> FabulaError | None:
     try:
         check()
     except FabulaError as wrong:
@@ -115,26 +118,59 @@ def _writable(model: LocalModel) -> None:
             require_fine(model.name, weights, layers)
 
 
+def _addable(model: LocalModel, direction: Direction) -> None:
+    """Raises CannotAdd only where no place of a layer would do."""
+    with bias_files.opened(model) as numbers:
+        try:
+            adding.planned(numbers, direction, Use(), "layer")
+        except CannotAdd as wrong:
+            if _refusal(lambda: adding.planned(numbers, direction, Use(), "attention")):
+                raise wrong from None
+
+
 # ── an edit ─────────────────────────────────────────────────────────────────────────────────────────
 
 
 def foreseen(home: Home, wishes: Writing) -> Json:
     """What would be touched, and how much is written. Raises as `write.order` does."""
     asked = order(home, wishes)
+    if wishes.adds:
+        return _foreseen_addition(asked)
     with open_weights(asked.model) as weights:
         touched = wishes.use.touched(weights.writers, asked.direction)
     layers = [writer.layer for writer in touched if writer.layer is not None]
     parts = Counter(writer.component for writer in touched)
-    path = asked.model.path
-    files = files_of(path) if path.is_dir() else parts_of(path)
     return {
         "name": asked.name,
         "tensors": len(touched),
         "parts": dict(sorted(parts.items())),
         "layers": [min(layers), max(layers)] if layers else [],
         "numbers": sum(_size(writer.shape) for writer in touched),
-        "size": sum(file.stat().st_size for file in files),
+        "size": _size_of(asked.model),
     }
+
+
+def _foreseen_addition(asked: Order) -> Json:
+    wishes = asked.wishes
+    with bias_files.opened(asked.model) as numbers:
+        steered = adding.planned(numbers, asked.direction, wishes.use, wishes.after).steered
+    parts = Counter("attention" if "attn" in place.name else "mlp" for place in steered)
+    with work(asked) as made:
+        grown = sum(file.size - file.source.stat().st_size for file in made.edit.files)
+    return {
+        "name": asked.name,
+        "tensors": len(steered),
+        "parts": dict(sorted(parts.items())),
+        "layers": [steered[0].layer, steered[-1].layer],
+        "numbers": sum(_size(place.shape) for place in steered),
+        "size": _size_of(asked.model) + grown,
+    }
+
+
+def _size_of(model: LocalModel) -> int:
+    """Bytes of all its files."""
+    files = files_of(model.path) if model.path.is_dir() else parts_of(model.path)
+    return sum(file.stat().st_size for file in files)
 
 
 def _size(shape: tuple[int, ...]) -> int:

@@ -25,8 +25,6 @@ from fabula.models.formats.safetensors import BadTensors, Stored, read_tensors
 INDEX = "model.safetensors.index.json"
 NUMBERS = {"F32": 4, "F16": 2, "BF16": 2}  # bytes of those that are computed with
 
-PIECE = 4 << 20  # bytes that are unpacked at a time: they stay in the processor's cache
-
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
 
@@ -82,20 +80,11 @@ class Tensors(Mapping[str, Place]):
         self._fill(place.path, data, place.stored.start + first * row)
         return data
 
-    def read_into(self, name: str, values: Floats) -> None:
-        """The numbers, put into an array of the tensor's size; nothing else of that size is needed. Raises
-        WeightsUnusable."""
-        place, flat = self[name], values.reshape(-1)
+    def raw_into(self, name: str, data: Bytes) -> None:
+        """The bytes of a tensor, put into an array of its size. Raises WeightsUnusable."""
+        place = self[name]
         require_numbers(place.stored, self.name)
-        if place.stored.type == "F32":
-            self._fill(place.path, flat.view(np.uint8), place.stored.start)
-            return
-        bytes_each = NUMBERS[place.stored.type]
-        piece = np.empty(min(PIECE, place.size), np.uint8)
-        for at in range(0, place.size, PIECE):
-            part = piece[: min(PIECE, place.size - at)]
-            self._fill(place.path, part, place.stored.start + at)
-            _unpack(part, place.stored.type, flat[at // bytes_each :][: len(part) // bytes_each])
+        self._fill(place.path, data, place.stored.start)
 
     def _fill(self, path: Path, data: Bytes, at: int) -> None:
         """With what the file has from there on."""
@@ -180,16 +169,6 @@ def unpacked(data: Bytes, type_: str) -> Floats:
     wide = data.view("<u2").astype(np.uint32)
     wide <<= np.uint32(16)
     return wide.view(np.float32)
-
-
-def _unpack(data: Bytes, type_: str, values: Floats) -> None:
-    """As `unpacked`, into an array of floats."""
-    if type_ == "F16":
-        values[:] = data.view("<f2")
-        return
-    bits = values.view(np.uint32)
-    bits[:] = data.view("<u2")
-    bits <<= np.uint32(16)
 
 
 def packed(values: Floats, type_: str) -> Bytes:

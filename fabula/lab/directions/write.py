@@ -1,31 +1,32 @@
-"""The job kind `direction_write`: a direction is taken out of a model's weights, which become a new model.
+"""The job kind `direction_write`: a direction is taken out of a model's weights, or added for good, as a new
+model.
 
 Folders as Hugging Face keeps models are written shard by shard, GGUF files in their own types: only what is
 touched changes. What was written lies in `.directions` beside the models until all of it is there; the shelf
-sees the new model only then. Afterwards what is left of the direction is measured on the files themselves.
+sees the new model only then. Afterwards what is left of the direction, or how near what was added comes to
+what was wanted, is measured on the files themselves.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
-import numpy as np
-from numpy.typing import NDArray
-
-from fabula.core.errors import DirectUnavailable, ModelExists, TooCoarse
+from fabula.core.errors import BadParameter, ModelExists, TooCoarse
 from fabula.core.model import LocalModel
 from fabula.core.texts import Phrase, phrase
-from fabula.engine.direct.library import Drifted
-from fabula.lab.directions import cost, tensors
+from fabula.lab.directions import adding, bias_files, cost, cost_streamed, cutting
 from fabula.lab.directions import recipe as recipes
-from fabula.lab.directions.edit import PART, Edit, File, Ledger, left, spans
+from fabula.lab.directions.adding import Made
+from fabula.lab.directions.biases import After
+from fabula.lab.directions.edit import PART, Edit, Ledger, left
 from fabula.lab.directions.folder_engine import FolderEngine
 from fabula.lab.directions.saved import Direction, Shelf
 from fabula.lab.directions.space import disk_full
@@ -47,7 +48,7 @@ from fabula.store.job_child import Report
 KIND = "direction_write"
 WORKSHOP = ".directions"  # beside the models; its name hides it from the shelf
 SPARE = 64 << 20  # bytes that stay free
-LANDING = "landing"
+LANDING, LEDGER = "landing", "ledger.json"
 FINE_BITS = 6.5  # per weight: Q6_K has 6.5625
 STAYS = {
     "Q5_K": 0.083,
@@ -66,11 +67,43 @@ tensor, the mean. Measured as `LOST` of from_gguf: the starter model, 2026-11-22
 WRITING, CHECKING = "lab.directions.writing", "lab.directions.checking"
 
 
+Way = Literal["remove", "add"]
+ONLY_REMOVED: dict[str, Any] = {
+    "attention": True,
+    "mlp": True,
+    "embeddings": False,
+    "keep_norms": False,
+    "attention_ramp": None,
+    "mlp_ramp": None,
+}
+"""What says how matrices change, and what it is where nobody says anything."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Writing(Chosen):
-    """What is written; `name` is the new model's. `measure` compares the two afterwards."""
+    """What is written; `name` is the new model's. With `way` add, `strength` is the scale of a control
+    vector, and `after` where it is added. `measure` compares the two models afterwards."""
 
+    way: Way = "remove"
+    after: After = "layer"
     measure: bool = True
+    probes: bool = True  # asked of both, where they are compared
+
+    def __post_init__(self) -> None:
+        for name, kind in (("way", Way), ("after", After)):
+            if getattr(self, name) not in get_args(kind):
+                self._refuse(name, phrase("expected.one_of", names=", ".join(get_args(kind))))
+        usual = ONLY_REMOVED if self.adds else {"after": "layer"}
+        for name, value in usual.items():
+            if getattr(self, name) != value:
+                self._refuse(name, phrase(f"lab.directions.add.only_{'removed' if self.adds else 'added'}"))
+
+    def _refuse(self, name: str, expected: Phrase) -> None:
+        raise BadParameter(name, f"{getattr(self, name)}"[:80], expected)
+
+    @property
+    def adds(self) -> bool:
+        return self.way == "add"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,16 +122,21 @@ class Order:
 
 def order(home: Home, wishes: Writing) -> Order:
     """All that can be refused is refused. Raises ModelNotFound, DirectionNotFound, DirectionUnfit,
-    ModelExists, TooCoarse, UnknownWriter, WeightsUnusable, BadParameter."""
+    ModelExists, TooCoarse, UnknownWriter, CannotAdd, WeightsUnusable, BadParameter."""
     model = Catalog(home.models).find(wishes.model)
     direction = Shelf(home.directions).find(wishes.direction)
     direction.require_fit(model)
-    name = plain_name(wishes.name or f"{model.name.rsplit('/', 1)[-1]}-{direction.name}")
+    between = "-with-" if wishes.adds else "-"
+    name = plain_name(wishes.name or f"{model.name.rsplit('/', 1)[-1]}{between}{direction.name}")
     is_folder, parts = model.format == FOLDER, parts_of(model.path)
     place = home.models / (name if is_folder or len(parts) > 1 else f"{name}.gguf")
     asked = Order(wishes, model, direction, place)
     if place.exists() and not (stage_of(home, asked) / LANDING).exists():
         raise ModelExists(name)
+    if wishes.adds:
+        with bias_files.opened(model) as numbers:
+            adding.planned(numbers, direction, wishes.use, wishes.after)
+        return asked
     with open_weights(model) as weights:
         touched = wishes.use.touched(weights.writers, direction)
         if isinstance(weights, GgufWeights):
@@ -135,91 +173,58 @@ def run(home: Home, arguments: dict[str, Any], report: Report) -> dict[str, Any]
     asked = order(home, Writing.of(arguments))
     made = written(home, asked, report)
     if asked.wishes.measure:
-        new = Catalog(home.models).find(asked.name)
         report.progress(0, 0, "tokens", "lab.quantize.loading")
-        engine = FolderEngine.of(home) if asked.model.format == FOLDER else Engine.of(home)
-        made["measured"] = cost.measured(Pair(asked.model, new), engine, home.models, report)
+        made["measured"] = compared(home, asked, report)
+    shutil.rmtree(stage_of(home, asked), ignore_errors=True)
     return made | {"seconds": round(time.monotonic() - began, 1)}
 
 
+def compared(home: Home, asked: Order, report: Report) -> dict[str, Any]:
+    """What it cost; a folder that does not fit into memory is read layer by layer, and asked no probes."""
+    pair = Pair(asked.model, Catalog(home.models).find(asked.name))
+    engine: FolderEngine | Engine = FolderEngine.of(home) if asked.model.format == FOLDER else Engine.of(home)
+    if isinstance(engine, FolderEngine) and not engine.fits(asked.model):
+        return cost_streamed.measured(pair, stage_of(home, asked) / "cost", report)
+    return cost.measured(pair, engine, home.models, report, probes=asked.wishes.probes)
+
+
 def written(home: Home, asked: Order, report: Report) -> dict[str, Any]:
-    """The new model on the shelf, and what was done to it."""
+    """The new model on the shelf, and what was done to it. What it was made in is kept until it is compared:
+    so a job that is cut off there finds that the model is its own."""
     stage = stage_of(home, asked)
     with writing(stage):
         stage.mkdir(parents=True, exist_ok=True)
+    with work(asked) as made:
+        if not asked.place.exists():
+            _write(made.edit, stage, Ledger.open(stage / LEDGER, fingerprint(asked)), report)
+    if not asked.place.exists():
+        _finish(asked, made, stage)
+    (stage / LEDGER).unlink(missing_ok=True)  # should the model be removed, it is to be written again
+    found = (added if asked.wishes.adds else cut)(asked, made.edit, report)
+    recipes.dump(home.directions / f"{asked.name}.written.yaml", KIND, asked.wishes.arguments())
+    return described(asked, made.edit) | found
+
+
+@contextlib.contextmanager
+def work(asked: Order) -> Iterator[Made]:
+    """What is to be done to the files, while the old model is open."""
+    if asked.wishes.adds:
+        with bias_files.opened(asked.model) as numbers:
+            addition = adding.planned(numbers, asked.direction, asked.wishes.use, asked.wishes.after)
+            yield numbers.made(addition, file_names(asked))
+        return
     with open_weights(asked.model) as weights:
         assert isinstance(weights, (FolderWeights, GgufWeights))
-        edit = edit_of(asked, weights)
-        if not asked.place.exists():
-            _write(edit, stage, Ledger.open(stage / "ledger.json", fingerprint(asked)), report)
-    if not asked.place.exists():
-        _finish(asked, edit, stage)
-    residual = measured(asked, edit, report)
-    recipes.dump(home.directions / f"{asked.name}.written.yaml", KIND, asked.wishes.arguments())
-    shutil.rmtree(stage, ignore_errors=True)
-    return described(asked, edit, residual)
+        use, names = asked.wishes.use, file_names(asked)
+        yield Made(cutting.edit(asked.model.name, weights, asked.direction, use, names))
 
 
-def edit_of(asked: Order, weights: FolderWeights | GgufWeights) -> Edit:
-    use, direction = asked.wishes.use, asked.direction
-    touched = use.touched(weights.writers, direction)
-    cuts = {one.name: (one, use.cut(one, direction, weights.norm(one))) for one in touched}
-    if isinstance(weights, FolderWeights):
-        return Edit(asked.model.name, folder_files(weights), cuts, _OfFolder(weights))
-    return Edit(asked.model.name, gguf_files(asked, weights), cuts, _OfGguf(weights, touched))
-
-
-def folder_files(weights: FolderWeights) -> list[File]:
-    """The shards; what lies beside them is copied at the end."""
-    places: dict[Path, dict[str, tuple[int, int]]] = {shard: {} for shard in weights.tensors.shards}
-    for name, place in weights.tensors.items():
-        places[place.path][name] = (place.stored.start, place.stored.end)
-    return [File(path, path.name, spans(path.stat().st_size, found)) for path, found in places.items()]
-
-
-def gguf_files(asked: Order, weights: GgufWeights) -> list[File]:
-    files: list[File] = []
-    for header in weights.source.headers:
-        found = {
-            tensor.name: (
-                header.data_start + tensor.offset,
-                header.data_start + tensor.offset + (tensor.size or 0),
-            )
-            for tensor in header.tensors
-        }
-        number = len(files) + 1
-        count = len(weights.source.headers)
-        name = f"{asked.name}-{number:05}-of-{count:05}.gguf" if count > 1 else f"{asked.name}.gguf"
-        files.append(File(header.path, name, spans(header.file_size, found)))
-    return files
-
-
-class _OfFolder:
-    def __init__(self, weights: FolderWeights) -> None:
-        self._weights = weights
-        self.read = weights.read
-
-    def pack(self, writer: Writer, rows: NDArray[np.float32]) -> NDArray[np.uint8]:
-        return tensors.packed(rows, self._weights.tensors[writer.name].stored.type)
-
-
-class _OfGguf:
-    """Rows are packed by the engine's own routines, in the type that they had."""
-
-    def __init__(self, weights: GgufWeights, touched: Sequence[Writer]) -> None:
-        self._weights = weights
-        self.read = weights.read
-        kinds = {weights.tensors[writer.name].type for writer in touched}
-        try:
-            weights.kernels.prepare(kinds, kinds)
-        except Drifted as drift:
-            raise DirectUnavailable(phrase("engine.direct.drifted", detail=f"{drift}")) from drift
-
-    def pack(self, writer: Writer, rows: NDArray[np.float32]) -> NDArray[np.uint8]:
-        kernels, kind = self._weights.kernels, self._weights.tensors[writer.name].type
-        made = np.empty(len(rows) * kernels.row_size(kind, rows.shape[1]), np.uint8)
-        kernels.pack(kind, rows, made)
-        return made
+def file_names(asked: Order) -> list[str]:
+    """Of a GGUF in one file or several; folders keep theirs."""
+    count = len(parts_of(asked.model.path)) if asked.model.format != FOLDER else 0
+    if count == 1:
+        return [f"{asked.name}.gguf"]
+    return [f"{asked.name}-{number:05}-of-{count:05}.gguf" for number in range(1, count + 1)]
 
 
 def _write(edit: Edit, stage: Path, ledger: Ledger, report: Report) -> None:
@@ -235,9 +240,10 @@ def _write(edit: Edit, stage: Path, ledger: Ledger, report: Report) -> None:
         edit.run(stage, ledger, tell)
 
 
-def _finish(asked: Order, edit: Edit, stage: Path) -> None:
+def _finish(asked: Order, made: Made, stage: Path) -> None:
     """The files get their names, and the model its place: at once, and only whole. A note tells a later run
     that what lies there is its own."""
+    edit = made.edit
     with disk_full(stage, edit.size):
         ready = stage / "ready"
         ready.mkdir(exist_ok=True)
@@ -250,22 +256,57 @@ def _finish(asked: Order, edit: Edit, stage: Path) -> None:
             for other in files_of(asked.model.path):
                 if other.suffix != TENSORS:
                     shutil.copyfile(other, ready / other.name)
+        for name, text in made.texts.items():
+            (ready / name).write_bytes(text)
         (stage / LANDING).touch()
         land(ready if asked.place.suffix != ".gguf" else ready / edit.files[0].name, asked.place)
 
 
-def measured(asked: Order, edit: Edit, report: Report) -> dict[str, float]:
-    """What is left of the direction in each tensor of the new files, as a share of what was there."""
-    path = asked.place if asked.place.suffix == ".gguf" or asked.model.format == FOLDER else None
-    path = path or asked.place / edit.files[0].name
-    made = replace(asked.model, path=path) if path.is_dir() else replace(identify(path), name=asked.name)
+def new_model(asked: Order, edit: Edit) -> LocalModel:
+    """What was made, as it lies there."""
+    if asked.model.format == FOLDER:
+        return replace(asked.model, path=asked.place)
+    path = asked.place / edit.files[0].name if asked.place.is_dir() else asked.place
+    return replace(identify(path), name=asked.name)
+
+
+def cut(asked: Order, edit: Edit, report: Report) -> dict[str, Any]:
+    """`left` is what is left of the direction in each tensor of the new files, as a share of what was
+    there."""
     found: dict[str, float] = {}
-    with open_weights(asked.model) as before, open_weights(made) as now:
+    with open_weights(asked.model) as before, open_weights(new_model(asked, edit)) as now:
         for name, share in left(now.read, before.read, edit.cuts):
             report.check()
             found[name] = share
             report.progress(len(found), len(edit.cuts), "tensors", CHECKING)
-    return found
+    strengths = [one.strength for _, one in edit.cuts.values()]
+    return {
+        "tensors": list(edit.cuts),
+        "left": {name: round(share, 9) for name, share in found.items()},
+        "most_left": max(found.values()),
+        "strengths": [min(strengths), max(strengths)],
+    }
+
+
+def added(asked: Order, edit: Edit, report: Report) -> dict[str, Any]:
+    """`added` is by layer how long what the new files add is; `most_off` how far from what was wanted, as a
+    share of that; `zeros` counts biases that only came along."""
+    wishes, lengths, shares = asked.wishes, {}, []
+    with bias_files.opened(asked.model) as before, bias_files.opened(new_model(asked, edit)) as now:
+        addition = adding.planned(before, asked.direction, wishes.use, wishes.after)
+        for place, length, share in adding.off(addition, before, now):
+            report.check()
+            lengths[f"{place.layer}"] = round(length, 6)
+            shares.append(share)
+            report.progress(len(shares), len(addition.steered), "tensors", CHECKING)
+    return {
+        "after": wishes.after,
+        "scale": wishes.strength,
+        "tensors": [place.name for place in addition.steered],
+        "zeros": len(addition.places.places) - len(shares) + len(addition.places.beside),
+        "added": lengths,
+        "most_off": round(max(shares), 9),
+    }
 
 
 def made_files(asked: Order, edit: Edit) -> list[Path]:
@@ -275,21 +316,17 @@ def made_files(asked: Order, edit: Edit) -> list[Path]:
     return [asked.place]
 
 
-def described(asked: Order, edit: Edit, residual: dict[str, float]) -> dict[str, Any]:
-    """The result of the job. `left` is what is left along the direction, by tensor; sizes are bytes of the
-    files of weights, after and before."""
-    strengths = [cut.strength for _, cut in edit.cuts.values()]
+def described(asked: Order, edit: Edit) -> dict[str, Any]:
+    """The result of the job, but for what was found in the new files; sizes are bytes of the files of
+    weights, after and before."""
     return {
         "name": asked.name,
+        "way": asked.wishes.way,
         "source": asked.model.name,
         "direction": asked.direction.name,
         "recipe_hash": recipes.digest(asked.wishes.arguments()),
         "size": sum(file.stat().st_size for file in made_files(asked, edit)),
         "source_size": sum(file.source.stat().st_size for file in edit.files),
-        "tensors": list(edit.cuts),
-        "left": {name: round(share, 9) for name, share in residual.items()},
-        "most_left": max(residual.values()),
-        "strengths": [min(strengths), max(strengths)],
     }
 
 

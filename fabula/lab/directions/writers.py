@@ -87,7 +87,7 @@ _FOLDER_READERS = re.compile(
     r"|\w*(norm|layernorm|ln_1|ln_2)\w*\.(weight|bias))$"
 )
 _FOLDER_LAYER = re.compile(r"^(?P<before>(.*\.)?)layers\.(?P<layer>\d+)\.(?P<rest>.+)$")
-_OTHERS = re.compile(r"(vision|visual|audio|multi_modal|mm_projector|img_|image_|mtp\.|speech)")
+OTHERS = re.compile(r"(vision|visual|audio|multi_modal|mm_projector|img_|image_|mtp\.|speech)")
 """What sees and hears beside the model that writes, and heads that only guess ahead."""
 _EMBEDDING = re.compile(r"(^|\.)embed_tokens\.weight$")
 
@@ -96,7 +96,7 @@ def of_folder(shapes: Mapping[str, Shape], width: int, family: str) -> list[Writ
     """All writers, in layer order. `family` is the config's `model_type`. Raises UnknownWriter."""
     found = []
     for name, shape in shapes.items():
-        if _OTHERS.search(name):
+        if OTHERS.search(name):
             continue
         match = _FOLDER_LAYER.match(name)
         if match is None:

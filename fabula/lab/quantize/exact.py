@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,8 +107,12 @@ async def until_cancelled(work: Coroutine[Any, Any, T], report: Report) -> T:
 async def windows(worker: DeskWorker, text: str, length: int, fewest: int) -> list[tuple[int, ...]]:
     """The text in pieces of `length` tokens, each with the model's first token before it where it has one;
     of the end, what has `fewest` or more."""
-    first = tuple(await worker.tokenize(Prompt(("",))))[:1]
-    ids = await worker.tokenize(Prompt((text,), add_special=False))
+    first = await worker.tokenize(Prompt(("",)))
+    return cut(first[:1], await worker.tokenize(Prompt((text,), add_special=False)), length, fewest)
+
+
+def cut(first: Sequence[int], ids: Sequence[int], length: int, fewest: int) -> list[tuple[int, ...]]:
+    """`ids` in windows that all begin with `first`."""
     step = length - len(first)
     parts = [ids[start : start + step] for start in range(0, len(ids), step)]
     return [(*first, *part) for part in parts if len(first) + len(part) >= fewest]

@@ -173,6 +173,7 @@ def beside(file: Path) -> Path:
 
 def measured(home: Home, asked: Order, made: Target, wishes: Wishes, report: Report) -> dict[str, Any]:
     """What it cost: see `quality`."""
+    from fabula.evals.probes.bank import chosen
     from fabula.lab.quantize import quality
 
     file = made.files(asked.place(made))[0]
@@ -181,7 +182,8 @@ def measured(home: Home, asked: Order, made: Target, wishes: Wishes, report: Rep
     if wishes.text:
         texts = [quality.Text(Path(wishes.text).name, read_text(wishes.text))]
     report.progress(0, 0, "tokens", "lab.quantize.loading")
-    return quality.run(pair, texts, Engine.of(home, wishes.threads), home.models / WORKSHOP, report)
+    engine, probes = Engine.of(home, wishes.threads), chosen() if wishes.probes else ()
+    return quality.run(pair, texts, engine, home.models / WORKSHOP, report, probes)
 
 
 @contextmanager

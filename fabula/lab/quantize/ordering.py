@@ -29,7 +29,8 @@ class Wishes:
     """The arguments of the job. "" or 0 = as Fabula chooses; files are those of this machine.
 
     `importance_from` is a text from which the importance matrix is computed first, `text` the one over which
-    the new model is measured (otherwise Fabula's own), `part_size` in bytes makes several files of it.
+    the new model is measured (otherwise Fabula's own), `probes` asks both models Fabula's probes as well, and
+    `part_size` in bytes makes several files of it.
     """
 
     model: str
@@ -42,6 +43,7 @@ class Wishes:
     measure: bool = True
     text: str = ""
     part_size: int = 0
+    probes: bool = True
 
     def arguments(self) -> dict[str, Any]:
         return asdict(self)

@@ -1,4 +1,5 @@
-"""What a quantization cost: perplexity, and how far its probabilities are from the source's, text by text.
+"""What a quantization cost: perplexity, and how far its probabilities are from the source's, text by text;
+and the probes that came out otherwise.
 
 Both models read the same texts in windows, the source first. Where both fit into memory they take turns; else
 the source's probabilities lie on the disk until the other has read them. Knows no types.
@@ -18,6 +19,8 @@ from fabula.core.errors import EngineFailure, NoRoom, VocabulariesDiffer
 from fabula.core.model import LocalModel
 from fabula.core.scoring import Divergence
 from fabula.engine.direct.desk_worker import DeskWorker
+from fabula.evals.probes.bank import Probe
+from fabula.evals.probes.job import compared_or_why
 from fabula.lab.quantize.exact import Copies, until_cancelled, windows
 from fabula.store.files import require_space
 from fabula.store.job_child import Report
@@ -143,15 +146,37 @@ def perplexity(logprobs: Sequence[float | None]) -> float:
     return math.exp(-sum(known) / max(len(known), 1))
 
 
-def run(pair: Pair, texts: Sequence[Text], engine: Copies, folder: Path, report: Report) -> dict[str, Any]:
-    """As `measure`; where an engine cannot, the result says why: the new model is there all the same."""
+def run(
+    pair: Pair,
+    texts: Sequence[Text],
+    engine: Copies,
+    folder: Path,
+    report: Report,
+    probes: Sequence[Probe] = (),
+) -> dict[str, Any]:
+    """As `measure`, with the `probes` of both where any are to be asked; where an engine cannot, the result
+    says why: the new model is there all the same."""
     try:
-        return _measured(pair, texts, engine, folder, report)
+        work = _measured(pair, texts, engine, folder, report, probes)
+        return asyncio.run(until_cancelled(work, report))
     except (EngineFailure, NoRoom) as error:
         return {"error": error.kept()}
 
 
-def _measured(
-    pair: Pair, texts: Sequence[Text], engine: Copies, folder: Path, report: Report
+async def _measured(
+    pair: Pair,
+    texts: Sequence[Text],
+    engine: Copies,
+    folder: Path,
+    report: Report,
+    probes: Sequence[Probe],
 ) -> dict[str, Any]:
-    return asyncio.run(until_cancelled(measure(pair, texts, engine, folder, report), report))
+    told = await measure(pair, texts, engine, folder, report)
+    return told | await probed(pair, engine, report, probes)
+
+
+async def probed(pair: Pair, engine: Copies, report: Report, probes: Sequence[Probe]) -> dict[str, Any]:
+    """{probes: …} as `evals.probes.result.compared` tells it, or why not; {} where none are to be asked."""
+    if not probes:
+        return {}
+    return {"probes": await compared_or_why(pair.source, pair.made, engine, probes, report)}

@@ -38,8 +38,9 @@ def with_one(options: LoadOptions, name: str, scale: float) -> LoadOptions:
 
 
 def without(options: LoadOptions, name: str) -> LoadOptions:
-    """One detached. Raises AdapterNotFound with those that are attached."""
+    """One detached; of the last one nothing is left. Raises AdapterNotFound with those that are attached."""
     attached = dict(options.adapters or ())
     if name not in attached:
         raise AdapterNotFound(name, ", ".join(attached) or "–")
-    return replace(options, adapters=tuple(pair for pair in attached.items() if pair[0] != name))
+    left = tuple(pair for pair in attached.items() if pair[0] != name)
+    return replace(options, adapters=left or None)

@@ -291,7 +291,7 @@ def _injections(
 ) -> tuple[bool, tuple[Injection, ...]]:
     """Whether the note is told, and everything that is injected but lore."""
     note, persona = story.note, story.persona
-    told = note_falls_due(note, sum(message.is_user for message in story.messages))
+    told = note_falls_due(note, sum([message.is_user for message in story.messages]))
     found = [
         Injection(
             keys.NOTE, _note_text(note) if told else "", note.place, note.depth, note.role, note.scanned
@@ -373,7 +373,7 @@ def _occasion(
         forced=turn.forced_lore,
         resolve=lambda text: resolved(text, scene),
         dry=turn.dry,
-        replies=sum(not (said.is_user or said.is_narrator) for said in messages),
+        replies=sum([not (said.is_user or said.is_narrator) for said in messages]),
         greeting=story.greeting,
         icon=story.user_icon,
         full=turn.full,

@@ -115,6 +115,7 @@ class _Scan:
         self._candidates = Candidates(entries, occasion.settings)
         self._fresh: dict[tuple[int, int], frozenset[int]] = {}
         self._place = {id(entry): index for index, entry in enumerate(entries)}
+        self._places = frozenset(range(len(entries)))
         self._plain = self._by_keys_only()
         self._asleep: set[int] = set()  # places of entries of which no key stands in what was searched so far
         self._searched = 0  # texts of recursion, when the last pass ended
@@ -183,7 +184,7 @@ class _Scan:
             self._asleep = self._plain.difference(self._candidates.within(self._buffer.chat), self._keys)
             for place in self._asleep:
                 self._why[place] = Verdict(self._entries[place], False, "key_missing", "", self._step)
-        return [entry for place, entry in enumerate(self._entries) if place not in self._asleep]
+        return [self._entries[place] for place in sorted(self._places - self._asleep)]
 
     def _by_keys_only(self) -> set[int]:
         """Places of the entries that nothing else brings in or keeps out, as most entries are."""

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from fabula.core.messages import Message
+from fabula.core.messages import Message, Role, ToolCall
 from fabula.prompt.faithful.model import StoryMessage
 from fabula.prompt.faithful.prepare import Prepared
 from fabula.prompt.lore.entry import Entry
@@ -24,10 +24,33 @@ ANNOUNCED = "({{char}} answers.)"
 
 
 class Turned(NamedTuple):
-    """One turn, and the messages that are in it."""
+    """One turn, as a template is told it, and the messages that are in it; `id` is the last one's.
 
-    message: Message
-    ids: tuple[str, ...]
+    A tuple, since there is one for each message: a Message, a frozen dataclass, takes five times as long to
+    make.
+    """
+
+    role: Role
+    text: str
+    id: str = ""
+    ids: tuple[str, ...] = ()
+    token_ids: tuple[int, ...] = ()
+    tokenizer: str = ""
+    before: tuple[str | tuple[int, ...], ...] = ()
+    name: str = ""
+    reasoning: str = ""
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str = ""
+
+    def message(self) -> Message:
+        return Message(
+            role=self.role,
+            text=self.text,
+            id=self.id,
+            token_ids=self.token_ids,
+            tokenizer=self.tokenizer,
+            before=self.before,
+        )
 
 
 def told_now(
@@ -66,50 +89,39 @@ def turned(
 ) -> list[Turned]:
     """The messages as turns whose roles alternate, oldest first."""
     turns: list[Turned] = []
+    members = bool(p.members)
     for message in kept:
-        if _is_theirs(message):
-            _add_reply(turns, p, message, announced)
-        else:
+        if message.is_user or message.is_narrator:
             _add_asked(turns, message, told.get(message.id, ()), noted.get(message.id, ()))
+            continue
+        if members:
+            announce(turns, announcement(p, message.name, announced))
+        _add_reply(turns, message)
     return turns
-
-
-def _is_theirs(message: StoryMessage) -> bool:
-    return not message.is_user and not message.is_narrator
 
 
 def _add_asked(
     turns: list[Turned], message: StoryMessage, lore: Sequence[Told], notes: Sequence[Told]
 ) -> None:
-    text = message.text
+    text, id = message.text, message.id
     if lore or notes:
         text = JOINT.join([*(one.text for one in lore), text, *(one.text for one in notes)])
-    if turns and turns[-1].message.role == "user":
+    if turns and turns[-1].role == "user":
         last = turns[-1]
-        joined = replace(last.message, text=last.message.text + JOINT + text, id=message.id)
-        turns[-1] = Turned(joined, (*last.ids, message.id))
+        turns[-1] = last._replace(text=last.text + JOINT + text, id=id, ids=(*last.ids, id))
     else:
-        turns.append(Turned(Message(role="user", text=text, id=message.id), (message.id,)))
+        turns.append(Turned("user", text, id, (id,)))
 
 
-def _add_reply(turns: list[Turned], p: Prepared, message: StoryMessage, announced: str) -> None:
-    if p.members:
-        announce(turns, announcement(p, message.name, announced))
-    reply = Message(
-        role="assistant",
-        text=message.text,
-        id=message.id,
-        token_ids=message.token_ids,
-        tokenizer=message.tokenizer,
-        before=message.before,
-    )
-    if turns and turns[-1].message.role == "assistant":
+def _add_reply(turns: list[Turned], message: StoryMessage) -> None:
+    text, id = message.text, message.id
+    if turns and turns[-1].role == "assistant":
         last = turns[-1]
-        text = last.message.text + JOINT + message.text
-        joined = replace(last.message, text=text, token_ids=(), id=message.id)
-        turns[-1] = Turned(joined, (*last.ids, message.id))
+        text = last.text + JOINT + text
+        turns[-1] = last._replace(text=text, token_ids=(), id=id, ids=(*last.ids, id))
     else:
-        turns.append(Turned(reply, (message.id,)))
+        sampled = message.token_ids, message.tokenizer, message.before
+        turns.append(Turned("assistant", text, id, (id,), *sampled))
 
 
 def announcement(p: Prepared, name: str, announced: str) -> str:
@@ -120,8 +132,7 @@ def announce(turns: list[Turned], text: str) -> None:
     """Say who answers, at the end of the turn that is answered."""
     if not text:
         return
-    if turns and turns[-1].message.role == "user":
-        last = turns[-1]
-        turns[-1] = last._replace(message=replace(last.message, text=last.message.text + JOINT + text))
+    if turns and turns[-1].role == "user":
+        turns[-1] = turns[-1]._replace(text=turns[-1].text + JOINT + text)
     else:
-        turns.append(Turned(Message(role="user", text=text), ()))
+        turns.append(Turned("user", text))

@@ -7,6 +7,7 @@ half of it is given up at once, so that the beginning stays the same for many tu
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -19,7 +20,7 @@ from fabula.prompt.lore.activate import Activation
 from fabula.prompt.plan import Break, CountTable, NeedCounts, PromptPlan, Segment
 from fabula.prompt.steady.head import JOINT, Head, head
 from fabula.prompt.steady.history import ANNOUNCED, Turned, announce, announcement, told_now, turned
-from fabula.prompt.steady.memory import Memory, Shown, Told, digest
+from fabula.prompt.steady.memory import Memory, Shown, Told, digest, digest_of
 from fabula.prompt.steady.notes import noted_now
 from fabula.prompt.template import ChatTemplate
 
@@ -28,7 +29,7 @@ LEAST_SHARE = 4
 """A window that holds less than this part of its room is laid out as if the chat were new."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class SteadyPrompt:
     """A prompt with its plan, and the memory that the next turn needs."""
 
@@ -36,8 +37,13 @@ class SteadyPrompt:
     memory: Memory
     lore: Activation
     fixed: tuple[str, ...] = ()  # names of head sections whose macros were kept as they were
-    messages: tuple[Message, ...] = ()  # what the template was given
+    turns: tuple[Turned, ...] = ()  # what the template was given
     begins: str = ""  # how the reply begins: the prompt ends with it, and the model goes on
+
+    @functools.cached_property
+    def messages(self) -> tuple[Message, ...]:
+        """What the template was given, for who wants to read it."""
+        return tuple(turn.message() for turn in self.turns)
 
 
 def steady_prompt(
@@ -91,7 +97,7 @@ class _Layout:
     ):
         self._p, self._template, self._counts = prepared, template, counts
         self._tokenizer, self._announced = tokenizer, announced
-        self._sent: tuple[Message, ...] = ()
+        self._sent: tuple[Turned, ...] = ()
         self._begins = "" if prepared.turn.kind == "quiet" else prepared.bias()
 
     def laid_out(self, memory: Memory, before: Memory | None = None) -> SteadyPrompt | NeedCounts:
@@ -115,7 +121,7 @@ class _Layout:
             ),
             lore=p.activation,
             fixed=tuple(section.name for section in top.sections if section.fixed),
-            messages=self._sent,
+            turns=self._sent,
             begins=self._begins,
         )
 
@@ -141,15 +147,15 @@ class _Layout:
         noted, last = noted_now(p, memory.noted, kept)
         turns = turned(p, kept, told, noted, self._announced)
         end = tail(p, last)
-        plan = self._assembled(top, [one.message for one in self._with_tail(turns, end)])
+        plan = self._assembled(top, self._with_tail(turns, end))
         return plan if isinstance(plan, NeedCounts) else _Window(kept, plan, turns, told, noted, end)
 
-    def _assembled(self, top: Head, messages: list[Message]) -> PromptPlan | NeedCounts:
+    def _assembled(self, top: Head, turns: list[Turned]) -> PromptPlan | NeedCounts:
         """Where a template insists that the person speaks first, somebody asks for the beginning."""
         p = self._p
-        system = [Message(role="system", text=top.text)] if top.text else []
-        begun = [Message(role="assistant", text=self._begins)] if self._begins else []
-        self._sent = (*system, *messages, *begun)
+        system = [Turned("system", top.text)] if top.text else []
+        begun = [Turned("assistant", self._begins)] if self._begins else []
+        self._sent = (*system, *turns, *begun)
         room = {"context": p.turn.context, "reply_room": p.turn.reply_room}
         try:
             return assemble(
@@ -158,18 +164,18 @@ class _Layout:
                 self._counts,
                 tokenizer=self._tokenizer,
                 continues=p.continues or bool(begun),
+                reason="history",
                 **room,
             )
         except TemplateRefused:
-            if not messages or messages[0].role != "assistant":
+            if not turns or turns[0].role != "assistant":
                 raise
-            opening = Message(role="user", text=p.resolve(OPENED))
-            return self._assembled(top, [opening, *messages])
+            return self._assembled(top, [Turned("user", p.resolve(OPENED)), *turns])
 
     def _with_tail(self, turns: list[Turned], end: str) -> list[Turned]:
         """With the announcement, which stays, and the tail, which does not."""
         p = self._p
-        if p.continues and turns and turns[-1].message.role == "assistant":
+        if p.continues and turns and turns[-1].role == "assistant":
             return turns
         if p.members and p.turn.kind != "impersonate":
             announce(turns, announcement(p, p.char, self._announced))
@@ -181,7 +187,7 @@ class _Layout:
 
     def _shown(self, top: Head, found: _Window) -> list[Shown]:
         parts = [Shown(section.name, digest(section.text)) for section in top.sections]
-        parts += [Shown(f"message {one.message.id}", digest(one.message.text)) for one in found.turns]
+        parts += [Shown(f"message {one.id}", digest_of(one.text)) for one in found.turns]
         return [*parts, *([Shown("tail", digest(found.tail))] if found.tail else [])]
 
     def _broke(
@@ -221,13 +227,13 @@ class _Layout:
         if missing:
             return NeedCounts(missing)
         parts = [self._head_segment(section.name, section.text, section.fixed) for section in top.sections]
-        turns = {one.message.id: one for one in reversed(found.turns)}
+        turns = {one.id: one for one in reversed(found.turns)}
         last = found.turns[-1].ids if found.turns else ()
         with_more = {*found.told, *found.noted, *last}
         for segment in found.plan.segments[1 if top.text else 0 :]:
             one = turns.get(segment.message_id)
             if one and one.ids and with_more.isdisjoint(one.ids):
-                parts.append(segment._replace(reason="history"))
+                parts.append(segment)
             else:
                 parts += self._message_segments(segment, found, one)
         return tuple(parts)
@@ -240,11 +246,11 @@ class _Layout:
             return [segment._replace(source="starts_reply_with", reason="begins")]
         lore = [self._told_segment("lore", it, segment, "triggered") for it in _beside(one, found.told)]
         notes = [self._told_segment("note", it, segment, "stays") for it in _beside(one, found.noted)]
-        is_last = bool(found.turns) and found.turns[-1].message.id == segment.message_id
+        is_last = bool(found.turns) and found.turns[-1].id == segment.message_id
         cost = self._counts[found.tail] if is_last and found.tail else 0
         end = [Segment("tail", "", cost, reason="tail")] if cost else []
         own = max(0, segment.tokens - sum(part.tokens for part in (*lore, *notes, *end)))
-        return [*lore, segment._replace(tokens=own, reason="history"), *notes, *end]
+        return [*lore, segment._replace(tokens=own), *notes, *end]
 
     def _told_segment(self, source: str, told: Told, at: Segment, reason: str) -> Segment:
         return Segment(source, at.message_id, self._counts[told.text], at.included, told.label, reason)
@@ -274,4 +280,4 @@ def _from(messages: Sequence[StoryMessage], first: str) -> list[StoryMessage]:
 def _first(turns: Sequence[Turned], plan: PromptPlan) -> str:
     """The id of the first message that is in."""
     told = {segment.message_id for segment in plan.segments if segment.included}
-    return next((id for one in turns if one.message.id in told for id in one.ids), "")
+    return next((id for one in turns if one.id in told for id in one.ids), "")

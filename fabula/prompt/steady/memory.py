@@ -5,10 +5,13 @@ A chat keeps it beside its messages; a chat without one (a new one, an imported 
 
 from __future__ import annotations
 
+import functools
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, NamedTuple
+
+KEPT, LONGEST = 4096, 4000  # texts whose digests are kept, and the characters of such a text
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,4 +72,25 @@ def _told(rows: Mapping[str, list[dict[str, str]]]) -> dict[str, tuple[Told, ...
 
 
 def digest(*texts: str) -> str:
-    return hashlib.blake2b("\0".join(texts).encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+    return digests(texts, [len(texts)])[0]
+
+
+def digest_of(text: str) -> str:
+    """The digest of one text, which is likely to be asked for again next turn."""
+    return _kept(text) if len(text) <= LONGEST else digest(text)
+
+
+@functools.lru_cache(maxsize=KEPT)
+def _kept(text: str) -> str:
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
+
+
+def digests(texts: Sequence[str], ends: Sequence[int]) -> list[str]:
+    """Those of the beginnings of some texts, up to each of these ends, which rise; all in one pass."""
+    running, start, found = hashlib.blake2b(digest_size=8), 0, []
+    for end in ends:
+        joined = "\0".join(("", *texts[start:end]) if start else texts[:end])
+        running.update(joined.encode("utf-8", "surrogatepass"))
+        found.append(running.copy().hexdigest())
+        start = end
+    return found

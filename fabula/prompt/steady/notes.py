@@ -68,12 +68,10 @@ def noted_now(
     """
     wanted = notes(p)
     lasting = {note.told: note.reach for note in wanted if note.reach}
-    standing = {
-        message.id: copies
-        for message in kept
-        if (copies := tuple(one for one in noted.get(message.id, ()) if one in lasting))
-    }
-    behind = {one: place for place, message in enumerate(kept) for one in standing.get(message.id, ())}
+    told = [(place, message.id) for place, message in enumerate(kept) if message.id in noted]
+    still = [(place, id, tuple(one for one in noted[id] if one in lasting)) for place, id in told]
+    standing = {id: copies for _, id, copies in still if copies}
+    behind = {one: place for place, _, copies in still for one in copies}
     due = [one for one, reach in lasting.items() if len(kept) - 1 - behind.get(one, -math.inf) > reach]
     stays = bool(kept) and kept[-1].is_user and not p.continues
     last = tuple(note.told.text for note in wanted if not note.reach or (note.told in due and not stays))

@@ -62,7 +62,7 @@ def router(studio: Studio) -> Routes:
 
     @routes.post("/{name}/write", status_code=202)
     async def write(name: str, body: Json, request: Request) -> Json:
-        """Take it out of a model's weights, which become a new model, in the background."""
+        """Take it out of a model's weights, or add it for good, as a new model, in the background."""
         asked = forms.read(FORMS["direction_write"], {**body, "direction": name})
         return shapes.job(await directing.write(studio, asked), caller_of(request).language)
 
@@ -80,7 +80,7 @@ def _looks(routes: Routes, studio: Studio) -> None:
 
     @routes.get("/models")
     async def models(request: Request, direction: str = "") -> Json:
-        """Every model, and why one cannot be learned from, heard or written."""
+        """Every model, and why it cannot be learned from, or a direction heard, taken out or added there."""
         return {"models": await asyncio.to_thread(_models, studio, direction, caller_of(request).language)}
 
     @routes.post("/prompts")

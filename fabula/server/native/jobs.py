@@ -13,6 +13,7 @@ from pydantic import Field
 from fabula.app import Studio
 from fabula.app.forms import FORMS, form_of, plots_of
 from fabula.core.plots import said
+from fabula.core.request import Caller
 from fabula.server.caller import caller_of
 from fabula.server.native import forms, shapes
 from fabula.server.native.bodies import Body, Values
@@ -36,9 +37,7 @@ def router(studio: Studio) -> Routes:
     @routes.get("")
     async def list_jobs(request: Request) -> dict[str, Any]:
         """All jobs, newest first."""
-        caller = caller_of(request)
-        jobs = await studio.jobs.list(caller.owner_id)
-        return {"jobs": [shapes.job(job, caller.language) for job in jobs]}
+        return await listed(studio, caller_of(request))
 
     @routes.get("/kinds")
     async def kinds(request: Request) -> dict[str, Any]:
@@ -84,6 +83,11 @@ def router(studio: Studio) -> Routes:
         return shapes.job(await studio.job_runner.resume(job_id), caller_of(request).language)
 
     return routes
+
+
+async def listed(studio: Studio, caller: Caller) -> dict[str, Any]:
+    jobs = await studio.jobs.list(caller.owner_id)
+    return {"jobs": [shapes.job(job, caller.language) for job in jobs]}
 
 
 async def _followed(studio: Studio, job_id: str, after: int, language: str) -> AsyncGenerator[bytes, None]:

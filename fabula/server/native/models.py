@@ -23,8 +23,7 @@ def router(studio: Studio) -> Routes:
     @routes.get("")
     async def list_models(request: Request) -> dict[str, Any]:
         """All models, the starter last."""
-        language = caller_of(request).language
-        return {"models": [shapes.model(studio, model, language) for model in studio.shelf.all()]}
+        return listed(studio, caller_of(request).language)
 
     @routes.post("/pull", status_code=202)
     async def pull(body: bodies.Pull, request: Request) -> dict[str, Any]:
@@ -72,6 +71,10 @@ def router(studio: Studio) -> Routes:
         return Response(status_code=204)
 
     return routes
+
+
+def listed(studio: Studio, language: str) -> dict[str, Any]:
+    return {"models": [shapes.model(studio, model, language) for model in studio.shelf.all()]}
 
 
 def used(studio: Studio, model: LocalModel) -> list[Phrase]:

@@ -25,6 +25,7 @@ class Quantize(Body):
     imatrix: str = Field("", max_length=4096)
     imatrix_from: str = Field("", max_length=4096)
     measure: bool = True
+    probes: bool = True
     text: str = Field("", max_length=4096)
     split: int = Field(0, ge=0, le=1 << 60)
 
@@ -58,6 +59,7 @@ def router(studio: Studio) -> Routes:
             importance=body.imatrix,
             importance_from=body.imatrix_from,
             measure=body.measure,
+            probes=body.probes,
             text=body.text,
             part_size=body.split,
         )

@@ -5,20 +5,24 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncGenerator
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from fastapi import Body, Request
+from fastapi import Body, Query, Request
 from fastapi.responses import Response
 
 from fabula.app import Studio, about
 from fabula.core import texts
 from fabula.core.errors import BadParameter, NoWayBack
 from fabula.server.caller import caller_of
-from fabula.server.native import bodies, catalog, fitting, shapes
+from fabula.server.native import bodies, catalog, fitting, jobs, models, shapes
 from fabula.server.reception import require_here
 from fabula.server.routing import Routes
+from fabula.server.scopes import MODELS
 from fabula.server.sse import EventStream, event, resume_point
+from fabula.server.visit import visit_of
 from fabula.store.files import free_space
+
+Also = Literal["models", "jobs"]
 
 
 def router(studio: Studio) -> Routes:
@@ -27,11 +31,19 @@ def router(studio: Studio) -> Routes:
     _life(routes, studio)
 
     @routes.get("/system")
-    async def system(request: Request) -> dict[str, Any]:
-        """What this machine has, what runs, and what would be worth getting."""
-        language = caller_of(request).language
-        await asyncio.to_thread(studio.suggestions, language)  # kept from then on
-        return shapes.system(studio, language)
+    async def system(
+        request: Request,
+        also: list[Also] = Query([]),  # noqa: B008  # FastAPI's way
+    ) -> dict[str, Any]:
+        """What this machine has, what runs, and what would be worth getting; `also` its models and jobs."""
+        caller = caller_of(request)
+        await asyncio.to_thread(studio.suggestions, caller.language)  # kept from then on
+        told = shapes.system(studio, caller.language)
+        if "models" in also:
+            told |= models.listed(studio, caller.language)
+        if "jobs" in also and _may(request, MODELS):
+            told |= await jobs.listed(studio, caller)
+        return told
 
     _about(routes, studio)
 
@@ -71,6 +83,11 @@ def router(studio: Studio) -> Routes:
     routes.include(fitting.router(studio))
     routes.include(catalog.router(studio))
     return routes
+
+
+def _may(request: Request, scope: str) -> bool:
+    key = visit_of(request.scope).key
+    return key is None or scope in key.scopes
 
 
 def _life(routes: Routes, studio: Studio) -> None:

@@ -86,7 +86,7 @@ def _instructions(text: str) -> Iterator[tuple[int, str, str]]:
         found = _LINE.match(line)
         if not found:
             raise ModelfileUnreadable(first, line.strip()[:80])
-        value = (found["rest"] or "").strip()
+        value = (found["rest"] or "").lstrip()  # the end of a line may be in the middle of a text
         while _is_open(value) and at < len(lines):
             value += f"\n{lines[at]}"
             at += 1

@@ -2,5 +2,5 @@
 
 from __future__ import annotations
 
-HEAD = "0014"
+HEAD = "0015"
 """The newest step. Written down so that a start with an up-to-date database need not load Alembic."""

@@ -78,7 +78,9 @@ messages = Table(
     Column("checkpoint", Text, nullable=False, server_default=""),  # its name, "" = none
     Column("left_out", Boolean, nullable=False, server_default=text("0")),  # of prompts
     Column("origin", JSON),  # what another program's file said of it besides; null = written here
+    Column("revision", Integer, nullable=False, server_default=text("0")),  # the chat's, at its last change
     UniqueConstraint("chat_id", "parent_id", "position"),
+    Index(None, "chat_id", "revision"),
 )
 
 versions = Table(

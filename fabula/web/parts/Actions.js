@@ -36,14 +36,22 @@ export async function copy(message) {
   tell(t("web.message.copied"));
 }
 
+/** The swipe that is on its way: whoever goes on before it is there goes on from it. */
+const heading = signal("");
+
+/** Among its swipes, where it goes to. @param {Message} message */
+const placeOf = ({ id, swipe: { ids } }) => ids.indexOf(ids.includes(heading.value) ? heading.value : id);
+
 /** The swipe `step` places on; past the last one of a reply, a new one is written. @param {Message} message @param {number} step */
-export function swipe(message, step) {
+export async function swipe(message, step) {
   if (live.value?.messageId === message.id) look(step);
   if (busy.value) return;
   const { ids } = message.swipe;
-  const next = ids.indexOf(message.id) + step;
-  if (next >= 0 && next < ids.length) showMessage(ids[next]);
-  else if (step > 0 && message.role === "assistant") regenerate(message);
+  const next = placeOf(message) + step;
+  if (next < 0 || next >= ids.length) return void (step > 0 && message.role === "assistant" && regenerate(message));
+  const id = (heading.value = ids[next]);
+  await showMessage(id);
+  if (heading.value === id) heading.value = "";
 }
 
 /** @param {{message: Message, last: boolean}} props */
@@ -101,8 +109,8 @@ export function LiveSwipes() {
 
 /** @param {{message: Message, off: boolean}} props */
 function Swipes({ message, off }) {
-  const { ids, count } = message.swipe;
-  const place = ids.indexOf(message.id) + 1;
+  const { count } = message.swipe;
+  const place = placeOf(message) + 1;
   const grows = message.role === "assistant";
   return html`<span class="swipes" role="group" aria-label=${t("web.message.swipes")}>
     <${IconButton} icon="left" label=${t("web.message.previous")} disabled=${off || place <= 1} onClick=${() => swipe(message, -1)} />

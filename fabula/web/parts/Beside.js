@@ -12,7 +12,7 @@ import { when } from "./words.js";
 /** @param {{message: Message, name: string}} props */
 export function Beside({ message, name }) {
   const { avatars, times } = look.value;
-  return html`${avatars && html`<${Face} message=${message} name=${name} />`}<span>${name}</span>${times && html` <time class="message-time" datetime=${new Date(message.created_at * 1000).toISOString()}>${when(message.created_at)}</time>`}`;
+  return html`${avatars && html`<${Face} message=${message} name=${name} />`}<span>${name}</span>${times && message.created_at > 0 && html` <time class="message-time" datetime=${new Date(message.created_at * 1000).toISOString()}>${when(message.created_at)}</time>`}`;
 }
 
 const PIXELS = 64; // drawn at half of that

@@ -13,6 +13,7 @@ import { openDrawer } from "./ChatList.js";
 import { html } from "./html.js";
 import { Icon, IconButton } from "./Icon.js";
 import { Menu } from "./Menu.js";
+import { useKept } from "./useKept.js";
 import { modelNote } from "./words.js";
 
 /** @import { Chat } from "../types.d.ts" */
@@ -29,7 +30,7 @@ export function ChatHeader() {
   return html`<header class="chat-head">
     <${IconButton} icon="sidebar" class="only-wide" label=${t("web.chats.toggle")} aria-expanded=${sidebarOpen.value === "yes"} onClick=${toggleSidebar} />
     <${IconButton} icon="sidebar" class="only-narrow" label=${t("web.chats.open")} onClick=${openDrawer} />
-    <div class="chat-names"><${Title} now=${now} /><${ModelPicker} now=${now} /></div>
+    <div class="chat-names"><${Title} key=${`t${now.id}`} now=${now} /><${ModelPicker} key=${`m${now.id}`} now=${now} /></div>
     <${IconButton} icon="map" label=${t("web.side.map")} aria-expanded=${side.value === "map"} disabled=${!now.message_count} onClick=${() => toggleSide("map")} />
     <${IconButton} icon="sliders" label=${t("web.panel.toggle")} aria-expanded=${panelOpen.value === "yes"} onClick=${togglePanel} />
     <${Menu} label=${t("web.more")} items=${menuOf(now)}><${Icon} name="more" /><//>
@@ -59,13 +60,14 @@ function menuOf(now) {
 /** @param {{now: Chat}} props */
 function Title({ now }) {
   const [typed, setTyped] = useState(/** @type {string | null} */ (null));
-  const title = titleOf((chats.value ?? []).find((other) => other.id === now.id && !now.title) ?? now);
+  const [named, rename] = useKept(now.title, (title) => changeChat(() => ({ title })));
+  const title = named || titleOf((chats.value ?? []).find((other) => other.id === now.id && !other.title) ?? { ...now, title: "" });
   const save = () => {
-    if (typed !== null && typed.trim() !== now.title) changeChat(() => ({ title: typed.trim() }));
+    if (typed !== null && typed.trim() !== now.title) rename(typed.trim());
     setTyped(null);
   };
   if (typed === null) {
-    return html`<h1 class="chat-title"><button type="button" title=${t("web.chats.rename")} onClick=${() => setTyped(now.title)}>${title}</button></h1>`;
+    return html`<h1 class="chat-title"><button type="button" title=${t("web.chats.rename")} onClick=${() => setTyped(named)}>${title}</button></h1>`;
   }
   return html`<input
     class="field chat-title"
@@ -85,22 +87,23 @@ function Title({ now }) {
 /** @param {{now: Chat}} props */
 function ModelPicker({ now }) {
   const list = models.value ?? [];
+  const [chosen, choose] = useKept(now.model, pick);
   const items = list.map((model) => ({
     label: model.name,
     note: model.problem || modelNote(model),
-    checked: model.name === now.model,
+    checked: model.name === chosen,
     disabled: Boolean(model.problem),
-    run: () => pick(model.name),
+    run: () => choose(model.name),
   }));
-  const known = list.find((model) => model.name === now.model);
-  const words = now.model || t("web.chat.pick_model");
+  const known = list.find((model) => model.name === chosen);
+  const words = chosen || t("web.chat.pick_model");
   return html`<${Menu} label=${t("web.chat.model", { model: words })} items=${items} class="picker">
-    <span class=${known || !now.model ? "" : "picker-missing"}>${words}</span><${Icon} name="down" />
+    <span class=${known || !chosen ? "" : "picker-missing"}>${words}</span><${Icon} name="down" />
   <//>`;
 }
 
 /** @param {string} name */
 function pick(name) {
   lastModel.value = name;
-  changeChat(() => ({ model: name }));
+  return changeChat(() => ({ model: name }));
 }

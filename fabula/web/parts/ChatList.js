@@ -2,9 +2,10 @@
 // list, not the open chat.
 // @ts-check
 import { signal } from "@preact/signals";
-import { useState } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
 import { chats, deleteChat, failure, hasMore, loadChats, loadMore, newChat, rename, titleOf } from "../state/chats.js";
 import * as keeping from "../state/keeping.js";
+import { sidebarOpen } from "../state/prefs.js";
 import { route } from "../state/route.js";
 import { t } from "../texts.js";
 import { html } from "./html.js";
@@ -32,9 +33,22 @@ const Marking = later(() => import("./chat/Marking.js"), "Marking", "keeping.css
 const Importing = later(() => import("./chat/Importing.js"), "Importing", "keeping.css", nothing);
 const Hits = later(() => import("./chat/Hits.js"), "Hits", "keeping.css", nothing);
 
+const narrow = matchMedia("(max-width: 720px)"); // as in the style sheet: there it is a drawer beside an open chat
+const isNarrow = signal(narrow.matches);
+narrow.addEventListener("change", () => (isNarrow.value = narrow.matches));
+
 export function ChatList() {
+  const seen = useRef(false); // what nobody has looked at is not drawn; what slides away still is
+  seen.current ||= isNarrow.value ? drawerOpen.value || !route.value.id : sidebarOpen.value === "yes";
   return html`<nav class="chats" aria-label=${t("web.chats.label")}>
-    <div class="chats-head">
+    ${seen.current && html`<${Inside} />`}
+    ${marking.value && html`<${Marking} />`}
+    ${asksForFiles.value && html`<${Importing} />`}
+  </nav>`;
+}
+
+function Inside() {
+  return html`<div class="chats-head">
       <h2>${t("web.nav.chats")}</h2>
       <button type="button" class="button" onClick=${() => (closeDrawer(), newChat())}><${Icon} name="plus" />${t("web.chats.new")}</button>
       <${Menu} label=${t("web.keep.menu")} items=${menu()}><${Icon} name="more" /><//>
@@ -53,10 +67,7 @@ export function ChatList() {
     </div>
     ${filterOpen.value && html`<${Filters} />`}
     <${Rows} />
-    ${keeping.chosen.value && html`<${Chosen} />`}
-    ${marking.value && html`<${Marking} />`}
-    ${asksForFiles.value && html`<${Importing} />`}
-  </nav>`;
+    ${keeping.chosen.value && html`<${Chosen} />`}`;
 }
 
 const menu = () => [

@@ -3,11 +3,11 @@
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { chat, page } from "../state/chat.js";
 import { attach, attachAgain, attachedTo, composed, detach, detachAll } from "../state/attaching.js";
-import { draftOf, inserted, keepDraft } from "../state/drafts.js";
+import { draftOf, insertText, keepDraft, redraft, redrafted } from "../state/drafts.js";
 import { enterSends } from "../state/prefs.js";
 import { tellGroup } from "../state/group.js";
 import { isStory, writeForMe, writing } from "../state/story.js";
-import { busy, live, stop } from "../state/turn.js";
+import { busy, stop, stopping } from "../state/turn.js";
 import { t } from "../texts.js";
 import { startEdit } from "./Actions.js";
 import { fitHeight } from "./fitHeight.js";
@@ -26,7 +26,7 @@ export function Composer({ chatId, disabled = false }) {
     write("");
     detachAll(chatId);
     if (await tellGroup(composed(said, list))) return;
-    write([said, draftOf(chatId)].filter(Boolean).join("\n")); // what was typed meanwhile stays
+    redraft(chatId, (now) => [said, now].filter(Boolean).join("\n")); // what was typed meanwhile stays
     attachAgain(chatId, list);
   };
   const pasted = (/** @type {ClipboardEvent} */ event) => {
@@ -37,9 +37,8 @@ export function Composer({ chatId, disabled = false }) {
   };
   useLayoutEffect(() => fitHeight(area.current), [text]);
   useLayoutEffect(() => {
-    const { chatId: id, text: put, n } = inserted.value;
-    if (n && id === chatId && put) write(text ? `${text} ${put}` : put);
-  }, [inserted.value.n]);
+    if (redrafted.value.chatId === chatId) setText(draftOf(chatId));
+  }, [redrafted.value.n]);
   useLayoutEffect(() => {
     if (matchMedia("(hover: hover)").matches) area.current.focus();
   }, []);
@@ -54,8 +53,7 @@ export function Composer({ chatId, disabled = false }) {
     }
   };
   const forMe = async () => {
-    const written = await writeForMe();
-    if (written) write([draftOf(chatId), written].filter(Boolean).join("\n")); // somebody may have begun meanwhile
+    insertText(chatId, await writeForMe(), "\n"); // somebody may have begun meanwhile
   };
   const list = attachedTo(chatId);
   return html`${list.length > 0 && html`<ul class="attached" aria-label=${t("web.attach.label")}>${list.map((one) => html`<${Chip} key=${one} one=${one} off=${() => detach(chatId, one)} />`)}</ul>`}
@@ -103,7 +101,7 @@ function Chip({ one, off }) {
 
 function StopButton() {
   const label = t("web.composer.stop");
-  return html`<button type="button" class="round-button round-button-stop" aria-label=${label} title=${label} disabled=${live.value?.stopping.value} onClick=${stop}>
+  return html`<button type="button" class="round-button round-button-stop" aria-label=${label} title=${label} disabled=${stopping.value} onClick=${stop}>
     <${Icon} name="stop" />
   </button>`;
 }

@@ -4,7 +4,7 @@ import { downloadDo, downloads } from "../state/finding.js";
 import { jobs } from "../state/system.js";
 import { t } from "../texts.js";
 import { html } from "./html.js";
-import { IconButton } from "./Icon.js";
+import { IconButton, Press } from "./Icon.js";
 import { progressWords } from "./JobCard.js";
 
 /** @import { Download } from "../types.d.ts" */
@@ -33,8 +33,8 @@ function Row({ download }) {
     <div class="queue-verbs">
       ${state === "waiting" && download.position > 1 && html`<${IconButton} icon="send" label=${t("web.finding.first", { title })} onClick=${() => downloadDo(download, "first")} />`}
       ${held
-        ? html`<button type="button" class="button" onClick=${() => downloadDo(download, "resume")}>${t("web.finding.resume")}</button>`
-        : html`<button type="button" class="button button-quiet" onClick=${() => downloadDo(download, "pause")}>${t("web.finding.pause")}</button>`}
+        ? html`<${Press} class="button" onClick=${() => downloadDo(download, "resume")}>${t("web.finding.resume")}<//>`
+        : html`<${Press} class="button button-quiet" onClick=${() => downloadDo(download, "pause")}>${t("web.finding.pause")}<//>`}
       <${IconButton} icon="trash" label=${t("web.finding.drop", { title })} onClick=${() => downloadDo(download, "cancel")} />
     </div>
     ${error && html`<p class="notice">${error.message}</p>`}

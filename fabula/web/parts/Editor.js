@@ -2,26 +2,31 @@
 // takes it away.
 // @ts-check
 import { useLayoutEffect, useRef } from "preact/hooks";
-import { branch, editing, editMessage } from "../state/chat.js";
+import { branch, chat, editing, editMessage } from "../state/chat.js";
 import { say } from "../state/turn.js";
 import { t } from "../texts.js";
 import { fitHeight } from "./fitHeight.js";
 import { html } from "./html.js";
+import { usePress } from "./Icon.js";
 
 /** @import { Message } from "../types.d.ts" */
 
 const close = () => (editing.value = null);
 
+/** Another message may be edited by now, or the text have grown. @param {Message} message @param {string} text that was saved */
+const closeIf = ({ id }, text) => editing.value?.id === id && editing.value.text === text && close();
+
 /** @param {Message} message */
 async function save(message) {
   const text = editing.value?.text ?? "";
-  if (text === message.text || (await editMessage(message.id, text))) close();
+  if (text === message.text || (await editMessage(message.id, text))) closeIf(message, text);
 }
 
 /** The text as another way on from here; a person's message is answered anew. @param {Message} message */
 async function saveAsBranch(message) {
-  if (!(await branch(message.id, editing.value?.text ?? ""))) return;
-  close();
+  const [id, text] = [chat.value?.id, editing.value?.text ?? ""];
+  if (!(await branch(message.id, text)) || chat.value?.id !== id) return;
+  closeIf(message, text);
   if (message.role === "user") say("");
 }
 
@@ -29,6 +34,7 @@ async function saveAsBranch(message) {
 export function Editor({ message }) {
   const area = useRef(/** @type {HTMLTextAreaElement | null} */ (null));
   const text = editing.value?.text ?? "";
+  const [saves, press] = usePress((work) => work(message)); // one of the two, once
   useLayoutEffect(() => {
     area.current?.focus({ preventScroll: true });
     area.current?.setSelectionRange(text.length, text.length);
@@ -38,7 +44,7 @@ export function Editor({ message }) {
     event.stopPropagation();
     if (event.isComposing) return;
     if (event.key === "Escape") close();
-    else if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) save(message);
+    else if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) press(save);
   };
   return html`<div class="editor">
     <textarea
@@ -50,8 +56,8 @@ export function Editor({ message }) {
       onKeyDown=${keyDown}
     ></textarea>
     <div class="row">
-      <button type="button" class="button button-main" onClick=${() => save(message)}>${t("web.save")}</button>
-      <button type="button" class="button" onClick=${() => saveAsBranch(message)}>
+      <button type="button" class="button button-main" aria-busy=${saves || undefined} onClick=${() => press(save)}>${t("web.save")}</button>
+      <button type="button" class="button" aria-busy=${saves || undefined} onClick=${() => press(saveAsBranch)}>
         ${t(message.role === "user" ? "web.message.save_and_reply" : "web.message.save_as_branch")}
       </button>
       <button type="button" class="button button-quiet" onClick=${close}>${t("web.cancel")}</button>

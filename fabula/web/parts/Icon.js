@@ -1,5 +1,7 @@
-// Line icons on a 20 × 20 grid, drawn for this app. Decorative: the control that holds one has the label.
+// Buttons, and line icons on a 20 × 20 grid, drawn for this app: decorative, the control that holds one has the label. Knows no
+// button's work.
 // @ts-check
+import { useRef, useState } from "preact/hooks";
 import { html } from "./html.js";
 
 const PATHS = {
@@ -63,4 +65,31 @@ export function IconButton({ icon, label, class: name = "", ...rest }) {
   return html`<button type="button" class=${`icon-button ${name}`} aria-label=${label} title=${label} ...${rest}>
     <${Icon} name=${icon} />
   </button>`;
+}
+
+/**
+ * What a press, or a form that is sent, begins: once, until it is over.
+ * @param {(...given: any[]) => unknown} work @returns {[boolean, (...given: any[]) => Promise<void>]} whether it lasts, and how to begin it
+ */
+export function usePress(work) {
+  const [lasts, setLasts] = useState(false);
+  const under = useRef(false); // two presses may come before anything is drawn
+  const press = async (/** @type {any[]} */ ...given) => {
+    if (under.current) return given[0]?.preventDefault?.();
+    under.current = true;
+    setLasts(true);
+    try {
+      await work(...given);
+    } finally {
+      under.current = false;
+      setLasts(false);
+    }
+  };
+  return [lasts, press];
+}
+
+/** Shows at once that it was pressed, keeps the focus, and pressed again meanwhile it does nothing. @param {{onClick: (event: Event) => unknown, children?: any} & Record<string, any>} props */
+export function Press({ onClick, children, ...rest }) {
+  const [lasts, press] = usePress(onClick);
+  return html`<button type="button" ...${rest} aria-busy=${lasts || undefined} onClick=${press}>${children}</button>`;
 }

@@ -3,6 +3,7 @@
 import { jobDo } from "../state/system.js";
 import { asBytes, asDuration, FORMATS, hasText, t } from "../texts.js";
 import { html } from "./html.js";
+import { Press } from "./Icon.js";
 
 /** @import { Job } from "../types.d.ts" */
 
@@ -17,8 +18,8 @@ export function JobCard({ job }) {
     </div>
     ${job.state !== "done" && html`<${JobProgress} job=${job} />`}
     ${job.error && html`<p class="notice">${job.error.message}</p>`}
-    ${active && html`<button type="button" class="button button-quiet" aria-label=${t("web.jobs.cancel_named", { title: job.title })} onClick=${() => jobDo(job, "cancel")}>${t("web.cancel")}</button>`}
-    ${again && html`<button type="button" class="button" onClick=${() => jobDo(job, "resume")}>${t("web.try_again")}</button>`}
+    ${active && html`<${Press} class="button button-quiet" aria-label=${t("web.jobs.cancel_named", { title: job.title })} onClick=${() => jobDo(job, "cancel")}>${t("web.cancel")}<//>`}
+    ${again && html`<${Press} class="button" onClick=${() => jobDo(job, "resume")}>${t("web.try_again")}<//>`}
   </li>`;
 }
 
@@ -40,7 +41,7 @@ const noteWords = (note) => (hasText(note) ? t(note) : note);
 /** How far it is where there is little room. @param {{job: Job}} props */
 export function JobBrief({ job }) {
   return html`<div class="block"><span class="quiet tabular">${progressWords(job)}</span><${JobProgress} job=${job} />
-    <button type="button" class="link-button" onClick=${() => jobDo(job, "cancel")}>${t("web.cancel")}</button></div>`;
+    <${Press} class="link-button" onClick=${() => jobDo(job, "cancel")}>${t("web.cancel")}<//></div>`;
 }
 
 /** A count in its unit: "1.2 GiB", "512 tokens". @param {number} value @param {string} unit */

@@ -42,7 +42,7 @@ const Back = () => html`<a class="lore-back" href="#/lore">${t("web.lore.back")}
 
 /** @param {{now: Lorebook}} props */
 function Name({ now }) {
-  const rename = (/** @type {any} */ event) => event.target.value.trim() && event.target.value !== now.name && changeBook(() => ({ name: event.target.value.trim() }));
+  const rename = (/** @type {any} */ event) => event.target.value.trim() && changeBook(() => ({ name: event.target.value.trim() }));
   return html`<h1 class="sr-only">${now.name}</h1><input class="field lore-name" maxlength="200" aria-label=${t("web.lore.book_name")} key=${now.id} defaultValue=${now.name} onChange=${rename} />`;
 }
 
@@ -64,6 +64,6 @@ function Where({ now }) {
     ${characters.map((id) => html`<${Linked} key=${id} id=${id} end=${() => link((now) => ({ characters: without(now.characters, id) }))} />`)}
     ${known.filter(({ id }) => links.personas.includes(id)).map(({ id, name }) => html`<button key=${id} type="button" class="chip" aria-label=${t("web.lore.unlink", { name })} onClick=${() => link((now) => ({ personas: without(now.personas, id) }))}>${name} ×</button>`)}
     <${Picker} label=${t("web.lore.link")} but=${characters} pick=${(/** @type {{id: string}} */ { id }) => link((now) => ({ characters: [...without(now.characters, id), id] }))} />
-    ${known.length > 0 && html`<select class="field" aria-label=${t("web.lore.link_persona")} onChange=${add}><option value="">${t("web.lore.link_persona")}</option>${known.filter(({ id }) => !links.personas.includes(id)).map(({ id, name }) => html`<option key=${id} value=${id}>${name}</option>`)}</select>`}
+    ${(known.length > 0 || !personas.value) && html`<select class="field" aria-label=${t("web.lore.link_persona")} onChange=${add}><option value="">${t("web.lore.link_persona")}</option>${known.filter(({ id }) => !links.personas.includes(id)).map(({ id, name }) => html`<option key=${id} value=${id}>${name}</option>`)}</select>`}
   </div>`;
 }

@@ -4,7 +4,7 @@
 import { running, unload } from "../state/system.js";
 import { asBytes, t } from "../texts.js";
 import { html } from "./html.js";
-import { Icon } from "./Icon.js";
+import { Icon, Press } from "./Icon.js";
 
 /** @import { Plan } from "../types.d.ts" */
 
@@ -31,8 +31,8 @@ export function Loaded({ name }) {
   if (!loaded) return null;
   return html`<div class="model-loaded">
     <${MemoryBar} plan=${loaded.plan} />
-    <button type="button" class="button button-quiet" disabled=${loaded.busy > 0} aria-label=${t("web.model.stop_named", { model: name })} onClick=${() => unload(name)}>
+    <${Press} class="button button-quiet" disabled=${loaded.busy > 0} aria-label=${t("web.model.stop_named", { model: name })} onClick=${() => unload(name)}>
       <${Icon} name="stop" />${t(loaded.busy > 0 ? "web.model.busy" : "web.model.stop")}
-    </button>
+    <//>
   </div>`;
 }

@@ -47,12 +47,14 @@ export function Menu({ label, items, children, class: name = "icon-button", alig
 }
 
 const EDGE_PX = 8;
+const HEAD_PX = 60; // what stands above a room lies over what scrolls under it
 
-/** Moves a menu sideways until it is on the screen. @param {HTMLElement} menu */
+/** Moves a menu until it is on the screen. @param {HTMLElement} menu */
 function keepInside(menu) {
-  const { left, right } = menu.getBoundingClientRect();
-  const shift = Math.max(EDGE_PX - left, Math.min(0, innerWidth - EDGE_PX - right));
-  if (shift) menu.style.translate = `${shift}px`;
+  const { left, right, top, bottom } = menu.getBoundingClientRect();
+  const across = Math.max(EDGE_PX - left, Math.min(0, innerWidth - EDGE_PX - right));
+  const down = menu.classList.contains("menu-up") ? Math.max(0, Math.min(HEAD_PX - top, innerHeight - EDGE_PX - bottom)) : 0;
+  if (across || down) menu.style.translate = `${across}px ${down}px`;
 }
 
 /** @param {Item} item @param {(refocus: boolean) => void} close */

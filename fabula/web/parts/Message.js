@@ -56,7 +56,7 @@ export function Message({ message, live, last, place, total }) {
   const isEdited = editing.value?.id === message.id;
   return html`<article
     ref=${element}
-    class=${`message message-${message.role} ${message.left_out ? "message-left-out" : ""}`}
+    class=${`message message-${message.role} ${message.left_out ? "message-left-out" : ""} ${message.id ? "" : "message-sent"}`}
     data-id=${message.id}
     tabindex="0"
     aria-label=${t("web.message.label", { name, place })}
@@ -71,7 +71,7 @@ export function Message({ message, live, last, place, total }) {
     ${!live && !isEdited && translationsOf(message).map((one) => html`<${Translation} key=${one.language} one=${one} />`)}
     <footer class="message-foot">
       ${live && html`<${LiveSwipes} />`}
-      ${!live && near && !isEdited && html`<${Actions} message=${message} last=${last} />`}
+      ${!live && near && !isEdited && message.id && html`<${Actions} message=${message} last=${last} />`}
       ${!live && near && message.facts && html`<${Facts} facts=${message.facts} />`}
       ${!live && message.facts && noticesOf(message.facts).map((notice) => html`<div class="notice">${notice}</div>`)}
     </footer>
@@ -80,7 +80,7 @@ export function Message({ message, live, last, place, total }) {
 
 /** Keys on a focused message (not inside its text field or menus). @param {KeyboardEvent} event @param {MessageOf} message */
 function keyDown(event, message) {
-  if (event.target !== event.currentTarget || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.target !== event.currentTarget || !message.id || event.ctrlKey || event.metaKey || event.altKey) return;
   const verb = VERBS[event.key];
   if (!verb || (CHANGES.has(event.key) && busy.value)) return;
   event.preventDefault();

@@ -11,6 +11,8 @@ import { Message } from "./Message.js";
 
 const BOTTOM_PX = 48; // closer than this counts as "at the bottom"
 const AHEAD_PX = 1200; // fetch the next page this far before its edge is reached
+const FIRST = 3; // messages that are drawn first where a chat is opened at its end: the others once the screen is full
+const whenIdle = globalThis.requestIdleCallback ?? setTimeout;
 
 /** @typedef {{id: string, top: number}} Anchor */
 
@@ -47,8 +49,11 @@ export function MessageList({ children }) {
   const anchor = useRef(/** @type {Anchor | null} */ (null));
   const lastTop = useRef(0);
   const [away, setAway] = useState(false);
-  const { start, total } = page.value;
-  const messages = shown.value;
+  const [most, setMost] = useState(FIRST);
+  const { total } = page.value;
+  const few = wish.value.to === "end" && shown.value.length > most;
+  const messages = few ? shown.value.slice(-most) : shown.value;
+  const start = page.value.start + shown.value.length - messages.length;
   const turn = live.value;
 
   const toBottom = () => (scroller.current.scrollTop = scroller.current.scrollHeight);
@@ -60,7 +65,8 @@ export function MessageList({ children }) {
     follows.current = atEnd.value && (isAtBottom(node) || (follows.current && !wentUp));
     lastTop.current = node.scrollTop;
     setAway(!follows.current);
-    if (node.scrollTop < AHEAD_PX) older();
+    if (few) isAtBottom(node) || setMost(Infinity);
+    else if (node.scrollTop < AHEAD_PX) older();
     else if (node.scrollHeight - node.scrollTop - node.clientHeight < AHEAD_PX) newer();
     anchor.current = findAnchor(node);
   };
@@ -73,7 +79,7 @@ export function MessageList({ children }) {
   useLayoutEffect(() => {
     if (follows.current) toBottom();
     else keepAnchor(scroller.current, anchor.current);
-  }, [messages, start]);
+  }, [shown.value, start]);
 
   useLayoutEffect(() => {
     follows.current = wish.value.to === "end";
@@ -83,22 +89,31 @@ export function MessageList({ children }) {
     moved();
   }, [wish.value]);
 
+  useLayoutEffect(() => {
+    if (few && scroller.current.scrollHeight <= scroller.current.clientHeight) setMost(2 * most);
+    else if (!few) moved();
+  }, [most]);
+
   useEffect(() => {
+    let stays = true;
+    whenIdle(() => stays && setMost(Infinity));
     const grown = new ResizeObserver(() => follows.current && scroller.current && toBottom());
     grown.observe(scroller.current.firstElementChild);
     grown.observe(scroller.current);
-    return () => grown.disconnect();
+    return () => ((stays = false), grown.disconnect());
   }, []);
 
   return html`<div class="list-frame">
     <div class="list" ref=${scroller} onScroll=${moved} onClick=${opened}>
-      <div class="column" role="feed" aria-label=${t("web.chat.messages")} aria-busy=${turn !== null}>
-        ${messages.map((message, index) => {
-          const place = start + index + 1;
-          const own = turn?.messageId === message.id ? turn : null;
-          const last = index === messages.length - 1 && atEnd.value;
-          return html`<${Message} key=${place} message=${message} live=${own} last=${last} place=${place} total=${Math.max(total, place)} />`;
-        })}
+      <div class="column">
+        ${messages.length > 0 && html`<div role="feed" aria-label=${t("web.chat.messages")} aria-busy=${turn !== null}>
+          ${messages.map((message, index) => {
+            const place = start + index + 1;
+            const own = turn?.messageId === message.id ? turn : null;
+            const last = index === messages.length - 1 && atEnd.value;
+            return html`<${Message} key=${place} message=${message} live=${own} last=${last} place=${place} total=${Math.max(total, place)} />`;
+          })}
+        </div>`}
         ${atEnd.value && children}
       </div>
     </div>

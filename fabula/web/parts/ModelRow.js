@@ -5,6 +5,7 @@ import { running } from "../state/system.js";
 import { t } from "../texts.js";
 import { Elsewhere } from "./Elsewhere.js";
 import { html } from "./html.js";
+import { Press } from "./Icon.js";
 import { Loaded } from "./MemoryBar.js";
 import { modelNote } from "./words.js";
 
@@ -23,6 +24,6 @@ export function ModelRow({ model }) {
       ${model.problem && html`<p class="notice">${model.problem}</p>`}
     </div>
     ${loaded && html`<${Loaded} name=${name} />`}
-    ${!model.problem && !model.pooling && html`<button type="button" class="button" aria-label=${t("web.home.start_with", { model: name })} onClick=${() => newChat(name)}>${t("web.home.start")}</button>`}
+    ${!model.problem && !model.pooling && html`<${Press} class="button" aria-label=${t("web.home.start_with", { model: name })} onClick=${() => newChat(name)}>${t("web.home.start")}<//>`}
   </li>`;
 }

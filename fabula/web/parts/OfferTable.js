@@ -3,7 +3,7 @@
 import { downloads, fetchModel, lookInto, offers } from "../state/finding.js";
 import { asBytes, t } from "../texts.js";
 import { html } from "./html.js";
-import { Icon } from "./Icon.js";
+import { Icon, Press } from "./Icon.js";
 import { meaningOf, Quantizations } from "./Quantizations.js";
 import { Trouble } from "./Trouble.js";
 
@@ -39,6 +39,6 @@ function Row({ offer }) {
     <td>${words}${recommended && html` <span class="best">${t("web.finding.best")}</span>`}${meaning && html`<small class="quiet">${meaning}</small>`}</td>
     <td class="number tabular">${asBytes(size)}</td>
     <td><span class=${`verdict verdict-${verdict}`} title=${t(`web.finding.basis.${basis}`)}>${t(`web.verdict.${verdict}`)}</span>${out && html`<small class="quiet">${out}</small>`}</td>
-    <td><button type="button" class=${`button ${recommended ? "button-main" : ""}`} disabled=${waits} aria-label=${t("web.finding.get_named", { name: words })} onClick=${() => fetchModel(source)}><${Icon} name="get" />${t(waits ? "web.home.getting" : "web.finding.get")}</button></td>
+    <td><${Press} class=${`button ${recommended ? "button-main" : ""}`} disabled=${waits} aria-label=${t("web.finding.get_named", { name: words })} onClick=${() => fetchModel(source)}><${Icon} name="get" />${t(waits ? "web.home.getting" : "web.finding.get")}<//></td>
   </tr>`;
 }

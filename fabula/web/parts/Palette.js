@@ -48,17 +48,20 @@ function byFit(list, typed) {
 
 export function Palette() {
   const [typed, setTyped] = useState("");
-  const [found, setFound] = useState(/** @type {Action[]} */ ([]));
+  const [found, setFound] = useState({ by: "", list: /** @type {Action[]} */ ([]) });
   const [at, setAt] = useState(0);
   useEffect(() => {
     let holds = true;
-    const timer = setTimeout(async () => typed.trim() && searchActions(typed.trim()).then((list) => holds && setFound(list)), PAUSE_MS);
+    const by = typed.trim();
+    const timer = setTimeout(async () => by && searchActions(by).then((list) => holds && setFound({ by, list })), PAUSE_MS);
     return () => (clearTimeout(timer), (holds = false));
   }, [typed]);
-  const list = typed.trim() ? [...byFit(actions.value, typed), ...found] : byHabit(actions.value);
+  // What was found by fewer words is offered where it fits until the studio has answered.
+  const others = found.by === typed.trim() ? found.list : byFit(found.list, typed);
+  const list = typed.trim() ? [...byFit(actions.value, typed), ...others] : byHabit(actions.value);
   const rows = list.slice(0, SHOWN);
   const place = Math.min(at, rows.length - 1);
-  const type = (/** @type {string} */ text) => (setTyped(text), setAt(0), text.trim() || setFound([]));
+  const type = (/** @type {string} */ text) => (setTyped(text), setAt(0));
   const keyDown = (/** @type {KeyboardEvent} */ event) => !event.isComposing && moved(event, place, rows, setAt);
   return html`<${Dialog} title=${t("web.palette.title")} close=${close} class="palette" bare>
     <label class="search"><${Icon} name="search" /><input

@@ -9,7 +9,7 @@ import { tell, tellError } from "../state/toasts.js";
 import { t } from "../texts.js";
 import { Linked, Picker } from "./characters/Picker.js";
 import { html } from "./html.js";
-import { Icon, IconButton } from "./Icon.js";
+import { Icon, IconButton, Press, usePress } from "./Icon.js";
 import { Pick, Tick } from "./Kept.js";
 
 /** @import { Persona } from "../types.d.ts" */
@@ -18,8 +18,13 @@ const PLACES = /** @type {const} */ ([0, 2, 3, 4, 9]);
 const IN_CHAT = 4;
 const inLine = newLine();
 
-/** @param {() => Promise<any>} ask */
-const change = (ask) => inLine(() => ask().catch(tellError).then(loadPersonas));
+/** Answers whether it was done; a refusal is told. @param {() => Promise<any>} ask @returns {Promise<boolean>} */
+const change = (ask) =>
+  inLine(async () => {
+    const done = await ask().then(() => true, (error) => (tellError(error), false));
+    await loadPersonas();
+    return done;
+  });
 
 /** As it is when it is a change's turn. @param {string} id */
 const nowOf = (id) => personas.value?.find((one) => one.id === id);
@@ -33,18 +38,16 @@ const pictureOf = ({ id, picture }, size) => (picture ? api.addressOf(`/personas
 export function Personas() {
   const [name, setName] = useState("");
   useEffect(() => void loadPersonas(), []);
-  const make = async (/** @type {Event} */ event) => {
+  const [makes, make] = usePress(async (/** @type {Event} */ event) => {
     event.preventDefault();
-    if (!name.trim()) return;
-    await change(() => api.post("/personas", { name }));
-    setName((now) => (now === name ? "" : now));
-  };
+    if (name.trim() && (await change(() => api.post("/personas", { name })))) setName((now) => (now === name ? "" : now));
+  });
   return html`<section aria-labelledby="personas">
     <h2 id="personas">${t("web.personas.title")}</h2>
     <p class="quiet">${t("web.personas.about")}</p>
     <form class="lore-tools" onSubmit=${make}>
       <input class="field" maxlength="200" aria-label=${t("web.personas.name")} placeholder=${t("web.personas.name")} value=${name} onInput=${(/** @type {any} */ event) => setName(event.target.value)} />
-      <button type="submit" class="button" disabled=${!name.trim()}><${Icon} name="plus" />${t("web.personas.make")}</button>
+      <button type="submit" class="button" aria-busy=${makes || undefined} disabled=${!name.trim()}><${Icon} name="plus" />${t("web.personas.make")}</button>
     </form>
     <ul class="personas">${(personas.value ?? []).map((one) => html`<${Row} key=${one.id} persona=${one} />`)}</ul>
   </section>`;
@@ -59,7 +62,7 @@ function Row({ persona }) {
     const now = nowOf(id)?.links ?? links;
     return api.patch(path, { revision: revisionOf(id), links: { ...now, ...values(now) } });
   });
-  const write = (/** @type {"name" | "title" | "description"} */ field) => (/** @type {any} */ event) => event.target.value !== persona[field] && (field !== "name" || event.target.value.trim()) && save({ [field]: event.target.value });
+  const write = (/** @type {"name" | "title" | "description"} */ field) => (/** @type {any} */ event) => (field !== "name" || event.target.value.trim()) && save({ [field]: event.target.value });
   return html`<li class="persona">
     <${Picture} persona=${persona} path=${path} />
     <div class="persona-words">
@@ -128,14 +131,14 @@ function With({ persona, link }) {
 function Uses({ path }) {
   const [chats, setChats] = useState(/** @type {{id: string, title: string}[] | null} */ (null));
   const look = () => api.get(`${path}/uses`).then((got) => setChats(got.chats), tellError);
-  if (!chats) return html`<p><button type="button" class="link-button" onClick=${look}>${t("web.personas.uses")}</button></p>`;
+  if (!chats) return html`<p><${Press} class="link-button" onClick=${look}>${t("web.personas.uses")}<//></p>`;
   if (!chats.length) return html`<p class="quiet">${t("web.personas.unused")}</p>`;
   return html`<ul class="persona-uses" aria-label=${t("web.personas.uses")}>${chats.map(({ id, title }) => html`<li key=${id}><a href=${`#/chat/${encodeURIComponent(id)}`}>${title || t("web.chats.untitled")}</a></li>`)}</ul>`;
 }
 
 /** Chats that name it have it again when it is put back. @param {Persona} persona @param {string} path */
 async function removePersona({ name, title, description, place, depth, role, links, picture }, path) {
-  await change(() => api.remove(path));
+  if (!(await change(() => api.remove(path)))) return;
   const body = { name, title, description, place, depth, role, links, picture };
   tell(t("web.personas.deleted", { name }), { action: { label: t("web.undo"), run: () => change(() => api.put(path, body)) } });
 }

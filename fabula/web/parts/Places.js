@@ -3,6 +3,7 @@
 import { places, togglePlace } from "../state/finding.js";
 import { t } from "../texts.js";
 import { html } from "./html.js";
+import { Press } from "./Icon.js";
 
 /** @import { Place } from "../types.d.ts" */
 
@@ -24,6 +25,6 @@ function Row({ place }) {
       <span class="quiet path">${folders.join(", ")}</span>
       <span class="quiet">${t("web.finding.place_models", { count: models.length })}</span>
     </div>
-    <button type="button" class="button" aria-pressed=${used} onClick=${() => togglePlace(place)}>${t(used ? "web.finding.place_leave" : "web.finding.place_use")}</button>
+    <${Press} class="button" aria-pressed=${used} onClick=${() => togglePlace(place)}>${t(used ? "web.finding.place_leave" : "web.finding.place_use")}<//>
   </li>`;
 }

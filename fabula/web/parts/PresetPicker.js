@@ -7,7 +7,7 @@ import { changePreset, exportPreset, importPreset, loadPresets, ownOf, presetOf,
 import { t } from "../texts.js";
 import { Dialog } from "./Dialog.js";
 import { html } from "./html.js";
-import { Icon } from "./Icon.js";
+import { Icon, usePress } from "./Icon.js";
 import { Pick } from "./Kept.js";
 import { Menu } from "./Menu.js";
 
@@ -64,20 +64,21 @@ async function take(event) {
 /** @param {{preset: Preset | null}} props null: a new one, of the chat's values */
 function Naming({ preset }) {
   const close = () => (naming.value = null);
-  const save = async (/** @type {any} */ event) => {
+  const mine = naming.value;
+  const [saves, save] = usePress(async (/** @type {any} */ event) => {
     event.preventDefault();
     const given = new FormData(event.target);
     const [name, about] = [`${given.get("name")}`.trim(), `${given.get("about")}`.trim()];
     const done = preset ? await changePreset(preset, name, about) : await savePreset(name, about, false);
-    if (done) close();
-  };
+    if (done && naming.value === mine) close();
+  });
   const title = t(preset ? "web.presets.rename" : "web.presets.save_as");
   return html`<${Dialog} title=${title} close=${close}>
     <form class="block" onSubmit=${save}>
       <label class="block"><span class="label">${t("web.presets.name")}</span><input class="field" name="name" required maxlength="200" defaultValue=${preset?.name ?? ""} autofocus /></label>
       <label class="block"><span class="label">${t("web.presets.about")}</span><textarea class="field" name="about" rows="2" maxlength="10000" defaultValue=${preset?.about ?? ""}></textarea></label>
       ${!preset && html`<small class="quiet">${t("web.presets.save_about")}</small>`}
-      <div class="row"><button class="button button-main">${t("web.presets.save")}</button></div>
+      <div class="row"><button class="button button-main" aria-busy=${saves || undefined}>${t("web.presets.save")}</button></div>
     </form>
   <//>`;
 }

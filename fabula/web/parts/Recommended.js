@@ -5,7 +5,7 @@ import { advice, advise, adviceFailure, downloads, fetchModel, GIB, HERE, wish, 
 import { system } from "../state/system.js";
 import { asBytes, t } from "../texts.js";
 import { html } from "./html.js";
-import { Icon } from "./Icon.js";
+import { Icon, Press } from "./Icon.js";
 import { meaningOf, Quantizations } from "./Quantizations.js";
 import { Trouble } from "./Trouble.js";
 import { parametersOf } from "./words.js";
@@ -66,7 +66,7 @@ function Answer() {
   const [called, setCalled] = useState("");
   const [largest, setLargest] = useState(0);
   if (adviceFailure.value) return html`<${Trouble} error=${adviceFailure.value} retry=${advise} />`;
-  if (!advice.value) return html`<p class="quiet">${t("web.loading")}</p>`;
+  if (!advice.value) return html`<p class="quiet coming-tall">${t("web.loading")}</p>`;
   const { rule, basis } = advice.value;
   const wanted = (/** @type {Advised} */ one) => one.name.toLowerCase().includes(called.trim().toLowerCase()) && (!largest || one.size <= largest * GIB);
   const [best, out] = [advice.value.best.filter(wanted), advice.value.out.filter(wanted)];
@@ -98,9 +98,9 @@ function Card({ one }) {
     <p class=${`verdict verdict-${verdict}`}>${t(`web.verdict.${verdict}`)}${high > 0 && html`<span class="quiet tabular"> · ${t("web.finding.speed", { low, high })}</span>`}</p>
     <ul class="reasons">${why.map((words) => html`<li key=${words}>${words}</li>`)}</ul>
     ${source
-      ? html`<button type="button" class="button" disabled=${waits} onClick=${() => fetchModel(source)}>
+      ? html`<${Press} class="button" disabled=${waits} onClick=${() => fetchModel(source)}>
           <${Icon} name="get" />${waits ? t("web.home.getting") : t(one.approximate ? "web.finding.get_about" : "web.home.get", { size: asBytes(size) })}
-        </button>`
+        <//>`
       : html`<p class="quiet">${t("web.finding.nowhere")}</p>`}
   </li>`;
 }

@@ -158,7 +158,10 @@ function Cast({ now }) {
 }
 
 /** Other values of the group as it then is. @param {(group: Group) => Partial<Group>} values */
-const setGroup = (values) => setStory(({ group }) => ({ group: { ...(group ?? alone()), ...values(group ?? alone()) } }));
+function setGroup(values) {
+  const before = alone();
+  return setStory(({ group }) => ({ group: { ...(group ?? before), ...values(group ?? before) } }));
+}
 
 /** @param {Group["members"]} members @param {string} id */
 const without = (members, id) => members.filter((one) => one.character_id !== id);

@@ -2,11 +2,12 @@
 // @ts-check
 import { t } from "../texts.js";
 import { html } from "./html.js";
+import { Press } from "./Icon.js";
 
-/** @param {{error: {message: string}, retry?: () => void}} props */
+/** @param {{error: {message: string}, retry?: () => unknown}} props */
 export function Trouble({ error, retry }) {
   return html`<div class="trouble" role="alert">
     <p>${error.message}</p>
-    ${retry && html`<button type="button" class="button" onClick=${retry}>${t("web.try_again")}</button>`}
+    ${retry && html`<${Press} class="button" onClick=${() => retry()}>${t("web.try_again")}<//>`}
   </div>`;
 }

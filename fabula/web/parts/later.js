@@ -40,14 +40,14 @@ export function later(load, name = "", style, Placeholder = Coming) {
   const part = signal(/** @type {any} */ (null));
   const fetchIt = async () => {
     const [found] = await Promise.all([load(), loadStyles(style)]);
-    part.value = { is: name ? found[name] : found };
+    const is = name ? found[name] : found;
+    part.value = { is };
+    await is.ready;
   };
-  let asked = false;
-  /** Before it is shown, where it is known that it will be. */
-  Later.bring = () => {
-    if (!asked) fetchIt().catch(() => (part.value = { is: () => html`<${Placeholder}><${Missing} /><//>` }));
-    asked = true;
-  };
+  /** @type {Promise<void> | null} */
+  let asked = null;
+  /** Before it is shown, where it is known that it will be. Done when it can be, and what it says first (its `ready`) is here. */
+  Later.bring = () => (asked ??= fetchIt().catch(() => void (part.value = { is: () => html`<${Placeholder}><${Missing} /><//>` })));
   return Later;
   function Later(/** @type {any} */ props) {
     if (part.value) return html`<${part.value.is} ...${props} />`;

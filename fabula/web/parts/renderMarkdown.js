@@ -95,6 +95,7 @@ const formula = (name, level, rule, start) => ({
 marked.use({ extensions: [formula("formulaBlock", "block", BLOCK, /\$\$|\\\[/), formula("formula", "inline", INLINE, /\$|\\\(/)] });
 
 const purify = DOMPurify(window);
+purify.setConfig({ ALLOWED_TAGS: [...ALLOWED], ALLOWED_ATTR: ATTRIBUTES.split(" "), ALLOW_DATA_ATTR: false, ALLOW_ARIA_ATTR: false }); // once: each text would be asked to read it
 purify.addHook("uponSanitizeAttribute", (_, attribute) => {
   if (attribute.attrName === "class" && !/^(language-[\w+#.-]+|formula(-block)?|outside-picture)$/.test(attribute.attrValue)) attribute.keepAttr = false;
   if (attribute.attrName === "src" && !isLocal(attribute.attrValue)) attribute.keepAttr = false;
@@ -115,12 +116,7 @@ export const mayHoldOutside = (text) => /!\[|<img\b/i.test(text) && renderMarkdo
 export function renderMarkdown(text) {
   const known = cache.get(text);
   if (known !== undefined) return known;
-  const html = purify.sanitize(/** @type {string} */ (marked.parse(text)), {
-    ALLOWED_TAGS: [...ALLOWED],
-    ALLOWED_ATTR: ATTRIBUTES.split(" "),
-    ALLOW_DATA_ATTR: false,
-    ALLOW_ARIA_ATTR: false,
-  });
+  const html = purify.sanitize(/** @type {string} */ (marked.parse(text)));
   if (cache.size >= CACHED) cache.delete(/** @type {string} */ (cache.keys().next().value));
   cache.set(text, html);
   return html;

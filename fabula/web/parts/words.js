@@ -26,8 +26,20 @@ export function when(seconds) {
   const age = (now.getTime() - date.getTime()) / 1000;
   const isToday = age < DAY_S && date.getDate() === now.getDate();
   const day = /** @type {const} */ ({ day: "numeric", month: "short" });
+  /** @type {Intl.DateTimeFormatOptions} */
   const shape = isToday ? { hour: "2-digit", minute: "2-digit" } : date.getFullYear() === now.getFullYear() ? day : { ...day, year: "numeric" };
-  return new Intl.DateTimeFormat(language.value, /** @type {any} */ (shape)).format(date);
+  return formatOf(language.value, shape).format(date);
+}
+
+/** By language and shape: making one takes milliseconds. @type {Map<string, Intl.DateTimeFormat>} */
+const formats = new Map();
+
+/** @param {string} language @param {Intl.DateTimeFormatOptions} shape */
+function formatOf(language, shape) {
+  const name = `${language} ${Object.keys(shape)}`;
+  const known = formats.get(name) ?? new Intl.DateTimeFormat(language, shape);
+  formats.set(name, known);
+  return known;
 }
 
 const IS_MAC = /Mac|iPhone|iPad/.test(navigator.userAgent);

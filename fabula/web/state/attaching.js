@@ -36,7 +36,7 @@ export const detachAll = (id) => set(id, []);
 export const detach = (id, one) => set(id, attachedTo(id).filter((other) => other !== one));
 
 /** @param {string} id @param {Attached[]} list */
-export const attachAgain = (id, list) => set(id, list);
+export const attachAgain = (id, list) => set(id, [...list, ...attachedTo(id)]); // what was attached meanwhile stays
 
 /** @param {File} file */
 const isPicture = (file) => PICTURE.test(file.type);

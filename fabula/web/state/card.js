@@ -6,9 +6,9 @@ import * as api from "../api.js";
 import { t } from "../texts.js";
 import { loadChats } from "./chats.js";
 import { whenLeaving } from "./leaving.js";
-import { newLine } from "./line.js";
+import { newLine, once } from "./line.js";
 import { personaName } from "./prefs.js";
-import { go } from "./route.js";
+import { goFromHere } from "./route.js";
 import { preferredModel, warmUp } from "./system.js";
 import { tellError } from "./toasts.js";
 
@@ -139,8 +139,9 @@ async function step(from, to) {
   renewed.value += 1;
 }
 
-export const undo = () => step(past, future);
-export const redo = () => step(future, past);
+const steps = newLine(); // who presses twice goes two steps
+export const undo = () => steps(() => step(past, future));
+export const redo = () => steps(() => step(future, past));
 
 /** Somebody else changed the card meanwhile: go on with theirs, or put mine over it. @param {boolean} mine */
 export async function settle(mine) {
@@ -163,9 +164,12 @@ export async function draw(content) {
 }
 
 /** A new one, open to be written. */
-export async function makeCharacter() {
+export const makeCharacter = () => once("character", makeOne);
+
+async function makeOne() {
+  const goThere = goFromHere();
   const card = { spec: "chara_card_v3", spec_version: "3.0", data: { name: t("web.characters.unnamed") } };
-  await api.post("/characters", { card }).then(({ id }) => go(`#/characters/${encodeURIComponent(id)}`), tellError);
+  await api.post("/characters", { card }).then(({ id }) => goThere(`#/characters/${encodeURIComponent(id)}`), tellError);
 }
 
 // ── chats ───────────────────────────────────────────────────────────────────────────────────────────
@@ -175,7 +179,8 @@ export async function makeCharacter() {
  * @param {string} id @param {{greeting?: number, personaId?: string}} [wishes] */
 export async function startChat(id, { greeting = 0, personaId = "" } = {}) {
   const persona = personaName.value ? { name: personaName.value, description: "" } : null;
-  await begin({ character_id: id, persona: personaId ? null : persona, story: personaId ? { persona_id: personaId } : {} }, greeting);
+  const story = personaId ? { persona_id: personaId } : {};
+  await once(`chat with ${id}`, () => begin({ character_id: id, persona: personaId ? null : persona, story }, greeting));
 }
 
 /** A group chat. @param {import("../types.d.ts").Group} group @param {string} title */
@@ -184,12 +189,13 @@ export const startGroup = (group, title) => begin({ title, story: { group } }, 0
 /** @param {Record<string, any>} fields @param {number} greeting */
 async function begin(fields, greeting) {
   const model = preferredModel.value;
+  const goThere = goFromHere();
   try {
     const chat = await api.post("/chats", { model, ...fields });
     if (model) warmUp(model);
     if (greeting) await greet(chat, greeting);
-    go(`#/chat/${encodeURIComponent(chat.id)}`);
-    await loadChats();
+    goThere(`#/chat/${encodeURIComponent(chat.id)}`);
+    void loadChats();
   } catch (error) {
     tellError(error);
   }

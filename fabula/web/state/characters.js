@@ -114,6 +114,12 @@ export function choose(ids, on) {
 
 export const chooseNone = () => (chosen.value = new Set());
 
+/** What is done with those that are chosen now ends their choice; others that are chosen meanwhile stay so. */
+function endOfChoice() {
+  const before = chosen.value;
+  return () => void (chosen.value === before && chooseNone());
+}
+
 export async function chooseAll() {
   const query = queryOf(filter.value, false);
   await api.get(`/characters/ids?${query}`).then((got) => (chosen.value = new Set(got.ids)), tellError);
@@ -159,10 +165,11 @@ function undoing(rows, { folder, favourite, trashed, add_tags = [], remove_tags 
 
 /** Changes many, and offers the way back. @param {Set<string>} ids @param {Marks} marks @param {(count: number) => string} words */
 export async function markMany(ids, marks, words) {
+  const end = endOfChoice();
   try {
     const rows = await rowsOf(ids);
     await mark([...ids], marks);
-    chooseNone();
+    end();
     await refresh();
     const back = undoing(rows, marks);
     const run = () => Promise.all(back.map(([some, before]) => mark(some, before))).then(refresh, tellError);
@@ -187,8 +194,9 @@ export async function toggleFavourite({ id, favourite }) {
 
 /** For good. @param {string[]} ids */
 export async function erase(ids) {
+  const end = endOfChoice();
   await api.post("/characters/erase", { ids }).catch(tellError);
-  chooseNone();
+  end();
   await refresh();
 }
 

@@ -4,12 +4,15 @@
 import { batch, computed, signal } from "@preact/signals";
 import * as api from "../api.js";
 import { t } from "../texts.js";
+import { askBeforeLeaving } from "./leaving.js";
+import { once } from "./line.js";
 import { tell, tellError } from "./toasts.js";
 
 /** @import { Change, Chat, Message } from "../types.d.ts" */
 /** @typedef {{start: number, messages: Message[], total: number}} Page */
 
 const PAGE = 50;
+const OPENED = 20; // what is seen at once, and some to scroll into; early.js asks for as many
 const MOUNTED = 100; // messages that are on the page at a time: the document stays small however long the chat is
 const EMPTY = { start: 0, messages: [], total: 0 };
 
@@ -23,7 +26,9 @@ export const wish = signal(/** @type {{to: "start" | "end" | string, n: number}}
 export const atEnd = computed(() => page.value.start + page.value.messages.length >= page.value.total);
 
 let wanted = "";
+let opening = Promise.resolve(); // reading that chat
 let changes = 0; // own changes under way
+let inLine = 0; // own changes that wait for those before them
 let heard = 0; // the newest revision that another window announced
 let missed = false; // something was announced while the chat was still being read
 let queue = Promise.resolve(/** @type {any} */ (null));
@@ -31,18 +36,20 @@ let queue = Promise.resolve(/** @type {any} */ (null));
 /** @param {string} to */
 export const scrollTo = (to) => (wish.value = { to, n: wish.value.n + 1 });
 
-/** Show a chat. @param {string} id */
-export async function open(id) {
+/** Show a chat; one that is shown already is not read again, unless that failed. @param {string} id */
+export function open(id) {
+  if (id === wanted && !failure.value) return opening;
   wanted = id;
   batch(() => {
     chat.value = null;
     page.value = EMPTY;
     failure.value = null;
     editing.value = null;
+    scrollTo("end"); // where the last one was shown is no place in this one
   });
   heard = 0;
   missed = false;
-  await reload();
+  return (opening = reload(OPENED));
 }
 
 export function close() {
@@ -51,13 +58,13 @@ export function close() {
   page.value = EMPTY;
 }
 
-/** Read the chat and the end of its path again. */
-export async function reload() {
+/** Read the chat and the end of its path again. @param {number} [count] of messages */
+export async function reload(count = PAGE) {
   const id = wanted;
   if (!id) return;
   try {
     const asked = api.get(`/chats/${id}`);
-    await read(`limit=${PAGE}`, await Promise.all([asked, fetchPage("")]));
+    await read(`limit=${count}`, await Promise.all([asked, fetchPage("", count)]));
     failure.value = null;
     if (missed) await catchUp(true);
   } catch (error) {
@@ -108,8 +115,8 @@ async function turnPage(read) {
 
 /** @typedef {{messages: Message[], total: number, start: number, revision: number}} Stretch */
 
-/** @param {string} query @returns {Promise<Stretch>} */
-const fetchPage = (query) => api.get(`/chats/${wanted}/messages?limit=${PAGE}&${query}`);
+/** @param {string} query @param {number} [count] @returns {Promise<Stretch>} */
+const fetchPage = (query, count = PAGE) => api.get(`/chats/${wanted}/messages?limit=${count}&${query}`);
 
 /** @param {Stretch} got @returns {Page} */
 const stretchOf = ({ start, messages, total }) => ({ start, messages, total });
@@ -208,25 +215,29 @@ const isOld = (now) => chat.value?.id === now.id && now.revision < chat.value.re
  * Change the chat: one change after the other, each with the revision that the one before has brought. A refusal is
  * told, a stale view is read again and nothing that was typed is touched. Answers null when it did not happen.
  * @template Answer
- * @param {(revision: number, id: string) => Promise<Answer>} ask
+ * @param {(revision: number, id: string, now: Chat) => Promise<Answer>} ask
  * @param {(answer: Answer) => unknown} take
  * @param {(error: unknown) => void} [refused]
  * @returns {Promise<Answer | null>}
  */
 export function change(ask, take, refused = tellError) {
   const id = wanted;
+  inLine += 1;
   queue = queue.then(async () => {
-    const now = chat.value;
-    if (!now || id !== wanted) return null;
+    inLine -= 1;
+    if (!id) return null;
+    const isHere = () => id === wanted;
     changes += 1;
     try {
-      const answer = await ask(now.revision, now.id);
-      await take(answer);
+      const now = (isHere() && chat.value) || (await api.get(`/chats/${id}`)); // who left before its turn has changed it all the same
+      const answer = await ask(now.revision, id, now);
+      if (isHere()) await take(answer); // else it is in the chat when one comes back
       return answer;
     } catch (error) {
-      const isStale = error instanceof api.ApiError && error.status === 409;
-      (isStale ? tellError : refused)(error);
-      if (isStale) await reload();
+      const status = error instanceof api.ApiError ? error.status : 0;
+      if (status === 404 && !isHere()) return null; // it was thrown away meanwhile
+      (status === 409 ? tellError : refused)(error);
+      if (status === 409 && isHere()) await reload();
       return null;
     } finally {
       changes -= 1;
@@ -236,17 +247,19 @@ export function change(ask, take, refused = tellError) {
   return queue;
 }
 
+askBeforeLeaving(() => inLine > 0);
+
 /** Whether all of these values are so now. @param {any} now @param {Record<string, any>} values */
 export const holds = (now, values) => Object.entries(values).every(([name, value]) => JSON.stringify(now?.[name]) === JSON.stringify(value));
 
 /** @param {(revision: number, id: string) => Promise<Change>} ask */
 export const changeTree = (ask) => change(ask, apply);
 
-/** What is so already is not sent. @param {() => Partial<Chat>} values asked for when it is this change's turn */
+/** What is so already is not sent. @param {(now: Chat) => Partial<Chat>} values out of the chat as it is when it is this change's turn */
 export function changeChat(values) {
-  const ask = async (/** @type {number} */ revision, /** @type {string} */ id) => {
-    const wanted = values();
-    return holds(chat.value, wanted) ? chat.value : api.patch(`/chats/${id}`, { revision, ...wanted });
+  const ask = async (/** @type {number} */ revision, /** @type {string} */ id, /** @type {Chat} */ now) => {
+    const wanted = values(now);
+    return holds(now, wanted) ? now : api.patch(`/chats/${id}`, { revision, ...wanted });
   };
   return change(ask, (now) => now.id === wanted && (chat.value = now));
 }
@@ -263,18 +276,32 @@ export const branch = (id, text) =>
 export const showMessage = (id) => changeTree((revision, chatId) => api.post(`/chats/${chatId}/head`, { revision, message_id: id }));
 
 export const undo = () => changeTree((revision, id) => api.post(`/chats/${id}/undo`, { revision }));
+
+/** The way back to offer: into the chat that is open now, whatever is open by then. */
+export function undoHere() {
+  const id = wanted;
+  return () => (id === wanted ? undo() : api.get(`/chats/${id}`).then(({ revision }) => api.post(`/chats/${id}/undo`, { revision })).catch(tellError));
+}
+
+/** Values of the chat that is open now, to be put back there whatever is open by then. @param {Partial<Chat>} values */
+export function restoreHere(values) {
+  const id = wanted;
+  return () => (id === wanted ? changeChat(() => values) : api.get(`/chats/${id}`).then(({ revision }) => api.patch(`/chats/${id}`, { revision, ...values })).catch(tellError));
+}
+
 export const redo = () => changeTree((revision, id) => api.post(`/chats/${id}/redo`, { revision }));
 
 /** With all that follows, or alone. @param {Message} message @param {boolean} [alone] */
 export async function deleteMessage(message, alone = false) {
-  const done = await changeTree((revision, id) => api.remove(`/chats/${id}/messages/${message.id}?revision=${revision}${alone ? "&alone=true" : ""}`));
-  if (done) tell(t("web.message.deleted"), { action: { label: t("web.undo"), run: undo } });
+  const run = undoHere();
+  const remove = () => changeTree((revision, id) => api.remove(`/chats/${id}/messages/${message.id}?revision=${revision}${alone ? "&alone=true" : ""}`));
+  if (await once(`delete ${message.id}`, remove)) tell(t("web.message.deleted"), { action: { label: t("web.undo"), run } });
 }
 
 /** @param {Message} message */
 export async function branchHere(message) {
-  const done = await branch(message.id);
-  if (done) tell(t("web.message.branched"), { action: { label: t("web.undo"), run: undo } });
+  const run = undoHere();
+  if (await branch(message.id)) tell(t("web.message.branched"), { action: { label: t("web.undo"), run } });
 }
 
 // ── other windows ───────────────────────────────────────────────────────────────────────────────────

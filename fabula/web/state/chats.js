@@ -4,7 +4,7 @@ import { signal } from "@preact/signals";
 import * as api from "../api.js";
 import { t } from "../texts.js";
 import { lastModel } from "./prefs.js";
-import { go, route } from "./route.js";
+import { go, goFromHere, route } from "./route.js";
 import { preferredModel, warmUp } from "./system.js";
 import { tell, tellError } from "./toasts.js";
 
@@ -23,14 +23,18 @@ export function titleOf(chat) {
   return chat.title || preview || t("web.chats.untitled");
 }
 
+let question = 0; // the answer to an older question is not shown
+
 export async function loadChats() {
+  const mine = (question += 1);
   try {
     const page = await api.get(`/chats?limit=${count}`);
+    if (mine !== question) return;
     chats.value = page.chats;
     hasMore.value = page.chats.length === count;
     failure.value = null;
   } catch (error) {
-    failure.value = /** @type {Error} */ (error);
+    if (mine === question) failure.value = /** @type {Error} */ (error);
   }
 }
 
@@ -40,47 +44,62 @@ export async function loadMore() {
 }
 
 /** Start a chat with a model; an empty chat that is already there is used again. @param {string} [model] */
-export async function newChat(model = preferredModel.value) {
+export const newChat = (model = preferredModel.value) => api.once(`chat with ${model}`, () => beginWith(model));
+
+/** @param {string} model */
+async function beginWith(model) {
+  const goThere = goFromHere();
   try {
     const empty = (chats.value ?? []).find((chat) => chat.message_count === 0 && !chat.title && !chat.turn_id && !chat.system);
     const chat = empty ? await reuse(empty, model) : await api.post("/chats", { model });
     if (model) warmUp(model);
     lastModel.value = model;
-    go(`#/chat/${chat.id}`);
-    await loadChats();
+    goThere(`#/chat/${chat.id}`);
+    void loadChats();
   } catch (error) {
     tellError(error);
   }
 }
 
 /** Start a chat with a character. @param {string} id @param {string} name what the person is called */
-export async function talkTo(id, name) {
+export const talkTo = (id, name) => api.once(`chat with ${id}`, () => beginTalk(id, name));
+
+/** @param {string} id @param {string} name */
+async function beginTalk(id, name) {
+  const goThere = goFromHere();
   try {
     const model = preferredModel.value;
     const chat = await api.post("/chats", { model, character_id: id, persona: name ? { name, description: "" } : null });
     if (model) warmUp(model);
-    go(`#/chat/${chat.id}`);
-    await loadChats();
+    goThere(`#/chat/${chat.id}`);
+    void loadChats();
   } catch (error) {
     tellError(error);
   }
 }
 
-/** @param {ListedChat} chat @param {string} model @returns {Promise<Chat>} */
-async function reuse(chat, model) {
-  return chat.model === model ? chat : api.patch(`/chats/${chat.id}`, { revision: chat.revision, model });
+/** What is listed may be older: it is asked whether the chat is still an empty one. @param {ListedChat} chat @param {string} model @returns {Promise<Chat>} */
+async function reuse({ id }, model) {
+  const now = await api.get(`/chats/${id}`).catch(() => null);
+  if (!now || now.message_count || now.title || now.turn_id) return api.post("/chats", { model });
+  return now.model === model ? now : api.patch(`/chats/${id}`, { revision: now.revision, model });
 }
 
 /** @param {ListedChat | Chat} chat @param {string} title */
-export async function rename(chat, title) {
-  try {
-    const now = await api.get(`/chats/${chat.id}`);
-    await api.patch(`/chats/${chat.id}`, { revision: now.revision, title });
-  } catch (error) {
-    tellError(error);
-  }
-  await loadChats();
+export function rename(chat, title) {
+  if (chats.value) chats.value = chats.value.map((one) => (one.id === chat.id ? { ...one, title } : one));
+  return inLine(async () => {
+    try {
+      const now = await api.get(`/chats/${chat.id}`);
+      if (now.title !== title) await api.patch(`/chats/${chat.id}`, { revision: now.revision, title });
+    } catch (error) {
+      tellError(error);
+    }
+    await loadChats();
+  });
 }
+
+const inLine = api.newLine(); // a field that is left by its Enter key says so twice
 
 /** @param {ListedChat | Chat} chat */
 export async function deleteChat(chat) {
@@ -98,10 +117,11 @@ export async function deleteChat(chat) {
 
 /** @param {ListedChat | Chat} chat */
 async function restore(chat) {
+  const goThere = goFromHere();
   try {
     await api.post(`/chats/${chat.id}/restore`);
+    goThere(`#/chat/${chat.id}`);
     await loadChats();
-    go(`#/chat/${chat.id}`);
   } catch (error) {
     tellError(error);
   }

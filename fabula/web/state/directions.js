@@ -6,7 +6,7 @@ import * as api from "../api.js";
 import { t } from "../texts.js";
 import { loadChats } from "./chats.js";
 import { lastModel, panelOpen } from "./prefs.js";
-import { go } from "./route.js";
+import { go, goFromHere } from "./route.js";
 import { jobs } from "./system.js";
 import { tell, tellError } from "./toasts.js";
 
@@ -104,13 +104,14 @@ export async function reply({ model, prompt, sampling }, take, signal) {
 
 /** A new chat with the trait at that scale, and its sliders open. @param {string} name @param {string} model @param {How} how @param {number} scale */
 export async function chatWith(name, model, how, scale) {
+  const goThere = goFromHere();
   try {
     if (how === "take") await attach(name, model);
     const chat = await api.post("/chats", { model, sampling: trait(name, how, scale) });
     lastModel.value = model;
     panelOpen.value = "yes";
-    go(`#/chat/${chat.id}`);
-    await loadChats();
+    goThere(`#/chat/${chat.id}`);
+    void loadChats();
   } catch (error) {
     tellError(error);
   }

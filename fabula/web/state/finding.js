@@ -47,7 +47,7 @@ export const offers = signal(/** @type {Record<string, Offers | Error | null>} *
 
 export async function searchHub() {
   const { text, hub, fits } = search.value;
-  if (!text.trim()) return;
+  if (!text.trim() || searching.value) return;
   searching.value = true;
   searchFailure.value = null;
   try {
@@ -70,9 +70,12 @@ export async function lookInto(source) {
 export const downloads = signal(/** @type {Download[]} */ ([]));
 export const free = signal(0);
 
+let read = 0; // the same for what is on its way
+
 export async function loadDownloads() {
+  const question = (read += 1);
   const answer = await api.get("/downloads").catch(() => null); // a studio that went away is asked again when it is back
-  if (answer) show(answer);
+  if (answer && question === read) show(answer);
 }
 
 /** @param {{downloads: Download[], free: number}} answer */
@@ -118,7 +121,9 @@ effect(() => {
 export const places = signal(/** @type {Place[]} */ ([]));
 
 export async function loadPlaces() {
-  places.value = (await api.get("/places").catch(() => ({ places: [] }))).places;
+  const before = places.value;
+  const got = await api.get("/places").catch(() => ({ places: [] }));
+  if (places.value === before) places.value = got.places; // else they have been changed since
 }
 
 /** @param {Place} place */

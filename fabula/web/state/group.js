@@ -4,7 +4,7 @@ import { effect, untracked } from "@preact/signals";
 import * as api from "../api.js";
 import { apply, change, chat, scrollTo } from "./chat.js";
 import { draftOf } from "./drafts.js";
-import { busy, ended, failure, say, speak, then } from "./turn.js";
+import { busy, ended, failure, say, shownAsSaid, speak, then } from "./turn.js";
 
 const MANUAL = 2;
 let silence = 0;
@@ -14,7 +14,7 @@ export async function tellGroup(text) {
   if (chat.value?.story?.group?.order !== MANUAL) return say(text);
   scrollTo("end");
   const ask = (/** @type {number} */ revision, /** @type {string} */ id) => api.post(`/chats/${id}/messages`, { revision, role: "user", text });
-  return (await change(ask, apply)) !== null;
+  return (await shownAsSaid(text, () => change(ask, apply))) !== null;
 }
 
 effect(() => {

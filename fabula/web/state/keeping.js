@@ -170,16 +170,18 @@ export async function mark(ids, marks) {
 
 /** Into the trash, with a way back. @param {string[]} ids */
 export async function throwAway(ids) {
+  const before = chosen.value;
   if (!(await mark(ids, { trashed: true }))) return;
   if (ids.includes(route.value.id)) go("#/chat");
-  chosen.value = chosen.value && new Set();
+  if (before && chosen.value === before) chosen.value = new Set(); // else others have been chosen meanwhile
   tell(t("web.keep.thrown_away", { count: ids.length }), { action: { label: t("web.undo"), run: () => mark(ids, { trashed: false }) } });
 }
 
 /** For good: nothing brings them back. @param {string[]} ids */
 export async function erase(ids) {
+  const before = chosen.value;
   for (const id of ids) await api.remove(`/chats/${id}?forever=true`).catch(tellError);
-  chosen.value = chosen.value && new Set();
+  if (before && chosen.value === before) chosen.value = new Set();
   await loadChats();
   await ask();
 }

@@ -11,6 +11,16 @@ let typedInto = null;
 /** Called when the page may be gone in a moment: it has to ask the studio at once. @param {() => unknown} hand */
 export const whenLeaving = (hand) => void waiting.add(hand);
 
+/** @type {Set<() => boolean>} */
+const holds = new Set();
+
+/** What waits for an answer before it can be sent would be gone with the page: then the browser asks. @param {() => boolean} waits */
+export const askBeforeLeaving = (waits) => void holds.add(waits);
+
+addEventListener("beforeunload", (event) => {
+  for (const waits of holds) if (waits()) event.preventDefault();
+});
+
 function leave() {
   outlive(true);
   const field = typedInto?.deref();

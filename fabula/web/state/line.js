@@ -1,3 +1,3 @@
-// Changes that wait for each other, for those who know no route. Knows no route itself.
+// Changes that wait for each other, and those that are made once, for those who know no route. Knows no route itself.
 // @ts-check
-export { newLine } from "../api.js";
+export { newLine, once } from "../api.js";

@@ -88,18 +88,13 @@ async function changed(ask) {
   return answer;
 }
 
-/** All that there is to choose from. */
+/** All that there is to choose from. @returns {Promise<Appearance>} */
 export async function loadLook() {
   const askedAt = performance.now();
-  try {
-    const answer = await api.get("/appearance");
-    pictures.value = answer.pictures;
-    if (isNews(askedAt)) take(answer);
-    return answer;
-  } catch (error) {
-    tellError(error);
-    return null;
-  }
+  const answer = await api.get("/appearance");
+  pictures.value = answer.pictures;
+  if (isNews(askedAt)) take(answer);
+  return answer;
 }
 
 /** @param {Partial<Look>} changes worn at once, and taken back where the studio refuses them */

@@ -58,9 +58,9 @@ export async function openBook(id) {
 /**
  * One change after the other, each of the book that was open when it was asked for.
  * @param {(path: string, now: Lorebook) => Promise<Lorebook>} ask told how the book is when it is this change's turn
+ * @param {string} [id] another book
  */
-function change(ask) {
-  const id = book.value?.id ?? "";
+function change(ask, id = book.value?.id ?? "") {
   const open = () => (book.value?.id === id ? book.value : null);
   return inLine(async () => {
     try {
@@ -88,8 +88,9 @@ export const save = (uid, fields) =>
 
 /** @param {Record<string, any>} [fields] */
 export async function add(fields = {}) {
+  const before = looked.value;
   const after = await change((path, { revision }) => api.post(`${path}/entries`, { revision, fields }));
-  if (after) looked.value = String(/** @type {any} */ (after).entry);
+  if (after && looked.value === before) looked.value = String(/** @type {any} */ (after).entry);
 }
 
 /** @param {string[]} uids @param {Record<string, any>} fields */
@@ -97,27 +98,31 @@ export const mark = (uids, fields) => change((path, { revision }) => api.post(`$
 
 /** @param {string[]} uids */
 export async function cut(uids) {
+  const id = book.value?.id ?? "";
   const order = entries.value.map((entry) => String(entry.uid));
   const gone = entries.value.filter((entry) => uids.includes(String(entry.uid)));
   const next = entries.value[entries.value.findIndex((entry) => uids.includes(String(entry.uid))) + uids.length];
   if (!(await change((path, { revision }) => api.post(`${path}/mark`, { revision, uids, remove: true })))) return;
-  chosen.value = new Set();
+  chosen.value = new Set([...chosen.value].filter((uid) => !uids.includes(uid)));
   if (uids.includes(looked.value)) looked.value = String((next ?? entries.value.at(-1))?.uid ?? "");
-  tell(t("web.lore.cut_done", { count: gone.length }), { action: { label: t("web.undo"), run: () => putBack(gone, order) } });
+  tell(t("web.lore.cut_done", { count: gone.length }), { action: { label: t("web.undo"), run: () => putBack(id, gone, order) } });
 }
 
-/** Entries that were cut come back where they stood, under new numbers. @param {Entry[]} gone @param {string[]} order */
-async function putBack(gone, order) {
+/** Entries that were cut come back where they stood, under new numbers. @param {string} id of their book @param {Entry[]} gone @param {string[]} order */
+async function putBack(id, gone, order) {
   const renamed = new Map();
   for (const { uid, ...fields } of gone) {
-    const after = await change((path, { revision }) => api.post(`${path}/entries`, { revision, fields }));
+    const after = await change((path, { revision }) => api.post(`${path}/entries`, { revision, fields }), id);
     if (after) renamed.set(String(uid), String(/** @type {any} */ (after).entry));
   }
-  await sort(order.map((uid) => renamed.get(uid) ?? uid).filter((uid) => entries.value.some((entry) => String(entry.uid) === uid)));
+  await change((path, now) => {
+    const there = (now.entries ?? []).map((entry) => String(entry.uid));
+    return api.put(`${path}/order`, { revision: now.revision, uids: order.map((uid) => renamed.get(uid) ?? uid).filter((uid) => there.includes(uid)) });
+  }, id);
 }
 
 /** @param {string[]} uids */
-export const sort = (uids) => change((path, { revision }) => api.put(`${path}/order`, { revision, uids }));
+const sort = (uids) => change((path, { revision }) => api.put(`${path}/order`, { revision, uids }));
 
 /** One entry takes another place in the list. @param {string} uid @param {number} to */
 export function move(uid, to) {

@@ -41,10 +41,14 @@ export async function loadMemory() {
   }
 }
 
-/** One after the other, each for the chat that was open when it was asked for; read again after each. @param {(path: string) => Promise<unknown>} work */
+/** One after the other, each for the chat that was open when it was asked for; read again after each. @param {(path: string) => Promise<unknown>} work @returns {Promise<boolean>} whether it was done; a refusal is told */
 function change(work) {
   const place = path();
-  return inLine(() => work(place).catch(tellError).then(loadMemory));
+  return inLine(async () => {
+    const done = await work(place).then(() => true, (error) => (tellError(error), false));
+    await loadMemory();
+    return done;
+  });
 }
 
 /** @param {Partial<MemorySettings>} values */

@@ -4,7 +4,7 @@ import { signal } from "@preact/signals";
 import * as api from "../api.js";
 import { t } from "../texts.js";
 import { listenFor } from "./events.js";
-import { go } from "./route.js";
+import { goFromHere } from "./route.js";
 import { tell, tellError } from "./toasts.js";
 
 /** @import { ListedNovel } from "../types.d.ts" */
@@ -56,9 +56,12 @@ export function searchFor(text) {
   return loadShelf();
 }
 
+let trashed = 0; // the same for what was put away
+
 export async function loadTrash() {
+  const mine = (trashed += 1);
   const found = await Promise.all(KINDS.map((room) => api.get(`/${room}?trashed=true`).then((got) => got[room].map((/** @type {any} */ one) => ({ ...one, room })))));
-  trash.value = found.flat().sort((one, other) => other.updated_at - one.updated_at);
+  if (mine === trashed) trash.value = found.flat().sort((one, other) => other.updated_at - one.updated_at);
 }
 
 let timer = 0;
@@ -73,9 +76,10 @@ export function watchShelf() {
 
 /** Begin one, and open it. @param {Kind} room @param {Record<string, any>} fields */
 export async function create(room, fields) {
+  const goThere = goFromHere();
   try {
     const made = await api.post(`/${room}`, fields);
-    go(placeOf(room, made.id));
+    goThere(placeOf(room, made.id));
     return true;
   } catch (error) {
     tellError(error);
@@ -85,12 +89,13 @@ export async function create(room, fields) {
 
 /** From files; a single one is opened. @param {File[]} files */
 export async function takeFiles(files) {
+  const goThere = goFromHere();
   const made = [];
   for (const file of files) {
     const got = await api.upload(`/novels/import?name=${encodeURIComponent(file.name)}`, file).catch((error) => (tellError(error), null));
     if (got) made.push(got);
   }
-  if (made.length === 1 && files.length === 1) go(placeOf("novels", made[0].id));
+  if (made.length === 1 && files.length === 1) goThere(placeOf("novels", made[0].id));
   for (const one of made) tell(t("web.write.imported", { title: titleOf(one), chapters: one.chapters.length, words: one.words }));
   await loadShelf();
 }

@@ -71,13 +71,17 @@ export async function write(ask) {
   const { kind, start, end = start, instruction = "", count = 1 } = ask;
   batch(() => ((starting.value = true), (failure.value = null)));
   const id = base.value.id;
+  const open = doc.value?.id;
+  const isHere = () => doc.value?.id === open; // the answer may find another document open
   try {
     if (!(await flush())) throw new Error(t("web.write.not_handed_over"));
     const body = { chapter_id: id, kind, at: points(start), end: points(end), instruction, count };
     const begun = await change((revision) => api.post(`${path()}/turns`, { revision, ...body }));
+    if (!isHere()) return;
     if (begun) watch(begun.passage_ids.map(() => makeLive(begun.turn_id, { chapterId: id, kind, start, end, inPlace: count === 1 })));
     if (begun && count > 1) compared.value = { start: points(start) };
   } catch (error) {
+    if (!isHere()) return;
     failure.value = { message: /** @type {Error} */ (error).message, retry: () => write(ask) };
   }
   starting.value = false;
@@ -139,7 +143,7 @@ let over = ""; // the turn that has ended here, which an older answer may still 
 
 function leave() {
   reader.abort();
-  batch(() => ([lives.value, failure.value, written.value, compared.value] = [[], null, [], null]));
+  batch(() => ([lives.value, starting.value, failure.value, written.value, compared.value] = [[], false, null, [], null]));
 }
 
 /** @param {Live[]} ones */

@@ -3,7 +3,7 @@
 import { signal } from "@preact/signals";
 import * as api from "../api.js";
 import { t } from "../texts.js";
-import { changeChat, chat, reload } from "./chat.js";
+import { changeChat, chat, reload, restoreHere } from "./chat.js";
 import { tell, tellError } from "./toasts.js";
 
 /** @import { Preset } from "../types.d.ts" */
@@ -17,9 +17,13 @@ const KEPT = [
 
 export const presets = signal(/** @type {Preset[] | null} */ (null));
 
+let asked = 0; // the answer to an older question is not shown
+
 export async function loadPresets() {
+  const question = (asked += 1);
   try {
-    presets.value = (await api.get("/presets")).presets;
+    const got = await api.get("/presets");
+    if (question === asked) presets.value = got.presets;
   } catch (error) {
     tellError(error);
   }
@@ -37,18 +41,17 @@ export const ownOf = (sampling) => Object.keys(sampling).filter((name) => name !
 /** Use a preset ("" = none): its values take the place of the chat's own. @param {string} name */
 export async function usePreset(name) {
   let before = /** @type {Sampling} */ ({});
-  const done = await changeChat(() => {
-    before = chat.value?.sampling ?? {};
+  const done = await changeChat(({ sampling }) => {
+    before = sampling;
     return { sampling: { ...keptOf(before), ...(name ? { preset: name } : {}) } };
   });
-  if (!done || !ownOf(before).length) return;
-  tell(t("web.panel.values_replaced"), { action: { label: t("web.undo"), run: () => changeChat(() => ({ sampling: before })) } });
+  if (!done || done.id !== chat.value?.id || !ownOf(before).length) return;
+  tell(t("web.panel.values_replaced"), { action: { label: t("web.undo"), run: restoreHere({ sampling: before }) } });
 }
 
 /** One value of the chat's sampling; undefined takes it out. @param {string} name @param {any} value */
 export function setSampling(name, value) {
-  return changeChat(() => {
-    const { [name]: _, ...others } = chat.value?.sampling ?? {};
+  return changeChat(({ sampling: { [name]: _, ...others } }) => {
     return { sampling: value === undefined ? others : { ...others, [name]: value } };
   });
 }
@@ -74,7 +77,7 @@ export async function savePreset(name, about, replace) {
   const sampling = { ...presetOf(from)?.sampling, ...taste };
   const saved = await done(() => api.post("/presets", { name, about, sampling, replace }));
   if (!saved) return false;
-  await changeChat(() => ({ sampling: { ...keptOf(chat.value?.sampling ?? {}), preset: name } }));
+  await changeChat((now) => ({ sampling: { ...keptOf(now.sampling), preset: name } }));
   tell(t("web.presets.saved", { name }));
   return true;
 }

@@ -23,8 +23,11 @@ const newKey = () => `reply-${(counter += 1)}`;
 /** @param {string} id */
 const path = (id) => `/replies/${encodeURIComponent(id)}`;
 
+let asked = 0; // the answer to an older question is not shown
+
 export async function loadSets() {
-  await api.get("/replies").then((got) => (sets.value = got.sets.map(keyed)), tellError);
+  const question = (asked += 1);
+  await api.get("/replies").then((got) => question === asked && (sets.value = got.sets.map(keyed)), tellError);
 }
 
 /** As it is now, under the keys that its replies had. @param {ReplySet} set */
@@ -34,8 +37,14 @@ function keyed(set) {
   return { ...set, replies: set.replies.map((reply, at) => ({ ...reply, key: known ? before[at].key : newKey() })) };
 }
 
-/** @param {() => Promise<unknown>} ask */
-const change = (ask) => inLine(() => ask().catch((error) => (tellError(error), loadSets())).then(() => loadReplies(chat.value?.id)));
+/** Answers whether it was done; a refusal is told, and what there is read again. @param {() => Promise<unknown>} ask @returns {Promise<boolean>} */
+const change = (ask) =>
+  inLine(async () => {
+    const done = await ask().then(() => true, (error) => (tellError(error), false));
+    if (!done) await loadSets();
+    await loadReplies(chat.value?.id);
+    return done;
+  });
 
 /** @param {string} name */
 export const makeSet = (name) => change(async () => (await api.post("/replies", { name }), await loadSets()));
@@ -62,7 +71,7 @@ const changeRows = (id, edit) =>
 /** A new one behind the others, open to be written. @param {string} id @param {string} label */
 export function addReply(id, label) {
   const key = newKey();
-  return changeRows(id, (rows) => [...rows, { key, label }]).then(() => (opened.value = key));
+  return changeRows(id, (rows) => [...rows, { key, label }]).then((done) => done && (opened.value = key));
 }
 
 /** @param {string} id @param {string} key @param {Partial<Reply>} fields */
@@ -81,10 +90,11 @@ export const moveReply = (id, key, by) =>
 /** @param {string} id @param {Reply & {key: string}} reply */
 export async function cutReply(id, { key, label, title, message, hidden }) {
   let place = 0;
-  await changeRows(id, (rows) => {
+  const done = await changeRows(id, (rows) => {
     place = rows.findIndex((row) => row.key === key);
     return rows.filter((row) => row.key !== key);
   });
+  if (!done) return;
   const back = (/** @type {Row[]} */ rows) => [...rows.slice(0, place), { key: newKey(), label, title, message, hidden }, ...rows.slice(place)];
   tell(t("web.replies.removed", { name: label }), { action: { label: t("web.undo"), run: () => changeRows(id, back) } });
 }
@@ -92,9 +102,9 @@ export async function cutReply(id, { key, label, title, message, hidden }) {
 /** @param {ReplySet} set */
 export async function removeSet(set) {
   const file = await setFile(set).catch(() => null);
-  await change(async () => (await api.remove(path(set.id)), await loadSets()));
+  if (!(await change(async () => (await api.remove(path(set.id)), await loadSets())))) return;
   const back = () => change(() => bringBack(set, file));
-  tell(t("web.replies.removed", { name: set.name }), file && { action: { label: t("web.undo"), run: back } });
+  tell(t("web.replies.removed", { name: set.name }), file ? { action: { label: t("web.undo"), run: back } } : {});
 }
 
 /** @param {ReplySet} set @param {any} file */

@@ -26,3 +26,9 @@ addEventListener("hashchange", () => (route.value = read(location.hash)));
 export function go(hash) {
   location.hash = hash;
 }
+
+/** A way that is open while one stays: what is answered late leads nobody away from where they have gone meanwhile. */
+export function goFromHere() {
+  const here = route.value;
+  return (/** @type {string} */ hash) => void (route.value === here && go(hash));
+}

@@ -82,13 +82,13 @@ async function showLast() {
 /** Whether the model is writing what the person might say. */
 export const writing = signal(false);
 
-/** What the person might say next; "" where the chat is no longer open or the model failed. */
+/** What the person might say next; "" where the model failed. */
 export async function writeForMe() {
   const id = chat.value?.id;
   writing.value = true;
   const answer = await api.post(`/chats/${id}/aside`, { kind: "impersonate" }).catch((error) => (tellError(error), null));
   writing.value = false;
-  return chat.value?.id === id ? (answer?.text ?? "") : "";
+  return /** @type {string} */ (answer?.text ?? "");
 }
 
 /**
@@ -97,11 +97,12 @@ export async function writeForMe() {
  * @param {Partial<Story> | ((now: Story) => Partial<Story>)} values
  */
 export function setStory(values) {
-  const ask = async (/** @type {number} */ revision, /** @type {string} */ id) => {
-    const now = /** @type {Story} */ (story.value);
+  const ask = async (/** @type {number} */ revision, /** @type {string} */ id, /** @type {import("../types.d.ts").Chat} */ whose) => {
+    const known = story.value?.chat === id ? story.value : null; // another one may be open by now
+    const now = /** @type {Story} */ (known ?? { ...(await api.get(`/chats/${id}/story`)), chat: id });
     const wanted = typeof values === "function" ? values(now) : values;
     const whole = wanted.note ? { ...wanted, note: { ...now?.note, ...wanted.note } } : wanted;
-    return now?.chat === id && holds(now, whole) ? chat.value : api.patch(`/chats/${id}/story`, { revision, ...wanted });
+    return holds(now, whole) ? whose : api.patch(`/chats/${id}/story`, { revision, ...wanted });
   };
   return change(ask, async (now) => {
     await read(now);

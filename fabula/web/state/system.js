@@ -36,14 +36,14 @@ const answered = { system: 0, models: 0 };
 export async function loadSystem() {
   const askedAt = performance.now();
   try {
-    const [about, list, work] = await Promise.all([api.get("/system"), api.get("/models"), api.get("/jobs")]);
-    takeModels(list.models, askedAt);
+    const { models: list, jobs: work = [], ...about } = await api.get("/system?also=models&also=jobs");
+    takeModels(list, askedAt);
     if (askedAt < answered.system) return;
     answered.system = askedAt;
     system.value = { ...about, asked_at: askedAt };
     if (askedAt >= heard.running) running.value = about.running;
     const news = jobs.value.filter(({ id }) => (heard.jobs.get(id) ?? 0) > askedAt);
-    jobs.value = inOrder([...news, ...work.jobs.filter((/** @type {Job} */ job) => !news.some(({ id }) => id === job.id))]);
+    jobs.value = inOrder([...news, ...work.filter((/** @type {Job} */ job) => !news.some(({ id }) => id === job.id))]);
     failure.value = null;
   } catch (error) {
     failure.value = /** @type {Error} */ (error);
@@ -68,11 +68,12 @@ export async function modelsChanged(now) {
 /** The one that began last first. @param {Job[]} list */
 const inOrder = (list) => list.sort((a, b) => b.created_at - a.created_at);
 
-/** @param {Job} job */
+/** An answer may come after newer news. @param {Job} job */
 export function jobChanged(job) {
+  const before = jobs.value.find((other) => other.id === job.id);
+  if (before && job.updated_at < before.updated_at) return;
   heard.jobs.set(job.id, performance.now());
   const others = jobs.value.filter((other) => other.id !== job.id);
-  const before = jobs.value.find((other) => other.id === job.id);
   jobs.value = inOrder([job, ...others]);
   if (before?.state !== "done" && job.state === "done") pullDone(job);
 }

@@ -71,7 +71,7 @@ export async function setScale(trait, scale) {
   drag(trait, scale);
   const mine = {};
   saving.set(keyOf(trait), mine);
-  await changeChat(() => ({ sampling: scaled(chat.value?.sampling ?? {}, trait, scale) }));
+  await changeChat((now) => ({ sampling: scaled(now.sampling, trait, scale) }));
   if (saving.get(keyOf(trait)) !== mine) return; // another has been chosen meanwhile
   const { [keyOf(trait)]: _, ...others } = moved.value;
   moved.value = others;
@@ -89,9 +89,10 @@ export const silenced = (all) =>
 
 /** Chats with the character begin as this one is. @param {boolean} forget */
 export async function keepForCharacter(forget) {
+  const id = chat.value?.id;
   try {
-    const { character } = await api.post(`/chats/${chat.value?.id}/traits/character`, { forget });
-    if (traits.value) traits.value = { ...traits.value, character };
+    const { character } = await api.post(`/chats/${id}/traits/character`, { forget });
+    if (traits.value && chat.value?.id === id) traits.value = { ...traits.value, character };
     tell(t(forget ? "web.traits.forgotten" : "web.traits.kept", { name: character.name }));
   } catch (error) {
     tellError(error);

@@ -3,7 +3,7 @@
 // @ts-check
 import * as api from "../api.js";
 import { t } from "../texts.js";
-import { changeTree, undo } from "./chat.js";
+import { changeTree, undoHere } from "./chat.js";
 import { tell } from "./toasts.js";
 
 /** @import { Message } from "../types.d.ts" */
@@ -19,6 +19,7 @@ export const moveMessage = ({ id }, later) => changeTree((revision, chatId) => a
 
 /** What the path to a message has of its own is told once more at the end. @param {string} id */
 export async function mergeBranch(id) {
+  const run = undoHere();
   const done = await changeTree((revision, chatId) => api.post(`/chats/${chatId}/merge`, { revision, message_id: id }));
-  if (done) tell(t("web.compare.merged"), { action: { label: t("web.undo"), run: undo } });
+  if (done) tell(t("web.compare.merged"), { action: { label: t("web.undo"), run } });
 }

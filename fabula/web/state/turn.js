@@ -37,7 +37,11 @@ import { tell, tellError } from "./toasts.js";
 export const live = signal(/** @type {Live | null} */ (null));
 /** All that the turn writes side by side, in the order of their index. */
 export const together = signal(/** @type {Live[]} */ ([]));
-export const starting = signal(false);
+/** What was asked for and is not answered yet. @type {import("@preact/signals").Signal<{chatId: string, stopped: import("@preact/signals").Signal<boolean>} | null>} */
+const asked = signal(null);
+const starting = computed(() => asked.value !== null && asked.value.chatId === chat.value?.id);
+/** What the person has said and the studio has not taken yet; `total` is how many messages stood before it. */
+const saying = signal(/** @type {{chatId: string, text: string, total: number} | null} */ (null));
 export const failure = signal(/** @type {{message: string, retry: () => void} | null} */ (null));
 /** For screen readers: the reply, once it is there. */
 export const announcement = signal("");
@@ -45,10 +49,20 @@ export const announcement = signal("");
 export const then = signal(/** @type {string[]} */ ([]));
 export const ended = signal({ n: 0, kind: "", chatId: "" });
 export const busy = computed(() => starting.value || live.value !== null);
+/** Whether what is written, or is about to be, was stopped. */
+export const stopping = computed(() => (live.value ? live.value.stopping.value : starting.value && asked.value?.stopped.value === true));
 
-/** The messages on the screen: the path, with the reply that is being written in its place. */
+/** The path, with what was said a moment ago. */
+const told = computed(() => {
+  const { messages, total } = page.value;
+  const said = saying.value;
+  const waits = said !== null && said.chatId === chat.value?.id && said.total === total && atEnd.value;
+  return waits ? [...messages, onItsWay(said.text, messages.at(-1)?.id ?? "")] : messages;
+});
+
+/** The messages on the screen: with the reply that is being written in its place. */
 export const shown = computed(() => {
-  const { messages } = page.value;
+  const messages = told.value;
   const turn = live.value;
   if (!turn || !atEnd.value || messages.some((message) => message.id === turn.messageId)) return messages;
   const place = turn.kind === "swipe" ? swipePlace(messages, turn.parentId) : messages.length;
@@ -66,18 +80,36 @@ function placeholder(turn, sibling) {
   const ids = [...(sibling?.swipe.ids ?? []), ...together.value.map((one) => one.messageId)];
   const swipe = { index: ids.indexOf(turn.messageId), count: ids.length, ids };
   const words = { role: /** @type {const} */ ("assistant"), author: sibling?.author ?? "", text: "" };
-  const origin = { version_id: "", version_reason: /** @type {const} */ ("generated"), versions: 1, created_at: 0, facts: null, reasoning: "" };
-  return { id: turn.messageId, parent_id: turn.parentId, ...words, ...origin, swipe };
+  return { id: turn.messageId, parent_id: turn.parentId, ...words, ...ORIGIN, swipe };
+}
+
+const ORIGIN = { version_id: "", version_reason: /** @type {const} */ ("generated"), versions: 1, created_at: 0, facts: null, reasoning: "" };
+
+/** It has no name yet: nothing can be done with it. @param {string} text @param {string} parent_id @returns {Message} */
+function onItsWay(text, parent_id) {
+  return { id: "", parent_id, role: "user", author: "", text, ...ORIGIN, swipe: { index: 0, count: 1, ids: [] } };
 }
 
 // ── asking for a turn ───────────────────────────────────────────────────────────────────────────────
 
 /** Say something and get a reply. Answers whether the studio took the text. @param {string} text */
-export async function say(text) {
-  if (!atEnd.value) await toEnd();
-  scrollTo("end");
-  if (text && page.value.total === 0 && !chat.value?.title) await changeChat(() => ({ title: titleFor(text) }));
-  return begin(text ? { kind: "reply", text } : { kind: "reply" });
+export function say(text) {
+  return begin(text ? { kind: "reply", text } : { kind: "reply" }, "", async () => {
+    if (!atEnd.value) await toEnd();
+    scrollTo("end");
+    if (text && page.value.total === 0 && !chat.value?.title) void changeChat(() => ({ title: titleFor(text) }));
+  });
+}
+
+/** A text stands on the page while it is on its way. @template Answer @param {string} text @param {() => Promise<Answer>} send */
+export async function shownAsSaid(text, send) {
+  const mine = text ? { chatId: chat.value?.id ?? "", text, total: page.value.total } : null;
+  if (mine) saying.value = mine;
+  try {
+    return await send();
+  } finally {
+    if (mine && saying.value === mine) saying.value = null;
+  }
 }
 
 /** Another alternative of a reply, or several side by side. @param {Message} message @param {number} [count] */
@@ -95,20 +127,26 @@ export function retry() {
   return head?.role === "assistant" ? regenerate(head) : begin({ kind: "reply" });
 }
 
-/** @param {Ask} ask @param {string} [parentId] */
-async function begin(ask, parentId = "") {
-  if (busy.value) return false;
-  starting.value = true;
+/** @param {Ask} ask @param {string} [parentId] @param {() => Promise<unknown>} [first] what comes before it */
+async function begin(ask, parentId = "", first = async () => null) {
+  if (busy.value || !chat.value) return false;
+  const chatId = chat.value.id;
+  const mine = (asked.value = { chatId, stopped: signal(false) });
+  const isHere = () => chat.value?.id === chatId; // the answer may find another chat open
   failure.value = null;
-  const refused = (/** @type {any} */ error) => (failure.value = { message: error.message, retry: () => begin(ask, parentId) });
+  const refused = (/** @type {any} */ error) =>
+    isHere() ? (failure.value = { message: error.message, retry: () => begin(ask, parentId) }) : tellError(error);
   const began = async (/** @type {Turn} */ answer) => {
     watch(makeLives({ ...answer, kind: ask.kind, parentId: parentId || answer.change.chat.head_id }, true));
+    if (mine.stopped.value) void stop();
     if (!ask.speaker) then.value = answer.then ?? [];
     if (answer.change.message) await apply(answer.change);
     else chat.value = answer.change.chat;
   };
-  const answer = await change((revision, id) => api.post(`/chats/${id}/turns`, { revision, ...ask }), began, refused);
-  starting.value = false;
+  const send = () => change((revision, id) => api.post(`/chats/${id}/turns`, { revision, ...ask }), began, refused);
+  await first();
+  const answer = isHere() ? await shownAsSaid(ask.text ?? "", send) : null;
+  if (asked.value === mine) asked.value = null;
   return answer !== null;
 }
 
@@ -151,6 +189,7 @@ export function look(step) {
 
 export async function stop() {
   const turn = live.value;
+  if (!turn && starting.value && asked.value) asked.value.stopped.value = true; // as soon as it has begun
   if (!turn || turn.stopping.value) return;
   turn.stopping.value = true;
   await api.post(`/turns/${turn.turnId}/stop`).catch(tellError);
@@ -235,6 +274,8 @@ function begun(lives, data) {
   Object.assign(first, { messageId: data.message_id, parentId: data.parent_id ?? "", kind: data.kind });
   lives.push(...makeLives({ ...data, parentId: first.parentId, message_ids: data.message_ids.slice(1) }, false));
   show(lives);
+  // A chat may tell of its turn a moment before it tells of what was said for it.
+  if (atEnd.value && first.parentId && !page.value.messages.some(({ id }) => id === first.parentId)) void reload();
 }
 
 // Pieces are gathered and shown once per frame; a hidden tab gets no frames, so the end of the turn flushes too.
@@ -279,6 +320,7 @@ function written(turn, data) {
 
 /** What was looked at last stays on the screen. @param {Live[]} lives @param {string} kind @param {any} data */
 async function finish(lives, kind, data) {
+  const chatId = chat.value?.id ?? "";
   lives.forEach(flush);
   const looked = lives.find((one) => one === live.value) ?? lives[0];
   const { id, swipe } = data.change?.message ?? { id: looked.messageId, swipe: { ids: [] } };
@@ -286,10 +328,11 @@ async function finish(lives, kind, data) {
   else await reload();
   announcement.value = looked.text.value;
   drop(lives);
+  if (chat.value?.id !== chatId) return; // left meanwhile
   if (kind === "error") failure.value = { message: data.message, retry };
   if (looked.messageId !== id && swipe.ids.includes(looked.messageId)) await showMessage(looked.messageId);
   await catchUp();
-  ended.value = { n: ended.value.n + 1, kind: lives.some((one) => one.stopping.value) ? "stopped" : kind, chatId: chat.value?.id ?? "" };
+  ended.value = { n: ended.value.n + 1, kind: lives.some((one) => one.stopping.value) ? "stopped" : kind, chatId };
 }
 
 /** @param {Live[]} lives */

@@ -4,7 +4,7 @@
 import { effect, signal } from "@preact/signals";
 import * as api from "../api.js";
 import { t } from "../texts.js";
-import { change, changeChat, chat, page, showMessage } from "./chat.js";
+import { change, changeChat, chat, page, restoreHere, showMessage } from "./chat.js";
 import { lastModel } from "./prefs.js";
 import { tell, tellError } from "./toasts.js";
 import { busy } from "./turn.js";
@@ -51,6 +51,7 @@ async function write(number, signal) {
   const took = (/** @type {Turn} */ answer) => (chat.value = answer.change.chat);
   const turn = await change((revision, id) => api.post(`/chats/${id}/turns`, { revision, ...body }), took, refused);
   if (!turn) return put(number, { error: refusal || t("web.why.not_written"), written: true });
+  if (signal.aborted) return;
   put(number, { id: turn.message_id });
   await api.follow(`/turns/${turn.turn_id}/events`, (event) => take(number, event), { signal }).catch(tellError);
   if (!signal.aborted) await shown(number, signal);
@@ -113,11 +114,12 @@ export async function leave() {
 export async function keep({ sampling = {}, model = "" }) {
   const before = chat.value && { sampling: chat.value.sampling, model: chat.value.model };
   if (model) lastModel.value = model;
-  const done = await changeChat(() => ({
-    sampling: { ...chat.value?.sampling, ...sampling },
+  const run = before && restoreHere(before);
+  const done = await changeChat((now) => ({
+    sampling: { ...now.sampling, ...sampling },
     ...(model && { model }),
   }));
-  if (done && before) tell(t("web.why.kept"), { action: { label: t("web.undo"), run: () => changeChat(() => before) } });
+  if (done && run) tell(t("web.why.kept"), { action: { label: t("web.undo"), run } });
 }
 
 /** @param {WhyFix} fix */

@@ -18,6 +18,7 @@ import { chat, close, failure, goTo, open, page } from "../state/chat.js";
 import { newChat } from "../state/chats.js";
 import "../state/elsewhere.js";
 import { panelOpen, sidebarOpen } from "../state/prefs.js";
+import { route } from "../state/route.js";
 import { closeSide, side } from "../state/sides.js";
 import { models, usable } from "../state/system.js";
 import { announcement, busy, failure as turnFailure } from "../state/turn.js";
@@ -32,12 +33,17 @@ const QuickReplies = later(() => import("../parts/chat/QuickReplies.js"), "Quick
 const Naming = later(() => import("../parts/chat/Naming.js"), "Naming", undefined, nothing);
 const Versions = later(() => import("../parts/Versions.js"), "Versions", undefined, nothing);
 
+const { view, id: named } = route.value;
+/** The chat that the address names is read while the page is being put together. @type {Promise<unknown>} */
+ChatView.ready = view === "chat" && named ? open(named) : Promise.resolve();
+
 /** `rest` is a message to go to. @param {{id: string, rest?: string}} props */
 export function ChatView({ id, rest = "" }) {
   useEffect(() => {
-    if (id) open(id).then(() => void (rest && goTo(rest)));
+    let here = true;
+    if (id) open(id).then(() => void (here && rest && goTo(rest)));
     else close();
-    return close;
+    return () => ((here = false), close());
   }, [id, rest]);
   const shape = ["chat-view", sidebarOpen.value === "yes" ? "with-sidebar" : "", id ? "with-chat" : "", drawerOpen.value ? "with-drawer" : ""];
   return html`<div class=${shape.join(" ")}>
@@ -83,7 +89,7 @@ function Body({ id }) {
       ${isEmpty && html`<p class="opening">${t("web.chat.empty")}</p>`}
       ${turnFailure.value && html`<${Trouble} error=${turnFailure.value} retry=${turnFailure.value.retry} />`}
     <//>
-    <div class="composer-frame"><div class="composer-column">
+    <div class="composer-frame" key="composer"><div class="composer-column">
       ${noModel && html`<p class="notice"><a href="#/">${t("web.chat.no_models")}</a></p>`}
       <${QuickReplies} disabled=${noModel} />
       <${ElsewhereNamed} name=${chat.value.model} />

@@ -1,13 +1,13 @@
 // Home: what this machine can do, what is loaded, where the reader left off, what to get next, what is under way.
 // @ts-check
-import { useEffect } from "preact/hooks";
-import { Icon } from "../parts/Icon.js";
+import { useEffect, useState } from "preact/hooks";
+import { Icon, Press } from "../parts/Icon.js";
 import { later } from "../parts/later.js";
 import { Loaded } from "../parts/MemoryBar.js";
 import { Trouble } from "../parts/Trouble.js";
 import { html } from "../parts/html.js";
 import { parametersOf, sentences, when } from "../parts/words.js";
-import { chats, newChat, titleOf } from "../state/chats.js";
+import { chats, failure as chatsFailure, newChat, titleOf } from "../state/chats.js";
 import { activeJobs, failure, fetching, jobs, loadNovels, loadSystem, models, novels, preferredModel, pull, running, system, usable } from "../state/system.js";
 import { asBytes, t } from "../texts.js";
 
@@ -15,25 +15,32 @@ import { asBytes, t } from "../texts.js";
 
 const RECENT = 3;
 const nothing = () => null;
-const whenIdle = globalThis.requestIdleCallback ?? setTimeout; // what stands below comes after what stands above
 const JobCard = later(() => import("../parts/JobCard.js"), "JobCard", undefined, nothing);
 const JobBrief = later(() => import("../parts/JobCard.js"), "JobBrief", undefined, nothing);
 
 export function Home() {
-  useEffect(() => void whenIdle(() => loadNovels()), []);
+  const [asked, setAsked] = useState(novels.value !== null);
+  useEffect(() => void loadNovels().finally(() => setAsked(true)), []);
   return html`<main class="page home" id="main">
     <h1>${t("web.home.title")}</h1>
-    <${Body} />
+    <${Body} isAsked=${asked} />
   </main>`;
 }
 
-function Body() {
+/** @param {{isAsked: boolean}} props whether it is known what was written last, which stands above the rest: nothing moves when it comes */
+function Body({ isAsked }) {
   if (failure.value && !system.value) return html`<${Trouble} error=${failure.value} retry=${loadSystem} />`;
   if (!system.value || !models.value) return html`<p class="quiet">${t("web.loading")}</p>`;
-  const isNew = chats.value !== null && !chats.value.some((chat) => chat.message_count > 0) && novels.value !== null && !novels.value.length;
   return html`
     <p class="lead">${sentences([canWords(system.value.reach), machineWords(system.value.machine)])}</p>
     <${Numbers} machine=${system.value.machine} />
+    ${isAsked && (chats.value || chatsFailure.value) ? html`<${Rest} />` : html`<p class="quiet">${t("web.loading")}</p>`}
+  `;
+}
+
+function Rest() {
+  const isNew = chats.value !== null && !chats.value.some((chat) => chat.message_count > 0) && novels.value !== null && !novels.value.length;
+  return html`
     ${isNew && html`<${FirstSteps} />`}
     ${!isNew && html`<${Recent} />`}
     <${Now} />
@@ -50,7 +57,7 @@ function FirstSteps() {
     <h2 id="first-title">${t("web.first.title")}</h2>
     <ol class="first-steps">
       <li><h3>${t("web.first.talk")}</h3><p>${t(!name ? "web.first.talk_none" : starter ? "web.first.talk_starter" : "web.first.talk_about", { name })}</p>
-        ${name && html`<button type="button" class="button button-main" onClick=${() => newChat(name)}>${t("web.home.start")}</button>`}</li>
+        ${name && html`<${Press} class="button button-main" onClick=${() => newChat(name)}>${t("web.home.start")}<//>`}</li>
       <li><h3>${t("web.first.get")}</h3><p>${t("web.first.get_about")}</p><a class="button" href="#/models//get">${t("web.finding.title")}</a></li>
       <li><h3>${t("web.first.bring")}</h3><p>${t("web.first.bring_about")}</p><a class="button" href="#/models">${t("web.first.places")}</a> <a class="button" href="#/characters">${t("web.nav.characters")}</a></li>
     </ol>
@@ -95,7 +102,7 @@ function Now() {
       <a class="model-title link-row" href=${`#/models/${encodeURIComponent(model)}`}>${model}</a><${Loaded} name=${model} />
     </li>`)}</ul>
     <div class="row">
-      ${name && html`<button type="button" class="button button-main" onClick=${() => newChat(name)}><${Icon} name="plus" />${t("web.home.chat_with", { model: name })}</button>`}
+      ${name && html`<${Press} class="button button-main" onClick=${() => newChat(name)}><${Icon} name="plus" />${t("web.home.chat_with", { model: name })}<//>`}
       <a class="button" href="#/models">${t("web.home.all_models", { count: usable.value.length })}</a>
     </div>
   </section>`;
@@ -169,5 +176,5 @@ function GetIt({ item, job }) {
   const here = job?.state === "done" && usable.value.find((model) => model.name === job.result.name);
   if (job && (job.state === "queued" || job.state === "running")) return html`<${JobBrief} job=${job} />`;
   if (here) return html`<a class="button" href=${`#/models/${encodeURIComponent(here.name)}`}>${t("web.home.open")}</a>`;
-  return html`<button type="button" class="button" onClick=${() => pull(item.source)}><${Icon} name="get" />${t(item.approximate ? "web.finding.get_about" : "web.home.get", { size: asBytes(item.size) })}</button>`;
+  return html`<${Press} class="button" onClick=${() => pull(item.source)}><${Icon} name="get" />${t(item.approximate ? "web.finding.get_about" : "web.home.get", { size: asBytes(item.size) })}<//>`;
 }

@@ -4,7 +4,8 @@ import { useEffect } from "preact/hooks";
 import { JobCard, isActive } from "../parts/JobCard.js";
 import { html } from "../parts/html.js";
 import { JobPage } from "../parts/jobs/JobPage.js";
-import { jobs, loadSystem } from "../state/system.js";
+import { Trouble } from "../parts/Trouble.js";
+import { failure, jobs, loadSystem, system } from "../state/system.js";
 import { t } from "../texts.js";
 
 /** @param {{id: string}} props */
@@ -19,10 +20,16 @@ function List() {
   return html`<main class="page" id="main">
     <h1>${t("web.jobs.title")}</h1>
     <p class="lead">${t("web.jobs.about")}</p>
-    ${!jobs.value.length && html`<p class="statement">${t("web.jobs.none")}</p>`}
+    ${!jobs.value.length && html`<${None} />`}
     <${Jobs} title=${t("web.jobs.now")} list=${active} />
     <${Jobs} title=${t("web.jobs.before")} list=${ended} />
   </main>`;
+}
+
+/** What is not told yet may be some. */
+function None() {
+  if (system.value) return html`<p class="statement">${t("web.jobs.none")}</p>`;
+  return failure.value ? html`<${Trouble} error=${failure.value} retry=${loadSystem} />` : html`<p class="quiet">${t("web.loading")}</p>`;
 }
 
 /** @param {{title: string, list: import("../types.d.ts").Job[]}} props */

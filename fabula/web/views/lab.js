@@ -43,11 +43,15 @@ function OneKind({ kind, rest }) {
   return html`<main class="page" id="main">
     <nav class="crumbs" aria-label=${t("web.models.way")}><a href="#/lab">${t("web.nav.lab")}</a></nav>
     <h1>${form?.title ?? kind}</h1>
-    ${!form && (kinds.value ? html`<p class="statement">${t("web.lab.unknown", { kind })}</p>` : html`<p class="quiet">${t("web.loading")}</p>`)}
+    ${!form && (kinds.value ? html`<p class="statement">${t("web.lab.unknown", { kind })}</p>` : html`<${Waiting} />`)}
     ${form && html`<${JobForm} kind=${form} given=${given} />`}
     ${work.length > 0 && html`<section aria-labelledby="kind-work"><h2 id="kind-work">${t("web.lab.work")}</h2>
       <ul class="rows">${work.map((job) => html`<${JobCard} key=${job.id} job=${job} />`)}</ul></section>`}
   </main>`;
+}
+
+function Waiting() {
+  return kindsFailure.value ? html`<${Trouble} error=${kindsFailure.value} retry=${loadKinds} />` : html`<p class="quiet">${t("web.loading")}</p>`;
 }
 
 /** A model's name may hold slashes, a type none. @param {string} rest */

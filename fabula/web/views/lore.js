@@ -3,14 +3,15 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import * as api from "../api.js";
 import { Rooms } from "../parts/characters/Rooms.js";
-import { Icon } from "../parts/Icon.js";
+import { Icon, usePress } from "../parts/Icon.js";
 import { Tick } from "../parts/Kept.js";
 import { later } from "../parts/later.js";
 import { Menu } from "../parts/Menu.js";
 import { Personas } from "../parts/Personas.js";
 import { html } from "../parts/html.js";
+import { listenFor } from "../state/events.js";
 import { newLine } from "../state/line.js";
-import { go } from "../state/route.js";
+import { goFromHere } from "../state/route.js";
 import { loadLorebooks, lorebooks } from "../state/story.js";
 import { filesOf } from "../state/taking.js";
 import { tell, tellError } from "../state/toasts.js";
@@ -26,7 +27,11 @@ export function Lore({ id }) {
 }
 
 function Shelf() {
-  useEffect(() => void loadLorebooks(), []);
+  const [asked, setAsked] = useState(lorebooks.value !== null);
+  useEffect(() => {
+    loadLorebooks().then(() => setAsked(true));
+    return listenFor("open", () => lorebooks.value || loadLorebooks()); // the studio was away when it was asked
+  }, []);
   const over = (/** @type {DragEvent} */ event) => event.dataTransfer?.types.includes("Files") && event.preventDefault();
   const drop = async (/** @type {DragEvent} */ event) => {
     if (!event.dataTransfer) return;
@@ -41,7 +46,7 @@ function Shelf() {
       <${Tools} />
       <${List} />
     </section>
-    <${Personas} />
+    ${asked && html`<${Personas} />`}
   </main>`;
 }
 
@@ -52,16 +57,17 @@ function Tools() {
     for (const file of [...event.target.files]) await take(file);
     event.target.value = "";
   };
-  const make = async (/** @type {Event} */ event) => {
+  const [makes, make] = usePress(async (/** @type {Event} */ event) => {
     event.preventDefault();
     if (!name.trim()) return;
-    await api.post("/lorebooks", { name }).then(({ id }) => go(`#/lore/${encodeURIComponent(id)}`), tellError);
-  };
+    const goThere = goFromHere();
+    await api.post("/lorebooks", { name }).then(({ id }) => goThere(`#/lore/${encodeURIComponent(id)}`), tellError);
+  });
   return html`<form class="lore-tools" onSubmit=${make}>
     <button type="button" class="button" onClick=${() => files.current?.click()}><${Icon} name="get" />${t("web.lore.import")}</button>
     <input ref=${files} type="file" multiple hidden accept=".json,.lorebook,.png,.charx" onChange=${chosen} />
     <input class="field" maxlength="200" aria-label=${t("web.lore.name")} placeholder=${t("web.lore.name")} value=${name} onInput=${(/** @type {any} */ event) => setName(event.target.value)} />
-    <button type="submit" class="button" disabled=${!name.trim()}><${Icon} name="plus" />${t("web.lore.make")}</button>
+    <button type="submit" class="button" aria-busy=${makes || undefined} disabled=${!name.trim()}><${Icon} name="plus" />${t("web.lore.make")}</button>
   </form>`;
 }
 

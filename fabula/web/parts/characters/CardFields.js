@@ -8,7 +8,7 @@ import { newLine } from "../../state/line.js";
 import { tell, tellError } from "../../state/toasts.js";
 import { t } from "../../texts.js";
 import { html } from "../html.js";
-import { Icon, IconButton } from "../Icon.js";
+import { Icon, IconButton, Press } from "../Icon.js";
 import { partOf } from "./weights.js";
 import { WriteForMe } from "./WriteForMe.js";
 
@@ -186,7 +186,7 @@ function Book({ now }) {
   };
   return html`<div class="block card-field"><span class="label">${t("web.card.book", { count })}</span>
     <ul class="card-book">${book.entries.slice(0, 50).map((/** @type {any} */ entry, /** @type {number} */ at) => html`<li key=${at} class=${entry.enabled === false ? "quiet" : ""}>${entry.comment || entry.name || (entry.keys ?? []).join(", ")}</li>`)}</ul>
-    <button type="button" class="button" onClick=${take}><${Icon} name="lore" />${t("web.card.book_take")}</button>
+    <${Press} class="button" onClick=${take}><${Icon} name="lore" />${t("web.card.book_take")}<//>
     <small class="quiet">${t("web.card.book_about")}</small></div>`;
 }
 

@@ -5,15 +5,17 @@ import { useEffect, useRef } from "preact/hooks";
 import * as api from "../../api.js";
 import { pictureOf, toggleFavourite, trash } from "../../state/characters.js";
 import { character, closeCard, draw, failure, future, openCard, past, readAgain, redo, save, settle, standing, startChat, undo } from "../../state/card.js";
-import { go } from "../../state/route.js";
+import { once } from "../../state/line.js";
+import { goFromHere } from "../../state/route.js";
 import { models, usable } from "../../state/system.js";
 import { tellError } from "../../state/toasts.js";
 import { t } from "../../texts.js";
 import { html } from "../html.js";
-import { Icon, IconButton } from "../Icon.js";
+import { Icon, IconButton, Press } from "../Icon.js";
 import { later } from "../later.js";
 import { Menu } from "../Menu.js";
 import { Trouble } from "../Trouble.js";
+import { useKept } from "../useKept.js";
 import { CardFields } from "./CardFields.js";
 import { Chats } from "./Chats.js";
 import { Tokens } from "./Tokens.js";
@@ -69,7 +71,7 @@ function keyDown(event) {
 /** @param {{now: WholeCharacter}} props */
 function Head({ now }) {
   const off = Boolean(models.value && !usable.value.length);
-  const favour = () => toggleFavourite(now).then(readAgain);
+  const [favourite, favour] = useKept(now.favourite, (on) => toggleFavourite({ ...now, favourite: !on }).then(readAgain));
   return html`<header class="card-head">
     <${Picture} now=${now} />
     <div class="card-title">
@@ -77,10 +79,10 @@ function Head({ now }) {
       <p class="quiet" role="status">${standing.value && standing.value !== "conflict" ? t(`web.card.${standing.value}`) : now.folder}</p>
     </div>
     <div class="row">
-      <button type="button" class="button button-main" disabled=${off} aria-label=${t("web.characters.talk_to", { name: now.name })} onClick=${() => startChat(now.id)}><${Icon} name="chats" />${t("web.characters.talk")}</button>
+      <${Press} class="button button-main" disabled=${off} aria-label=${t("web.characters.talk_to", { name: now.name })} onClick=${() => startChat(now.id)}><${Icon} name="chats" />${t("web.characters.talk")}<//>
       <${IconButton} icon="undo" label=${t("web.card.undo")} disabled=${!past.value.length} onClick=${undo} />
       <${IconButton} icon="redo" label=${t("web.card.redo")} disabled=${!future.value.length} onClick=${redo} />
-      <${IconButton} icon="star" class=${now.favourite ? "is-on" : ""} aria-pressed=${now.favourite} label=${t("web.characters.favourite", { name: now.name })} onClick=${favour} />
+      <${IconButton} icon="star" class=${favourite ? "is-on" : ""} aria-pressed=${favourite} label=${t("web.characters.favourite", { name: now.name })} onClick=${() => favour(!favourite)} />
       <${Menu} label=${t("web.characters.menu", { name: now.name })} items=${itemsOf(now)}><${Icon} name="more" /><//>
     </div>
   </header>`;
@@ -93,15 +95,25 @@ function itemsOf(now) {
   return [
     { icon: "copy", label: t("web.card.copy"), run: () => copy(now) },
     ...exports,
-    { icon: "trash", label: t("web.characters.delete"), run: () => trash(new Set([now.id]), true).then(() => go("#/characters")) },
+    { icon: "trash", label: t("web.characters.delete"), run: () => away(now) },
   ];
 }
 
 /** @param {WholeCharacter} now */
-async function copy(now) {
+function away({ id }) {
+  const goThere = goFromHere();
+  return trash(new Set([id]), true).then(() => goThere("#/characters"));
+}
+
+/** @param {WholeCharacter} now */
+const copy = (now) => once(`copy ${now.id}`, () => copied(now));
+
+/** @param {WholeCharacter} now */
+async function copied(now) {
+  const goThere = goFromHere();
   await save();
   const name = t("web.card.copy_name", { name: now.name });
-  await api.post(`/characters/${encodeURIComponent(now.id)}/copy`, { name }).then(({ id }) => go(`#/characters/${encodeURIComponent(id)}`), tellError);
+  await api.post(`/characters/${encodeURIComponent(now.id)}/copy`, { name }).then(({ id }) => goThere(`#/characters/${encodeURIComponent(id)}`), tellError);
 }
 
 /** @param {{now: WholeCharacter}} props */

@@ -10,7 +10,7 @@ import { models, usable } from "../../state/system.js";
 import { tellError } from "../../state/toasts.js";
 import { t } from "../../texts.js";
 import { html } from "../html.js";
-import { Icon } from "../Icon.js";
+import { Icon, Press } from "../Icon.js";
 import { when } from "../words.js";
 
 /** @import { ListedChat, WholeCharacter } from "../../types.d.ts" */
@@ -22,8 +22,10 @@ export function Chats({ now }) {
   const [chats, setChats] = useState(/** @type {ListedChat[] | null} */ (null));
   const [personaId, setPersonaId] = useState("");
   useEffect(() => {
-    api.get(`/chats?character_id=${encodeURIComponent(now.id)}&limit=${SHOWN}`).then((got) => setChats(got.chats), tellError);
+    let current = true;
+    api.get(`/chats?character_id=${encodeURIComponent(now.id)}&limit=${SHOWN}`).then((got) => current && setChats(got.chats), tellError);
     loadPersonas();
+    return () => void (current = false);
   }, [now.id]);
   const off = Boolean(models.value && !usable.value.length);
   return html`<div class="block">
@@ -34,7 +36,7 @@ export function Chats({ now }) {
         </select></label>
       ${!personaId && html`<label class="block"><span class="label">${t("web.characters.persona")}</span>
         <input class="field" maxlength="200" placeholder=${t("web.characters.persona_placeholder")} value=${personaName.value} onInput=${(/** @type {any} */ event) => (personaName.value = event.target.value)} /></label>`}
-      <button type="button" class="button button-main" disabled=${off} onClick=${() => startChat(now.id, { personaId })}><${Icon} name="plus" />${t("web.chats.new")}</button>
+      <${Press} class="button button-main" disabled=${off} onClick=${() => startChat(now.id, { personaId })}><${Icon} name="plus" />${t("web.chats.new")}<//>
     </div>
     <h2>${t("web.card.recent")}</h2>
     ${chats && !chats.length && html`<p class="quiet">${t("web.card.no_chats")}</p>`}

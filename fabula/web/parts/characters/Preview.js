@@ -6,7 +6,7 @@ import { pictureOf } from "../../state/characters.js";
 import { models, usable } from "../../state/system.js";
 import { t } from "../../texts.js";
 import { html } from "../html.js";
-import { Icon, IconButton } from "../Icon.js";
+import { Icon, IconButton, Press } from "../Icon.js";
 import { Markdown } from "../Markdown.js";
 import { nameOf } from "./Tokens.js";
 import { weighed } from "./weights.js";
@@ -43,7 +43,7 @@ function Greeting({ now, name, greetings, at, go }) {
         <span class="swipes-count">${at + 1}/${greetings.length}</span>
         <${IconButton} icon="right" label=${t("web.message.next")} disabled=${at >= greetings.length - 1} onClick=${() => go(at + 1)} />
       </span>
-      <button type="button" class="button" disabled=${off} onClick=${() => startChat(now.id, { greeting: numberOf(part.field) })}><${Icon} name="chats" />${t("web.card.begin_so")}</button>
+      <${Press} class="button" disabled=${off} onClick=${() => startChat(now.id, { greeting: numberOf(part.field) })}><${Icon} name="chats" />${t("web.card.begin_so")}<//>
     </footer>
   </article>`;
 }

@@ -16,6 +16,7 @@ const GAP = 16; // px, as in the style sheet
 const TILE = 156; // px at least
 const WORDS = 92; // px below the picture: a name, two lines, the button
 const ROW = 68; // px of a row of the list
+const LINE = 1; // px between two rows
 const TALL = 4 / 3; // of a picture: height to width
 const REST_MS = 60; // what is scrolled past is not fetched
 const CHAR = /\{\{char\}\}|<BOT>|<CHAR>/gi;
@@ -36,7 +37,7 @@ const list = () => ({ columns: 1, height: ROW });
 /** @param {{count: number}} props */
 export function Tiles({ count }) {
   const isGrid = shape.value === "grid";
-  const view = useWindow(count, isGrid ? grid : list);
+  const view = useWindow(count, isGrid ? grid : list, true);
   const wanted = useRef(-1); // a place that is to have the focus once it is there
   const kept = useRef(/** @type {Map<number, any>} */ (new Map()));
   const { first, last, columns, height, flung } = view;
@@ -64,9 +65,10 @@ export function Tiles({ count }) {
   const gap = isGrid ? GAP : 0;
   const { width } = view;
   const frame = useMemo(() => ({ columns, height: height - gap, step: height, width: (width - gap * (columns - 1)) / columns, gap }), [columns, height, width, gap]);
-  const drawn = new Map(places.map((place) => [place, tileAt(place, { count, off, frame }, kept.current.get(place), flung)]));
+  const drawn = new Map(places.map((place) => [place, tileAt(place, { count, off, frame }, kept.current.get(place))]));
   kept.current = drawn;
-  return html`<div class="tiles-frame" ref=${view.list} style=${{ height: `${size}px` }} onKeyDown=${(/** @type {KeyboardEvent} */ event) => keyDown(event, columns, count, walk)}>
+  const traces = { "--tile-width": `${frame.width}px`, "--tile-height": `${frame.height - (isGrid ? 0 : LINE)}px`, "--tile-step": `${height}px`, "--tile-gap": `${gap}px` };
+  return html`<div class=${flung ? "tiles-frame is-flung" : "tiles-frame"} ref=${view.list} style=${{ height: `${size}px`, ...traces }} onKeyDown=${(/** @type {KeyboardEvent} */ event) => keyDown(event, columns, count, walk)}>
     <ul
       class=${isGrid ? "tiles" : "tiles tiles-list"}
       aria-label=${t("web.nav.characters")}
@@ -79,12 +81,12 @@ export function Tiles({ count }) {
 /** @typedef {{columns: number, height: number, width: number, step: number, gap: number}} Frame how tiles lie, px; `step` is from row to row */
 /** @typedef {{count: number, off: boolean, frame: Frame}} Around */
 
-/** The same object while nothing of it has changed: then it is not looked at again. What is flung past is not drawn. @param {number} place @param {Around} around @param {any} before @param {boolean} flung */
-function tileAt(place, around, before, flung) {
+/** The same object while nothing of it has changed: then it is not looked at again. @param {number} place @param {Around} around @param {any} before */
+function tileAt(place, around, before) {
   const one = at(place);
   const { count, off, frame } = around;
   const { props } = before ?? {};
-  if (!one || (flung && props?.one !== one)) return props?.frame === frame && !props.one ? before : html`<${Empty} key=${place} place=${place} frame=${frame} />`;
+  if (!one) return props?.frame === frame && !props.one ? before : html`<${Empty} key=${place} place=${place} frame=${frame} />`;
   const isSame = props?.one === one && props.count === count && props.off === off && props.frame === frame;
   return isSame ? before : html`<${Tile} key=${one.id} one=${one} place=${place} ...${around} />`;
 }

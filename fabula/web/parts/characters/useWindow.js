@@ -11,8 +11,9 @@ const STEADY_MS = 200; // longer between two looks is a jump, which ends where i
  * `flung`: it goes by too fast to be looked at; whoever walks it by keyboard looks at every step.
  * @param {number} count of items
  * @param {(width: number) => {columns: number, height: number}} shape how many stand in a row, and how high a row is, px
+ * @param {boolean} [waits] while it is flung, the window stays where it was: the list shows by itself that more will come
  */
-export function useWindow(count, shape) {
+export function useWindow(count, shape, waits = false) {
   const list = useRef(/** @type {HTMLElement | null} */ (null));
   const [view, setView] = useState({ columns: 1, height: 1, width: 0, first: 0, last: 0, flung: false });
   const now = useRef(view);
@@ -20,20 +21,26 @@ export function useWindow(count, shape) {
     const element = /** @type {HTMLElement} */ (list.current);
     const scroller = /** @type {HTMLElement} */ (element.closest(".page, [data-scrolls]"));
     const look = (flung = false) => {
-      const next = seen(now.current, element, scroller, count, shape, flung);
+      const next = flung && waits ? waiting(now.current) : seen(now.current, element, scroller, count, shape, flung);
       if (next !== now.current) setView((now.current = next));
     };
     let before = { top: scroller.scrollTop, at: 0 };
+    let fastAt = -Infinity; // a frame that came late looks slow: what was fast a moment ago still is
     let rest = 0;
+    const atRest = () => {
+      const left = fastAt + STEADY_MS - performance.now();
+      rest = left > 0 ? setTimeout(atRest, left) : 0;
+      if (!rest) look();
+    };
     const scrolled = () => {
       const { scrollTop: top } = scroller;
-      const at = performance.now();
+      const at = frameTime();
       const passed = at - before.at;
-      const flung = passed < STEADY_MS && Math.abs(top - before.top) > FAST * passed && !element.contains(document.activeElement);
+      const isFast = passed < STEADY_MS && Math.abs(top - before.top) > FAST * passed && !element.contains(document.activeElement);
       before = { top, at };
-      clearTimeout(rest);
-      if (flung) rest = setTimeout(look, STEADY_MS);
-      look(flung);
+      if (isFast) fastAt = at;
+      if (isFast && !rest) rest = setTimeout(atRest, STEADY_MS); // one for a whole fling
+      look(at - fastAt < STEADY_MS);
     };
     const sizes = new ResizeObserver(() => look(now.current.flung));
     sizes.observe(element);
@@ -41,11 +48,17 @@ export function useWindow(count, shape) {
     scroller.addEventListener("scroll", scrolled, { passive: true });
     look();
     return () => (clearTimeout(rest), sizes.disconnect(), scroller.removeEventListener("scroll", scrolled));
-  }, [count, shape]);
+  }, [count, shape, waits]);
   return { list, ...view };
 }
 
 /** @typedef {{columns: number, height: number, width: number, first: number, last: number, flung: boolean}} View */
+
+/** ms: when this frame was begun, by which everything moves in it. */
+const frameTime = () => Number(document.timeline.currentTime ?? performance.now());
+
+/** @param {View} before */
+const waiting = (before) => (before.flung ? before : { ...before, flung: true });
 
 /**
  * The same object where nothing has changed: then nothing is drawn anew.

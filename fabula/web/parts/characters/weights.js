@@ -9,6 +9,7 @@ import { personaName } from "../../state/prefs.js";
 /** @import { Weighed } from "../../types.d.ts" */
 
 const PAUSE_MS = 500;
+const AGAIN_MS = 3000; // where nothing is shown yet
 
 export const weighed = signal(/** @type {Weighed | null} */ (null));
 
@@ -27,7 +28,9 @@ export function weigh() {
     const question = (asked += 1);
     const card = { ...character.peek()?.card, data };
     const got = await api.post("/characters/tokens", { card, user }).catch(() => null); // what is shown stays
-    if (got && question === asked && character.peek()) weighed.value = got;
+    if (question !== asked || !character.peek()) return;
+    if (got) weighed.value = got;
+    else if (!weighed.peek()) timer = setTimeout(() => ask(data, user), AGAIN_MS);
   };
   return () => (end(), clearTimeout(timer), (asked += 1), (weighed.value = null));
 }

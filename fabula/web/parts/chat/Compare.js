@@ -8,7 +8,7 @@ import { busy } from "../../state/turn.js";
 import { t } from "../../texts.js";
 import { Dialog } from "../Dialog.js";
 import { html } from "../html.js";
-import { IconButton } from "../Icon.js";
+import { IconButton, Press } from "../Icon.js";
 import { nameOf } from "../Message.js";
 import { scriptOf } from "../renderMarkdown.js";
 import { Trouble } from "../Trouble.js";
@@ -37,10 +37,10 @@ function useAnswer(path) {
   const [problem, setProblem] = useState(/** @type {any} */ (null));
   const ask = () => {
     setProblem(null);
-    api.get(path).then((answer) => setGot({ path, answer }), setProblem);
+    api.get(path).then((answer) => setGot({ path, answer }), (error) => setProblem({ path, error }));
   };
   useEffect(ask, [path]);
-  return [got?.path === path ? got.answer : null, problem, ask];
+  return [got?.path === path ? got.answer : null, problem?.path === path ? problem.error : null, ask];
 }
 
 /** @param {{problem: any, again: () => void}} props */
@@ -103,6 +103,7 @@ function Stepper({ side, place, count, turn }) {
 
 /** The one before against the one that is shown. @param {{message: Message}} props */
 function Versions({ message }) {
+  const wanted = comparing.value;
   const [got, problem, again] = /** @type {[{versions: Version[]} | null, any, () => void]} */ (useAnswer(`/chats/${chat.value?.id}/messages/${message.id}/versions`));
   const [chosen, choose] = useState("");
   if (!got) return html`<${Waiting} problem=${problem} again=${again} />`;
@@ -112,7 +113,7 @@ function Versions({ message }) {
   const picker = html`<select class="field" aria-label=${t("web.compare.version")} value=${one?.id} onChange=${(/** @type {any} */ event) => choose(event.target.value)}>
     ${others.map((version) => html`<option key=${version.id} value=${version.id}>${words(version)}</option>`)}
   </select>`;
-  const use = async () => (await editMessage(message.id, one.text)) && close();
+  const use = async () => (await editMessage(message.id, one.text)) && comparing.value === wanted && close();
   if (!one) return html`<p>${t("web.compare.alone")}</p>`;
   return html`<${Pair} left=${{ title: picker, text: one.text, use }} right=${{ title: t("web.version.shown"), text: message.text }} />`;
 }
@@ -126,7 +127,7 @@ function Pair({ left, right }) {
     ${[left, right].map(
       (side, index) => html`<section key=${index} aria-label=${t(index ? "web.compare.right" : "web.compare.left")}>
         <header class="row row-spread"><span class="compare-title">${side.title}</span>
-          ${side.use && html`<button type="button" class="button" disabled=${busy.value} onClick=${side.use}>${t("web.compare.use")}</button>`}
+          ${side.use && html`<${Press} class="button" disabled=${busy.value} onClick=${side.use}>${t("web.compare.use")}<//>`}
         </header>
         <p class="compare-text" lang=${scriptOf(side.text) || undefined}>${pieces[index].map(({ text, same }) => (same ? text : html`<mark class=${index ? "new" : "old"}>${text}</mark>`))}</p>
       </section>`,

@@ -1,6 +1,6 @@
 // The context beside the chat: the ruler, what broke the prefix, and the way into the prompt. Knows the open chat.
 // @ts-check
-import { useEffect, useState } from "preact/hooks";
+import { useRef } from "preact/hooks";
 import * as api from "../../api.js";
 import { chat } from "../../state/chat.js";
 import { busy } from "../../state/turn.js";
@@ -8,22 +8,19 @@ import { t } from "../../texts.js";
 import { inspect } from "../ChatHeader.js";
 import { html } from "../html.js";
 import { Trouble } from "../Trouble.js";
+import { useAnswer } from "../useAnswer.js";
 import { brokeWords, Ruler } from "./Ruler.js";
 
 /** @import { LookedPrompt } from "../../types.d.ts" */
 
 export function Context() {
   const now = chat.value;
-  const [looked, setLooked] = useState(/** @type {LookedPrompt | null} */ (null));
-  const [problem, setProblem] = useState(/** @type {any} */ (null));
-  const look = () => {
-    setProblem(null);
-    if (now && !busy.value) api.get(`/chats/${now.id}/prompt`).then(setLooked, setProblem);
-  };
   // What is said changes it; while a reply is written the picture of the one before stays.
-  useEffect(look, [now?.id, now?.revision, busy.value]);
-  if (problem) return html`<${Trouble} error=${problem} retry=${look} />`;
-  if (!looked) return html`<p class="quiet" role="status">${t("web.prompt.counting")}</p>`;
+  const before = useRef(/** @type {LookedPrompt & {chat: string} | null} */ (null));
+  const ask = async () => (!now || busy.value ? before.current : (before.current = { ...(await api.get(`/chats/${now.id}/prompt`)), chat: now.id }));
+  const { told: looked, failure, again } = useAnswer(ask, [now?.id, now?.revision, busy.value]);
+  if (failure) return html`<${Trouble} error=${failure} retry=${again} />`;
+  if (!looked || looked.chat !== now?.id) return html`<p class="quiet" role="status">${t("web.prompt.counting")}</p>`;
   const why = brokeWords(looked);
   return html`
     <p>${t("story.prompt.sum", { ...looked })}</p>

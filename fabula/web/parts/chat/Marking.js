@@ -6,6 +6,7 @@ import { t } from "../../texts.js";
 import { marking } from "../ChatList.js";
 import { Dialog } from "../Dialog.js";
 import { html } from "../html.js";
+import { usePress } from "../Icon.js";
 
 /** @import { Marks } from "../../state/keeping.js" */
 
@@ -17,14 +18,16 @@ const tagsOf = (text) => text.split(/[,，、]/).map((tag) => tag.trim()).filter
 export function Marking() {
   useEffect(() => void loadDrawers(), []);
   const now = marking.value;
+  const [saves, save] = usePress(async (/** @type {any} */ event) => {
+    event.preventDefault();
+    if (!now) return;
+    const typed = (/** @type {string} */ name) => event.target.elements.namedItem(name)?.value ?? "";
+    const { ids, chat } = now;
+    const marks = chat ? changesOf(chat, typed("folder"), tagsOf(typed("tags"))) : forMany(typed("folder"), tagsOf(typed("tags")), tagsOf(typed("untag")));
+    if ((await mark(ids, marks)) && marking.value === now) close();
+  });
   if (!now) return null;
   const { ids, chat } = now;
-  const save = async (/** @type {any} */ event) => {
-    event.preventDefault();
-    const typed = (/** @type {string} */ name) => event.target.elements.namedItem(name)?.value ?? "";
-    const marks = chat ? changesOf(chat, typed("folder"), tagsOf(typed("tags"))) : forMany(typed("folder"), tagsOf(typed("tags")), tagsOf(typed("untag")));
-    if (await mark(ids, marks)) close();
-  };
   return html`<${Dialog} title=${chat ? t("web.keep.mark") : t("web.keep.mark_many", { count: ids.length })} close=${close}>
     <form class="block marking" onSubmit=${save}>
       <label class="block"><span class="label">${t("web.keep.folder")}</span>
@@ -34,7 +37,7 @@ export function Marking() {
         <input class="field" name="tags" list="tags" defaultValue=${chat?.tags.join(", ") ?? ""} placeholder=${t("web.keep.tags_placeholder")} /></label>
       <datalist id="tags">${Object.keys(drawers.value.tags).map((name) => html`<option key=${name} value=${name}></option>`)}</datalist>
       ${!chat && html`<label class="block"><span class="label">${t("web.keep.remove_tags")}</span><input class="field" name="untag" list="tags" /></label>`}
-      <div class="row"><button type="submit" class="button button-main">${t("web.save")}</button></div>
+      <div class="row"><button type="submit" class="button button-main" aria-busy=${saves || undefined}>${t("web.save")}</button></div>
     </form>
   <//>`;
 }

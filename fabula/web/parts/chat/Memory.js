@@ -8,7 +8,7 @@ import { usable } from "../../state/system.js";
 import { busy } from "../../state/turn.js";
 import { t } from "../../texts.js";
 import { html } from "../html.js";
-import { IconButton } from "../Icon.js";
+import { IconButton, usePress } from "../Icon.js";
 import { Pick, Tick } from "../Kept.js";
 import { Trouble } from "../Trouble.js";
 import { useHeld } from "../useHeld.js";
@@ -34,11 +34,12 @@ export function Memory() {
 
 /** @param {{facts: Kept[]}} props */
 function Facts({ facts }) {
-  const add = (/** @type {any} */ event) => {
+  const add = async (/** @type {any} */ event) => {
     event.preventDefault();
     const field = event.target.elements.namedItem("fact");
-    if (field.value.trim()) pin(field.value.trim());
+    const fact = field.value.trim();
     field.value = "";
+    if (fact && !(await pin(fact))) field.value ||= fact;
   };
   return html`<section class="memory-part" aria-label=${t("web.memory.facts")}>
     <h3>${t("web.memory.facts")}</h3>
@@ -51,7 +52,7 @@ function Facts({ facts }) {
 /** @param {{one: Kept, label: string, note?: string}} props */
 function Editable({ one, label, note = "" }) {
   const field = useHeld(one.text);
-  const save = (/** @type {any} */ event) => event.target.value.trim() && event.target.value !== one.text && rewrite(one.id, event.target.value.trim());
+  const save = (/** @type {any} */ event) => event.target.value.trim() && rewrite(one.id, event.target.value.trim());
   return html`<li class="memory-one">
     <textarea ref=${field} class="field" rows=${one.kind === "summary" ? 6 : 2} aria-label=${label} onChange=${save}></textarea>
     <${IconButton} icon="trash" label=${t("web.memory.forget")} onClick=${() => forget(one.id)} />
@@ -98,11 +99,11 @@ function Documents({ documents }) {
 /** @param {{settings: MemorySettings, embedder: null | {model: string, weak: boolean}}} props */
 function Recalling({ settings, embedder }) {
   const [found, setFound] = useState(/** @type {{text: string, likeness: number}[] | null} */ (null));
-  const find = async (/** @type {any} */ event) => {
+  const [looks, find] = usePress(async (/** @type {any} */ event) => {
     event.preventDefault();
     const words = event.target.elements.namedItem("words").value.trim();
     if (words) setFound(await recalledFor(words));
-  };
+  });
   const embeds = usable.value.filter((model) => model.pooling && model.pooling !== "rank");
   return html`<section class="memory-part" aria-label=${t("web.memory.recall")}>
     <h3>${t("web.memory.recall")}</h3>
@@ -112,7 +113,7 @@ function Recalling({ settings, embedder }) {
         <option value="">${t("web.memory.embedder_usual")}</option>${embeds.map(({ name }) => html`<option key=${name} value=${name}>${name}</option>`)}
       <//></label>
     ${embedder && html`<small class="quiet">${t(embedder.weak ? "web.memory.embedder_weak" : "web.memory.embedder_is", { model: embedder.model })}</small>`}
-    <form class="row" onSubmit=${find}><input class="field" name="words" aria-label=${t("web.memory.find")} placeholder=${t("web.memory.find")} /><button type="submit" class="button">${t("web.memory.look")}</button></form>
+    <form class="row" onSubmit=${find}><input class="field" name="words" aria-label=${t("web.memory.find")} placeholder=${t("web.memory.find")} /><button type="submit" class="button" aria-busy=${looks || undefined}>${t("web.memory.look")}</button></form>
     ${found && !found.length && html`<p class="quiet">${t("web.memory.nothing")}</p>`}
     <ol>${(found ?? []).map((one, place) => html`<li key=${place} class="memory-passage"><small class="quiet">${t("web.memory.likeness", { share: one.likeness })}</small><p>${one.text}</p></li>`)}</ol>
   </section>`;

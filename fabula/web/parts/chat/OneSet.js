@@ -33,7 +33,7 @@ export function OneSet({ set }) {
 
 /** @param {{set: ReplySet}} props */
 function Whole({ set: { id, name, everywhere, sends } }) {
-  const rename = (/** @type {any} */ event) => event.target.value.trim() && event.target.value.trim() !== name && changeSet(id, { name: event.target.value.trim() });
+  const rename = (/** @type {any} */ event) => event.target.value.trim() && changeSet(id, { name: event.target.value.trim() });
   const isHere = replies.value.some((one) => one.id === id);
   return html`<details class="reply-whole"><summary class="quiet">${t("web.replies.whole")}</summary>
     <label class="block"><span class="label">${t("web.replies.set_name")}</span><input class="field" maxlength="200" required defaultValue=${name} onChange=${rename} /></label>
@@ -62,7 +62,7 @@ function Fields({ set, reply, first, last }) {
   useEffect(() => void (message || text.current?.focus()), []);
   const write = (/** @type {"label" | "title" | "message"} */ field) => (/** @type {any} */ event) => {
     const value = event.target.value;
-    if (value !== reply[field] && (field !== "label" || value.trim())) changeReply(set, key, { [field]: value });
+    if (field !== "label" || value.trim()) changeReply(set, key, { [field]: value });
   };
   return html`<div class="reply-fields">
     <label class="block"><span class="label">${t("web.replies.label_field")}</span><input class="field" maxlength="200" required defaultValue=${label} onChange=${write("label")} /></label>
@@ -87,7 +87,7 @@ function NewReply({ id, name }) {
   const add = (/** @type {Event} */ event) => {
     event.preventDefault();
     if (!label.trim()) return;
-    addReply(id, label.trim());
+    addReply(id, label.trim()).then((done) => done || setLabel((now) => now || label));
     setLabel("");
   };
   return html`<form class="reply-new" onSubmit=${add}>

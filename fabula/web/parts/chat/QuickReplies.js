@@ -6,6 +6,7 @@ import { replies, run } from "../../state/replies.js";
 import { busy } from "../../state/turn.js";
 import { t } from "../../texts.js";
 import { html } from "../html.js";
+import { Press } from "../Icon.js";
 
 /** @param {{disabled: boolean}} props */
 export function QuickReplies({ disabled }) {
@@ -15,7 +16,7 @@ export function QuickReplies({ disabled }) {
     ${shown.map(({ set, reply }) => {
       const off = reply.unknown.length > 0;
       const about = off ? t("web.replies.unknown", { names: reply.unknown.join(", ") }) : reply.title || reply.message;
-      return html`<button type="button" class="quick-reply" key=${`${set.id} ${reply.at}`} title=${about} disabled=${off || disabled || busy.value} onClick=${() => run(set, reply, draftOf(chat.value?.id ?? ""))}>${reply.label}</button>`;
+      return html`<${Press} class="quick-reply" key=${`${set.id} ${reply.at}`} title=${about} disabled=${off || disabled || busy.value} onClick=${() => run(set, reply, draftOf(chat.value?.id ?? ""))}>${reply.label}<//>`;
     })}
   </div>`;
 }

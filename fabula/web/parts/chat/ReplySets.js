@@ -30,7 +30,7 @@ function NewSet() {
   const make = (/** @type {Event} */ event) => {
     event.preventDefault();
     if (!name.trim()) return;
-    makeSet(name.trim());
+    makeSet(name.trim()).then((done) => done || setName((now) => now || name));
     setName("");
   };
   return html`<form class="reply-new" onSubmit=${make}>

@@ -34,7 +34,7 @@ function Asking({ message }) {
     setRuns(true);
     const done = await translate(message, to, model);
     setRuns(false);
-    if (done) close();
+    if (done && translating.value === message) close();
   };
   return html`<${Dialog} title=${t("web.translate.open")} close=${close}>
     <form class="block" onSubmit=${start}>

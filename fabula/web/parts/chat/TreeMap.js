@@ -12,6 +12,7 @@ import { t } from "../../texts.js";
 import { html } from "../html.js";
 import { nameOf } from "../Message.js";
 import { Trouble } from "../Trouble.js";
+import { useAnswer } from "../useAnswer.js";
 import { comparing } from "./comparing.js";
 import { draw, nodeAt, ROW, sizeOf, x, y } from "./drawing.js";
 import { layOut, step } from "./layout.js";
@@ -25,15 +26,11 @@ const READ_AFTER_MS = 80; // who walks on reads nothing on the way
 
 export function TreeMap() {
   const now = chat.value;
-  const [tree, setTree] = useState(/** @type {Outline | null} */ (null));
-  const [problem, setProblem] = useState(/** @type {any} */ (null));
-  const read = () => {
-    setProblem(null);
-    if (now) api.get(`/chats/${now.id}/tree`).then(setTree, setProblem);
-  };
-  useEffect(read, [now?.id, now?.revision]);
+  const ask = /** @returns {Promise<{of: string, tree: Outline} | null>} */ async () => now && { of: now.id, tree: await api.get(`/chats/${now.id}/tree`) };
+  const { told, failure, again } = useAnswer(ask, [now?.id, now?.revision]);
+  const tree = told && told.of === now?.id ? told.tree : null;
   const layout = useMemo(() => tree && layOut(tree), [tree]);
-  if (problem) return html`<${Trouble} error=${problem} retry=${read} />`;
+  if (failure) return html`<${Trouble} error=${failure} retry=${again} />`;
   if (!now || !layout) return html`<p class="quiet">${t("web.loading")}</p>`;
   if (!layout.tree.ids.length) return html`<p class="quiet">${t("web.map.empty")}</p>`;
   return html`<${Map} key=${now.id} layout=${layout} />`;

@@ -6,14 +6,18 @@ import { jobPage } from "../../state/jobs.js";
 import { jobs, loadSystem } from "../../state/system.js";
 import { asBytes, FORMATS, language, t } from "../../texts.js";
 import { html } from "../html.js";
+import { later } from "../later.js";
 import { isActive, JobCard } from "../JobCard.js";
 import { short } from "../plots/scale.js";
 import { Plots } from "../plots/Plot.js";
 import { Trouble } from "../Trouble.js";
 import { useAnswer } from "../useAnswer.js";
 import { Blind } from "./Blind.js";
+import { scaleWords, shareWords } from "./words.js";
 
 /** @import { JobPage } from "../../types.d.ts" */
+
+const MeasuredProbes = later(() => import("../evals/MeasuredProbes.js"), "MeasuredProbes", "evals.css");
 
 /** @param {{job: string}} props */
 export function Cost({ job: id }) {
@@ -32,10 +36,10 @@ export function Cost({ job: id }) {
 
 /** @param {{page: JobPage}} props */
 function Result({ page: { result, plots } }) {
-  const { name, source, measured, most_left: left, tensors, size, source_size: was } = result;
+  const { name, source, way, scale, measured, most_left: left, most_off: off, tensors, size, source_size: was } = result;
+  const done = way === "add" ? [["scale", scaleWords(scale)], ["biases", FORMATS.number(tensors.length)], ["off", shareWords(off)]] : [["left", shareWords(left)], ["tensors", FORMATS.number(tensors.length)]];
   const rows = [
-    ["left", left < 0.0001 ? "< 0.01 %" : `${(left * 100).toFixed(2)} %`],
-    ["tensors", FORMATS.number(tensors.length)],
+    ...done,
     ["size", was ? t("web.directions.size_was", { size, was }) : asBytes(size)],
     ["kl", measured?.kl === undefined ? "" : t("web.directions.nats", { value: short(measured.kl) })],
     ["same_top", measured?.same_top === undefined ? "" : FORMATS.percent(measured.same_top)],
@@ -46,9 +50,11 @@ function Result({ page: { result, plots } }) {
     ${measured?.error && html`<p class="notice">${measured.error.message ?? t("web.result.not_measured")}</p>`}
     ${!measured && html`<p class="quiet">${t("web.directions.unmeasured")}</p>`}
     ${measured?.kl !== undefined && html`<p class="quiet">${t("web.directions.cost_about")}</p>`}
+    ${measured?.streamed && html`<p class="quiet">${t(`lab.directions.streamed.${measured.streamed.why}`, measured.streamed)}</p>`}
     <${Plots} plots=${plots} />
     ${measured?.samples?.length > 0 && html`<h3 class="direction-samples-title">${t("web.directions.samples")}</h3>
       ${measured.samples.map((/** @type {any} */ sample) => html`<${Sample} key=${sample.prompt} sample=${sample} />`)}`}
+    ${measured && html`<${MeasuredProbes} measured=${measured} />`}
     <${Blind} source=${source} made=${name} prompt=${measured?.samples?.[0]?.prompt ?? t("web.directions.usual_prompt")} />`;
 }
 

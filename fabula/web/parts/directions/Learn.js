@@ -3,7 +3,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { chances, countPrompts, loadSets, sets } from "../../state/directions.js";
 import { begin, kindOf, kinds, kindsFailure, loadKinds } from "../../state/jobs.js";
-import { go } from "../../state/route.js";
+import { goFromHere } from "../../state/route.js";
 import { language, t } from "../../texts.js";
 import { html } from "../html.js";
 import { Fields } from "../jobs/Fields.js";
@@ -60,11 +60,12 @@ function Form({ kind, model }) {
   const prompts = async () => (own ? { positive: await keep("positive"), negative: await keep("negative") } : { positive: set || sets.value[0]?.name });
   const send = async (/** @type {Event} */ event) => {
     event.preventDefault();
+    const goThere = goFromHere();
     setWorking(true);
     setWrong(null);
     try {
       const job = await begin("direction", { ...collected(schema, values), model: chosen, ...(name && { name }), ...(await prompts()) });
-      go(`#/directions//job/${job.id}`);
+      goThere(`#/directions//job/${job.id}`);
     } catch (error) {
       fail(error);
     }

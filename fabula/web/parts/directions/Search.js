@@ -3,7 +3,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { chances, pageOf, work } from "../../state/directions.js";
 import { begin, kindOf } from "../../state/jobs.js";
-import { go } from "../../state/route.js";
+import { goFromHere } from "../../state/route.js";
 import { language, t } from "../../texts.js";
 import { html } from "../html.js";
 import { isActive, progressWords } from "../JobCard.js";
@@ -49,11 +49,12 @@ function Form({ kind, name, model: learned }) {
   }, [name, language.value]);
   const send = async (/** @type {Event} */ event) => {
     event.preventDefault();
+    const goThere = goFromHere();
     setWorking(true);
     setWrong(null);
     try {
       const job = await begin("direction_search", { ...collected(schema, values), model, direction: name });
-      go(pageOf(name, `searched/${job.id}`));
+      goThere(pageOf(name, `searched/${job.id}`));
     } catch (error) {
       fail(error);
     }

@@ -3,7 +3,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { attach, chances, chatWith, pageOf } from "../../state/directions.js";
 import { begin } from "../../state/jobs.js";
-import { go } from "../../state/route.js";
+import { goFromHere } from "../../state/route.js";
 import { jobs } from "../../state/system.js";
 import { language, t } from "../../texts.js";
 import { html } from "../html.js";
@@ -53,12 +53,13 @@ function Into({ trial, name, made }) {
   useEffect(() => void chances(name).then(setRows, (error) => setWrong(error.message)), [name, language.value]);
   const write = async (/** @type {Event} */ event) => {
     event.preventDefault();
+    const goThere = goFromHere();
     setWorking(true);
     setWrong("");
     try {
       const whole = model.split("/").at(-1);
       const job = await begin("direction_write", { direction: name, model, name: `${whole}-${made}`, ...trial.use });
-      go(pageOf(name, `written/${job.id}`));
+      goThere(pageOf(name, `written/${job.id}`));
     } catch (error) {
       setWrong(/** @type {Error} */ (error).message);
     }

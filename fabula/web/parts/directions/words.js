@@ -14,5 +14,8 @@ const fileOf = (path) => path.split(/[\\/]/).at(-1) ?? path;
 /** The two sides that a direction was learned from, the positive one first. @param {{positive: string, negative: string}} sides */
 export const namesOf = ({ positive, negative }) => (negative ? [fileOf(positive), fileOf(negative)] : polesOf(positive));
 
+/** A share that may be too small to tell. @param {number} value */
+export const shareWords = (value) => (value >= 0.0001 ? `${(value * 100).toFixed(2)} %` : "< 0.01 %");
+
 /** @param {number} scale */
 export const scaleWords = (scale) => `${scale > 0 ? "+" : ""}${Number(scale.toFixed(2))}`.replace("-", "−");

@@ -81,7 +81,7 @@ function Choice({ marks, field, value, set, required }) {
 function ModelPick({ marks, field, value, set, required }) {
   const fits = (models.value ?? []).filter((model) => !model.problem && !model.elsewhere && (field.formats ?? [model.format]).includes(model.format));
   return html`<select ...${marks} class="field" value=${value} onChange=${(/** @type {any} */ event) => set(event.target.value)}>
-    <option value="">${t(required ? "web.forms.choose" : "web.forms.all_models")}</option>
+    <option value="">${t(`web.forms.${required ? "choose" : (field.empty ?? "all_models")}`)}</option>
     ${value && !fits.some((model) => model.name === value) && html`<option value=${value}>${value}</option>`}
     ${fits.map((model) => html`<option key=${model.name} value=${model.name}>${model.name} · ${modelNote(model)}</option>`)}
   </select>`;

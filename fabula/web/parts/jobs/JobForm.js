@@ -2,7 +2,7 @@
 // @ts-check
 import { useState } from "preact/hooks";
 import { begin } from "../../state/jobs.js";
-import { go } from "../../state/route.js";
+import { goFromHere } from "../../state/route.js";
 import { t } from "../../texts.js";
 import { html } from "../html.js";
 import { collected, initial } from "./schema.js";
@@ -11,16 +11,19 @@ import { Fields } from "./Fields.js";
 /** @import { JobKind, Job } from "../../types.d.ts" */
 
 /** @param {{kind: JobKind, given?: Record<string, any>, began?: (job: Job) => void}} props `given` is what is filled in already */
-export function JobForm({ kind, given = {}, began = (job) => go(`#/jobs/${job.id}`) }) {
+export function JobForm({ kind, given = {}, began }) {
   const [values, setValues] = useState(() => initial(kind.schema, given));
   const [wrong, setWrong] = useState(/** @type {{name: string, message: string} | null} */ (null));
   const [working, setWorking] = useState(false);
   const send = async (/** @type {Event} */ event) => {
     event.preventDefault();
+    const goThere = goFromHere();
     setWorking(true);
     setWrong(null);
     try {
-      began(await begin(kind.kind, collected(kind.schema, values)));
+      const job = await begin(kind.kind, collected(kind.schema, values));
+      if (began) began(job);
+      else goThere(`#/jobs/${job.id}`);
     } catch (error) {
       const { message, fields } = /** @type {any} */ (error);
       setWrong({ name: fields?.name ?? "", message });

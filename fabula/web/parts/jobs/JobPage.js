@@ -5,6 +5,7 @@ import { jobLog, jobPage, kindOf, loadKinds } from "../../state/jobs.js";
 import { jobDo, jobs } from "../../state/system.js";
 import { language, t } from "../../texts.js";
 import { html } from "../html.js";
+import { Press } from "../Icon.js";
 import { isActive, JobProgress, progressWords } from "../JobCard.js";
 import { KindFold } from "../models/KindFold.js";
 import { Plots } from "../plots/Plot.js";
@@ -53,8 +54,8 @@ function State({ job }) {
     ${job.state !== "done" && html`<${JobProgress} job=${job} />`}
     ${job.error && html`<p class="statement job-error">${job.error.message}</p>`}
     <div class="row">
-      ${active && html`<button type="button" class="button" onClick=${() => jobDo(job, "cancel")}>${t("web.cancel")}</button>`}
-      ${!active && job.state !== "done" && html`<button type="button" class="button button-main" onClick=${() => jobDo(job, "resume")}>${t("web.jobs.go_on")}</button>`}
+      ${active && html`<${Press} class="button" onClick=${() => jobDo(job, "cancel")}>${t("web.cancel")}<//>`}
+      ${!active && job.state !== "done" && html`<${Press} class="button button-main" onClick=${() => jobDo(job, "resume")}>${t("web.jobs.go_on")}<//>`}
     </div>
   </section>`;
 }

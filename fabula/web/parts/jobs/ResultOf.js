@@ -2,10 +2,13 @@
 // @ts-check
 import { asBytes, asDuration, hasText, t } from "../../texts.js";
 import { html } from "../html.js";
+import { later } from "../later.js";
 import { short } from "../plots/scale.js";
 
 /** @import { JobPage } from "../../types.d.ts" */
 /** @typedef {Record<string, any>} Result */
+
+const MeasuredProbes = later(() => import("../evals/MeasuredProbes.js"), "MeasuredProbes", "evals.css");
 
 /** @param {{page: JobPage}} props */
 export function ResultOf({ page: whole }) {
@@ -31,7 +34,8 @@ function Quantized({ result }) {
     <p>${t("web.result.quantized", { type: result.type ?? "", size: result.file_size ?? result.size ?? 0, was: result.source_size ?? 0 })} ${page(result.name)}</p>
     ${measured?.kl !== undefined && html`<p>${t("web.result.cost", { kl: short(measured.kl), same: measured.same_top, perplexity: short(measured.perplexity), before: short(measured.source_perplexity) })}</p>`}
     ${measured?.error && html`<p class="notice">${t("web.result.not_measured")}</p>`}
-    <${Figures} result=${pick(result, ["bits", "source_bits", "narrow", "importance", "seconds"])} />`;
+    <${Figures} result=${pick(result, ["bits", "source_bits", "narrow", "importance", "seconds"])} />
+    ${measured?.probes && html`<${MeasuredProbes} measured=${measured} />`}`;
 }
 
 /** @param {{result: Result}} props */
@@ -59,8 +63,11 @@ const Edited = ({ page: { id, result } }) => html`<p>${t("web.result.direction_w
 /** @param {{page: JobPage}} props */
 const SearchedFor = ({ page: { id, result } }) => html`<p>${t("web.result.direction_searched", { count: result.trials.length, best: result.front.length })} <a href=${`#/directions/${encodeURIComponent(result.direction)}/searched/${id}`}>${result.direction}</a></p>`;
 
+/** @param {{page: JobPage}} props */
+const Probed = ({ page: { id, title } }) => html`<p>${t("web.evals.to_scores")} <a href=${`#/evals/${id}`}>${title}</a></p>`;
+
 /** @type {Record<string, any>} */
-const KNOWN = { pull: Got, quantize: Quantized, tune: Tuned, verify: Verified, direction: Learned, direction_write: Edited, direction_search: SearchedFor };
+const KNOWN = { probes: Probed, pull: Got, quantize: Quantized, tune: Tuned, verify: Verified, direction: Learned, direction_write: Edited, direction_search: SearchedFor };
 
 /** @param {Result} result @param {string[]} names */
 const pick = (result, names) => Object.fromEntries(names.filter((name) => result[name]).map((name) => [name, result[name]]));

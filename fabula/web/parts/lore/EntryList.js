@@ -6,7 +6,7 @@ import { add, chosen, copy, cut, entries, found, looked, mark, move, nameOf, sor
 import { t } from "../../texts.js";
 import { reveal, useWindow } from "../characters/useWindow.js";
 import { html } from "../html.js";
-import { Icon } from "../Icon.js";
+import { Icon, Press } from "../Icon.js";
 import { Tick } from "../Kept.js";
 import { Menu } from "../Menu.js";
 
@@ -32,7 +32,7 @@ export function EntryList({ open }) {
   return html`<section class="lore-list" aria-label=${t("web.lore.side_list")}>
     <div class="lore-list-tools">
       <label class="search"><${Icon} name="search" /><input type="search" class="field" aria-label=${t("web.lore.search")} placeholder=${t("web.lore.search")} value=${words.value} onInput=${(/** @type {any} */ event) => (words.value = event.target.value)} /></label>
-      <button type="button" class="button" onClick=${() => add().then(open)}><${Icon} name="plus" />${t("web.lore.add")}</button>
+      <${Press} class="button" onClick=${() => add().then(open)}><${Icon} name="plus" />${t("web.lore.add")}<//>
       <${Menu} label=${t("web.lore.sort")} items=${[{ label: t("web.lore.sort_name"), run: () => sortBy("comment") }, { label: t("web.lore.sort_order"), run: () => sortBy("order") }]}><${Icon} name="list" /><//>
     </div>
     ${chosen.value.size > 0 && html`<${Chosen} />`}

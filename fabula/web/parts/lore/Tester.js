@@ -22,8 +22,8 @@ export function Tester({ id, open }) {
   const asked = useRef(0);
   const revision = book.value?.revision;
   useEffect(() => {
-    if (!text.trim() && !chatId) return void setTested(null);
     const question = (asked.current += 1);
+    if (!text.trim() && !chatId) return void setTested(null);
     const timer = setTimeout(async () => {
       const answer = api.post(`/lorebooks/${encodeURIComponent(id)}/test`, { text, chat_id: chatId });
       const [got, wrong] = await answer.then((found) => [found, null], (error) => [null, error]);

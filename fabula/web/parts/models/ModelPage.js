@@ -23,6 +23,11 @@ import { MemoryBar } from "../MemoryBar.js";
 
 /** @import { DescribedModel } from "../../types.d.ts" */
 
+const GONE = "model_not_found";
+
+/** The studio also knows a model by a part of its name: the page stands under the whole one. @param {string} name */
+const toItsOwn = (name) => location.replace(`#/models/${encodeURIComponent(name)}`);
+
 /** @param {{name: string}} props */
 export function ModelPage({ name }) {
   const [model, setModel] = useState(/** @type {DescribedModel | null} */ (null));
@@ -33,11 +38,12 @@ export function ModelPage({ name }) {
   useEffect(() => {
     let current = true;
     api.get(`/models/${encodeURIComponent(name)}`).then(
-      (told) => current && (setModel(told), setFailure(null)),
+      (told) => current && (told.name === name ? (setModel(told), setFailure(null)) : toItsOwn(told.name)),
       (error) => current && setFailure(error),
     );
     return () => void (current = false);
   }, [name, round, Boolean(loaded), language.value]);
+  if (failure instanceof api.ApiError && failure.code === GONE) return html`<${Frame} name=${name}><${NotHere} /><//>`;
   if (model?.name !== name) return html`<${Frame} name=${name}>${failure ? html`<${Trouble} error=${failure} retry=${again} />` : html`<p class="quiet">${t("web.loading")}</p>`}<//>`;
   const here = !model.elsewhere;
   const plain = here && !model.problem;
@@ -74,6 +80,14 @@ function Frame({ name, children }) {
   </main>`;
 }
 
+/** For a name that stands in an old address, or was mistyped. */
+function NotHere() {
+  return html`<div class="empty">
+    <p>${t("web.models.not_here")}</p>
+    <div class="row"><a class="button button-main" href="#/models">${t("web.models.to_shelf")}</a><a class="button" href="#/models//get">${t("web.finding.title")}</a></div>
+  </div>`;
+}
+
 /** @param {{model: DescribedModel}} props */
 function Verbs({ model }) {
   const { name } = model;
@@ -103,6 +117,7 @@ function Making({ model }) {
     ${!model.base && html`<${KindFold} kind="quantize" given=${given} />`}
     ${!model.base && model.format === "gguf" && html`<${KindFold} kind="imatrix" given=${given} />`}
     <${KindFold} kind="verify" given=${given} />
+    ${!model.base && !model.pooling && html`<p><a class="link-row" href=${`#/evals//${encodeURIComponent(model.name)}`}>${t("web.evals.of_model")}</a></p>`}
     ${!model.base && !model.pooling && html`<p><a class="link-row" href=${`#/directions//learn/${encodeURIComponent(model.name)}`}>${t("web.directions.of_model")}</a></p>`}
   </section>`;
 }

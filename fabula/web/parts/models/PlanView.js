@@ -37,7 +37,7 @@ export function PlanView({ model, changed }) {
   return html`<section class="plan" aria-labelledby="plan-title" aria-busy=${plan.pending.value}>
     <h2 id="plan-title">${t("web.plan.title")}</h2>
     ${plan.failure.value && html`<${Trouble} error=${plan.failure.value} retry=${plan.ask} />`}
-    ${!answer && !plan.failure.value && html`<p class="quiet">${t("web.loading")}</p>`}
+    ${!answer && !plan.failure.value && html`<p class="quiet coming-tall">${t("web.loading")}</p>`}
     ${answer && html`
       <${Words} answer=${answer} isHere=${plan.question.value.vram < 0 && !plan.question.value.ram} />
       <${DeviceBars} plan=${answer.plan} />

@@ -1,6 +1,5 @@
 // "Why is this reply bad?": what the studio finds, with numbers, and fixes to try out blind. Knows one message.
 // @ts-check
-import { useEffect, useState } from "preact/hooks";
 import * as api from "../../api.js";
 import { chat } from "../../state/chat.js";
 import { busy } from "../../state/turn.js";
@@ -9,6 +8,7 @@ import { language, t } from "../../texts.js";
 import { Dialog } from "../Dialog.js";
 import { html } from "../html.js";
 import { Trouble } from "../Trouble.js";
+import { useAnswer } from "../useAnswer.js";
 import { Trial } from "./Trial.js";
 
 /** @import { WhyAnswer, WhyFinding } from "../../types.d.ts" */
@@ -20,15 +20,10 @@ export function Why() {
 
 /** @param {{id: string}} props */
 function Asking({ id }) {
-  const [answer, setAnswer] = useState(/** @type {WhyAnswer | null} */ (null));
-  const [problem, setProblem] = useState(/** @type {{message: string} | null} */ (null));
-  const ask = () => {
-    setProblem(null);
-    api.get(`/chats/${chat.value?.id}/why?message_id=${id}`).then(setAnswer, setProblem);
-  };
-  useEffect(ask, [id, language.value]);
+  const ask = /** @returns {Promise<WhyAnswer>} */ () => api.get(`/chats/${chat.value?.id}/why?message_id=${id}`);
+  const { told: answer, failure: problem, again } = useAnswer(ask, [id, language.value]);
   return html`<${Dialog} title=${t("web.why.title")} close=${() => (asked.value = null)}>
-    ${problem ? html`<${Trouble} error=${problem} retry=${ask} />` : answer ? html`<${Findings} answer=${answer} />` : html`<p class="quiet" role="status">${t("web.why.asking")}</p>`}
+    ${problem ? html`<${Trouble} error=${problem} retry=${again} />` : answer ? html`<${Findings} answer=${answer} />` : html`<p class="quiet" role="status">${t("web.why.asking")}</p>`}
   <//>`;
 }
 

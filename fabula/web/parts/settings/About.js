@@ -1,24 +1,22 @@
 // This machine and this installation: what there is, how much of it is used, and a report for whoever looks for a fault.
 // Knows no secret.
 // @ts-check
-import { useEffect, useState } from "preact/hooks";
 import * as api from "../../api.js";
 import { system } from "../../state/system.js";
-import { tellError } from "../../state/toasts.js";
 import { asBytes, FORMATS, t } from "../../texts.js";
 import { html } from "../html.js";
 import { copy } from "./CopyText.js";
+import { Trouble } from "../Trouble.js";
+import { useAnswer } from "../useAnswer.js";
 import { Restart } from "./Restart.js";
 
 /** @import { HomePart } from "../../types.d.ts" */
 
 export function About() {
-  const [home, setHome] = useState(/** @type {{path: string, free: number, parts: HomePart[]} | null} */ (null));
-  const [report, setReport] = useState("");
-  useEffect(() => {
-    api.get("/system/home").then(setHome, tellError);
-    api.get("/system/report").then((told) => setReport(told.text), tellError);
-  }, []);
+  const { told: home, failure, again } = useAnswer(/** @returns {Promise<{path: string, free: number, parts: HomePart[]}>} */ () => api.get("/system/home"), []);
+  const { told } = useAnswer(/** @returns {Promise<{text: string}>} */ () => api.get("/system/report"), []);
+  const report = told?.text ?? "";
+  if (!system.value || !(home || failure)) return html`<p class="quiet">${t("web.loading")}</p>`; // all at once: nothing moves
   return html`
     <section aria-labelledby="machine-title">
       <h2 id="machine-title">${t("web.about.machine")}</h2>
@@ -31,7 +29,7 @@ export function About() {
         <div class="settings-wide"><table class="settings-table">
           <thead><tr><th scope="col">${t("web.about.part")}</th><th scope="col" class="tabular">${t("web.about.size")}</th><th scope="col" class="tabular">${t("web.about.files")}</th></tr></thead>
           <tbody>${home.parts.filter((part) => part.size).map((part) => html`<tr key=${part.name}><th scope="row"><code>${part.name}</code></th><td class="tabular">${asBytes(part.size)}</td><td class="tabular">${FORMATS.number(part.files)}</td></tr>`)}</tbody>
-        </table></div>` : html`<p class="quiet">${t("web.loading")}</p>`}
+        </table></div>` : failure ? html`<${Trouble} error=${failure} retry=${again} />` : html`<p class="quiet">${t("web.loading")}</p>`}
     </section>
     <section aria-labelledby="report-title">
       <h2 id="report-title">${t("web.about.report")}</h2>

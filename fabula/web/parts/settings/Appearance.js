@@ -1,7 +1,7 @@
 // How the app looks: theme, accent, form of a chat, type, a picture behind the text, a style sheet of one's own, and
 // whether all of it holds on all devices. Knows no colour.
 // @ts-check
-import { useEffect, useState } from "preact/hooks";
+import { useEffect } from "preact/hooks";
 import { choose, loadLook, look, plain, reset, share, shared, styleStamp } from "../../state/look.js";
 import { t } from "../../texts.js";
 import { html } from "../html.js";
@@ -10,16 +10,14 @@ import { Background } from "./Background.js";
 import { Choice, Switch } from "./Choice.js";
 import { Sample } from "./Sample.js";
 import { StyleSheet } from "./StyleSheet.js";
-
-/** @import { Appearance } from "../../types.d.ts" */
+import { Trouble } from "../Trouble.js";
+import { useAnswer } from "../useAnswer.js";
 
 export function AppearancePage() {
-  const [choices, setChoices] = useState(/** @type {Appearance["choices"] | null} */ (null));
-  useEffect(() => {
-    loadStyle("themes/accents.css"); // for the swatches
-    loadLook().then((told) => told && setChoices(told.choices));
-  }, []);
-  if (!choices) return html`<p class="quiet">${t("web.loading")}</p>`;
+  useEffect(() => void loadStyle("themes/accents.css"), []); // for the swatches
+  const { told, failure, again } = useAnswer(loadLook, []);
+  if (!told) return failure ? html`<${Trouble} error=${failure} retry=${again} />` : html`<p class="quiet">${t("web.loading")}</p>`;
+  const { choices } = told;
   const now = look.value;
   /** @param {"theme" | "accent" | "chat" | "reading"} name @param {string} stem of its texts */
   const one = (name, stem) => html`<${Choice} label=${t(`web.look.${name}`)} value=${now[name]} swatch=${name === "accent"} change=${(/** @type {any} */ value) => choose({ [name]: value })}

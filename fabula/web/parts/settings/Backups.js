@@ -1,10 +1,11 @@
 // Backups: make one now, look into one, keep it elsewhere, put it back; and what restores have put aside. Knows no zip.
 // @ts-check
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import * as api from "../../api.js";
 import { tell, tellError } from "../../state/toasts.js";
 import { asBytes, language, t } from "../../texts.js";
 import { html } from "../html.js";
+import { Press } from "../Icon.js";
 import { Trouble } from "../Trouble.js";
 import { when } from "../words.js";
 import { Restore } from "./Restore.js";
@@ -15,7 +16,12 @@ export function Backups() {
   const [told, setTold] = useState(/** @type {Told | null} */ (null));
   const [error, setError] = useState(/** @type {Error | null} */ (null));
   const [working, setWorking] = useState(false);
-  const load = () => api.get("/backups").then((got) => (setTold(got), setError(null)), setError);
+  const asked = useRef(0); // the answer to an older question is not shown
+  const load = () => {
+    const question = (asked.current += 1);
+    const unless = (/** @type {() => void} */ act) => question === asked.current && act();
+    return api.get("/backups").then((got) => unless(() => (setTold(got), setError(null))), (failed) => unless(() => setError(failed)));
+  };
   useEffect(() => void load(), [language.value]);
   const make = async () => {
     setWorking(true);
@@ -23,11 +29,12 @@ export function Backups() {
     setWorking(false);
     await load();
   };
-  if (error) return html`<${Trouble} error=${error} retry=${load} />`;
+  if (error && !told) return html`<${Trouble} error=${error} retry=${load} />`;
   if (!told) return html`<p class="quiet">${t("web.loading")}</p>`;
   return html`
     <section aria-labelledby="backups-title">
       <h2 id="backups-title">${t("web.settings.page.backups")}</h2>
+      ${error && html`<${Trouble} error=${error} retry=${load} />`}
       <p class="quiet">${t("web.settings.backup_about")} ${t("web.backups.where")} <code class="path">${told.folder}</code></p>
       <div class="row"><button type="button" class="button" disabled=${working} onClick=${make}>${t(working ? "web.backups.making" : "web.settings.backup")}</button></div>
       ${told.restored && html`<p class=${told.restored.error ? "statement statement-warn" : "statement"} role="status">${told.restored.error || t("web.backups.restored", { name: told.restored.name, folder: told.restored.kept })}</p>`}
@@ -51,7 +58,7 @@ function Words({ kept }) {
 /** @param {{kept: KeptBackup, changed: () => Promise<any>}} props */
 function Remove({ kept, changed }) {
   const remove = () => confirm(t("web.backups.remove_sure", { name: kept.name })) && api.remove(`/backups/${kept.name}`).then(changed, tellError);
-  return html`<button type="button" class="button button-quiet" aria-label=${t("web.backups.remove_named", { name: kept.name })} onClick=${remove}>${t("web.backups.remove")}</button>`;
+  return html`<${Press} class="button button-quiet" aria-label=${t("web.backups.remove_named", { name: kept.name })} onClick=${remove}>${t("web.backups.remove")}<//>`;
 }
 
 /** `aside`: a folder of what a restore has replaced, which nothing can download. @param {{kept: KeptBackup, changed: () => Promise<any>, aside?: boolean}} props */

@@ -6,6 +6,7 @@ import { jobs, jobChanged } from "../../state/system.js";
 import { tellError } from "../../state/toasts.js";
 import { t } from "../../texts.js";
 import { html } from "../html.js";
+import { Press } from "../Icon.js";
 import { JobCard } from "../JobCard.js";
 import { Trouble } from "../Trouble.js";
 import { useAnswer } from "../useAnswer.js";
@@ -21,11 +22,12 @@ export function Engines() {
   return html`<section aria-labelledby="engines-title">
     <h2 id="engines-title">${t("web.settings.page.engines")}</h2>
     <p class="quiet">${t("web.engines.about")}</p>
+    ${!told && html`<p class="quiet">${t("web.loading")}</p>`}
     ${work.length > 0 && html`<ul class="rows">${work.map((job) => html`<${JobCard} key=${job.id} job=${job} />`)}</ul>`}
     <ul class="rows" aria-label=${t("web.settings.page.engines")}>
       ${(told?.builds ?? []).map((build) => html`<${Row} key=${build.name} build=${build} run=${run} />`)}
     </ul>
-    <${OwnServer} run=${run} />
+    ${told && html`<${OwnServer} run=${run} />`}
   </section>`;
 }
 
@@ -40,9 +42,9 @@ function Row({ build, run }) {
       <div class="quiet">${[t(used ? "web.engines.used" : installed ? "web.engines.installed" : "web.engines.absent"), devices.join(", ")].filter(Boolean).join(" · ")}</div>
     </div>
     <div class="row">
-      ${!installed && html`<button type="button" class="button" aria-label=${t("web.engines.install_named", { name: called })} onClick=${install}>${t("web.engines.install")}</button>`}
-      ${installed && !used && html`<button type="button" class="button" aria-label=${t("web.engines.use_named", { name: called })} onClick=${() => run(api.post("/engines/use", { name }))}>${t("web.engines.use")}</button>`}
-      ${installed && name && html`<button type="button" class="button button-quiet" aria-label=${t("web.engines.remove_named", { name: called })} onClick=${() => confirm(t("web.engines.remove_sure", { name: called })) && run(api.remove(`/engines/${encodeURIComponent(name)}`))}>${t("web.engines.remove")}</button>`}
+      ${!installed && html`<${Press} class="button" aria-label=${t("web.engines.install_named", { name: called })} onClick=${install}>${t("web.engines.install")}<//>`}
+      ${installed && !used && html`<${Press} class="button" aria-label=${t("web.engines.use_named", { name: called })} onClick=${() => run(api.post("/engines/use", { name }))}>${t("web.engines.use")}<//>`}
+      ${installed && name && html`<${Press} class="button button-quiet" aria-label=${t("web.engines.remove_named", { name: called })} onClick=${() => confirm(t("web.engines.remove_sure", { name: called })) && run(api.remove(`/engines/${encodeURIComponent(name)}`))}>${t("web.engines.remove")}<//>`}
     </div>
   </li>`;
 }

@@ -5,6 +5,7 @@ import * as api from "../../api.js";
 import { tell, tellError } from "../../state/toasts.js";
 import { t } from "../../texts.js";
 import { html } from "../html.js";
+import { Press } from "../Icon.js";
 import { when } from "../words.js";
 import { PhoneLink } from "./PhoneLink.js";
 
@@ -36,7 +37,7 @@ function Row({ held, changed }) {
     </div>
     <div class="row">
       <button type="button" class="button" aria-expanded=${linked} onClick=${() => setLinked(!linked)}>${t("web.access.phone")}</button>
-      <button type="button" class="button" aria-label=${t("web.access.remove_named", { name })} onClick=${remove}>${t("web.access.remove")}</button>
+      <${Press} class="button" aria-label=${t("web.access.remove_named", { name })} onClick=${remove}>${t("web.access.remove")}<//>
     </div>
     ${linked && html`<${PhoneLink} name=${name} />`}
   </li>`;

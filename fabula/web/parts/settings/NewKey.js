@@ -4,6 +4,7 @@ import { useState } from "preact/hooks";
 import * as api from "../../api.js";
 import { t } from "../../texts.js";
 import { html } from "../html.js";
+import { usePress } from "../Icon.js";
 import { CopyText } from "./CopyText.js";
 import { PhoneLink } from "./PhoneLink.js";
 
@@ -18,7 +19,7 @@ export function NewKey({ scopes, changed }) {
   const set = (/** @type {string} */ name) => (/** @type {any} */ event) => setAsked({ ...asked, [name]: event.target.value });
   const allow = (/** @type {string} */ scope, /** @type {boolean} */ on) =>
     setAsked({ ...asked, scopes: on ? [...asked.scopes, scope] : asked.scopes.filter((each) => each !== scope) });
-  const add = async (/** @type {Event} */ event) => {
+  const [makes, add] = usePress(async (/** @type {Event} */ event) => {
     event.preventDefault();
     try {
       setMade(await api.post("/keys", asked));
@@ -28,7 +29,7 @@ export function NewKey({ scopes, changed }) {
     } catch (error) {
       setWrong(/** @type {Error} */ (error).message);
     }
-  };
+  });
   if (made) return html`<${Made} made=${made} done=${() => setMade(null)} />`;
   return html`<form class="key-new" aria-label=${t("web.access.new")} onSubmit=${add}>
     <h3>${t("web.access.new")}</h3>
@@ -44,7 +45,7 @@ export function NewKey({ scopes, changed }) {
         ${LASTING.map((span) => html`<option key=${span} value=${span}>${span ? t("web.access.days", { count: parseInt(span, 10) }) : t("web.access.endless")}</option>`)}
       </select></label>
     </div>
-    <div class="row"><button class="button button-main" disabled=${!asked.scopes.length}>${t("web.access.make")}</button></div>
+    <div class="row"><button class="button button-main" aria-busy=${makes || undefined} disabled=${!asked.scopes.length}>${t("web.access.make")}</button></div>
     <p class="bad" aria-live="polite">${wrong}</p>
   </form>`;
 }

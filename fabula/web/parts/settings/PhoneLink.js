@@ -2,8 +2,10 @@
 // @ts-check
 import { useEffect, useState } from "preact/hooks";
 import * as api from "../../api.js";
+import { once } from "../../state/line.js";
 import { t } from "../../texts.js";
 import { html } from "../html.js";
+import { Press } from "../Icon.js";
 import { Trouble } from "../Trouble.js";
 import { CopyText } from "./CopyText.js";
 
@@ -14,7 +16,7 @@ export function PhoneLink({ name }) {
   const [made, setMade] = useState(/** @type {Made | null} */ (null));
   const [error, setError] = useState(/** @type {Error | null} */ (null));
   const [place, setPlace] = useState(0);
-  const make = () => api.post(`/keys/${encodeURIComponent(name)}/link`).then((got) => (setMade(got), setError(null)), setError);
+  const make = () => once(`link ${name}`, () => api.post(`/keys/${encodeURIComponent(name)}/link`)).then((got) => (setMade(got), setError(null)), setError);
   useEffect(() => void make(), [name]);
   if (error) return html`<${Trouble} error=${error} retry=${make} />`;
   if (!made) return html`<p class="quiet">${t("web.loading")}</p>`;
@@ -29,7 +31,7 @@ export function PhoneLink({ name }) {
           ${made.links.map((each, number) => html`<option key=${each} value=${number}>${new URL(each).origin}</option>`)}
         </select></label>`}
       <${CopyText} text=${link} label=${t("web.access.copy_link")} />
-      <div class="row"><button type="button" class="button" onClick=${make}>${t("web.access.another_link")}</button></div>
+      <div class="row"><${Press} class="button" onClick=${make}>${t("web.access.another_link")}<//></div>
       ${!link.startsWith("https:") && html`<p class="notice">${t("web.access.open_plain")}</p>`}
     </div>
   </div>`;

@@ -6,6 +6,7 @@ import { system } from "../../state/system.js";
 import { tellError } from "../../state/toasts.js";
 import { t } from "../../texts.js";
 import { html } from "../html.js";
+import { Press } from "../Icon.js";
 import { sentences } from "../words.js";
 import { Restart } from "./Restart.js";
 
@@ -42,7 +43,7 @@ function Open({ reach, changed }) {
   const differs = next.private !== reach.private;
   return html`
     ${differs && html`<div class="statement"><p role="status">${t(next.private ? "web.access.will_close" : "web.access.will_open")}</p><${Restart} done=${changed} /></div>`}
-    ${!next.private && html`<button type="button" class="button" onClick=${() => listen(null)}>${t("web.access.close")}</button>`}
+    ${!next.private && html`<${Press} class="button" onClick=${() => listen(null)}>${t("web.access.close")}<//>`}
     ${next.private && !asked && html`<button type="button" class="button" aria-expanded="false" onClick=${() => setAsked(true)}>${t("web.access.open")}</button>`}
     ${next.private && asked && html`<div class="card settings-ask">
       <p>${t("web.access.open_means")}</p>
@@ -50,7 +51,7 @@ function Open({ reach, changed }) {
       <p>${t("web.access.open_rules")}</p>
       ${!reach.keys && html`<p class="bad">${t("web.access.key_first")}</p>`}
       <div class="row">
-        <button type="button" class="button button-main" disabled=${!reach.keys} onClick=${() => listen(ANYBODY)}>${t("web.access.open_do")}</button>
+        <${Press} class="button button-main" disabled=${!reach.keys} onClick=${() => listen(ANYBODY)}>${t("web.access.open_do")}<//>
         <button type="button" class="button" onClick=${() => setAsked(false)}>${t("web.cancel")}</button>
       </div>
     </div>`}`;

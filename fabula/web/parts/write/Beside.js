@@ -49,7 +49,7 @@ function turn(event, pages, open) {
 /** A field that is saved when it is left. @param {{label: string, about?: string, value: string, rows?: number, placeholder?: string, save: (value: string) => unknown}} props */
 export function Area({ label, about, value, rows = 3, placeholder = "", save }) {
   const field = useHeld(value);
-  const left = (/** @type {any} */ event) => event.target.value !== value && save(event.target.value);
+  const left = (/** @type {any} */ event) => save(event.target.value);
   return html`<label class="block"><span class="label">${label}</span>
     <textarea ref=${field} class="field" rows=${rows} placeholder=${placeholder} onChange=${left}></textarea>
     ${about && html`<small class="quiet">${about}</small>`}</label>`;

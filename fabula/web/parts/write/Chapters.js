@@ -2,13 +2,13 @@
 // @ts-check
 import { useState } from "preact/hooks";
 import * as api from "../../api.js";
-import { base, change, chapter, changed, doc, path, points, takeDoc, text } from "../../state/manuscript.js";
+import { back, base, change, chapter, changed, doc, path, points, takeDoc, text } from "../../state/manuscript.js";
 import { busy } from "../../state/passages.js";
-import { go } from "../../state/route.js";
-import { tell } from "../../state/toasts.js";
+import { goFromHere } from "../../state/route.js";
+import { tell, tellError } from "../../state/toasts.js";
 import { t } from "../../texts.js";
 import { html } from "../html.js";
-import { Icon, IconButton } from "../Icon.js";
+import { Icon, IconButton, Press } from "../Icon.js";
 import { Menu } from "../Menu.js";
 import { drawerOpen } from "./looks.js";
 import { selection } from "./Paper.js";
@@ -28,7 +28,7 @@ export function Chapters({ id }) {
   return html`<nav class="chapters" aria-label=${t("web.write.chapters")}>
     <div class="chapters-head"><h2>${t("web.write.chapters")}</h2><${IconButton} icon="close" class="only-narrow" label=${t("web.close")} onClick=${closeDrawer} /></div>
     <ol class="chapters-rows">${now.chapters.map((one, index) => html`<${Row} key=${one.id} one=${one} index=${index} />`)}</ol>
-    <button type="button" class="button button-quiet" onClick=${() => add()}><${Icon} name="plus" />${t("web.write.add_chapter")}</button>
+    <${Press} class="button button-quiet" onClick=${() => add()}><${Icon} name="plus" />${t("web.write.add_chapter")}<//>
   </nav>`;
 }
 
@@ -86,11 +86,12 @@ function Rename({ one, index, done }) {
 
 /** @param {number} [at] */
 export async function add(at) {
+  const goThere = goFromHere();
   const made = await change((revision) => api.post(`${path()}/chapters`, { revision, ...(at === undefined ? {} : { at }) }));
   if (!made) return;
   takeDoc(made);
   closeDrawer();
-  go(hrefOf(made.chapters[at ?? made.chapters.length - 1].id));
+  goThere(hrefOf(made.chapters[at ?? made.chapters.length - 1].id));
 }
 
 /** Title, outline, notes, summary or place. @param {Chapter} one @param {Record<string, any>} values */
@@ -101,21 +102,25 @@ export async function alter(one, values) {
   return now !== null;
 }
 
+/** The way back to offer: in the document that is open now, whatever is open by then. */
+function undoHere() {
+  const here = path();
+  return () => (here === path() ? back("undo") : api.get(here).then(({ revision }) => api.post(`${here}/undo`, { revision })).catch(tellError));
+}
+
 /** @param {Chapter} one @param {number} index */
 async function remove(one, index) {
+  const [goThere, run] = [goFromHere(), undoHere()];
   const now = await change((revision) => api.post(`${path()}/chapters/${one.id}/remove`, { revision }));
   if (!now) return;
   takeDoc(now);
-  if (base.value?.id === one.id) go(hrefOf(now.chapters[Math.max(0, index - 1)].id));
-  const undo = async () => {
-    const answer = await change((revision) => api.post(`${path()}/undo`, { revision }));
-    if (answer) await changed(answer);
-  };
-  tell(t("web.write.removed", { title: nameOf(one, index) }), { action: { label: t("web.undo"), run: undo } });
+  if (base.value?.id === one.id) goThere(hrefOf(now.chapters[Math.max(0, index - 1)].id));
+  tell(t("web.write.removed", { title: nameOf(one, index) }), { action: { label: t("web.undo"), run } });
 }
 
 /** What stands behind the caret becomes a chapter of its own. */
 async function split() {
+  const goThere = goFromHere();
   const one = chapter.value;
   const place = selection.value.end;
   const behind = text.value.slice(place).replace(/^\s+/, "");
@@ -127,5 +132,5 @@ async function split() {
   const cut = { start: points(text.value.slice(0, place).trimEnd().length), end: points(text.value.length), text: "" };
   const answer = await change((revision) => api.put(`${path()}/chapters/${one.id}/text`, { revision, ...cut }));
   if (answer) await changed(answer);
-  go(hrefOf(made.chapters[at].id));
+  goThere(hrefOf(made.chapters[at].id));
 }

@@ -22,7 +22,7 @@ import { goOn, WriteBar } from "./WriteBar.js";
 export function Desk({ id, title }) {
   useEffect(() => () => setOnlyText(false), []);
   return html`<main class="desk" id="main" onWheel=${scrolledByHand} onTouchMove=${scrolledByHand}>
-    ${onlyText.value ? html`<${IconButton} icon="close" class="desk-leave" label=${t("web.write.leave_only_text")} onClick=${() => setOnlyText(false)} />` : html`<${WorkHead} />`}
+    ${onlyText.value ? html`<${IconButton} icon="close" class="desk-leave" label=${t("web.write.leave_only_text")} onClick=${() => setOnlyText(false)} />` : html`<${WorkHead} id=${id} />`}
     <${FindBar} />
     ${failure.value ? html`<div class="empty"><${Trouble} error=${failure.value} retry=${() => open(kind.value, id, "")} /></div>` : html`<${Page} id=${id} title=${title} />`}
     <${Compare} />

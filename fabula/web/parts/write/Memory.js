@@ -83,8 +83,10 @@ function Summary({ one, index, told }) {
 function Documents({ now, told }) {
   const files = useRef(/** @type {HTMLInputElement | null} */ (null));
   const add = async (/** @type {any} */ event) => {
-    for (const file of [...event.target.files]) await api.post(`${path()}/memory/documents`, { name: file.name, text: await file.text() }).catch(tellError);
+    const place = path(); // another novel may be open before the last of them is there
+    for (const file of [...event.target.files]) await api.post(`${place}/memory/documents`, { name: file.name, text: await file.text() }).catch(tellError);
     event.target.value = "";
+    if (place !== path()) return;
     if (!now.settings.recall) await setSettings({ recall: 3 });
     await load();
   };
@@ -108,8 +110,9 @@ function Search() {
   const submit = async (/** @type {any} */ event) => {
     event.preventDefault();
     const q = new FormData(event.target).get("q");
-    const got = q ? await api.get(`${path()}/memory/passages?q=${encodeURIComponent(String(q))}`).catch((error) => (tellError(error), null)) : null;
-    found.value = got?.passages ?? null;
+    const place = path();
+    const got = q ? await api.get(`${place}/memory/passages?q=${encodeURIComponent(String(q))}`).catch((error) => (tellError(error), null)) : null;
+    if (place === path()) found.value = got?.passages ?? null;
   };
   return html`<form class="beside-search" onSubmit=${submit}>
       <input class="field" name="q" type="search" aria-label=${t("web.write.try_recall")} placeholder=${t("web.write.try_recall")} />

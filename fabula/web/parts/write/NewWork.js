@@ -11,6 +11,7 @@ import { tellError } from "../../state/toasts.js";
 import { LANGUAGES, LANGUAGE_NAMES, language, t } from "../../texts.js";
 import { Dialog } from "../Dialog.js";
 import { html } from "../html.js";
+import { usePress } from "../Icon.js";
 import { useEdited } from "../useKept.js";
 
 /** @typedef {{id: string, name: string, role: string, language: string, built_in: boolean}} Pack */
@@ -20,12 +21,12 @@ export function NewWork({ room, close }) {
   const isNovel = room === "novels";
   const [books, setBooks] = useState(/** @type {string[]} */ ([]));
   const { now: model, edit: setModel } = useEdited(preferredModel.value);
-  const submit = async (/** @type {any} */ event) => {
+  const [begins, submit] = usePress(async (/** @type {any} */ event) => {
     event.preventDefault();
     const form = Object.fromEntries(new FormData(event.target));
     lastModel.value = String(form.model ?? "");
     if (await create(room, isNovel ? novelOf(form, books) : { title: form.title, model: form.model, text: form.text })) close();
-  };
+  });
   return html`<${Dialog} title=${t(isNovel ? "web.write.new_novel" : "web.write.new_notebook")} close=${close}>
     <form class="new-work" onSubmit=${submit}>
       <label class="block"><span class="label">${t("web.write.name")}</span><input class="field" name="title" maxlength="1000" autofocus placeholder=${t("web.write.untitled")} /></label>
@@ -34,7 +35,7 @@ export function NewWork({ room, close }) {
           ${usable.value.map(({ name }) => html`<option key=${name} value=${name}>${name}</option>`)}
         </select></label>
       ${isNovel ? html`<${OfNovel} books=${books} setBooks=${setBooks} />` : html`<${OfNotebook} />`}
-      <button type="submit" class="button button-main">${t("web.write.begin")}</button>
+      <button type="submit" class="button button-main" aria-busy=${begins || undefined}>${t("web.write.begin")}</button>
     </form>
   <//>`;
 }

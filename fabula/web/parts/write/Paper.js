@@ -29,7 +29,8 @@ export function Paper({ onKey }) {
   const back = useRef(/** @type {HTMLElement | null} */ (null));
   useLayoutEffect(() => joined(/** @type {any} */ (area.current), /** @type {any} */ (back.current)), []);
   const select = () => {
-    const { selectionStart: start, selectionEnd: end } = /** @type {HTMLTextAreaElement} */ (area.current);
+    if (!area.current) return; // browsers tell of a selection when its page may be gone
+    const { selectionStart: start, selectionEnd: end } = area.current;
     if (start !== selection.value.start || end !== selection.value.end) selection.value = { start, end };
   };
   const input = (/** @type {any} */ event) => (typed(event.target.value), select());

@@ -11,20 +11,22 @@ import { t } from "../../texts.js";
 import { html } from "../html.js";
 import { Icon, IconButton } from "../Icon.js";
 import { Menu } from "../Menu.js";
+import { useKept } from "../useKept.js";
 import { modelNote } from "../words.js";
 import { openFind } from "./FindBar.js";
 import { goalOf, setGoal } from "./goals.js";
 import { besideOpen, chancesShown, chaptersOpen, drawerOpen, flip, marksShown, setOnlyText } from "./looks.js";
 
-export function WorkHead() {
-  const now = doc.value;
+/** @param {{id: string}} props of the document that is to be open: until it is, nothing can be done with the one before */
+export function WorkHead({ id }) {
+  const now = doc.value?.id === id ? doc.value : null;
   const isNovel = kind.value === "novels";
   const toggle = () => (besideOpen.value = besideOpen.value ? "" : isNovel ? "story" : "prompt");
   return html`<header class="work-head">
     <a class="icon-button" href="#/write" aria-label=${t("web.write.to_shelf")} title=${t("web.write.to_shelf")}><${Icon} name="left" /></a>
     ${isNovel && html`<${IconButton} icon="sidebar" class="only-wide" label=${t("web.write.chapters_toggle")} aria-expanded=${chaptersOpen.value === "yes"} onClick=${() => flip(chaptersOpen)} />
       <${IconButton} icon="sidebar" class="only-narrow" label=${t("web.write.chapters_open")} onClick=${() => (drawerOpen.value = true)} />`}
-    ${now && html`<div class="work-names"><${Title} title=${now.title} /><${ModelPicker} model=${now.model} /></div>
+    ${now && html`<div class="work-names"><${Title} key=${`t${now.id}`} title=${now.title} /><${ModelPicker} key=${`m${now.id}`} model=${now.model} /></div>
       <${Kept} />
       <${IconButton} icon="undo" label=${t("web.undo")} disabled=${busy.value || !(now.can_undo || state.value === "waiting")} onClick=${() => back("undo")} />
       <${IconButton} icon="redo" label=${t("web.redo")} class="only-wide" disabled=${busy.value || !now.can_redo} onClick=${() => back("redo")} />
@@ -71,10 +73,11 @@ function Kept() {
 }
 
 /** @param {{title: string}} props */
-function Title({ title }) {
+function Title({ title: kept }) {
+  const [title, rename] = useKept(kept, (name) => set({ title: name }));
   const [typed, setTyped] = useState(/** @type {string | null} */ (null));
   const save = () => {
-    if (typed !== null && typed.trim() !== title) set({ title: typed.trim() });
+    if (typed !== null && typed.trim() !== title) rename(typed.trim());
     setTyped(null);
   };
   if (typed === null) return html`<h1 class="work-title"><button type="button" title=${t("web.write.rename")} onClick=${() => setTyped(title)}>${titleOf({ title })}</button></h1>`;
@@ -88,9 +91,9 @@ function Title({ title }) {
 }
 
 /** @param {{model: string}} props */
-function ModelPicker({ model }) {
+function ModelPicker({ model: kept }) {
   const list = models.value ?? [];
-  const pick = (/** @type {string} */ name) => ((lastModel.value = name), set({ model: name }));
+  const [model, pick] = useKept(kept, (name) => ((lastModel.value = name), set({ model: name })));
   const items = list.map((one) => ({ label: one.name, note: one.problem || modelNote(one), checked: one.name === model, disabled: Boolean(one.problem), run: () => pick(one.name) }));
   const words = model || t("web.chat.pick_model");
   return html`<${Menu} label=${t("web.chat.model", { model: words })} items=${items} class="work-picker" align="left"><span>${words}</span><${Icon} name="down" /><//>`;

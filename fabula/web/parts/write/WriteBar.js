@@ -31,7 +31,7 @@ export async function goOn(kind = "continue", count = 1) {
   const told = instruction.value.trim();
   const at = kind === "continue" ? { start: end } : { start, end };
   await write({ kind, ...at, instruction: told, count });
-  if (!failure.value) instruction.value = "";
+  if (!failure.value && instruction.value.trim() === told) instruction.value = ""; // else the next wish is being typed
 }
 
 export function WriteBar() {

@@ -1,0 +1,36 @@
+"""What was found out about texts, so that each turn costs only what is new in it. Knows no rule.
+
+Texts themselves are not kept: a chat may have 20,000 messages, and each turn hears all of them.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def kept(most: int) -> Callable[[Callable[[str], T]], Callable[[str], T]]:
+    """The same function, which remembers up to `most` answers, by the hashes of the texts.
+
+    Python's hashes of texts have 64 bits and a secret of their process, and nobody is told one.
+    """
+
+    def over(work: Callable[[str], T]) -> Callable[[str], T]:
+        known: dict[tuple[int, int], T] = {}
+
+        @functools.wraps(work)
+        def remembered(text: str) -> T:
+            key = hash(text), len(text)
+            found = known.get(key)
+            if found is None:
+                if len(known) >= most:
+                    known.clear()
+                known[key] = found = work(text)
+            return found
+
+        return remembered
+
+    return over

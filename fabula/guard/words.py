@@ -1,0 +1,75 @@
+"""What the lists and the forms find in a sentence. Knows no rule that weighs it."""
+
+from __future__ import annotations
+
+from fabula.guard.forms import find_forms
+from fabula.guard.lexicon import HEAT, Hit, Phrase
+from fabula.guard.tokens import Spelled
+
+_VOIDABLE = frozenset(
+    {"minor1", "minor2", "minor3", "school2", "school3", *HEAT, "grade", "later"}
+)  # what a void phrase takes away
+
+
+class Words:
+    """What the lists find in a sentence, and the forms; `hot`: no forms but those of what makes sexual.
+
+    What lies within a void phrase is no hit.
+    """
+
+    __slots__ = ("_forms", "_hits", "_phrases", "_said", "categories")
+
+    def __init__(self, said: Spelled, *, hot: bool = False):
+        self._said = said
+        self._hits: list[Hit] | None = None
+        self._phrases, light = said.phrases
+        self._forms = find_forms(said.text, said.signs, hot=hot)
+        found: set[str] = set()
+        for _, _, categories in self._phrases:
+            found |= categories
+        for form in self._forms:
+            found |= form.categories
+        if "void" in found:
+            found = set().union(*[hit.categories for hit in self.hits])
+        self.categories = frozenset(found | light)
+
+    def phrases(self, category: str) -> set[str]:
+        """The words of what is found of a category."""
+        if "void" in self.categories:
+            return {hit.phrase for hit in self.hits if category in hit.categories}
+        atoms = self._said.atoms
+        found = {" ".join(atoms[first : last + 1]) for first, last, of in self._phrases if category in of}
+        return found | {form.phrase for form in self._forms if category in form.categories}
+
+    @property
+    def hits(self) -> list[Hit]:
+        """With their places, which few sentences are asked for."""
+        if self._hits is None:
+            hits = _placed(self._said, self._phrases) if self._phrases else []
+            self._hits = _without_void(hits + self._forms)
+        return self._hits
+
+
+def _placed(said: Spelled, phrases: list[Phrase]) -> list[Hit]:
+    atoms, starts = said.atoms, said.starts
+    return [
+        Hit(
+            atoms[first] if last == first else " ".join(atoms[first : last + 1]),
+            categories,
+            starts[first],
+            starts[last] + len(atoms[last]),
+        )
+        for first, last, categories in phrases
+    ]
+
+
+def _without_void(hits: list[Hit]) -> list[Hit]:
+    void = [hit for hit in hits if "void" in hit.categories]
+    if not void:
+        return hits
+    return [
+        hit
+        for hit in hits
+        if not hit.categories & _VOIDABLE
+        or not any(other.start < hit.end and hit.start < other.end for other in void)
+    ]

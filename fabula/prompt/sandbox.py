@@ -1,0 +1,178 @@
+"""The sandbox that chat templates run in. Knows no message and no model.
+
+The dialect is the one that Hugging Face's tokenizers define: `trim_blocks` and `lstrip_blocks` on, loop
+controls, `raise_exception`, `strftime_now`, and a `tojson` that does not escape HTML. Templates come with
+downloaded models and are hostile input: no attribute leads out of the sandbox, and what a template may
+repeat, iterate and print is bounded.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import json
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import jinja2
+from jinja2 import nodes
+from jinja2.compiler import CodeGenerator, Frame
+from jinja2.ext import Extension, loopcontrols
+from jinja2.parser import Parser
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+MAX_OPERAND = 10_000_000  # characters or magnitude that `*`, `**` and `%` may produce
+MAX_ITERATIONS = 1_000_000  # items of range() in one rendering
+MAX_OUTPUT = 64_000_000  # characters of one rendered prompt
+MAX_BUILT = 1_000_000_000  # characters and items that `+`, `*` and `~` may join in one rendering
+TEXTS = {str}
+BUDGET = "\ue000budget"  # no template can spell this name
+
+
+class _Generator(CodeGenerator):
+    """Jinja's, except that `~` goes through the sandbox like the operators, and `a + b + c` goes once."""
+
+    def visit_Concat(self, node: nodes.Concat, frame: Frame) -> None:  # noqa: N802  # jinja's name
+        self._call("join", node.nodes, frame)
+
+    def visit_Add(self, node: nodes.BinExpr, frame: Frame) -> None:  # noqa: N802  # jinja's name
+        self._call("add", _added(node), frame)
+
+    def _call(self, name: str, parts: Sequence[nodes.Expr], frame: Frame) -> None:
+        self.write(f"environment.{name}(context, (")
+        for part in parts:
+            self.visit(part, frame)
+            self.write(", ")
+        self.write("))")
+
+
+def _added(node: nodes.Expr) -> list[nodes.Expr]:
+    """The parts of a chain of `+`, from left to right."""
+    parts: list[nodes.Expr] = []
+    while isinstance(node, nodes.Add):
+        parts.append(node.right)
+        node = node.left
+    return [node, *reversed(parts)]
+
+
+class Budget:
+    """What one rendering has built, in characters and items, and the largest of it: both are bounded."""
+
+    def __init__(self) -> None:
+        self.built: float = 0
+        self.largest: float = 0
+
+    def spend(self, size: float) -> None:
+        self.built += size
+        if size > self.largest:
+            self.largest = size
+        if self.built > MAX_BUILT or size > MAX_OUTPUT:
+            raise jinja2.TemplateRuntimeError("the template builds too much text")
+
+
+class Looked(Exception):  # nothing went wrong
+    """A template was about to look into a text. Only what `tracing` has put into it raises this."""
+
+
+class _Sandbox(ImmutableSandboxedEnvironment):
+    """Jinja's sandbox, with the operators bounded that can blow a few characters up to gigabytes.
+
+    What a template is given are copies, so it may change its lists, as some do.
+    """
+
+    code_generator_class = _Generator
+    intercepted_binops = frozenset(["+", "*", "**", "%"])
+
+    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+        changes_a_list = type(obj) is list and attr in ("append", "pop")
+        return changes_a_list or super().is_safe_attribute(obj, attr, value)
+
+    def looked(self) -> None:
+        raise Looked
+
+    def join(self, context: Any, parts: tuple[Any, ...]) -> str:
+        pieces = [str(part) for part in parts]
+        context.parent[BUDGET].spend(sum(map(len, pieces)))
+        return "".join(pieces)
+
+    def add(self, context: Any, parts: tuple[Any, ...]) -> Any:
+        if {*map(type, parts)} == TEXTS:  # nearly always
+            context.parent[BUDGET].spend(sum(map(len, parts)))
+            return "".join(parts)
+        return functools.reduce(lambda left, right: self.call_binop(context, "+", left, right), parts)
+
+    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+        if operator == "+" and hasattr(left, "__len__") and hasattr(right, "__len__"):
+            context.parent[BUDGET].spend(len(left) + len(right))
+        if operator == "*" and (hasattr(left, "__len__") or hasattr(right, "__len__")):
+            context.parent[BUDGET].spend(_size(left) * _size(right))
+        if operator == "*" and _size(left) * _size(right) > MAX_OPERAND:
+            raise jinja2.TemplateRuntimeError("a repetition in the template is too long")
+        if operator == "**" and (_size(left) > 1000 or _size(right) > 64):
+            raise jinja2.TemplateRuntimeError("a power in the template is too large")
+        if operator == "%" and isinstance(left, str) and len(left) > 1000:
+            raise jinja2.TemplateRuntimeError("a format in the template is too long")
+        return super().call_binop(context, operator, left, right)
+
+
+class _Generation(Extension):
+    """`{% generation %}…{% endgeneration %}`, which marks what an assistant says, is its content."""
+
+    tags = {"generation"}  # noqa: RUF012  # as jinja declares it
+
+    def parse(self, parser: Parser) -> list[nodes.Node]:
+        next(parser.stream)
+        return parser.parse_statements(("name:endgeneration",), drop_needle=True)
+
+
+def _size(value: Any) -> float:
+    """Length of what can be repeated, magnitude of a number."""
+    return len(value) if hasattr(value, "__len__") else abs(value)
+
+
+def _refuse(message: str) -> str:
+    raise jinja2.TemplateRuntimeError(message)
+
+
+def tojson(value: Any, ensure_ascii: bool = False, indent: int | None = None, **kinds: Any) -> str:
+    return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, default=_listed, **kinds)
+
+
+def _listed(value: Any) -> list[Any]:
+    """What filters like `selectattr` give is no list yet."""
+    if isinstance(value, Iterator):
+        return list(itertools.islice(value, MAX_ITERATIONS))
+    raise TypeError(f"{type(value).__name__} is no JSON")
+
+
+def bounded_range() -> Callable[..., range]:
+    left = MAX_ITERATIONS
+
+    def bounded(*arguments: int) -> range:
+        nonlocal left
+        numbers = range(*arguments)
+        left -= len(numbers)
+        if left < 0:
+            raise jinja2.TemplateRuntimeError("the template counts too far")
+        return numbers
+
+    return bounded
+
+
+def environment() -> _Sandbox:
+    made = _Sandbox(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols, _Generation])
+    made.filters["tojson"] = tojson
+    made.filters["safe"] = str  # a prompt is no HTML: what is joined to "safe" text stays as it is
+    made.globals["raise_exception"] = _refuse
+    return made
+
+
+def bounded_join(parts: Any) -> str:
+    pieces: list[str] = []
+    size = 0
+    for part in parts:
+        size += len(part)
+        if size > MAX_OUTPUT:
+            raise jinja2.TemplateRuntimeError("the rendered prompt is too long")
+        pieces.append(part)
+    return "".join(pieces)
