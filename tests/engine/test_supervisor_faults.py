@@ -85,6 +85,18 @@ async def test_a_file_that_ends_too_early(model: LocalModel, tmp_path: Path) -> 
     await refused(replace(model, path=file), tmp_path, "damaged")
 
 
+async def test_the_engine_has_said_all_before_python_speaks(model: LocalModel, tmp_path: Path) -> None:
+    """Two threads that write at once tear each other's lines, and the reason with them."""
+    file = tmp_path / "broken.gguf"
+    file.write_bytes(key(b"llama.attention.head_count", 0)(bytearray(model.path.read_bytes())))
+    await refused(replace(model, path=file), tmp_path / "logs", "damaged crashed")
+    told = "".join(log.read_text(errors="replace") for log in (tmp_path / "logs").iterdir())
+    engine, traceback, python = told.partition("Traceback (most recent call last)")
+    assert " E " in engine
+    assert "RuntimeError: Failed to init server" in python, traceback
+    assert " E " not in python
+
+
 async def test_a_folder(model: LocalModel, tmp_path: Path) -> None:
     await refused(replace(model, path=tmp_path), tmp_path, "damaged unreadable")
 

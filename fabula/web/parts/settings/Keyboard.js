@@ -1,6 +1,7 @@
 // Keys that do something everywhere, each of which can be another one in this browser. Knows no action's inside.
 // @ts-check
-import { useEffect, useState } from "preact/hooks";
+import { useSignal } from "@preact/signals";
+import { useEffect, useLayoutEffect, useState } from "preact/hooks";
 import { ROOMS } from "../../rooms.js";
 import { keysOf, nameOf, offered, overlay, remap, remapped } from "../../state/actions.js";
 import { t } from "../../texts.js";
@@ -12,32 +13,35 @@ import { shownKeys } from "../words.js";
 const ALONE = ["Control", "Shift", "Alt", "Meta", "AltGraph", "Dead", "Process", "CapsLock"];
 
 export function Keyboard() {
-  const [asked, setAsked] = useState("");
+  const asked = useSignal(""); // read when a key is pressed: it may come before the next frame is drawn
   const [note, setNote] = useState("");
   useEffect(() => ROOMS.forEach((room) => room.actions?.().catch(() => null)), []);
-  const list = offered.value.filter((action) => action.keys !== undefined || action.id in remapped.value);
-  useEffect(() => {
-    if (!asked) return undefined;
+  useLayoutEffect(() => {
     const press = (/** @type {KeyboardEvent} */ event) => {
-      if (ALONE.includes(event.key) || event.isComposing) return;
+      if (!asked.value || ALONE.includes(event.key) || event.isComposing) return;
       event.preventDefault();
       event.stopPropagation();
-      if (event.key !== "Escape") setNote(take(list, asked, nameOf(event)));
-      setAsked("");
+      if (event.key !== "Escape") setNote(take(listed(), asked.value, nameOf(event)));
+      asked.value = "";
     };
     addEventListener("keydown", press, true);
     return () => removeEventListener("keydown", press, true);
-  }, [asked, list]);
+  }, []);
   const changed = Object.keys(remapped.value).length > 0;
   return html`<section aria-labelledby="keyboard-title">
     <h2 id="keyboard-title">${t("web.settings.page.shortcuts")}</h2>
     <p class="quiet">${t("web.keyboard.about")} <button type="button" class="link-button" onClick=${() => (overlay.value = "keys")}>${t("web.keyboard.all")}</button></p>
     <p role="status" class="notice">${note}</p>
     <ul class="rows" aria-label=${t("web.settings.page.shortcuts")}>
-      ${list.map((action) => html`<${Row} key=${action.id} action=${action} asked=${asked === action.id} ask=${() => (setNote(""), setAsked(action.id))} />`)}
+      ${listed().map((action) => html`<${Row} key=${action.id} action=${action} asked=${asked.value === action.id} ask=${() => (setNote(""), (asked.value = action.id))} />`)}
     </ul>
     ${changed && html`<div class="row settings-end"><button type="button" class="button" onClick=${() => (remap(null), setNote(""))}>${t("web.keyboard.reset")}</button></div>`}
   </section>`;
+}
+
+/** Every action that has a key, or had one that was taken from it. @returns {Action[]} */
+function listed() {
+  return offered.value.filter((action) => action.keys !== undefined || action.id in remapped.value);
 }
 
 /** A key does one thing: whoever had it goes without, and that is told. @param {Action[]} list @param {string} id @param {string} keys */
