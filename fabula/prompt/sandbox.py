@@ -12,6 +12,7 @@ import functools
 import itertools
 import json
 from collections.abc import Callable, Iterator, Sequence
+from types import BuiltinMethodType
 from typing import Any
 
 import jinja2
@@ -19,13 +20,16 @@ from jinja2 import nodes
 from jinja2.compiler import CodeGenerator, Frame
 from jinja2.ext import Extension, loopcontrols
 from jinja2.parser import Parser
+from jinja2.runtime import LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.utils import Namespace
 
 MAX_OPERAND = 10_000_000  # characters or magnitude that `*`, `**` and `%` may produce
 MAX_ITERATIONS = 1_000_000  # items of range() in one rendering
 MAX_OUTPUT = 64_000_000  # characters of one rendered prompt
 MAX_BUILT = 1_000_000_000  # characters and items that `+`, `*` and `~` may join in one rendering
 TEXTS = {str}
+NUMBERS = {int}
 BUDGET = "\ue000budget"  # no template can spell this name
 
 
@@ -74,6 +78,20 @@ class Looked(Exception):  # nothing went wrong
     """A template was about to look into a text. Only what `tracing` has put into it raises this."""
 
 
+def _safe(example: object) -> frozenset[str]:
+    """What Jinja lets a template have of such things."""
+    is_safe = ImmutableSandboxedEnvironment().is_safe_attribute
+    return frozenset(name for name in dir(example) if is_safe(example, name, None))
+
+
+_BUILT_IN: tuple[object, ...] = ("", {}, [])
+SAFE = {type(example): _safe(example) for example in _BUILT_IN}
+"""Jinja's answers for what templates ask most: it takes much longer to find one."""
+CALM = frozenset({LoopContext, Namespace})
+"""Nothing changes them, and nothing of theirs is Python's own but what begins with `_`."""
+OF_DICTS = frozenset(dir(dict))
+
+
 class _Sandbox(ImmutableSandboxedEnvironment):
     """Jinja's sandbox, with the operators bounded that can blow a few characters up to gigabytes.
 
@@ -84,8 +102,35 @@ class _Sandbox(ImmutableSandboxedEnvironment):
     intercepted_binops = frozenset(["+", "*", "**", "%"])
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+        if type(obj) in CALM:
+            return not attr.startswith("_")
+        if attr in SAFE.get(type(obj), ()):
+            return True
         changes_a_list = type(obj) is list and attr in ("append", "pop")
         return changes_a_list or super().is_safe_attribute(obj, attr, value)
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        """As jinja, which first looks for a method of a message's."""
+        if type(obj) is not dict or attribute in OF_DICTS:
+            return super().getattr(obj, attribute)
+        return obj[attribute] if attribute in obj else self.undefined(obj=obj, name=attribute)
+
+    def getitem(self, obj: Any, argument: Any) -> Any:
+        """As jinja, which looks for a method where there is no such field."""
+        try:
+            return obj[argument]
+        except (TypeError, LookupError):
+            if type(obj) is dict and type(argument) is str and argument not in OF_DICTS:
+                return self.undefined(obj=obj, name=argument)
+            return super().getitem(obj, argument)
+
+    def call(self, context: Any, called: Any, /, *args: Any, **kwargs: Any) -> Any:
+        """As jinja, which asks each thing that is called whether it wants to be told of the template."""
+        if type(called) is not BuiltinMethodType or type(called.__self__) not in SAFE:
+            return super().call(context, called, *args, **kwargs)
+        kwargs.pop("_loop_vars", None)
+        kwargs.pop("_block_vars", None)
+        return called(*args, **kwargs)
 
     def looked(self) -> None:
         raise Looked
@@ -99,6 +144,8 @@ class _Sandbox(ImmutableSandboxedEnvironment):
         if {*map(type, parts)} == TEXTS:  # nearly always
             context.parent[BUDGET].spend(sum(map(len, parts)))
             return "".join(parts)
+        if {*map(type, parts)} == NUMBERS:
+            return sum(parts)
         return functools.reduce(lambda left, right: self.call_binop(context, "+", left, right), parts)
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
