@@ -105,7 +105,7 @@ async def test_a_folder(model: LocalModel, tmp_path: Path) -> None:
     ("plan", "wanted"),
     [
         ({"context": 1}, "crashed options damaged"),
-        ({"context": 2**30}, "memory"),
+        ({"context": 2**25}, "memory"),  # of 2**30 it counts the cells first, until the system ends it
         ({"context": 2**31 - 1}, "memory options"),
         ({"kv_type": "i32"}, "crashed options"),
         ({"kv_type": "q6_K"}, "options crashed newer"),
