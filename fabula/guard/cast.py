@@ -10,11 +10,14 @@ import re
 from dataclasses import dataclass, field
 
 from fabula.guard.ages import ADULT
+from fabula.guard.categories import bits
 from fabula.guard.people import CALLED, FIRST, NOUNS, SECOND, THIRD
 from fabula.guard.reading import Sentence
 from fabula.guard.young import Minor
 
-_ASKS = frozenset({"asks", "asks_license"})
+_ASKS, _LATER, _OWNED = bits("asks asks_license"), bits("now later"), bits("possessive absent")
+_ADULT, _COUPLE, _MEMORY = map(bits, ("adult", "couple", "memory"))
+_FIRST, _SECOND, _THIRD = map(bits, ("first", "second", "third"))
 NEAR = 4  # sentences over which a pronoun or an ellipsis may reach back
 CHAIN = 10  # sentences over which one pronoun after the other may reach back
 CHAR, USER, CAST, SOMEONE = "<char>", "<user>", "<cast>", "<someone>"
@@ -102,13 +105,13 @@ class Cast:
             else:
                 self._outgrow(who in ("both", "all", "两人"), sentence)
         self.years.update(sentence.years)
-        told = len(sentence.years) > 1 or ("adult" in sentence.words and _is_of_several(sentence.text))
-        if "couple" in sentence.words or (told and not sentence.strong):
+        told = len(sentence.years) > 1 or (sentence.words & _ADULT and _is_of_several(sentence.text))
+        if sentence.words & _COUPLE or (told and not sentence.strong):
             self.couple_at = self.at
 
     def _outgrow(self, everyone: bool, sentence: Sentence) -> None:
         """An adult age told of nobody by name: of those who were spoken of as they once were."""
-        now = everyone or ({"now", "later"} & sentence.words and not sentence.strong)
+        now = everyone or (sentence.words & _LATER and not sentence.strong)
         for name, person in list(self.minors.items()):
             if name not in (CHAR, USER, CAST) and (now or person.recalled):
                 del self.minors[name]
@@ -128,8 +131,8 @@ class Cast:
             if name == SOMEONE and not minor.mere and (bearer := self._bearer(minor, sentence)):
                 self.minors[bearer] = Person(minor.years, self.at, told=self.at)
             if not minor.passing:
-                owned = bool({"possessive", "absent"} & sentence.words) and name[0] == "<"
-                recalled = "memory" in sentence.words
+                owned = sentence.words & _OWNED != 0 and name[0] == "<"
+                recalled = sentence.words & _MEMORY != 0
                 self.minors[name] = Person(
                     minor.years,
                     self.at,
@@ -146,7 +149,7 @@ class Cast:
     def follow(self, sentence: Sentence) -> None:
         """Who stays in view: a minor who is named again, or whom a pronoun still means."""
         for name, person in self.minors.items():
-            meant = "third" in sentence.people and name in (SOMEONE, self.named_last)
+            meant = sentence.people & _THIRD and name in (SOMEONE, self.named_last)
             if is_named(name, sentence.text) or (
                 meant
                 and self.at - person.told <= CHAIN
@@ -167,7 +170,7 @@ class Cast:
             years.append(abs(sentence.answer))
         if sentence.younger is not None:
             years += [known - sentence.younger for known in self.years]
-        if not _ASKS.isdisjoint(sentence.words):
+        if sentence.words & _ASKS:
             self.asked_at = self.at
         if not years:
             return []
@@ -202,23 +205,17 @@ class Cast:
         if role == "system":
             return (
                 CHAR
-                if not who and ("second" in sentence.words or self.alias or "char" in sentence.text)
+                if not who and (sentence.words & _SECOND or self.alias or "char" in sentence.text)
                 else CAST
             )
-        if (
-            not who
-            and "first" in sentence.people
-            and len(sentence.people) == 1
-            and role == "user"
-            and _is_self(sentence)
-        ):
+        if not who and sentence.people == _FIRST and role == "user" and _is_self(sentence):
             return USER
         return SOMEONE
 
 
 def introduces(sentence: Sentence) -> bool:
     """Whether a sentence of a story surely tells of someone young without a name."""
-    if sentence.apart or sentence.denied or sentence.later is not None or "memory" in sentence.words:
+    if sentence.apart or sentence.denied or sentence.later is not None or sentence.words & _MEMORY:
         return False
     return any(
         not minor.passing and (not minor.who or minor.who in THIRD) and minor.who not in ("char", "user")

@@ -12,14 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fabula.guard.categories import BITS, HEAT, bits
 from fabula.guard.cues import SIGNS, Cues
-from fabula.guard.lexicon import HEAT, LANGUAGES, LATIN, Hit
+from fabula.guard.lexicon import LANGUAGES, LATIN, Hit
 from fabula.guard.numerals import CHINESE, ENGLISH, ORDINAL
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    means: frozenset[str]
+    means: int
     pattern: re.Pattern[str]
     ends: tuple[str, ...] = ()  # for what is sexual: the words, or last characters, that can complete it
 
@@ -31,6 +32,7 @@ def _data(language: str) -> dict[str, Any]:
     return data
 
 
+EVERY = -1  # category
 _DATA = {language: _data(language) for language in LANGUAGES}
 
 
@@ -44,16 +46,16 @@ def cues_of(rows: list[dict[str, Any]]) -> Cues:
 class Forms:
     """The forms of some languages (and categories), of which those that can be there are looked for."""
 
-    def __init__(self, languages: tuple[str, ...], only: frozenset[str] = frozenset()):
+    def __init__(self, languages: tuple[str, ...], only: int = EVERY):
         self._languages = languages
         self._only = only
         rows = [row for language in languages for row in _DATA[language]["forms"]]
-        self._cues = cues_of([row for row in rows if not only or row["means"] in only])
+        self._cues = cues_of([row for row in rows if BITS[row["means"]] & only])
 
     @functools.cached_property
     def _forms(self) -> list[Form]:
         told = [form for language in self._languages for form in forms_of(language)]
-        return [form for form in told if not self._only or form.means & self._only]
+        return [form for form in told if form.means & self._only]
 
     def find(self, text: str, signs: int) -> list[Hit]:
         found: list[Hit] = []
@@ -76,7 +78,7 @@ def find_forms(text: str, signs: int, *, hot: bool = False) -> list[Hit]:
     return (_HOT if hot else _ALL).find(text, signs)
 
 
-_TURNING, _TURNING_OF_LATIN = (Forms(of, HEAT | {"void", "later"}) for of in (LANGUAGES, LATIN))
+_TURNING, _TURNING_OF_LATIN = (Forms(of, HEAT | bits("void later")) for of in (LANGUAGES, LATIN))
 
 
 def turns_in(text: str, signs: int) -> list[Hit]:
@@ -90,7 +92,7 @@ def forms_of(language: str) -> tuple[Form, ...]:
     parts = {name: "".join(part) for name, part in data["parts"].items()}
     parts |= {"N": ENGLISH if language in LATIN else CHINESE, "ORDINAL": ORDINAL}
     return tuple(
-        Form(frozenset({row["means"]}), compiled(row["pattern"], parts), tuple(row.get("ends", ())))
+        Form(BITS[row["means"]], compiled(row["pattern"], parts), tuple(row.get("ends", ())))
         for row in data["forms"]
     )
 

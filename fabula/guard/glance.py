@@ -5,13 +5,20 @@ In a text that reports, treats or teaches only what depicts or lures can complet
 
 from __future__ import annotations
 
+import functools
+import operator
 from typing import NamedTuple
 
+from fabula.guard.categories import YOUNG, bits
 from fabula.guard.forms import turns_in
 from fabula.guard.tokens import spelled
-from fabula.guard.young import YOUNGISH, may_pass_years, tells_numbers
+from fabula.guard.young import may_pass_years, tells_numbers
 
-_UNSTEADY = frozenset({"break", "later", "memory"})
+_DEPICT, _HINT, _LURE, _NOW, _SCHOLARLY, _VOID = map(
+    bits, ("depict", "hint", "lure", "now", "scholarly", "void")
+)
+_NAMING = bits("act explicit body")
+_UNSTEADY = bits("break later memory")
 _GROWING = frozenset({"both", "all", "两", "二"})  # of whom an age may be told that ends their youth
 
 
@@ -26,17 +33,17 @@ def glance(raw: str) -> Glance:
     phrases, light = said.phrases
     hits = [categories for _, _, categories in phrases]
     hits += [form.categories for form in turns_in(said.text, said.signs)]
-    found = light.union(*hits)
+    found = functools.reduce(operator.or_, hits, light)
     told = tells_numbers(said.signs)
-    steady = _UNSTEADY.isdisjoint(found) and not may_pass_years(said.signs)
-    grows = told and ("now" in found or not _GROWING.isdisjoint(said.atoms))
-    return Glance(_is_dry(found, hits), told or not YOUNGISH.isdisjoint(found), steady and not grows)
+    steady = not found & _UNSTEADY and not may_pass_years(said.signs)
+    grows = told and (found & _NOW or not _GROWING.isdisjoint(said.atoms))
+    return Glance(_is_dry(found, hits), told or found & YOUNG != 0, steady and not grows)
 
 
-def _is_dry(found: set[str], hits: list[frozenset[str]]) -> bool:
-    if "depict" in found or ("lure" in found and ("void" in found or "scholarly" not in found)):
+def _is_dry(found: int, hits: list[int]) -> bool:
+    if found & _DEPICT or (found & _LURE and (found & _VOID or not found & _SCHOLARLY)):
         return False
-    if "hint" not in found:
+    if not found & _HINT:
         return True
-    hints = sum("hint" in categories for categories in hits)
-    return hints == 1 and found.isdisjoint({"act", "explicit", "body"})
+    hints = sum(categories & _HINT != 0 for categories in hits)
+    return hints == 1 and not found & _NAMING

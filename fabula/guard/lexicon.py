@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from fabula.guard.categories import BITS, HEAT, YOUNG, bits
 from fabula.guard.cues import SIGNS
 from fabula.guard.normalise import fold
 from fabula.guard.numerals import CARDINALS, TENS
@@ -16,7 +17,6 @@ from fabula.guard.numerals import CARDINALS, TENS
 LATIN = ("en", "es", "fr", "de")
 LANGUAGES = (*LATIN, "zh", "ja")
 ATOM = re.compile(r"[a-z]+|(?<=[a-z])'(?:s|t|re|m|d|ll|ve)(?![a-z])|\d+|[^\sa-z\d]")
-NOTHING: frozenset[str] = frozenset()
 _END = ""  # no atom is empty: the key under which a node keeps its categories while the tree grows
 
 
@@ -24,13 +24,13 @@ class Hit(NamedTuple):
     """A phrase of the lists, or a form, in a text; the span is in characters."""
 
     phrase: str
-    categories: frozenset[str]
+    categories: int
     start: int
     end: int
 
 
-Tree = dict[str, tuple[frozenset[str], "Tree"]]  # by atom: what ends here means, and what may follow
-Phrase = tuple[int, int, frozenset[str]]  # its first and its last atom, and what it means
+Tree = dict[str, tuple[int, "Tree"]]  # by atom: what ends here means, and what may follow
+Phrase = tuple[int, int, int]  # its first and its last atom, and what it means
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +43,14 @@ class Lexicon:
     open_ended: frozenset[str]  # those phrases
     young: frozenset[str]  # the endings of phrases that tell of someone young
 
-    def find(self, atoms: list[str]) -> tuple[list[Phrase], set[str]]:
+    def find(self, atoms: list[str]) -> tuple[list[Phrase], int]:
         """All phrases among the atoms of a text, longest first from each place on; none overlaps another: the
         numbers of their first and last atom, and what they mean.
 
-        Those of which only their presence counts (`LIGHT`) come as a set of their categories.
+        Those of which only their presence counts (`LIGHT`) come as their categories alone.
         """
         found: list[Phrase] = []
-        light: set[str] = set()
-        free, tree = 0, self.tree
+        free, light, tree = 0, 0, self.tree
         ended = [*atoms, _END]
         for first in [place for place, atom in enumerate(atoms) if atom in tree]:
             if first < free:
@@ -70,23 +69,18 @@ class Lexicon:
             if last < 0:
                 continue
             free = last + 1
-            if categories <= LIGHT:
-                light |= categories
-            else:
+            if categories & ~LIGHT:
                 found.append((first, last, categories))
+            else:
+                light |= categories
         return found, light
 
 
-LIGHT = frozenset(
-    {"first", "second", "third", "now", "recall", "elder", "object", "lure", "memory", "scholarly", "break"}
-    | {"possessive", "asks"}
-)
+LIGHT = bits("first second third now recall elder object lure memory scholarly break possessive asks")
 NUMBER_WORDS = frozenset({*CARDINALS, *TENS}) - {"one", "two", "six", "ten"}  # worth undoing a disguise for
 CHINESE_AGES = frozenset(f"{tens}{one}岁" for tens in ("", "十") for one in "一二三四五六七八九")
 HAN_ENDING = 3
 COUNTED = ("minor3", "minor2", "minor1", "void")  # of whose phrases there may be several
-YOUNG = ("minor3", "minor2", "minor1", "grade", "school3", "school2")
-HEAT = frozenset({"act", "depict", "hint", "body", "explicit"})
 
 
 @functools.cache
@@ -105,17 +99,17 @@ def lexicon() -> Lexicon:
             atoms = ATOM.findall(phrase)
             words |= {phrase} if not phrase.isascii() else set()
             words |= {atom for atom in atoms if atom[0].isascii() and len(atom) > 2}
-            _sort_in(endings, category, atoms)
+            _sort_in(endings, BITS[category], atoms)
             node = tree
             for atom in atoms:
                 node = node.setdefault(atom, {})
-            node[_END] = node.get(_END, NOTHING) | {category}
+            node[_END] = node.get(_END, 0) | BITS[category]
     sets = (frozenset(endings[kind]) for kind in ("arming", "alerting", "completing", "open_ended", "young"))
     return Lexicon(_tree(tree), frozenset(words), *sets)
 
 
 def _tree(nested: dict[str, Any]) -> Tree:
-    return {atom: (node.get(_END, NOTHING), _tree(node)) for atom, node in nested.items() if atom != _END}
+    return {atom: (node.get(_END, 0), _tree(node)) for atom, node in nested.items() if atom != _END}
 
 
 def signs_of(text: str) -> int:
@@ -125,11 +119,11 @@ def signs_of(text: str) -> int:
     return SIGNS.among(atoms) | SIGNS.beside(atoms, whole=whole)
 
 
-def _sort_in(endings: dict[str, set[str]], category: str, atoms: list[str]) -> None:
+def _sort_in(endings: dict[str, set[str]], category: int, atoms: list[str]) -> None:
     """By what a stream can tell that a phrase may have come: its ending, or its least common word."""
-    if category in YOUNG and _ending(atoms) not in _lists()["common"]:
+    if category & YOUNG and _ending(atoms) not in _lists()["common"]:
         endings["young"].add(_ending(atoms))
-    if category not in HEAT:
+    if not category & HEAT:
         return
     ending = _ending(atoms)
     common = frozenset(_lists()["common"])

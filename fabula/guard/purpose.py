@@ -6,9 +6,10 @@ import bisect
 import re
 
 from fabula.guard.ages import Age
+from fabula.guard.categories import HEAT, bits
 from fabula.guard.cues import SIGNS
 from fabula.guard.forms import pattern
-from fabula.guard.lexicon import HEAT, Hit
+from fabula.guard.lexicon import Hit
 from fabula.guard.tokens import Spelled
 from fabula.guard.words import Words
 from fabula.guard.young import Minor
@@ -29,23 +30,27 @@ def is_clear(frame: Frame) -> bool:
 def heat_of(said: Spelled, found: Words) -> tuple[int, bool]:
     """How sexual, and whether it depicts rather than names."""
     words = found.categories
-    if HEAT.isdisjoint(words):
+    if not words & HEAT:
         return 0, False
     if said.signs & _KEEPS_OUT:
         hits = [hit for hit in found.hits if not _is_without(said.text, hit)]
-        words = words - HEAT | {category for hit in hits for category in hit.categories & HEAT}
-        hints = {hit.phrase for hit in hits if "hint" in hit.categories}
+        words &= ~HEAT
+        for hit in hits:
+            words |= hit.categories & HEAT
+        hints = {hit.phrase for hit in hits if hit.categories & _HINT}
     else:
-        hints = found.phrases("hint") if "hint" in words else set()
-    told = "explicit" in words and "lure" in words
-    depicts = "depict" in words or told or len(hints) > 1
-    depicts |= bool(hints and not words.isdisjoint(_PLAINLY) and "frame3" not in words)
-    if depicts or "act" in words or (hints and "body" in words):
-        return 2, depicts or bool(hints and "body" in words)
-    return (1, False) if hints or "body" in words else (0, False)
+        hints = found.phrases(_HINT) if words & _HINT else set()
+    told = words & _TOLD == _TOLD
+    depicts = words & _DEPICT != 0 or told or len(hints) > 1
+    depicts |= bool(hints and words & _PLAINLY and not words & _FRAME3)
+    if depicts or words & _ACT or (hints and words & _BODY):
+        return 2, depicts or bool(hints and words & _BODY)
+    return (1, False) if hints or words & _BODY else (0, False)
 
 
-_PLAINLY = frozenset({"act", "explicit"})
+_ACT, _BODY, _DEPICT, _FRAME3, _HINT = map(bits, ("act", "body", "depict", "frame3", "hint"))
+_PLAINLY = bits("act explicit")
+_TOLD = bits("explicit lure")
 
 
 _WITHOUT = pattern("purpose.without")
@@ -66,16 +71,17 @@ def frame_of(found: Words) -> Frame:
     frame = {
         (weight, phrase)
         for category, weight in _WEIGHTS.items()
-        if category in words
+        if words & category
         for phrase in found.phrases(category)
     }
-    return frozenset(frame | {(1, "condemn")} if "condemn" in words else frame)
+    return frozenset(frame | {(1, "condemn")} if words & _CONDEMN else frame)
 
 
-_WEIGHTS = {"frame3": 3, "frame": 2, "frame_weak": 1}
+_CONDEMN = bits("condemn")
+_WEIGHTS = {bits("frame3"): 3, bits("frame"): 2, bits("frame_weak"): 1}
 
 
-FRAMES = frozenset({"frame3", "frame", "frame_weak", "condemn"})
+FRAMES = bits("frame3 frame frame_weak condemn")
 NO_FRAME: Frame = frozenset()
 
 
@@ -97,7 +103,9 @@ def is_to_them(text: str, signs: int) -> bool:
     return signs & _MAY_BE_TO_THEM == _MAY_BE_TO_THEM and _TO_THEM.search(text) is not None
 
 
-_BESIDE = frozenset({"pair", "adult", "couple"})
+_BESIDE = bits("pair adult couple")
+_WARM = bits("act depict hint")
+_ABSENT, _COLLECTIVE, _COUPLE = map(bits, ("absent", "collective", "couple"))
 _WE = re.compile(r"\b(?:we|our|us)\b|我们|咱")
 _MAY_BE_WE = SIGNS.need("we our us 我 咱")
 
@@ -105,24 +113,24 @@ _MAY_BE_WE = SIGNS.need("we our us 我 咱")
 def are_apart(
     said: Spelled,
     hits: list[Hit],
-    words: frozenset[str],
+    words: int,
     minors: tuple[Minor, ...],
     grown: list[Age],
 ) -> bool:
     """The young one sleeps, is away or merely is in one clause; grown-ups are together in another."""
     text = said.text
-    beside = bool(grown) or not _BESIDE.isdisjoint(words) or _is_of_us(text, said.signs)
+    beside = bool(grown) or words & _BESIDE != 0 or _is_of_us(text, said.signs)
     together = _named_together(text, said.names, minors)
-    if not (beside or together or "absent" in words):
+    if not (beside or together or words & _ABSENT):
         return False
     clauses = _Clauses(text)
-    warm = {clauses.of(hit.start) for hit in hits if hit.categories & {"act", "depict", "hint"}}
-    away = {clauses.of(hit.start) for hit in hits if "absent" in hit.categories}
+    warm = {clauses.of(hit.start) for hit in hits if hit.categories & _WARM}
+    away = {clauses.of(hit.start) for hit in hits if hit.categories & _ABSENT}
     young = {clauses.of(minor.start) for minor in minors}
-    couples = {clauses.of(hit.start) for hit in hits if "couple" in hit.categories}
+    couples = {clauses.of(hit.start) for hit in hits if hit.categories & _COUPLE}
     if len(grown) > 1 or any(age.who == "both" for age in grown):
         couples |= {clauses.of(age.start) for age in grown}
-    family = {hit.start for hit in hits if "collective" in hit.categories}
+    family = {hit.start for hit in hits if hit.categories & _COLLECTIVE}
     merely = all(minor.years is None and minor.start in family for minor in minors)
     couples |= {clauses.of(place) for place in together}
     gone = young <= away and (beside or merely)
@@ -144,7 +152,7 @@ def _named_together(text: str, names: tuple[str, ...], minors: tuple[Minor, ...]
 
 def aside_of(text: str, hits: list[Hit]) -> str:
     """What stands after all that is sexual, and in a clause of its own."""
-    last = max((hit.end for hit in hits if hit.categories & {"act", "depict", "hint"}), default=-1)
+    last = max((hit.end for hit in hits if hit.categories & _WARM), default=-1)
     clause = _CLAUSE.search(text, last) if last >= 0 else None
     return text[clause.start() :] if clause else ""
 
@@ -152,6 +160,7 @@ def aside_of(text: str, hits: list[Hit]) -> str:
 _ONLY_WRITES = pattern("purpose.only_writes")  # what may stand between a negation and what it forbids
 _FORBIDDEN = pattern("purpose.forbidden")
 _UNLESS = pattern("purpose.unless")
+_NEGATOR, _SIGNALS = bits("negator"), bits("act depict minor3 minor2")
 
 
 _MAY_FORBID = SIGNS.need(
@@ -159,13 +168,13 @@ _MAY_FORBID = SIGNS.need(
 )
 
 
-def is_forbidden(said: Spelled, hits: list[Hit], words: frozenset[str], aged: bool) -> bool:
+def is_forbidden(said: Spelled, hits: list[Hit], words: int, aged: bool) -> bool:
     """A prohibition: "never write sexual content about minors"."""
     text, may_forbid = said.text, said.signs & _MAY_FORBID
-    if not may_forbid and (aged or "negator" not in words):
+    if not may_forbid and (aged or not words & _NEGATOR):
         return False
-    signals = [hit for hit in hits if hit.categories & {"act", "depict", "minor3", "minor2"}]
-    negations = [hit for hit in hits if "negator" in hit.categories]
+    signals = [hit for hit in hits if hit.categories & _SIGNALS]
+    negations = [hit for hit in hits if hit.categories & _NEGATOR]
     if not signals or (not may_forbid and len(negations) != 1) or _UNLESS.search(text):
         return False
     if may_forbid and _FORBIDDEN.search(text):

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from fabula.guard.births import CUES_OF_PARENTS, CUES_OF_YEARS, may_reckon, minors_by_birth, tells_births
+from fabula.guard.categories import HEAT, YOUNG, bits
 from fabula.guard.cues import SIGNS
 from fabula.guard.forms import pattern
 from fabula.guard.kept import kept
-from fabula.guard.lexicon import HEAT, Hit
+from fabula.guard.lexicon import Hit
 from fabula.guard.purpose import (
     FRAMES,
     NO_FRAME,
@@ -26,7 +27,6 @@ from fabula.guard.purpose import (
 from fabula.guard.tokens import spelled
 from fabula.guard.words import Words
 from fabula.guard.young import (
-    YOUNGISH,
     Minor,
     ages_of,
     answer_in,
@@ -45,10 +45,13 @@ _TITLES = "".join(
 _ENDS = "。!?;…\uff01\uff1f\uff1b\n"  # the full-width ! ? ; too: what is cut is text as it came
 BOUNDARY = re.compile(rf"[{_ENDS}]+[{_CLOSERS}]*(?=[^{_ENDS}{_CLOSERS}])|\.{_TITLES}\.*[{_CLOSERS}]*(?=\s)")
 _MAY_END = re.compile(f"[{_ENDS}.]")  # quick: most text has none
-_SIGNALS = frozenset({"minor1", "minor2", "minor3", "school2", "school3"})
+_SIGNALS = YOUNG & ~bits("grade")
 _PARAGRAPH = re.compile(r"\n\s*\n\s*$")
-PERSONS = frozenset({"first", "second", "third"})
-_TURNS = frozenset({"break", "asks", "asks_license", "couple", "pair"})
+PERSONS, THIRD = bits("first second third"), bits("third")
+_TURNS = bits("break asks asks_license couple pair")
+_LURE, _POSSESSIVE, _RECKONED, _SCHOLARLY, _VOID = map(
+    bits, ("lure", "possessive", "reckoned", "scholarly", "void")
+)
 _OWNED = pattern("reading.owned")
 _ALIAS = pattern("reading.alias")
 
@@ -64,8 +67,8 @@ class Sentence(NamedTuple):
     depicts: bool = False
     frame: Frame = frozenset()
     lured: bool = False
-    people: frozenset[str] = frozenset()  # first, second, third
-    words: frozenset[str] = frozenset()  # categories that occur
+    people: int = 0  # of the categories first, second and third
+    words: int = 0  # categories that occur
     later: int | None = None  # years that pass
     aliases: tuple[str, ...] = ()
     apart: bool = False  # the minor is in a clause of its own, asleep or elsewhere
@@ -95,7 +98,7 @@ class Sentence(NamedTuple):
             or self.answer is not None
             or self.words & _TURNS
             or self.names
-            or "third" in self.people
+            or self.people & THIRD
             or self.ends_paragraph
         )
 
@@ -154,11 +157,11 @@ def read(text: str) -> Reading:
 def _reckoned(text: str, place: int) -> list[Sentence]:
     """Ages from a year of birth and the present year, which may stand in different sentences."""
     minors = minors_by_birth(text) if tells_births(text) else ()
-    return [Sentence("", place, minors=minors, words=frozenset({"reckoned"}))] if minors else []
+    return [Sentence("", place, minors=minors, words=_RECKONED)] if minors else []
 
 
 def _is_void(place: int, hits: list[Hit]) -> bool:
-    return any("void" in hit.categories and hit.start <= place < hit.end for hit in hits)
+    return any(hit.categories & _VOID and hit.start <= place < hit.end for hit in hits)
 
 
 def heat_in(raw: str) -> int:
@@ -194,9 +197,9 @@ def read_sentence(raw: str, position: int) -> Sentence:
     told = tells_numbers(signs)
     ages = [age for age in ages_of(raw, text, signs) if not _is_void(age.start, found.hits)] if told else []
     if signs & _OWNING and (ages or words & _SIGNALS) and _OWNED.search(text):
-        words |= {"possessive"}
-    minors = minors_of(text, found.hits, ages, words) if ages or not YOUNGISH.isdisjoint(words) else ()
-    heat, depicts = (0, False) if HEAT.isdisjoint(words) else heat_of(said, found)
+        words |= _POSSESSIVE
+    minors = minors_of(text, found.hits, ages, words) if ages or words & YOUNG else ()
+    heat, depicts = heat_of(said, found) if words & HEAT else (0, False)
     names = said.names
     grown = [age for age in ages if age.is_adult] if ages else []
     to_them = bool(heat or minors) and is_to_them(text, signs)
@@ -207,8 +210,8 @@ def read_sentence(raw: str, position: int) -> Sentence:
         tuple([age.who for age in grown]),
         heat,
         depicts,
-        NO_FRAME if FRAMES.isdisjoint(words) else frame_of(found),
-        "lure" in words and "scholarly" not in words,
+        frame_of(found) if words & FRAMES else NO_FRAME,
+        words & _LURE != 0 and not words & _SCHOLARLY,
         words & PERSONS,
         words,
         years_passed(text, words, signs),
@@ -230,8 +233,8 @@ def read_sentence(raw: str, position: int) -> Sentence:
 def tells_young(raw: str) -> bool:
     """Whether a sentence tells of someone young by itself, or of what an age may be reckoned from."""
     sentence = read_sentence(raw, 0)
-    reckons = sentence.younger is not None or bool(_ASKS & sentence.words)
+    reckons = sentence.younger is not None or sentence.words & _ASKS != 0
     return bool(sentence.strong) or reckons or (sentence.dated and may_reckon(raw))
 
 
-_ASKS = frozenset({"asks", "asks_license"})
+_ASKS = bits("asks asks_license")

@@ -8,10 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fabula.guard.cast import CAST, CHAIN, CHAR, NEAR, SOMEONE, SPEAKER, USER, Cast, is_named
+from fabula.guard.categories import bits
 from fabula.guard.purpose import Frame, is_clear
 from fabula.guard.reading import Reading, Sentence
 
-_TOGETHER = frozenset({"pair", "couple"})
+_TOGETHER, _OTHERS, _ASIDE = bits("pair couple"), bits("pair adult couple"), bits("possessive absent")
+_ABSENT, _BREAK, _HINT, _QUERY = map(bits, ("absent", "break", "hint", "query"))
+_FIRST, _SECOND, _THIRD = map(bits, ("first", "second", "third"))
 WARM = 3  # sentences for which something sexual stays present
 
 
@@ -42,7 +45,7 @@ class Scene(Cast):
 
     def step(self, sentence: Sentence, role: str, frame: Frame) -> bool:
         """Take in one sentence (`at` is its number). True when it completes a violation."""
-        if "break" in sentence.words:
+        if sentence.words & _BREAK:
             self.break_off()
             self.warm_at = -1000
         self.pass_time(sentence)
@@ -61,9 +64,7 @@ class Scene(Cast):
         if hot and not excused:
             self.warm_at, self.warm_text = self.at, sentence.text
             self.warm_pair = self._is_of_others(sentence)
-        if not sentence.strong and (
-            (hot and not guilty and not excused) or not _TOGETHER.isdisjoint(sentence.words)
-        ):
+        if not sentence.strong and ((hot and not guilty and not excused) or sentence.words & _TOGETHER):
             self.pair_at = self.at
         return guilty
 
@@ -76,7 +77,7 @@ class Scene(Cast):
         if sentence.heat == 1:
             again = self.at - self.hints_at <= WARM or self.at - self.warm_at <= WARM
             self.hints_at = self.at
-            return again and "hint" in sentence.words
+            return again and sentence.words & _HINT != 0
         return False
 
     def _involves(self, sentence: Sentence, role: str, fresh: list[str]) -> bool:
@@ -86,8 +87,8 @@ class Scene(Cast):
         if self.named(sentence.text):
             return not self._elsewhere(sentence)
         first, second = SPEAKER.get(role, (SOMEONE, SOMEONE))
-        if ("first" in sentence.people and first in self.minors) or (
-            "second" in sentence.people and second in self.minors
+        if (sentence.people & _FIRST and first in self.minors) or (
+            sentence.people & _SECOND and second in self.minors
         ):
             return True
         if self._is_of_others(sentence):
@@ -95,7 +96,7 @@ class Scene(Cast):
         if any(self._takes_part(name) for name in (CHAR, USER, CAST)):
             return True
         to_them = sentence.to_them
-        ours = sentence.people == {"first"}  # "the kids have football; that is when we …"
+        ours = sentence.people == _FIRST  # "the kids have football; that is when we …"
         if not to_them and self._is_of_couple():
             return False
         return any(
@@ -110,12 +111,12 @@ class Scene(Cast):
             return False
         if sentence.strong and all(minor.mere for minor in sentence.strong) and not sentence.to_them:
             return False
-        aside = {"possessive", "absent"} & sentence.words
-        if len(aside) == 2 or (aside and (self.warm_pair or self.at - self.couple_at <= CHAIN)):
+        aside = sentence.words & _ASIDE
+        if aside == _ASIDE or (aside and (self.warm_pair or self.at - self.couple_at <= CHAIN)):
             return False
         named = [name for name in fresh if name[0] != "<"]
         if named and not any(is_named(name, self.warm_text) for name in named):
-            return "third" in sentence.people
+            return sentence.people & _THIRD != 0
         return True
 
     def _takes_part(self, name: str) -> bool:
@@ -132,17 +133,17 @@ class Scene(Cast):
         """The sentence tells of couples or of people who are known to be adults."""
         if any(is_named(name, sentence.text) for name in self.grown):
             return True
-        return bool({"pair", "adult", "couple"} & sentence.words) or bool(sentence.grown)
+        return sentence.words & _OTHERS != 0 or bool(sentence.grown)
 
     def _elsewhere(self, sentence: Sentence) -> bool:
         """A named child is away or asleep while named adults are together."""
         if not self._is_of_others(sentence):
             return False
-        if "absent" not in sentence.words and self.named(sentence.text.removesuffix(sentence.aside)):
+        if not sentence.words & _ABSENT and self.named(sentence.text.removesuffix(sentence.aside)):
             return False
         return not any(word in sentence.text for word in (" with her", " with him", "和她", "和他"))
 
 
 def _is_excused(sentence: Sentence, frame: Frame) -> bool:
     """It reports or asks, and so may name what it neither depicts nor lures to."""
-    return not sentence.depicts and not sentence.lured and (is_clear(frame) or "query" in sentence.words)
+    return not sentence.depicts and not sentence.lured and (is_clear(frame) or sentence.words & _QUERY != 0)

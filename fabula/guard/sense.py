@@ -13,16 +13,16 @@ from collections import Counter
 
 from fabula.guard.ages_more import NUMBER_WORDS
 from fabula.guard.births import CUES_OF_PARENTS, CUES_OF_YEARS
+from fabula.guard.categories import BITS, YOUNG, bits
 from fabula.guard.cues import SIGNS
 from fabula.guard.forms import Forms, endings_of_forms, listed
-from fabula.guard.lexicon import ATOM, LANGUAGES, YOUNG, lexicon, phrases
+from fabula.guard.lexicon import ATOM, LANGUAGES, lexicon, phrases
 from fabula.guard.normalise import HAN_GAP, LONE, WIDE, folded, token_of
 from fabula.guard.numerals import CARDINALS, ORDINALS, TENS
 from fabula.guard.stir import ALERTS, ATOMS, BEFORE, ODD, kind
 
 NEWS, STIRS, SMALL, BIG, APART = 1, 2, 4, 8, 16
-_ASKS = frozenset({"asks", "asks_license"})
-_TELLING = Forms(LANGUAGES, frozenset({*YOUNG, *_ASKS}))
+_TELLING = Forms(LANGUAGES, YOUNG | bits("asks asks_license"))
 _SMALL = frozenset({"one", "two", "first", "second", *CUES_OF_PARENTS.split()})  # tell beside a number only
 _HAN = re.compile("[㐀-䶿一-鿿]")
 _GROWN = re.compile(r"[(\"']?(?:1[89]|[2-9]\d)(?:'?s)?[)\"',.;:!?]*")  # of nobody under 18
@@ -81,7 +81,7 @@ def _of_han(part: str) -> int:
 
 
 def _young() -> list[str]:
-    return [phrase for category in YOUNG for phrase in phrases(category)]
+    return [phrase for category, bit in BITS.items() if bit & YOUNG for phrase in phrases(category)]
 
 
 @functools.cache

@@ -49,7 +49,7 @@ class Spelled:
     def __init__(self, raw: str):
         self._raw = raw
         self._starts: Sequence[int] = ()
-        self._found: tuple[list[Phrase], set[str]] | None = None
+        self._found: tuple[list[Phrase], int] | None = None
         if (raw.isascii() or not _HAN.search(raw)) and self._is_of_tokens(raw.split(" ")):
             return
         self._see(throughout(raw, lexicon().words))
@@ -82,7 +82,7 @@ class Spelled:
             self.signs |= SIGNS.beside(self.atoms, whole=text.isascii() or not _SPACE.search(text))
 
     @property
-    def phrases(self) -> tuple[list[Phrase], set[str]]:
+    def phrases(self) -> tuple[list[Phrase], int]:
         """What the lists hold of it, as `Lexicon.find` tells."""
         if self._found is None:
             self._found = lexicon().find(self.atoms)

@@ -13,6 +13,7 @@ from fabula.core.errors import Blocked
 from fabula.core.seams import Watch
 from fabula.guard.births import Births
 from fabula.guard.cast import CHAIN, introduces
+from fabula.guard.categories import bits
 from fabula.guard.glance import glance
 from fabula.guard.purpose import Frame, is_clear
 from fabula.guard.reading import LONGEST, Sentence, heat_in, next_end, read_sentence, tells_young
@@ -209,7 +210,7 @@ class FloorWatch:
         guilty = self._step(scene, self._read(raw))
         born = self._births.minors()
         if born:
-            reckoned = Sentence("", 0, minors=born, words=frozenset({"reckoned"}))
+            reckoned = Sentence("", 0, minors=born, words=bits("reckoned"))
             guilty |= scene.step(reckoned, "assistant", self._in_frame())
         return guilty
 

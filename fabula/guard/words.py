@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from fabula.guard.categories import HEAT, YOUNG, bits
 from fabula.guard.forms import find_forms
-from fabula.guard.lexicon import HEAT, Hit, Phrase
+from fabula.guard.lexicon import Hit, Phrase
 from fabula.guard.tokens import Spelled
 
-_VOIDABLE = frozenset(
-    {"minor1", "minor2", "minor3", "school2", "school3", *HEAT, "grade", "later"}
-)  # what a void phrase takes away
+_VOID = bits("void")
+_VOIDABLE = YOUNG | HEAT | bits("later")  # what a void phrase takes away
 
 
 class Words:
@@ -24,22 +24,24 @@ class Words:
         self._hits: list[Hit] | None = None
         self._phrases, light = said.phrases
         self._forms = find_forms(said.text, said.signs, hot=hot)
-        found: set[str] = set()
+        found = 0
         for _, _, categories in self._phrases:
             found |= categories
         for form in self._forms:
             found |= form.categories
-        if "void" in found:
-            found = set().union(*[hit.categories for hit in self.hits])
-        self.categories = frozenset(found | light)
+        if found & _VOID:
+            found = 0
+            for hit in self.hits:
+                found |= hit.categories
+        self.categories = found | light
 
-    def phrases(self, category: str) -> set[str]:
+    def phrases(self, category: int) -> set[str]:
         """The words of what is found of a category."""
-        if "void" in self.categories:
-            return {hit.phrase for hit in self.hits if category in hit.categories}
+        if self.categories & _VOID:
+            return {hit.phrase for hit in self.hits if hit.categories & category}
         atoms = self._said.atoms
-        found = {" ".join(atoms[first : last + 1]) for first, last, of in self._phrases if category in of}
-        return found | {form.phrase for form in self._forms if category in form.categories}
+        found = {" ".join(atoms[first : last + 1]) for first, last, of in self._phrases if of & category}
+        return found | {form.phrase for form in self._forms if form.categories & category}
 
     @property
     def hits(self) -> list[Hit]:
@@ -64,7 +66,7 @@ def _placed(said: Spelled, phrases: list[Phrase]) -> list[Hit]:
 
 
 def _without_void(hits: list[Hit]) -> list[Hit]:
-    void = [hit for hit in hits if "void" in hit.categories]
+    void = [hit for hit in hits if hit.categories & _VOID]
     if not void:
         return hits
     return [

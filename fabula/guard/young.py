@@ -8,9 +8,10 @@ from fabula.guard.ages import ADULT, LATER, Age, english_ages
 from fabula.guard.ages_more import NUMBER_WORDS, more_ages
 from fabula.guard.ages_zh import chinese_ages
 from fabula.guard.ages_zh import later as chinese_later
+from fabula.guard.categories import HEAT, YOUNG, bits
 from fabula.guard.cues import SIGNS
 from fabula.guard.forms import pattern
-from fabula.guard.lexicon import HEAT, Hit
+from fabula.guard.lexicon import Hit
 from fabula.guard.numerals import CARDINALS, ORDINALS, TENS, chinese, english
 from fabula.guard.people import PRONOUNS
 
@@ -23,6 +24,11 @@ _LATER_IN_CHINESE = SIGNS.need("年", "后 过", "<ZH>")
 _MAY_BE_NOT_YET = SIGNS.need("in not no soon* almost* next 还 再 没 我 等 明")
 _MAY_BE_ORDINAL = SIGNS.need(" ".join(["#", *ORDINALS]))
 _NUMBER = SIGNS.need("<WITHIN>") | SIGNS.need("<ZH>")
+
+
+_ADULT, _COLLECTIVE, _ELDER, _PASSES, _RECALL = map(bits, ("adult", "collective", "elder", "later", "recall"))
+_MINOR3, _MINOR2, _MINOR1 = map(bits, ("minor3", "minor2", "minor1"))
+_GRADE, _SCHOOL3, _SCHOOL2 = map(bits, ("grade", "school3", "school2"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +71,8 @@ def _with_name(age: Age, raw: str) -> Age:
     return replace(age, who="")
 
 
-def minors_of(text: str, hits: list[Hit], ages: list[Age], words: frozenset[str]) -> tuple[Minor, ...]:
-    if not ages and YOUNGISH.isdisjoint(words):
+def minors_of(text: str, hits: list[Hit], ages: list[Age], words: int) -> tuple[Minor, ...]:
+    if not ages and not words & YOUNG:
         return ()
     adult = [age for age in ages if age.is_adult]
     found = [
@@ -78,19 +84,18 @@ def minors_of(text: str, hits: list[Hit], ages: list[Age], words: frozenset[str]
         and not _tells_back(age, text, words)
     ]
     for hit in hits:
-        if YOUNGISH.isdisjoint(hit.categories):
+        if not hit.categories & YOUNG:
             continue
         strength = _strength(text, hit, words)
         if strength == 3 or (strength == 2 and not _adult_near(text, hit, adult)):
             found.append(Minor(strength, "", None, hit.start, hit.end, mere=_is_mere(text, hit)))
-    weak = [hit for hit in hits if "minor1" in hit.categories]
-    if weak and not found and not adult and "adult" not in words:
-        several = len({hit.phrase for hit in weak}) > 1 or "elder" in words
+    weak = [hit for hit in hits if hit.categories & _MINOR1]
+    if weak and not found and not adult and not words & _ADULT:
+        several = len({hit.phrase for hit in weak}) > 1 or words & _ELDER
         found += [Minor(2 if several else 1, "", None, hit.start, hit.end, True) for hit in weak]
     return tuple(found)
 
 
-YOUNGISH = frozenset({"minor3", "minor2", "minor1", "grade", "school3", "school2"})
 _LONG_AGO = pattern("young.long_ago")  # "lost her father at six", of someone grown
 _NOW = pattern("young.now")
 
@@ -109,10 +114,10 @@ _IN_SPEECH = pattern("young.in_speech")
 _BACK_THEN = pattern("young.back_then")
 
 
-def _tells_back(age: Age, text: str, words: frozenset[str]) -> bool:
+def _tells_back(age: Age, text: str, words: int) -> bool:
     """ "I was sixteen when he died," said by someone who is so no longer; Chinese has no past tense."""
     said = _IN_SPEECH.search(text[: age.start]) and _BACK_THEN.search(text[age.end :])
-    return bool(said) and HEAT.isdisjoint(words)
+    return bool(said) and not words & HEAT
 
 
 _AT_SCHOOL = pattern("young.at_school")
@@ -123,19 +128,19 @@ _PUPIL = pattern("young.pupil")
 _MINOR_NOUN = pattern("young.minor_noun")
 
 
-def _strength(text: str, hit: Hit, words: frozenset[str]) -> int:
+def _strength(text: str, hit: Hit, words: int) -> int:
     """How surely a phrase means someone under 18."""
-    if "minor3" in hit.categories:
+    if hit.categories & _MINOR3:
         return 0 if hit.phrase == "minor" and _MINOR_NOUN.match(text[hit.end :]) else 3
-    if "minor2" in hit.categories:
+    if hit.categories & _MINOR2:
         return 2
     before, after = text[: hit.start], text[hit.end :]
-    if "grade" in hit.categories:
-        return 0 if "recall" in words or _WORKS_AT.search(before) or _TEACHES.match(after) else 3
-    school = 3 if "school3" in hit.categories else 2 if "school2" in hit.categories else 0
+    if hit.categories & _GRADE:
+        return 0 if words & _RECALL or _WORKS_AT.search(before) or _TEACHES.match(after) else 3
+    school = 3 if hit.categories & _SCHOOL3 else 2 if hit.categories & _SCHOOL2 else 0
     if school and _PUPIL.match(after):
         return school
-    if not school or "recall" in words or _TEACHES.match(after):
+    if not school or words & _RECALL or _TEACHES.match(after):
         return 0
     at_school = _AT_SCHOOL.search(text, max(0, hit.start - LONGEST_AT_SCHOOL), hit.start)
     return school if at_school and not _WORKS_AT.search(before) else 0
@@ -149,7 +154,7 @@ def _is_mere(text: str, hit: Hit) -> bool:
     """Children as such: many, or any; not "she was a child", nor "the child" of whom the story goes on."""
     if hit.phrase.endswith(_PLURAL) or text.startswith(("'s ", "们"), hit.end):
         return True
-    return "collective" in hit.categories and not _PREDICATIVE.search(text[: hit.start])
+    return hit.categories & _COLLECTIVE != 0 and not _PREDICATIVE.search(text[: hit.start])
 
 
 _WITH = pattern("young.with")
@@ -168,13 +173,13 @@ def may_pass_years(signs: int) -> bool:
     return signs & _LATER == _LATER or signs & _LATER_IN_CHINESE == _LATER_IN_CHINESE
 
 
-def years_passed(text: str, words: frozenset[str], signs: int) -> int | None:
+def years_passed(text: str, words: int, signs: int) -> int | None:
     if signs & _LATER == _LATER and (match := LATER.search(text)):
         return english(match["n"])
     told = signs & _LATER_IN_CHINESE == _LATER_IN_CHINESE
     if told and (years := chinese_later(text)) is not None:
         return years
-    return ADULT if "later" in words else None
+    return ADULT if words & _PASSES else None
 
 
 _YOUNGER = pattern("young.younger")
