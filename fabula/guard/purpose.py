@@ -150,10 +150,14 @@ def _named_together(text: str, names: tuple[str, ...], minors: tuple[Minor, ...]
     return {text.index(pair) for pair in pairs if pair in text}
 
 
-def aside_of(text: str, hits: list[Hit]) -> str:
+def end_of_heat(hits: list[Hit]) -> int:
+    """Where the last of what is sexual ends, or -1."""
+    return max([hit.end for hit in hits if hit.categories & _WARM], default=-1)
+
+
+def aside_of(text: str, heated: int) -> str:
     """What stands after all that is sexual, and in a clause of its own."""
-    last = max((hit.end for hit in hits if hit.categories & _WARM), default=-1)
-    clause = _CLAUSE.search(text, last) if last >= 0 else None
+    clause = _CLAUSE.search(text, heated)
     return text[clause.start() :] if clause else ""
 
 

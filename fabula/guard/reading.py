@@ -19,6 +19,7 @@ from fabula.guard.purpose import (
     Frame,
     are_apart,
     aside_of,
+    end_of_heat,
     frame_of,
     heat_of,
     is_forbidden,
@@ -47,8 +48,8 @@ BOUNDARY = re.compile(rf"[{_ENDS}]+[{_CLOSERS}]*(?=[^{_ENDS}{_CLOSERS}])|\.{_TIT
 _MAY_END = re.compile(f"[{_ENDS}.]")  # quick: most text has none
 _SIGNALS = YOUNG & ~bits("grade")
 _PARAGRAPH = re.compile(r"\n\s*\n\s*$")
-PERSONS, THIRD = bits("first second third"), bits("third")
-_TURNS = bits("break asks asks_license couple pair")
+PERSONS = bits("first second third")
+_EVENTS = bits("break asks asks_license couple pair third")
 _LURE, _POSSESSIVE, _RECKONED, _SCHOLARLY, _VOID = map(
     bits, ("lure", "possessive", "reckoned", "scholarly", "void")
 )
@@ -60,14 +61,12 @@ class Sentence(NamedTuple):
     """Signals of one sentence. `heat`: 0 nothing sexual, 1 a hint, 2 sexual."""
 
     text: str
-    position: int
     minors: tuple[Minor, ...] = ()
     grown: tuple[str, ...] = ()  # whose adult age is stated
     heat: int = 0
     depicts: bool = False
     frame: Frame = frozenset()
     lured: bool = False
-    people: int = 0  # of the categories first, second and third
     words: int = 0  # categories that occur
     later: int | None = None  # years that pass
     aliases: tuple[str, ...] = ()
@@ -77,7 +76,7 @@ class Sentence(NamedTuple):
     younger: int | None = None  # years that ages are to be lessened by
     answer: int | None = None  # the age that it tells if the one before it asked for one
     names: tuple[str, ...] = ()  # of people, as far as they show
-    aside: str = ""  # what it says in other clauses after what is sexual
+    heated: int = -1  # where what is sexual ends in it
     ends_paragraph: bool = False
     dated: bool = False  # it may tell of a birth, a year, or the age of a parent
     to_them: bool = False  # something is done "with her", or with someone else who was spoken of
@@ -87,18 +86,27 @@ class Sentence(NamedTuple):
         return tuple([minor for minor in self.minors if minor.strength >= 2]) if self.minors else ()
 
     @property
+    def people(self) -> int:
+        """Of the categories first, second and third those that occur."""
+        return self.words & PERSONS
+
+    @property
+    def aside(self) -> str:
+        """What it says in other clauses after what is sexual."""
+        return aside_of(self.text, self.heated) if self.heated >= 0 else ""
+
+    @property
     def eventful(self) -> bool:
         return bool(
-            self.minors
+            self.words & _EVENTS
+            or self.minors
             or self.grown
             or self.heat
             or self.later is not None
             or self.aliases
             or self.younger is not None
             or self.answer is not None
-            or self.words & _TURNS
             or self.names
-            or self.people & THIRD
             or self.ends_paragraph
         )
 
@@ -107,7 +115,7 @@ class Sentence(NamedTuple):
 class Reading:
     """A message as read: only the sentences that matter, and the frame of the whole."""
 
-    sentences: tuple[Sentence, ...]
+    sentences: tuple[tuple[int, Sentence], ...]  # by their numbers
     length: int  # sentences in all
     frame: Frame
     lured: bool
@@ -141,23 +149,20 @@ def read(text: str) -> Reading:
     """All of a message. Kept, so that each turn costs only the messages that are new."""
     ends = cut(text)
     starts = [0, *ends[:-1]]
-    sentences = [
-        read_sentence(text[start:end], place)
-        for place, (start, end) in enumerate(zip(starts, ends, strict=True))
-    ]
-    sentences += _reckoned(text, len(ends) - 1)
+    sentences = [read_sentence(text[start:end]) for start, end in zip(starts, ends, strict=True)]
+    events = [(place, sentence) for place, sentence in enumerate(sentences) if sentence.eventful]
     return Reading(
-        tuple(sentence for sentence in sentences if sentence.eventful),
+        (*events, *((len(ends) - 1, reckoned) for reckoned in _reckoned(text))),
         len(ends),
         frozenset().union(*(sentence.frame for sentence in sentences)),
         any(sentence.lured or sentence.depicts for sentence in sentences),
     )
 
 
-def _reckoned(text: str, place: int) -> list[Sentence]:
+def _reckoned(text: str) -> list[Sentence]:
     """Ages from a year of birth and the present year, which may stand in different sentences."""
     minors = minors_by_birth(text) if tells_births(text) else ()
-    return [Sentence("", place, minors=minors, words=_RECKONED)] if minors else []
+    return [Sentence("", minors=minors, words=_RECKONED)] if minors else []
 
 
 def _is_void(place: int, hits: list[Hit]) -> bool:
@@ -190,7 +195,9 @@ def _may_name(signs: int) -> bool:
     return any(signs & needs == needs for needs in _NAMING)
 
 
-def read_sentence(raw: str, position: int) -> Sentence:
+@functools.lru_cache(maxsize=64)
+def read_sentence(raw: str) -> Sentence:
+    """A sentence of a stream may be asked for its people before it is weighed."""
     said = spelled(raw)
     found = Words(said)
     text, signs, words = said.text, said.signs, found.categories
@@ -205,14 +212,12 @@ def read_sentence(raw: str, position: int) -> Sentence:
     to_them = bool(heat or minors) and is_to_them(text, signs)
     return Sentence(
         text,
-        position,
         minors,
         tuple([age.who for age in grown]),
         heat,
         depicts,
         frame_of(found) if words & FRAMES else NO_FRAME,
         words & _LURE != 0 and not words & _SCHOLARLY,
-        words & PERSONS,
         words,
         years_passed(text, words, signs),
         tuple(_ALIAS.findall(text)) if signs & _MAY_NAME and _may_name(signs) else (),
@@ -222,17 +227,16 @@ def read_sentence(raw: str, position: int) -> Sentence:
         younger_by(text) if signs & _YOUNGER else None,
         answer_in(text, signs),
         names,
-        aside_of(text, found.hits) if heat else "",
+        end_of_heat(found.hits) if heat else -1,
         "\n" in raw and _PARAGRAPH.search(raw) is not None,
         bool(signs & _DATING or (told and signs & _PARENTS)),
         to_them,
     )
 
 
-@functools.lru_cache(maxsize=4096)
 def tells_young(raw: str) -> bool:
     """Whether a sentence tells of someone young by itself, or of what an age may be reckoned from."""
-    sentence = read_sentence(raw, 0)
+    sentence = read_sentence(raw)
     reckons = sentence.younger is not None or sentence.words & _ASKS != 0
     return bool(sentence.strong) or reckons or (sentence.dated and may_reckon(raw))
 

@@ -37,8 +37,8 @@ class Scene(Cast):
         start = self.at
         guilty = False
         whole = frozenset() if reading.lured else reading.frame | frame
-        for sentence in reading.sentences:
-            self.at = start + sentence.position + 1
+        for place, sentence in reading.sentences:
+            self.at = start + place + 1
             guilty |= self.step(sentence, role, whole)
         self.at = start + reading.length
         return guilty

@@ -210,7 +210,7 @@ class FloorWatch:
         guilty = self._step(scene, self._read(raw))
         born = self._births.minors()
         if born:
-            reckoned = Sentence("", 0, minors=born, words=bits("reckoned"))
+            reckoned = Sentence("", minors=born, words=bits("reckoned"))
             guilty |= scene.step(reckoned, "assistant", self._in_frame())
         return guilty
 
@@ -243,7 +243,7 @@ class FloorWatch:
         unread = len(self._dry) + len(self._past)
         while self._news and unread - self._young_at > CHAIN and unread - self._news[-1] <= CHAIN:
             number = self._news.pop()
-            if introduces(read_sentence(self._dry[number - 1][0], 0)):
+            if introduces(read_sentence(self._dry[number - 1][0])):
                 self._young_at = number
                 self._news.clear()
         return unread - self._young_at <= CHAIN or (self._steady and scene.has_someone_within(unread))
@@ -290,7 +290,7 @@ class FloorWatch:
         return True
 
     def _read(self, raw: str) -> Sentence:
-        sentence = read_sentence(raw, 0)
+        sentence = read_sentence(raw)
         (self._births.add if sentence.dated else self._births.go_past)(raw)
         return sentence
 

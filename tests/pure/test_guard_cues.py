@@ -76,14 +76,14 @@ def test_whoever_is_young_is_sensed_before_a_sentence_is_read() -> None:
 
 def test_whatever_is_sexual_is_sensed_before_a_sentence_is_read() -> None:
     unsensed = [
-        text for text in sentences() if read_sentence(text, 0).heat and stirs(text) and not sense(text)[1]
+        text for text in sentences() if read_sentence(text).heat and stirs(text) and not sense(text)[1]
     ]
     assert unsensed == []
 
 
 def test_what_is_dry_at_a_glance_neither_depicts_nor_lures_when_it_is_read() -> None:
     seen = {sentence: glance(sentence) for sentence in sentences()}
-    read = {sentence: read_sentence(sentence, 0) for sentence in seen}
+    read = {sentence: read_sentence(sentence) for sentence in seen}
     assert [text for text, said in read.items() if seen[text].dry and (said.depicts or said.lured)] == []
     assert [text for text, said in read.items() if said.strong and not seen[text].news] == []
     assert sum(at_once.dry for at_once in seen.values()) > len(seen) / 2
