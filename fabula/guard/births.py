@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 from fabula.guard.ages import ADULT
-from fabula.guard.forms import listed, pattern
+from fabula.guard.forms import any_of, listed, pattern
 from fabula.guard.normalise import fold
 from fabula.guard.numerals import chinese, english
 from fabula.guard.young import Minor
@@ -23,7 +23,7 @@ _DECADE = pattern("births.decade")
 _NOW = pattern("births.now")
 _PARENT_THEN = pattern("births.parent_then")
 _PARENT_NOW = pattern("births.parent_now")
-_EVENT_WORDS = listed("births.events").split("|")  # each event is told with one of them
+_MAY_BE_EVENT = any_of(listed("births.events").split("|"))  # each event is told with one of them
 _DIGITS = str.maketrans("零一二三四五六七八九", "0123456789")
 
 
@@ -33,12 +33,14 @@ CUES_OF_YEARS = (
     "queen fukushima 震 奥 典 归 冠 疫 禧 灾 莫 阳 博 舟 严 贸 世 后 民 零 〇 ○ 九"
 )
 CUES_OF_PARENTS = "mother mom mum father dad had bore born birth 妈 母 爸 父 娘"
-_PARENTS = (
-    *(f"{parent} is" for parent in ("mother", "mom", "mum", "father", "dad")),
-    *(f"{bore} {them}" for bore in ("had", "bore") for them in ("her", "him", "them", "me")),
-    *("born when", "gave birth", *"妈母爸父娘"),
+_MAY_BE_PARENT = any_of(
+    {
+        *(f"{parent} is" for parent in ("mother", "mom", "mum", "father", "dad")),
+        *(f"{bore} {them}" for bore in ("had", "bore") for them in ("her", "him", "them", "me")),
+        *("born when", "gave birth", *"妈母爸父娘"),
+    }
 )
-_NOWS = ("now", "it is", "it's", "现在", "今年", "如今")
+_MAY_BE_NOW = any_of(("now", "it is", "it's", "现在", "今年", "如今"))
 OVERLAP = 40  # characters of a sentence that what is reckoned with may go on from
 
 
@@ -67,12 +69,12 @@ class Births:
     def add(self, said: str) -> None:
         text = fold(self._tail + said)
         self.go_past(said)
-        if any(map(text.__contains__, _PARENTS)):
+        if _MAY_BE_PARENT.search(text):
             self._add_parents(text)
         dated = _dated(text)
         if not (_DIGIT.search(dated) or "后" in dated):
             return
-        if any(map(dated.__contains__, _NOWS)):
+        if _MAY_BE_NOW.search(dated):
             self._now_short += [_full(match["n"]) for match in _NOW_SHORT.finditer(dated)]
         if not tells_year(dated):
             return
@@ -156,7 +158,7 @@ def _dated(text: str) -> str:
         text = text.replace("〇", "零").replace("○", "零")
         text = _IN_HAN.sub(lambda match: match[0].translate(_DIGITS), text) if "年" in text else text
         text = _REPUBLIC.sub(lambda match: f"{chinese(match['n']) + 1911}年", text)
-    for event, year in _events() if any(map(text.__contains__, _EVENT_WORDS)) else ():
+    for event, year in _events() if _MAY_BE_EVENT.search(text) else ():
         text = event.sub(f" {year} ", text)
     return text
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 import itertools
-import operator
 import re
 from collections import Counter
 
@@ -15,7 +14,7 @@ from fabula.guard.ages_more import NUMBER_WORDS
 from fabula.guard.births import CUES_OF_PARENTS, CUES_OF_YEARS
 from fabula.guard.categories import BITS, YOUNG, bits
 from fabula.guard.cues import SIGNS
-from fabula.guard.forms import Forms, endings_of_forms, listed
+from fabula.guard.forms import Forms, any_of, endings_of_forms, listed
 from fabula.guard.lexicon import ATOM, LANGUAGES, lexicon, phrases
 from fabula.guard.normalise import HAN_GAP, LONE, WIDE, folded, token_of
 from fabula.guard.numerals import CARDINALS, ORDINALS, TENS
@@ -26,7 +25,7 @@ _TELLING = Forms(LANGUAGES, YOUNG | bits("asks asks_license"))
 _SMALL = frozenset({"one", "two", "first", "second", *CUES_OF_PARENTS.split()})  # tell beside a number only
 _HAN = re.compile("[㐀-䶿一-鿿]")
 _GROWN = re.compile(r"[(\"']?(?:1[89]|[2-9]\d)(?:'?s)?[)\"',.;:!?]*")  # of nobody under 18
-_HAN_NEWS = frozenset("岁零〇○民三四五六七八九十廿减娃")
+_HAN_NEWS = "岁零〇○民三四五六七八九十廿减娃"
 _MIXED = re.compile(rf"[a-z0-9]|{HAN_GAP.pattern}|{listed('sense.between')}")
 _MAY_BE_MIXED = re.compile("[^㐀-䶿一-鿿\u3001-〿,!?:;()\"'「」『』…—]")  # quick: one set
 
@@ -72,10 +71,8 @@ def _of_han(part: str) -> int:
     text = folded(part)
     if _MAY_BE_MIXED.search(text) and _MIXED.search(text):
         return NEWS | STIRS
-    pairs = set(map(operator.add, text, text[1:]))
-    stirs = _han_stirs()
-    found = APART if stirs.isdisjoint(pairs) and stirs.isdisjoint(text) else APART | STIRS
-    if not _HAN_NEWS.isdisjoint(text) or not _han_news().isdisjoint(pairs):
+    found = APART | STIRS if _han_stirs().search(text) else APART
+    if _han_news().search(text):
         return found | NEWS
     return found | (NEWS if _TELLING.find(text, SIGNS.among(text)) else 0)
 
@@ -99,17 +96,18 @@ def _english_news() -> frozenset[str]:
 
 
 @functools.cache
-def _han_news() -> frozenset[str]:
-    """Of every Chinese phrase that tells of someone young the two characters that fewest phrases have."""
+def _han_news() -> re.Pattern[str]:
+    """Of every Chinese phrase that tells of someone young the two characters that fewest phrases have; those
+    that alone tell of an age or a year."""
     young = [phrase for phrase in _young() if not phrase.isascii()]
     pairs = [[one + two for one, two in itertools.pairwise(phrase)] for phrase in young]
     often = Counter(itertools.chain.from_iterable(pairs))
-    return frozenset(max(of, key=lambda pair: often[pair]) for of in pairs if of)
+    return any_of({*_HAN_NEWS, *(max(of, key=lambda pair: often[pair]) for of in pairs if of)})
 
 
 @functools.cache
-def _han_stirs() -> frozenset[str]:
+def _han_stirs() -> re.Pattern[str]:
     """The last two characters of whatever can make a Chinese text sexual."""
     lists = lexicon()
     endings = lists.arming | lists.alerting | lists.completing | endings_of_forms()
-    return frozenset(ending[-2:] for ending in endings if not ending.isascii())
+    return any_of({ending[-2:] for ending in endings if not ending.isascii()})
