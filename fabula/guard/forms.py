@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fabula.guard.categories import BITS, HEAT, bits
+from fabula.guard.categories import BITS, HEAT, YOUNG, bits
 from fabula.guard.cues import SIGNS, Cues
 from fabula.guard.lexicon import LANGUAGES, LATIN, Hit
 from fabula.guard.numerals import CHINESE, ENGLISH, ORDINAL
@@ -57,6 +57,10 @@ class Forms:
     def _forms(self) -> list[Form]:
         told = [form for language in self._languages for form in forms_of(language)]
         return [form for form in told if form.means & self._only]
+
+    def may_be_in(self, signs: int) -> bool:
+        """Whether any of them has all the words that it needs."""
+        return bool(self._cues.possible(signs))
 
     def find(self, text: str, signs: int) -> list[Hit]:
         found: list[Hit] = []
@@ -119,6 +123,10 @@ def pattern(name: str) -> re.Pattern[str]:
 def listed(name: str) -> str:
     """What `patterns.json` says as it stands there."""
     return "".join(_patterns()[name])
+
+
+TELLING = YOUNG | bits("asks asks_license")  # of someone young, or asking for an age
+FORMS_THAT_TELL = Forms(LANGUAGES, TELLING)
 
 
 def any_of(words: Iterable[str]) -> re.Pattern[str]:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from fabula.guard.births import CUES_OF_PARENTS, CUES_OF_YEARS, may_reckon, minors_by_birth, tells_births
 from fabula.guard.categories import HEAT, YOUNG, bits
 from fabula.guard.cues import SIGNS
-from fabula.guard.forms import pattern
+from fabula.guard.forms import FORMS_THAT_TELL, TELLING, pattern
 from fabula.guard.kept import kept
 from fabula.guard.lexicon import Hit
 from fabula.guard.purpose import (
@@ -25,12 +25,13 @@ from fabula.guard.purpose import (
     is_forbidden,
     is_to_them,
 )
-from fabula.guard.tokens import spelled
+from fabula.guard.tokens import Spelled, spelled
 from fabula.guard.words import Words
 from fabula.guard.young import (
     Minor,
     ages_of,
     answer_in,
+    may_tell_age,
     minors_of,
     tells_numbers,
     years_passed,
@@ -195,6 +196,10 @@ def _may_name(signs: int) -> bool:
     return any(signs & needs == needs for needs in _NAMING)
 
 
+def _is_dated(signs: int) -> bool:
+    return bool(signs & _DATING or (signs & _PARENTS and tells_numbers(signs)))
+
+
 @functools.lru_cache(maxsize=64)
 def read_sentence(raw: str) -> Sentence:
     """A sentence of a stream may be asked for its people before it is weighed."""
@@ -229,16 +234,29 @@ def read_sentence(raw: str) -> Sentence:
         names,
         end_of_heat(found.hits) if heat else -1,
         "\n" in raw and _PARAGRAPH.search(raw) is not None,
-        bool(signs & _DATING or (told and signs & _PARENTS)),
+        _is_dated(signs),
         to_them,
     )
 
 
 def tells_young(raw: str) -> bool:
     """Whether a sentence tells of someone young by itself, or of what an age may be reckoned from."""
-    sentence = read_sentence(raw)
-    reckons = sentence.younger is not None or sentence.words & _ASKS != 0
-    return bool(sentence.strong) or reckons or (sentence.dated and may_reckon(raw))
+    said = spelled(raw)
+    if _may_tell_young(said):
+        sentence = read_sentence(raw)
+        if sentence.strong or sentence.younger is not None or sentence.words & _ASKS:
+            return True
+    return _is_dated(said.signs) and may_reckon(raw)
+
+
+def _may_tell_young(said: Spelled) -> bool:
+    """By its words alone: numbers and the like are in many sentences, and most of these need no reading."""
+    phrases, found = said.phrases
+    for _, _, categories in phrases:
+        found |= categories
+    signs = said.signs
+    told = found & TELLING or signs & _YOUNGER or may_tell_age(said.text, signs)
+    return bool(told) or FORMS_THAT_TELL.may_be_in(signs)
 
 
 _ASKS = bits("asks asks_license")

@@ -12,16 +12,15 @@ from collections import Counter
 
 from fabula.guard.ages_more import NUMBER_WORDS
 from fabula.guard.births import CUES_OF_PARENTS, CUES_OF_YEARS
-from fabula.guard.categories import BITS, YOUNG, bits
+from fabula.guard.categories import BITS, YOUNG
 from fabula.guard.cues import SIGNS
-from fabula.guard.forms import Forms, any_of, endings_of_forms, listed
-from fabula.guard.lexicon import ATOM, LANGUAGES, lexicon, phrases
+from fabula.guard.forms import FORMS_THAT_TELL, any_of, endings_of_forms, listed
+from fabula.guard.lexicon import ATOM, lexicon, phrases
 from fabula.guard.normalise import HAN_GAP, LONE, WIDE, folded, token_of
 from fabula.guard.numerals import CARDINALS, ORDINALS, TENS
 from fabula.guard.stir import ALERTS, ATOMS, BEFORE, ODD, kind
 
 NEWS, STIRS, SMALL, BIG, APART = 1, 2, 4, 8, 16
-_TELLING = Forms(LANGUAGES, YOUNG | bits("asks asks_license"))
 _SMALL = frozenset({"one", "two", "first", "second", *CUES_OF_PARENTS.split()})  # tell beside a number only
 _HAN = re.compile("[㐀-䶿一-鿿]")
 _GROWN = re.compile(r"[(\"']?(?:1[89]|[2-9]\d)(?:'?s)?[)\"',.;:!?]*")  # of nobody under 18
@@ -74,7 +73,7 @@ def _of_han(part: str) -> int:
     found = APART | STIRS if _han_stirs().search(text) else APART
     if _han_news().search(text):
         return found | NEWS
-    return found | (NEWS if _TELLING.find(text, SIGNS.among(text)) else 0)
+    return found | (NEWS if FORMS_THAT_TELL.find(text, SIGNS.among(text)) else 0)
 
 
 def _young() -> list[str]:

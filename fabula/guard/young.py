@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from fabula.guard.ages import ADULT, LATER, Age, english_ages
+from fabula.guard.ages import ADULT, CUES, LATER, Age, english_ages
 from fabula.guard.ages_more import NUMBER_WORDS, more_ages
+from fabula.guard.ages_zh import CUES as CHINESE_CUES
 from fabula.guard.ages_zh import chinese_ages
 from fabula.guard.ages_zh import later as chinese_later
 from fabula.guard.categories import HEAT, YOUNG, bits
@@ -47,6 +48,13 @@ class Minor:
 def tells_numbers(signs: int) -> bool:
     """Whether an age can be told at all."""
     return signs & (_IN_ENGLISH | _IN_MORE | _IN_CHINESE) != 0
+
+
+def may_tell_age(text: str, signs: int) -> bool:
+    """Whether any form of an age has all the words that it needs."""
+    if signs & _IN_ENGLISH and ("half" in text or CUES.possible(signs)):
+        return True
+    return signs & _IN_MORE != 0 or bool(signs & _IN_CHINESE and CHINESE_CUES.possible(signs))
 
 
 def ages_of(raw: str, text: str, signs: int) -> list[Age]:
