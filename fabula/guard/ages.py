@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from fabula.guard.forms import compiled, cues_of, pattern
 from fabula.guard.lexicon import phrases, signs_of
@@ -18,8 +19,7 @@ OLDEST = 110  # above, a number says nothing about the body that is shown
 OF_A_THING = 1000  # years of a bottle, a marriage or a dog
 
 
-@dataclass(frozen=True, slots=True)
-class Age:
+class Age(NamedTuple):
     """Years, whose they are (a pronoun, a name, a noun, or ""), and where it stands."""
 
     years: int

@@ -151,5 +151,4 @@ class Cues:
             for number, needs in self._rows[bit]:
                 if needs & signs == needs:
                     found.append(number)
-        found.sort()
-        return found
+        return sorted(found) if len(found) > 1 else found

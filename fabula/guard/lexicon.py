@@ -52,11 +52,12 @@ class Lexicon:
         found: list[Phrase] = []
         free, light, tree = 0, 0, self.tree
         ended = [*atoms, _END]
-        for first in [place for place, atom in enumerate(atoms) if atom in tree]:
+        for first, (categories, further) in [
+            (place, node) for place, node in enumerate(map(tree.get, atoms)) if node
+        ]:
             if first < free:
                 continue
             step = first
-            categories, further = tree[atoms[first]]
             last = first if categories else -1
             while further:
                 step += 1

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import itertools
 import re
+import string
 
 from fabula.guard.forms import endings_of_forms
 from fabula.guard.kept import kept
@@ -26,7 +27,9 @@ _PLAIN = frozenset(
     "\uff0c\uff01\uff1f\uff1a\uff1b\uff08\uff09\uff0e\uff5e"  # the full-width , ! ? : ; ( ) . ~
 )
 _EAST = "㐀-䶿一-鿿ぁ-ヿ가-힣"
-_APART = re.compile(rf"[{_EAST}][ *._~|/\-+·•‧・∙⋅]{{1,4}}$")
+_GAPS = " *._~|/-+·•‧・∙⋅"
+_APART = re.compile(rf"[{_EAST}][{re.escape(_GAPS)}]{{1,4}}$")
+_BEFORE_APART = frozenset([*_GAPS, *string.ascii_letters, *string.digits])
 _TAIL = re.compile(  # an open word, with what it may be the rest of; or characters that may be set apart
     rf"[{_EAST}]{{1,2}}[ *._~|/\-+·•‧・∙⋅]{{0,4}}$|[A-Za-zÀ-ɏ'\d]+(?:[.*_~|·][A-Za-zÀ-ɏ'\d]*)*$"
     r"|[\u2600-\u27bf\U0001f000-\U0001faff]$"
@@ -113,15 +116,10 @@ def _word(atom: str) -> tuple[int, str]:
 
 
 def _eastern(atom: str, before: str) -> int:
-    kinds = _kinds()
-    if (
-        kinds.get(atom, QUIET) >= STIRS
-        or _APART.search(before)
-        or (before[-1:].isascii() and before[-1:].isalnum())
-    ):
+    kinds, last = _kinds(), before[-1:]
+    if last in _BEFORE_APART and (last.isalnum() or _APART.search(before)):
         return STIRS
-    known = (kinds.get(before[len(before) - count :] + atom, QUIET) for count in range(HAN_ENDING))
-    return max(known)
+    return max([kinds.get(before[len(before) - count :] + atom, QUIET) for count in range(HAN_ENDING)])
 
 
 @functools.lru_cache(maxsize=1 << 16)

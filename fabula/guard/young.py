@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from fabula.guard.ages import ADULT, CUES, LATER, Age, english_ages
 from fabula.guard.ages_more import NUMBER_WORDS, more_ages
@@ -32,8 +32,7 @@ _MINOR3, _MINOR2, _MINOR1 = map(bits, ("minor3", "minor2", "minor1"))
 _GRADE, _SCHOOL3, _SCHOOL2 = map(bits, ("grade", "school3", "school2"))
 
 
-@dataclass(frozen=True, slots=True)
-class Minor:
+class Minor(NamedTuple):
     """Evidence that someone is under 18. Strength 3 stands against any claim, 2 yields to an adult age."""
 
     strength: int
@@ -76,7 +75,7 @@ def _with_name(age: Age, raw: str) -> Age:
     """A word before an age is a name when it is written with a capital, or where nothing is."""
     if not age.who or age.who in PRONOUNS or age.who.capitalize() in raw or raw.islower():
         return age
-    return replace(age, who="")
+    return age._replace(who="")
 
 
 def minors_of(text: str, hits: list[Hit], ages: list[Age], words: int) -> tuple[Minor, ...]:
