@@ -2,12 +2,12 @@
 // @ts-check
 import { effect } from "@preact/signals";
 import { render } from "preact";
-import { Coming, later } from "./parts/later.js";
+import { Ahead, Coming, ComingDialog, later } from "./parts/later.js";
 import { Rail } from "./parts/Rail.js";
 import { Toasts } from "./parts/Toasts.js";
 import { html } from "./parts/html.js";
 import { ROOMS, roomOf } from "./rooms.js";
-import { actionOf, offer, overlay } from "./state/actions.js";
+import { actionOf, keepAhead, offer, overlay } from "./state/actions.js";
 import { newChat } from "./state/chats.js";
 import { start, unreachable } from "./state/events.js";
 import { route } from "./state/route.js";
@@ -18,7 +18,7 @@ const PATIENCE_MS = 500; // with the room that the address names; then the frame
 const whenIdle = globalThis.requestIdleCallback ?? setTimeout;
 /** What lies over the room. @type {Record<string, any>} */
 const OVERLAYS = {
-  palette: later(() => import("./parts/Palette.js"), "Palette", "palette.css", Nothing),
+  palette: later(() => import("./parts/Palette.js"), "Palette", "palette.css", ComingDialog),
   keys: later(() => import("./parts/Shortcuts.js"), "Shortcuts", "palette.css", Nothing),
   more: later(() => import("./parts/MoreSheet.js"), "MoreSheet", "palette.css", Nothing),
 };
@@ -36,9 +36,15 @@ function App() {
   `;
 }
 
-/** Until the room's code is there. @param {{children?: any}} props what went wrong, if it did */
-function Entering({ children }) {
-  return html`<main class="page" id="main"><${Coming}>${children}<//></main>`;
+/** Until the room's code is there. @param {{id: string, children?: any}} props what went wrong, if it did */
+function Entering({ id, children }) {
+  return html`<main class="page" id="main"><${Coming}>${children}<//>${!children && html`<${Ahead} name=${typedFor(id)} />`}</main>`;
+}
+
+/** What is typed for, where a room is entered for typing. @param {string} id */
+function typedFor(id) {
+  const { name, typing } = roomOf(route.value.view, id);
+  return typing && id ? `${name} ${id}` : "";
 }
 
 function Nothing() {
@@ -71,23 +77,20 @@ offer("app", () => [
   { id: "keys", words: t("web.keys.title"), keys: "?", run: () => (overlay.value = "keys") },
 ]);
 
-/** @param {KeyboardEvent} event */
-function isTyping({ target }) {
-  return target instanceof HTMLElement && Boolean(target.closest("input:not([type=checkbox],[type=radio]), textarea, select"));
-}
-
 addEventListener("keydown", (event) => {
   if (event.defaultPrevented || event.isComposing || document.querySelector("dialog[open]")) return;
-  const action = actionOf(event, isTyping(event));
+  const action = actionOf(event);
   if (!action) return;
   if (event.key !== "Escape") event.preventDefault();
   action.run();
 });
 
+const drawn = keepAhead(typedFor(route.value.id));
 const room = VIEWS[roomOf(route.value.view, route.value.id).name].bring(); // while the texts are on their way
 await loadTexts();
 start();
 await Promise.race([room, new Promise((done) => setTimeout(done, PATIENCE_MS))]); // what is drawn first is drawn once
+drawn();
 render(html`<${App} />`, /** @type {HTMLElement} */ (document.getElementById("app")));
 whenIdle(() => {
   keepFiles();

@@ -7,6 +7,7 @@
  * @property {() => Promise<any>} load its view, which is given {id, rest}: both "" where the address ends earlier
  * @property {string | string[]} [style] style sheets of style/ that come with it
  * @property {() => Promise<unknown>} [actions] a module that offers (state/actions.js) what can be done there, also from elsewhere
+ * @property {boolean} [typing] what is typed on the way to something in it is text, and kept for it (state/actions.js)
  * @property {any} icon
  * @property {string} words the key of what it is called
  * @property {boolean} [rail] has a place in the rail
@@ -16,7 +17,7 @@
 /** In the order of the rail. @type {Room[]} */
 export const ROOMS = [
   { name: "home", load: () => import("./views/home.js").then((m) => m.Home), icon: "home", words: "web.nav.home", rail: true, tab: true },
-  { name: "chat", load: () => import("./views/chat.js").then((m) => m.ChatView), style: ["chat.css", "stories.css"], actions: () => import("./parts/chatActions.js"), icon: "chats", words: "web.nav.chats", rail: true, tab: true },
+  { name: "chat", load: () => import("./views/chat.js").then((m) => m.ChatView), style: ["chat.css", "stories.css"], actions: () => import("./parts/chatActions.js"), typing: true, icon: "chats", words: "web.nav.chats", rail: true, tab: true },
   { name: "characters", load: () => import("./views/characters.js").then((m) => m.CharactersView), style: "characters.css", actions: () => import("./parts/characterActions.js"), icon: "characters", words: "web.nav.characters", rail: true, tab: true },
   { name: "write", load: () => import("./views/write.js").then((m) => m.Write), style: "write.css", icon: "write", words: "web.nav.write", rail: true },
   { name: "novel", load: () => import("./views/novel.js").then((m) => m.NovelView), style: "write.css", icon: "write", words: "web.nav.write" },

@@ -47,10 +47,17 @@ export function ChatList() {
   </nav>`;
 }
 
+/** Who has begun writes next, also where the new chat is the one that was open. @param {MouseEvent} event */
+async function begin({ currentTarget: button }) {
+  closeDrawer();
+  await newChat();
+  if (document.activeElement === button && matchMedia("(hover: hover)").matches) document.getElementById("composer")?.focus();
+}
+
 function Inside() {
   return html`<div class="chats-head">
       <h2>${t("web.nav.chats")}</h2>
-      <button type="button" class="button" onClick=${() => (closeDrawer(), newChat())}><${Icon} name="plus" />${t("web.chats.new")}</button>
+      <button type="button" class="button" onClick=${begin}><${Icon} name="plus" />${t("web.chats.new")}</button>
       <${Menu} label=${t("web.keep.menu")} items=${menu()}><${Icon} name="more" /><//>
       <${IconButton} icon="close" class="only-narrow" label=${t("web.close")} onClick=${closeDrawer} />
     </div>

@@ -1,7 +1,8 @@
 // Where the person writes. The draft is kept until the studio has taken it. Knows how to say and to stop, nothing else.
 // @ts-check
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
-import { chat, page } from "../state/chat.js";
+import { takeAhead } from "../state/actions.js";
+import { chat, page, whenOpened } from "../state/chat.js";
 import { attach, attachAgain, attachedTo, composed, detach, detachAll } from "../state/attaching.js";
 import { draftOf, insertText, keepDraft, redraft, redrafted } from "../state/drafts.js";
 import { enterSends } from "../state/prefs.js";
@@ -17,7 +18,8 @@ import { Icon, IconButton } from "./Icon.js";
 /** @param {{chatId: string, disabled?: boolean}} props */
 export function Composer({ chatId, disabled = false }) {
   const area = useRef(/** @type {any} */ (null));
-  const [text, setText] = useState(() => draftOf(chatId));
+  const [text, setText] = useState(() => draftOf(chatId) + takeAhead(`chat ${chatId}`));
+  const isHere = () => chat.value?.id === chatId || whenOpened(chatId);
   const write = (/** @type {string} */ value) => (setText(value), keepDraft(chatId, value));
   const submit = async () => {
     const said = text.trim();
@@ -25,17 +27,19 @@ export function Composer({ chatId, disabled = false }) {
     if (!(said || list.length) || busy.value || disabled) return;
     write("");
     detachAll(chatId);
-    if (await tellGroup(composed(said, list))) return;
+    if ((await isHere()) && (await tellGroup(composed(said, list)))) return;
     redraft(chatId, (now) => [said, now].filter(Boolean).join("\n")); // what was typed meanwhile stays
     attachAgain(chatId, list);
   };
+  const take = async (/** @type {File[]} */ files) => (await isHere()) && attach(files);
   const pasted = (/** @type {ClipboardEvent} */ event) => {
     const files = [...(event.clipboardData?.files ?? [])];
     if (!files.length) return;
     event.preventDefault();
-    attach(files);
+    take(files);
   };
   useLayoutEffect(() => fitHeight(area.current), [text]);
+  useLayoutEffect(() => keepDraft(chatId, text), []); // with what was typed on the way here
   useLayoutEffect(() => {
     if (redrafted.value.chatId === chatId) setText(draftOf(chatId));
   }, [redrafted.value.n]);
@@ -58,7 +62,7 @@ export function Composer({ chatId, disabled = false }) {
   const list = attachedTo(chatId);
   return html`${list.length > 0 && html`<ul class="attached" aria-label=${t("web.attach.label")}>${list.map((one) => html`<${Chip} key=${one} one=${one} off=${() => detach(chatId, one)} />`)}</ul>`}
   <form class="composer" onSubmit=${(/** @type {Event} */ event) => (event.preventDefault(), submit())}>
-    <${AttachButton} disabled=${disabled} />
+    <${AttachButton} disabled=${disabled} take=${take} />
     <textarea
       ref=${area}
       id="composer"
@@ -79,11 +83,11 @@ export function Composer({ chatId, disabled = false }) {
   </form>`;
 }
 
-/** @param {{disabled: boolean}} props */
-function AttachButton({ disabled }) {
+/** @param {{disabled: boolean, take: (files: File[]) => unknown}} props */
+function AttachButton({ disabled, take }) {
   const input = useRef(/** @type {any} */ (null));
   const picked = (/** @type {any} */ event) => {
-    attach([...event.target.files]);
+    take([...event.target.files]);
     event.target.value = "";
   };
   return html`<${IconButton} icon="clip" label=${t("web.attach.open")} disabled=${disabled} onClick=${() => input.current.click()} />

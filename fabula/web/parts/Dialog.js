@@ -1,17 +1,19 @@
 // A modal dialog: the browser's own, so that focus and Escape behave; the focus goes back to where it was. Knows no
 // content.
 // @ts-check
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { t } from "../texts.js";
 import { html } from "./html.js";
 import { IconButton } from "./Icon.js";
+import { giveAhead } from "./later.js";
 
 /** @param {{title: string, close: () => void, children?: any, class?: string, bare?: boolean}} props bare: without a head */
 export function Dialog({ title, close, children, class: name = "", bare = false }) {
   const dialog = useRef(/** @type {any} */ (null));
-  useEffect(() => {
+  useLayoutEffect(() => {
     const own = dialog.current;
     own.showModal();
+    giveAhead(document.activeElement);
     // Taken off the page while it is open, it would keep the focus to itself.
     return () => ((dialog.current = null), own.close());
   }, []);

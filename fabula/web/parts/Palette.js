@@ -30,7 +30,7 @@ function run(action) {
   close();
   const last = [action.id, ...lastDone().filter((id) => id !== action.id)];
   localStorage.setItem(STORED, last.slice(0, REMEMBERED).join("\n"));
-  requestAnimationFrame(() => action.run()); // when the palette has given the focus back
+  queueMicrotask(() => action.run()); // when the palette is taken away, which gives the focus back: before the next key
 }
 
 /** What was used last, else in the order of the rooms. @param {Action[]} list */

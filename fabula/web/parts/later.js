@@ -1,6 +1,8 @@
 // Parts whose code and style sheets come when they are first shown. Knows no part.
 // @ts-check
 import { signal } from "@preact/signals";
+import { useLayoutEffect } from "preact/hooks";
+import { keepAhead, takeAhead } from "../state/actions.js";
 import { t } from "../texts.js";
 import { html } from "./html.js";
 import { Trouble } from "./Trouble.js";
@@ -52,12 +54,34 @@ export function later(load, name = "", style, Placeholder = Coming) {
   function Later(/** @type {any} */ props) {
     if (part.value) return html`<${part.value.is} ...${props} />`;
     Later.bring();
-    return html`<${Placeholder} />`;
+    return html`<${Placeholder} ...${props} />`;
   }
 }
 
 /** @param {{children?: any}} props what went wrong, if it did */
 export const Coming = ({ children }) => children ?? html`<p class="quiet">${t("web.loading")}</p>`;
+
+/** Keeps what is typed for what is on its way, as long as it is drawn. @param {{name: string, over?: boolean}} props */
+export function Ahead({ name, over }) {
+  useLayoutEffect(() => {
+    const end = keepAhead(name, over);
+    return () => (end(), over && queueMicrotask(() => takeAhead(name))); // what is drawn in its place has taken it by then
+  }, [name]);
+  return null;
+}
+
+const DIALOG = "dialog";
+
+/** Where a dialog that has a field will be: somebody has asked for it and types what it is to say. @param {{children?: any}} props */
+export const ComingDialog = ({ children }) => (children ? null : html`<${Ahead} name=${DIALOG} over />`);
+
+/** As if it were typed now. @param {Element | null} field of a dialog that was waited for */
+export function giveAhead(field) {
+  const text = takeAhead(DIALOG);
+  if (!text || !(field instanceof HTMLInputElement || field instanceof HTMLTextAreaElement)) return;
+  field.setRangeText(text, field.selectionStart ?? 0, field.selectionEnd ?? 0, "end");
+  field.dispatchEvent(new InputEvent("input", { bubbles: true }));
+}
 
 /** Browsers remember that a module could not be had: only the page, read again, asks again. */
 const Missing = () => html`<${Trouble} error=${{ message: t("web.error.part") }} retry=${() => location.reload()} />`;

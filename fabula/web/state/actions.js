@@ -1,4 +1,5 @@
-// What can be done now, by key and from the palette: each room offers its own. Knows no room and no view.
+// What can be done now, by key and from the palette: each room offers its own; and keys that come before what they are meant
+// for is there, which are kept for it. Knows no room, no view and no field.
 // @ts-check
 import { computed, signal } from "@preact/signals";
 
@@ -67,8 +68,57 @@ export function remap(changes) {
 /** @param {Action} action */
 export const keysOf = ({ id, keys = [] }) => [remapped.value[id] ?? keys].flat();
 
-/** What a key does now, if anything. @param {KeyboardEvent} event @param {boolean} isTyping */
-export function actionOf(event, isTyping) {
+/** What a key does now, if anything. @param {KeyboardEvent} event */
+export function actionOf(event) {
   const name = nameOf(event);
-  return actions.peek().find((action) => keysOf(action).includes(name) && (action.typing || !isTyping));
+  return actions.peek().find((action) => keysOf(action).includes(name) && (action.typing || !isTyping(event)));
 }
+
+// ── typed before it is there ────────────────────────────────────────────────────────────────────────────
+
+const FIELD = "input:not([type=checkbox],[type=radio]), textarea, select";
+
+/** What was typed so far, by what it is meant for. @type {Map<string, string>} */
+const typed = new Map();
+/** The last one is waited for. @type {{name: string, over: boolean}[]} */
+const awaited = [];
+
+/** @param {Event} event */
+const isTyping = ({ target }) => target instanceof HTMLElement && Boolean(target.closest(FIELD));
+
+/**
+ * From now on, until it is told to end, what is typed is meant for something that is on its way.
+ * @param {string} name "": nothing takes it @param {boolean} [over] it lies over the room: also what is typed while a field of the room has the focus
+ * @returns {() => void} ends it
+ */
+export function keepAhead(name, over = false) {
+  const one = { name, over };
+  awaited.push(one);
+  return () => void awaited.splice(awaited.indexOf(one), 1);
+}
+
+/** What was typed for it, once. @param {string} name */
+export function takeAhead(name) {
+  const text = typed.get(name) ?? "";
+  typed.delete(name);
+  return text;
+}
+
+/** @param {KeyboardEvent} event */
+const isCommand = (event) => (event.ctrlKey || event.metaKey || event.altKey) && !event.getModifierState("AltGraph");
+
+addEventListener(
+  "keydown",
+  (event) => {
+    const one = awaited.at(-1);
+    if (!one?.name || event.isComposing || isCommand(event) || (!one.over && isTyping(event))) return;
+    const now = typed.get(one.name) ?? "";
+    if (!now && !one.over && (event.key === " " || event.key === "Enter")) return; // they press what has the focus
+    if (event.key.length === 1) typed.set(one.name, now + event.key);
+    else if (event.key === "Backspace") typed.set(one.name, [...now].slice(0, -1).join(""));
+    else if (event.key !== "Enter") return; // what it would send is not there yet
+    event.preventDefault();
+    event.stopPropagation();
+  },
+  true,
+);

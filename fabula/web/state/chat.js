@@ -52,6 +52,14 @@ export function open(id) {
   return (opening = reload(OPENED));
 }
 
+/** When the chat that is being opened is read: whether it is this one. Nobody leaves what waits for it unasked. @param {string} id */
+export async function whenOpened(id) {
+  inLine += 1;
+  await opening;
+  inLine -= 1;
+  return chat.value?.id === id;
+}
+
 export function close() {
   wanted = "";
   chat.value = null;
@@ -292,16 +300,20 @@ export function restoreHere(values) {
 export const redo = () => changeTree((revision, id) => api.post(`/chats/${id}/redo`, { revision }));
 
 /** With all that follows, or alone. @param {Message} message @param {boolean} [alone] */
-export async function deleteMessage(message, alone = false) {
-  const run = undoHere();
+export function deleteMessage(message, alone = false) {
   const remove = () => changeTree((revision, id) => api.remove(`/chats/${id}/messages/${message.id}?revision=${revision}${alone ? "&alone=true" : ""}`));
-  if (await once(`delete ${message.id}`, remove)) tell(t("web.message.deleted"), { action: { label: t("web.undo"), run } });
+  return onceTold(`delete ${message.id}`, remove, "web.message.deleted");
 }
 
 /** @param {Message} message */
-export async function branchHere(message) {
+export const branchHere = (message) => onceTold(`branch ${message.id}`, () => branch(message.id), "web.message.branched");
+
+/** A key that is held, or pressed twice, does it once, and the way back is offered once. @param {string} name @param {() => Promise<any>} work @param {string} words */
+function onceTold(name, work, words) {
   const run = undoHere();
-  if (await branch(message.id)) tell(t("web.message.branched"), { action: { label: t("web.undo"), run } });
+  return once(name, async () => {
+    if (await work()) tell(t(words), { action: { label: t("web.undo"), run } });
+  });
 }
 
 // ── other windows ───────────────────────────────────────────────────────────────────────────────────

@@ -3,6 +3,7 @@
 import { signal } from "@preact/signals";
 import * as api from "../api.js";
 import { t } from "../texts.js";
+import { keepAhead, takeAhead } from "./actions.js";
 import { lastModel } from "./prefs.js";
 import { go, goFromHere, route } from "./route.js";
 import { preferredModel, warmUp } from "./system.js";
@@ -24,12 +25,16 @@ export function titleOf(chat) {
 }
 
 let question = 0; // the answer to an older question is not shown
+/** The last new one, until the list has been read since. @type {Chat | null} */
+let begun = null;
 
 export async function loadChats() {
   const mine = (question += 1);
+  const known = begun;
   try {
     const page = await api.get(`/chats?limit=${count}`);
     if (mine !== question) return;
+    if (begun === known) begun = null;
     chats.value = page.chats;
     hasMore.value = page.chats.length === count;
     failure.value = null;
@@ -44,20 +49,30 @@ export async function loadMore() {
 }
 
 /** Start a chat with a model; an empty chat that is already there is used again. @param {string} [model] */
-export const newChat = (model = preferredModel.value) => api.once(`chat with ${model}`, () => beginWith(model));
+export const newChat = (model = preferredModel.value) => api.once(`chat with ${model}`, () => inTurn(() => beginWith(model)));
+
+const NEW = "new chat"; // what is typed on the way to it
+const inTurn = api.newLine(); // with another model it is another one, which finds the first
 
 /** @param {string} model */
 async function beginWith(model) {
   const goThere = goFromHere();
+  const end = keepAhead(NEW);
   try {
-    const empty = (chats.value ?? []).find((chat) => chat.message_count === 0 && !chat.title && !chat.turn_id && !chat.system);
-    const chat = empty ? await reuse(empty, model) : await api.post("/chats", { model });
+    const empty = begun ?? (chats.value ?? []).find((chat) => chat.message_count === 0 && !chat.title && !chat.turn_id && !chat.system);
+    const made = empty ? reuse(empty, model) : api.post("/chats", { model });
+    const [chat, { insertText }] = await Promise.all([made, import("./drafts.js")]);
+    begun = chat;
+    insertText(chat.id, takeAhead(NEW), "");
     if (model) warmUp(model);
     lastModel.value = model;
     goThere(`#/chat/${chat.id}`);
     void loadChats();
   } catch (error) {
     tellError(error);
+  } finally {
+    end();
+    takeAhead(NEW); // what no chat came of
   }
 }
 
@@ -78,10 +93,10 @@ async function beginTalk(id, name) {
   }
 }
 
-/** What is listed may be older: it is asked whether the chat is still an empty one. @param {ListedChat} chat @param {string} model @returns {Promise<Chat>} */
+/** What is listed may be older: it is asked whether the chat is still an empty one. @param {ListedChat | Chat} chat @param {string} model @returns {Promise<Chat>} */
 async function reuse({ id }, model) {
   const now = await api.get(`/chats/${id}`).catch(() => null);
-  if (!now || now.message_count || now.title || now.turn_id) return api.post("/chats", { model });
+  if (!now || now.message_count || now.title || now.turn_id || now.system) return api.post("/chats", { model });
   return now.model === model ? now : api.patch(`/chats/${id}`, { revision: now.revision, model });
 }
 

@@ -1,6 +1,6 @@
 // The chat room: the list of chats, one chat in the middle, its inspector.
 // @ts-check
-import { useEffect } from "preact/hooks";
+import { useLayoutEffect } from "preact/hooks";
 import "../parts/chatActions.js";
 import { ChatHeader } from "../parts/ChatHeader.js";
 import { ChatList, closeDrawer, drawerOpen } from "../parts/ChatList.js";
@@ -13,7 +13,7 @@ import { naming, translating, versionsOf, weighing } from "../parts/Actions.js";
 import { Dropping } from "../parts/chat/Dropping.js";
 import { comparing } from "../parts/chat/comparing.js";
 import { html } from "../parts/html.js";
-import { later } from "../parts/later.js";
+import { ComingDialog, later } from "../parts/later.js";
 import { chat, close, failure, goTo, open, page } from "../state/chat.js";
 import { newChat } from "../state/chats.js";
 import "../state/elsewhere.js";
@@ -30,7 +30,7 @@ const Compare = later(() => import("../parts/chat/Compare.js"), "Compare", "tree
 const Translating = later(() => import("../parts/chat/Translating.js"), "Translating", undefined, nothing);
 const Chances = later(() => import("../parts/chat/Chances.js"), "Chances", "chances.css", nothing);
 const QuickReplies = later(() => import("../parts/chat/QuickReplies.js"), "QuickReplies", undefined, nothing);
-const Naming = later(() => import("../parts/chat/Naming.js"), "Naming", undefined, nothing);
+const Naming = later(() => import("../parts/chat/Naming.js"), "Naming", undefined, ComingDialog);
 const Versions = later(() => import("../parts/Versions.js"), "Versions", undefined, nothing);
 
 const { view, id: named } = route.value;
@@ -39,7 +39,8 @@ ChatView.ready = view === "chat" && named ? open(named) : Promise.resolve();
 
 /** `rest` is a message to go to. @param {{id: string, rest?: string}} props */
 export function ChatView({ id, rest = "" }) {
-  useEffect(() => {
+  // With the drawing, not after it: keys and buttons are no longer those of the chat that was left.
+  useLayoutEffect(() => {
     let here = true;
     if (id) open(id).then(() => void (here && rest && goTo(rest)));
     else close();
@@ -78,22 +79,25 @@ function NoChat() {
   </div>`;
 }
 
-/** @param {{id: string}} props */
+/** One writes before the chat is read. @param {{id: string}} props */
 function Body({ id }) {
   if (failure.value) return html`<div class="empty"><${Trouble} error=${failure.value} retry=${() => open(id)} /></div>`;
-  if (chat.value?.id !== id) return html`<div class="empty"><p class="quiet">${t("web.loading")}</p></div>`;
-  const isEmpty = page.value.messages.length === 0 && !busy.value;
+  const now = chat.value?.id === id ? chat.value : null;
   const noModel = Boolean(models.value && !usable.value.length);
   return html`
-    <${MessageList}>
-      ${isEmpty && html`<p class="opening">${t("web.chat.empty")}</p>`}
-      ${turnFailure.value && html`<${Trouble} error=${turnFailure.value} retry=${turnFailure.value.retry} />`}
-    <//>
+    ${now ? html`<${Messages} key="messages" />` : html`<div class="empty" key="coming"><p class="quiet">${t("web.loading")}</p></div>`}
     <div class="composer-frame" key="composer"><div class="composer-column">
       ${noModel && html`<p class="notice"><a href="#/">${t("web.chat.no_models")}</a></p>`}
-      <${QuickReplies} disabled=${noModel} />
-      <${ElsewhereNamed} name=${chat.value.model} />
-      <${Composer} chatId=${id} disabled=${noModel} />
+      ${now && html`<${QuickReplies} key="replies" disabled=${noModel} /><${ElsewhereNamed} key="elsewhere" name=${now.model} />`}
+      <${Composer} key="text" chatId=${id} disabled=${noModel} />
     </div></div>
   `;
+}
+
+function Messages() {
+  const isEmpty = page.value.messages.length === 0 && !busy.value;
+  return html`<${MessageList}>
+    ${isEmpty && html`<p class="opening">${t("web.chat.empty")}</p>`}
+    ${turnFailure.value && html`<${Trouble} error=${turnFailure.value} retry=${turnFailure.value.retry} />`}
+  <//>`;
 }

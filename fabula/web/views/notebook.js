@@ -1,6 +1,6 @@
 // A notebook: raw text that a model goes on with, as it is or token by token with the chance of each.
 // @ts-check
-import { useEffect } from "preact/hooks";
+import { useLayoutEffect } from "preact/hooks";
 import { Beside } from "../parts/write/Beside.js";
 import { Desk } from "../parts/write/Desk.js";
 import { besideOpen, onlyText } from "../parts/write/looks.js";
@@ -9,8 +9,8 @@ import { close, open } from "../state/manuscript.js";
 
 /** @param {{id: string}} props */
 export function NotebookView({ id }) {
-  useEffect(() => close, []);
-  useEffect(() => void open("notebooks", id, ""), [id]);
+  useLayoutEffect(() => close, []);
+  useLayoutEffect(() => void open("notebooks", id, ""), [id]);
   return html`<div class=${`work-view ${besideOpen.value && !onlyText.value ? "with-beside" : ""}`}>
     <${Desk} id=${id} title="" />
     ${!onlyText.value && html`<${Beside} id=${id} />`}

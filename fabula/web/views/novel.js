@@ -1,6 +1,6 @@
 // A novel: its chapters at the left, one page in the middle, at the right what it is told with.
 // @ts-check
-import { useEffect } from "preact/hooks";
+import { useLayoutEffect } from "preact/hooks";
 import { Beside } from "../parts/write/Beside.js";
 import { Chapters, nameOf } from "../parts/write/Chapters.js";
 import { Desk } from "../parts/write/Desk.js";
@@ -10,8 +10,8 @@ import { base, close, doc, open } from "../state/manuscript.js";
 
 /** @param {{id: string, rest: string}} props */
 export function NovelView({ id, rest }) {
-  useEffect(() => close, []);
-  useEffect(() => void open("novels", id, rest), [id, rest]);
+  useLayoutEffect(() => close, []);
+  useLayoutEffect(() => void open("novels", id, rest), [id, rest]);
   const shape = [
     "work-view",
     chaptersOpen.value === "yes" && !onlyText.value ? "with-chapters" : "",

@@ -2,7 +2,7 @@
 // @ts-check
 import { useEffect, useRef, useState } from "preact/hooks";
 import { Icon } from "../parts/Icon.js";
-import { later } from "../parts/later.js";
+import { ComingDialog, later } from "../parts/later.js";
 import { Menu } from "../parts/Menu.js";
 import { Trouble } from "../parts/Trouble.js";
 import { html } from "../parts/html.js";
@@ -14,7 +14,7 @@ import { t } from "../texts.js";
 /** @import { ListedNovel } from "../types.d.ts" */
 /** @typedef {import("../state/novels.js").Kind} Kind */
 
-const NewWork = later(() => import("../parts/write/NewWork.js"), "NewWork", undefined, () => null);
+const NewWork = later(() => import("../parts/write/NewWork.js"), "NewWork", undefined, ComingDialog);
 
 export function Write() {
   const [beginning, begin] = useState(/** @type {Kind | ""} */ (""));

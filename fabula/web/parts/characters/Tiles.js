@@ -1,7 +1,7 @@
 // The characters near the screen as tiles or rows, walked by the arrow keys. Knows how they lie, not how they are fetched.
 // @ts-check
 import { signal } from "@preact/signals";
-import { useEffect, useMemo, useRef } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import { at, choose, chooseAll, chooseNone, chosen, filter, need, pages, pictureOf, shape, toggleFavourite, trash } from "../../state/characters.js";
 import { startChat } from "../../state/card.js";
 import { go } from "../../state/route.js";
@@ -45,7 +45,7 @@ export function Tiles({ count }) {
     const timer = setTimeout(() => need(first, last), REST_MS);
     return () => clearTimeout(timer);
   }, [first, last, filter.value, pages.value]);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (wanted.current < 0) return;
     const link = /** @type {HTMLElement | null} */ (view.list.current?.querySelector(`[data-place="${wanted.current}"] a`));
     if (!link) return;

@@ -1,7 +1,7 @@
 // What is dropped anywhere in the chat room: chats and cards come in, pictures and texts go to the message that is being
 // written. Knows neither.
 // @ts-check
-import { useEffect, useState } from "preact/hooks";
+import { useLayoutEffect, useState } from "preact/hooks";
 import { attach, isAttachable } from "../../state/attaching.js";
 import { chat } from "../../state/chat.js";
 import { t } from "../../texts.js";
@@ -26,7 +26,7 @@ async function dropped(data) {
 
 export function Dropping() {
   const [over, setOver] = useState(false);
-  useEffect(() => {
+  useLayoutEffect(() => {
     let depth = 0; // elements that the pointer is in, each of which tells of it
     const enter = (/** @type {DragEvent} */ event) => hasFiles(event) && ((depth += 1), setOver(true));
     const leave = (/** @type {DragEvent} */ event) => hasFiles(event) && (depth -= 1) <= 0 && setOver(false);

@@ -1,7 +1,7 @@
 // One set of quick replies: what it is called, where it holds, and its replies, of which one is open to be written. A field
 // is saved when it is left. Knows the open chat.
 // @ts-check
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { saveAs } from "../../api.js";
 import { chat } from "../../state/chat.js";
 import { replies } from "../../state/replies.js";
@@ -59,7 +59,7 @@ function Row({ set, reply, first, last }) {
 function Fields({ set, reply, first, last }) {
   const { key, label, title, message, hidden, unknown } = reply;
   const text = useRef(/** @type {HTMLTextAreaElement | null} */ (null));
-  useEffect(() => void (message || text.current?.focus()), []);
+  useLayoutEffect(() => void (message || text.current?.focus()), []);
   const write = (/** @type {"label" | "title" | "message"} */ field) => (/** @type {any} */ event) => {
     const value = event.target.value;
     if (field !== "label" || value.trim()) changeReply(set, key, { [field]: value });

@@ -1,7 +1,7 @@
 // Finds a text in the chapter that is open, and in the novel's other chapters how often. Knows the open document.
 // @ts-check
 import { effect, signal } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { lookAt, text } from "../../state/manuscript.js";
 import { t } from "../../texts.js";
 import { html } from "../html.js";
@@ -41,7 +41,7 @@ function go(step) {
 export function FindBar() {
   const input = useRef(/** @type {HTMLInputElement | null} */ (null));
   const isOpen = wanted.value !== null;
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (isOpen) input.current?.select();
   }, [isOpen]);
   if (!isOpen) return null;
