@@ -16,6 +16,7 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 from bench.paired import median
 from bench.report import Report, at_most, exactly, reported
@@ -36,9 +37,11 @@ TOKENIZER, LIMIT = "bench", 20  # ms
 TURN = Turn(context=200_000)
 TEMPLATE, WORLD, NOTHING = ChatTemplate(PLAIN), World(draw=lambda: 0.5), Memory()
 SAID = "message['content']"
-LOOKS = ChatTemplate(
-    PLAIN.replace(SAID, SAID + ".split('</think>')[-1]")
-)  # into texts, as many newer ones do
+CORPUS = Path(__file__).parent.parent / "tests" / "pure" / "template_corpus"
+LOOKS = {
+    "looks into texts": ChatTemplate(PLAIN.replace(SAID, SAID + ".split('</think>')[-1]")),
+    "looks for thoughts, as Qwen3's": ChatTemplate((CORPUS / "thinking.jinja").read_text(encoding="utf-8")),
+}
 
 
 class Counts(dict[str, int]):
@@ -130,8 +133,9 @@ def steady(report: Report, rounds: int) -> None:
     again = timed(chat.again(), rounds)
     for name, found in {"a new chat": new, "a turn later": later, "the same again": again}.items():
         report.measure(f"laid out, {name}", median(found), "ms", at_most(LIMIT))
-    looked = [once(chat.later(LOOKS)) for _ in range(few)]
-    report.measure("a turn later, by a template that looks into texts", median(looked), "ms", at_most(LIMIT))
+    for name, template in LOOKS.items():
+        looked = [once(chat.later(template)) for _ in range(few)]
+        report.measure(f"a turn later, by a template that {name}", median(looked), "ms", at_most(LIMIT))
     told = [functools.partial(read, chat.first()) for _ in range(few)]
     report.measure("made into messages, as the guard reads them", median([once(one) for one in told]), "ms")
 
@@ -160,8 +164,8 @@ class Chat:
 
     def later(self, template: ChatTemplate = TEMPLATE) -> Callable[[], SteadyPrompt]:
         """The turn after one that was laid out: a reply and a question more, and what a chat remembers."""
-        before = counted(self.read(MESSAGES - 2), self._counts).memory
-        counted(self._now, self._counts, before)
+        before = counted(self.read(MESSAGES - 2), self._counts, template=template).memory
+        counted(self._now, self._counts, before, template)
         memory, now = Memory.of(json.loads(json.dumps(before.all()))), self.read(MESSAGES)
         return lambda: laid(now, self._counts, memory, template)
 
@@ -178,10 +182,12 @@ def laid(
     return found
 
 
-def counted(told: Story, counts: dict[str, int], memory: Memory = NOTHING) -> SteadyPrompt:
+def counted(
+    told: Story, counts: dict[str, int], memory: Memory = NOTHING, template: ChatTemplate = TEMPLATE
+) -> SteadyPrompt:
     """With all counts that it takes; four characters are a token."""
     while True:
-        found = steady_prompt(told, TURN, TEMPLATE, counts, WORLD, memory, tokenizer=TOKENIZER)
+        found = steady_prompt(told, TURN, template, counts, WORLD, memory, tokenizer=TOKENIZER)
         if isinstance(found, SteadyPrompt):
             return found
         counts |= {text: len(text) // 4 for text in found.texts}

@@ -1,7 +1,7 @@
 """Fit a conversation into a context window. Knows nothing of HTTP, of the database or of any engine.
 
-The conversation is rendered with a mark in the place of every text, which gives the template's glue between
-them; where `framing` knows that glue without, the template is not asked again. The cost of the prompt is the
+The conversation is rendered with texts that know their places in it, which gives the template's glue between
+them (`written`); where `framing` knows that glue without, nothing is rendered. The cost of the prompt is the
 glue plus the texts. When it is over the budget, the oldest messages are cut in blocks: cut points lie at
 multiples of half the budget, counted from the start of the chat, so that the prompt's beginning stays the
 same for many turns and the engine's cache stays valid. The rule has no memory: the same conversation is
@@ -11,15 +11,16 @@ always cut at the same place.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from fabula.core.errors import ContextExceeded
 from fabula.core.messages import Message
 from fabula.core.worker import Pieces
-from fabula.prompt.framing import FENCE, Frame, frame, puts, row
+from fabula.prompt.framing import Frame, frame, puts, row
 from fabula.prompt.plan import CountTable, NeedCounts, PromptPlan, Segment, Spoken
 from fabula.prompt.template import ChatTemplate
+from fabula.prompt.written import written, written_with_glue
 
 BLOCK_SHARE = 2
 """A block is this part of the budget. With blocks of a share s and turns of t tokens, cuts make the engine
@@ -44,8 +45,11 @@ def assemble(
     Raises ContextExceeded when not even the system messages and the last message fit, and TemplateRefused.
     """
     messages = _with_valid_ids(messages, tokenizer)
-    around = frame(messages, template, continues)
-    glue = around.glue if around else _glue(messages, template, continues)
+    around, told = frame(messages, template, continues), None
+    if around:
+        glue = around.glue
+    else:
+        told, glue = written_with_glue(messages, template, continues)
     needed = [message.text for message in messages if not message.token_ids] + glue
     needed += [piece for message in messages for piece in message.before if isinstance(piece, str)]
     missing = tuple(dict.fromkeys(text for text in needed if text and text not in counts))
@@ -57,9 +61,9 @@ def assemble(
     kept = _choose(messages, whole, glue_costs[-1], context - reply_room)
     if kept is None:
         raise ContextExceeded(prompt_tokens=_least(messages, whole) + glue_costs[-1], context=context)
-    if around and len(kept) < len(messages):
-        around = frame(kept, template, continues)
-    pieces = _pieces(kept, template, continues, around)
+    if len(kept) < len(messages):
+        around, told = around and frame(kept, template, continues), None
+    pieces = told.pieces(kept) if told else _pieces(kept, template, continues, around)
     segments = tuple(_segments(messages, whole, len(messages) - len(kept), reason))
     tokens = sum(segment.tokens for segment in segments if segment.included) + glue_costs[-1]
     return PromptPlan(pieces=pieces, segments=segments, tokens=tokens, cut_messages=len(messages) - len(kept))
@@ -80,41 +84,7 @@ def _pieces(
     """`around` is their frame, where there is one."""
     if around and puts(messages, template, continues) and around.fits(messages):
         return around.pieces(messages)
-    marks = _marks(messages)
-    texts = [
-        mark if message.token_ids or message.before else message.text
-        for message, mark in zip(messages, marks, strict=True)
-    ]
-    text = _render(messages, texts, template, continues)
-    pieces: list[str | tuple[int, ...]] = []
-    start = 0
-    for message, mark in zip(messages, marks, strict=True):
-        at = text.find(mark, start) if message.token_ids or message.before else -1
-        if at >= 0:
-            pieces += [text[start:at], *message.before, message.token_ids or message.text]
-            start = at + len(mark)
-    said = {mark: message.text for message, mark in zip(messages, marks, strict=True)}
-    return joined(tuple(_told_again(piece, said) for piece in (*pieces, text[start:])))
-
-
-def _told_again(piece: str | tuple[int, ...], texts: Mapping[str, str]) -> str | tuple[int, ...]:
-    """With the texts of messages that a template tells more than once, or not in their order."""
-    if isinstance(piece, str) and FENCE in piece:
-        for mark, text in texts.items():
-            piece = piece.replace(mark, text)
-    return piece
-
-
-def joined(pieces: Pieces) -> Pieces:
-    """Without empty pieces, and texts that touch as one: where they meet they may be one token."""
-    together: list[str | tuple[int, ...]] = []
-    for piece in pieces:
-        last = together[-1] if together else None
-        if isinstance(piece, str) and isinstance(last, str):
-            together[-1] = last + piece
-        elif piece:
-            together.append(piece)
-    return tuple(together)
+    return written(messages, template, continues).pieces(messages)
 
 
 def _costs(messages: Sequence[Spoken], counts: CountTable) -> list[int]:
@@ -148,41 +118,9 @@ def _as_text(message: Spoken) -> Message:
     )
 
 
-def _render(messages: Sequence[Spoken], texts: Sequence[str], template: ChatTemplate, continues: bool) -> str:
-    """The messages with these texts in the place of their own."""
-    told = [row(message, text) for message, text in zip(messages, texts, strict=True)]
-    text = template.render(told[:-1] if continues else told, add_generation_prompt=True)
-    return text + texts[-1] if continues else text
-
-
 def rows(messages: Sequence[Spoken]) -> list[dict[str, Any]]:
     """Messages as templates read them."""
     return [row(message, message.text) for message in messages]
-
-
-def _marks(messages: Sequence[Spoken]) -> list[str]:
-    """A unique text for each message that occurs in none of them and that no template trims.
-
-    The characters are from Unicode's private use area; a longer fence is taken when a text holds the shorter.
-    """
-    everything = "\n".join(message.text for message in messages)
-    fence = FENCE
-    while fence in everything:
-        fence += "\ue001"
-    return [f"{fence}{number}\ue002" for number in range(len(messages))]
-
-
-def _glue(messages: Sequence[Spoken], template: ChatTemplate, continues: bool) -> list[str]:
-    """The template's text before each message, and after the last one."""
-    marks = _marks(messages)
-    text = _render(messages, marks, template, continues)
-    glue: list[str] = []
-    start = 0
-    for mark in marks:
-        at = text.find(mark, start)
-        glue.append(text[start:at] if at >= 0 else "")  # a template may leave a message out
-        start = at + len(mark) if at >= 0 else start
-    return [*glue, text[start:]]
 
 
 def _choose(messages: Sequence[Spoken], costs: Sequence[int], tail: int, budget: int) -> list[Spoken] | None:

@@ -1,7 +1,7 @@
 """What a chat template writes around messages, without putting their texts through it. Knows no tokens.
 
-For a template that only puts texts in their place (`verbatim`) it is enough to render marks, and where it
-writes the same around all messages of a kind, marks for a few of them. Where that is not known there is no
+For a template that only puts texts in their place, and writes the same around all messages of a kind
+(`verbatim`), it is enough to render marks in the place of a few of them. Where that is not known there is no
 frame.
 """
 
@@ -95,14 +95,18 @@ def frame(messages: Sequence[Spoken], template: ChatTemplate, continues: bool) -
 def _framed(
     told: Sequence[Spoken], template: ChatTemplate, reading: verbatim.Reading, continues: bool
 ) -> Frame | None:
-    budget = Budget()
-    glue, times = _by_kind(told, template, reading, budget), len(told)
-    if glue is None:
-        budget = Budget()
-        glue, times = _all(told, template, reading, budget), 1
+    """From marks for the messages at both ends and one of each kind between them."""
+    kinds, budget = [kind(message) for message in told], Budget()
+    sample = _sample(kinds, reading.head)
+    if sample is None:
+        return None
+    marked = [row(told[place], _mark(place)) for place in sample.places]
+    text = template.render(marked, add_generation_prompt=True, code=reading.code, budget=budget)
+    sections = [_parts(section) for section in text.split(BETWEEN)]
+    glue = _spread(sections, sample, reading.head, kinds)
     if glue is not None and continues:
         glue.append("")
-    return None if glue is None else Frame(glue, budget.built * times, budget.largest)
+    return None if glue is None else Frame(glue, budget.built * len(told), budget.largest)
 
 
 def _glued(parts: Parts, first: int, until: int) -> Glue | None:
@@ -124,30 +128,6 @@ def _glued(parts: Parts, first: int, until: int) -> Glue | None:
 
 
 # ── what the template writes ────────────────────────────────────────────────────────────────────────────
-
-
-def _all(
-    messages: Sequence[Spoken], template: ChatTemplate, reading: verbatim.Reading, budget: Budget
-) -> Glue | None:
-    """From a mark for each message."""
-    told = [row(message, _mark(place)) for place, message in enumerate(messages)]
-    text = template.render(told, add_generation_prompt=True, code=reading.code, budget=budget)
-    parts = _parts(text)
-    return None if parts is None else _glued(parts, 0, len(messages))
-
-
-def _by_kind(
-    messages: Sequence[Spoken], template: ChatTemplate, reading: verbatim.Reading, budget: Budget
-) -> Glue | None:
-    """From marks for the messages at both ends and one of each kind between them."""
-    kinds = [kind(message) for message in messages] if reading.divided else []
-    sample = _sample(kinds, reading.head) if kinds else None
-    if sample is None:
-        return None
-    told = [row(messages[place], _mark(place)) for place in sample.places]
-    text = template.render(told, add_generation_prompt=True, code=reading.divided, budget=budget)
-    sections = [_parts(section) for section in text.split(BETWEEN)]
-    return _spread(sections, sample, reading.head, kinds)
 
 
 @dataclass(frozen=True, slots=True)

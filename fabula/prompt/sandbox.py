@@ -12,7 +12,7 @@ import functools
 import itertools
 import json
 from collections.abc import Callable, Iterator, Sequence
-from types import BuiltinMethodType
+from types import BuiltinMethodType, MethodType
 from typing import Any
 
 import jinja2
@@ -24,17 +24,24 @@ from jinja2.runtime import LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Namespace
 
+from fabula.prompt.placed import PARTING, Placed, joined, plain
+
 MAX_OPERAND = 10_000_000  # characters or magnitude that `*`, `**` and `%` may produce
 MAX_ITERATIONS = 1_000_000  # items of range() in one rendering
 MAX_OUTPUT = 64_000_000  # characters of one rendered prompt
 MAX_BUILT = 1_000_000_000  # characters and items that `+`, `*` and `~` may join in one rendering
-TEXTS = {str}
+TEXTS = {str, Placed}
 NUMBERS = {int}
 BUDGET = "\ue000budget"  # no template can spell this name
 
 
 class _Generator(CodeGenerator):
-    """Jinja's, except that `~` goes through the sandbox like the operators, and `a + b + c` goes once."""
+    """Jinja's, except that `~` goes through the sandbox like the operators, as does what macros give, and
+    `a + b + c` goes once."""
+
+    def write_commons(self) -> None:
+        super().write_commons()
+        self.writeline("concat = environment.joiner(context)")
 
     def visit_Concat(self, node: nodes.Concat, frame: Frame) -> None:  # noqa: N802  # jinja's name
         self._call("join", node.nodes, frame)
@@ -90,6 +97,7 @@ SAFE = {type(example): _safe(example) for example in _BUILT_IN}
 CALM = frozenset({LoopContext, Namespace})
 """Nothing changes them, and nothing of theirs is Python's own but what begins with `_`."""
 OF_DICTS = frozenset(dir(dict))
+METHODS, THEIRS = {BuiltinMethodType, MethodType}, {*SAFE, Placed}
 
 
 class _Sandbox(ImmutableSandboxedEnvironment):
@@ -111,6 +119,8 @@ class _Sandbox(ImmutableSandboxedEnvironment):
 
     def getattr(self, obj: Any, attribute: str) -> Any:
         """As jinja, which first looks for a method of a message's."""
+        if type(obj) is Placed:
+            return getattr(obj, attribute) if attribute in PARTING else super().getattr(plain(obj), attribute)
         if type(obj) is not dict or attribute in OF_DICTS:
             return super().getattr(obj, attribute)
         return obj[attribute] if attribute in obj else self.undefined(obj=obj, name=attribute)
@@ -122,11 +132,11 @@ class _Sandbox(ImmutableSandboxedEnvironment):
         except (TypeError, LookupError):
             if type(obj) is dict and type(argument) is str and argument not in OF_DICTS:
                 return self.undefined(obj=obj, name=argument)
-            return super().getitem(obj, argument)
+            return super().getitem(plain(obj) if type(obj) is Placed else obj, argument)
 
     def call(self, context: Any, called: Any, /, *args: Any, **kwargs: Any) -> Any:
         """As jinja, which asks each thing that is called whether it wants to be told of the template."""
-        if type(called) is not BuiltinMethodType or type(called.__self__) not in SAFE:
+        if type(called) not in METHODS or type(called.__self__) not in THEIRS:
             return super().call(context, called, *args, **kwargs)
         kwargs.pop("_loop_vars", None)
         kwargs.pop("_block_vars", None)
@@ -136,17 +146,22 @@ class _Sandbox(ImmutableSandboxedEnvironment):
         raise Looked
 
     def join(self, context: Any, parts: tuple[Any, ...]) -> str:
-        pieces = [str(part) for part in parts]
-        context.parent[BUDGET].spend(sum(map(len, pieces)))
-        return "".join(pieces)
+        return self._together(context, [str(part) for part in parts])
 
     def add(self, context: Any, parts: tuple[Any, ...]) -> Any:
-        if {*map(type, parts)} == TEXTS:  # nearly always
-            context.parent[BUDGET].spend(sum(map(len, parts)))
-            return "".join(parts)
+        if {*map(type, parts)} <= TEXTS:  # nearly always
+            return self._together(context, parts)
         if {*map(type, parts)} == NUMBERS:
             return sum(parts)
         return functools.reduce(lambda left, right: self.call_binop(context, "+", left, right), parts)
+
+    def joiner(self, context: Any) -> Callable[[Sequence[str]], str]:
+        """For what macros and blocks give."""
+        return functools.partial(self._together, context)
+
+    def _together(self, context: Any, texts: Sequence[str]) -> str:
+        context.parent[BUDGET].spend(sum(map(len, texts)))
+        return joined(texts)
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
         if operator == "+" and hasattr(left, "__len__") and hasattr(right, "__len__"):
@@ -222,4 +237,4 @@ def bounded_join(parts: Any) -> str:
         if size > MAX_OUTPUT:
             raise jinja2.TemplateRuntimeError("the rendered prompt is too long")
         pieces.append(part)
-    return "".join(pieces)
+    return joined(pieces)

@@ -18,6 +18,7 @@ from jinja2 import nodes
 from fabula.core.errors import TemplateRefused
 from fabula.core.messages import Tool
 from fabula.core.texts import phrase
+from fabula.prompt.placed import joined
 from fabula.prompt.sandbox import (
     BUDGET,
     TEXTS,
@@ -106,7 +107,7 @@ class ChatTemplate:
         if any(message.get("tool_calls") for message in messages) and _wants_text(self.source):
             messages = [_with_text_arguments(message) for message in messages]
         text = self._render(messages, add_generation_prompt, code, budget)
-        return text + self._suffix if add_generation_prompt else text
+        return joined((text, self._suffix)) if add_generation_prompt else text
 
     def _render(
         self,
@@ -193,7 +194,7 @@ def _with_system_in_front(messages: Sequence[dict[str, Any]]) -> Sequence[dict[s
     system, *others = messages
     if not others or others[0]["role"] != "user":
         return messages
-    first = {**others[0], "content": f"{system['content']}\n{others[0]['content']}"}
+    first = {**others[0], "content": joined((system["content"], "\n", others[0]["content"]))}
     return [first, *others[1:]]
 
 
@@ -226,7 +227,7 @@ def _wants_text(source: str) -> bool:
 
 def _copied(message: dict[str, Any]) -> dict[str, Any]:
     """Texts cannot be changed and are most of a conversation: they need no copy."""
-    if {*map(type, message.values())} == TEXTS:
+    if {*map(type, message.values())} <= TEXTS:
         return message.copy()
     return {
         name: value if isinstance(value, str) else copy.deepcopy(value) for name, value in message.items()

@@ -71,8 +71,8 @@ class Reader:
                 return False
         return True
 
-    def stops_looks(self) -> bool:
-        """End the rendering in the place of everything that may look into a text; false for nothing."""
+    def stop_looks(self) -> None:
+        """End the rendering in the place of everything that may look into a text."""
         for holder, look in self._looks:
             call = nodes.Call(nodes.EnvironmentAttribute("looked"), [], [], None, None, lineno=look.lineno)
             for field, value in [*holder.iter_fields()]:
@@ -80,7 +80,6 @@ class Reader:
                     value[:] = [call if one is look else one for one in value]
                 elif value is look:
                     setattr(holder, field, call)
-        return bool(self._looks)
 
     def _look(self, holder: nodes.Node, node: nodes.Node) -> None:
         self._looks.append((holder, node))

@@ -1,8 +1,7 @@
-"""Which chat templates only put what was said in its place: found by reading them, before anything is said.
+"""Which chat templates only put what was said in its place, and write the same around all messages of a kind.
 
-A rendering that looks into no text writes the same around texts whatever they are. Many templates, moreover,
-write the same around every message of a kind: then a few messages tell what stands around a thousand. What is
-not known to be harmless is taken for a look into a text. Knows no message.
+They are found by reading them, before anything is said; then a few messages tell what stands around a
+thousand. What is not known to be harmless is taken for a look into a text. Knows no message.
 """
 
 from __future__ import annotations
@@ -20,19 +19,17 @@ from fabula.prompt.tracing import Reader
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What is known of a template that can be followed: it puts texts in their place, or ends with Looked.
+    """What is known of such a template: it puts texts in their place, or ends with Looked.
 
-    `strips`: it takes white space off their ends; `asks`: it asks whether there is any text. `code` is the
-    template, ended where it may look into a text; None: nowhere does it. `head` messages at the beginning and
-    the last one stand for themselves; each between them is written by its kind, and by whether its place is
-    even: `divided` is the template with BETWEEN in it. None: each stands for itself.
+    `code` is the template, ended where it may look into a text, with BETWEEN in it. `head` messages at the
+    beginning and the last one stand for themselves; each between them is written by its kind, and by whether
+    its place is even. `strips`: it takes white space off texts' ends; `asks`: whether there is any text.
     """
 
+    code: jinja2.Template
+    head: int
     strips: bool
     asks: bool
-    code: jinja2.Template | None = None
-    head: int = 0
-    divided: jinja2.Template | None = None
 
     def holds(self, texts: Iterable[str]) -> bool:
         """Whether it does only put these in their place."""
@@ -43,13 +40,14 @@ class Reading:
 
 @functools.lru_cache(maxsize=64)
 def reading(source: str) -> Reading | None:
-    """None for a template that cannot be followed, or is broken."""
+    """None for any other template, and one that cannot be followed or is broken."""
     try:
         tree = environment().parse(source)
         reader = Reader(tree)
         if not reader.follows():
             return None
-        code = environment().from_string(tree) if reader.stops_looks() else None
-        return Reading(reader.strips, reader.strips or reader.asks, code, *divided(tree, reader))
+        reader.stop_looks()
+        head, code = divided(tree, reader)
+        return Reading(code, head, reader.strips, reader.strips or reader.asks) if code else None
     except (jinja2.TemplateError, RecursionError):
         return None

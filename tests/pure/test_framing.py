@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +13,10 @@ from hypothesis import strategies as st
 from fabula.core.errors import TemplateRefused
 from fabula.core.messages import Message
 from fabula.prompt import verbatim
-from fabula.prompt.assemble import joined, render, rows
+from fabula.prompt.assemble import render, rows
 from fabula.prompt.framing import frame
 from fabula.prompt.template import PLAIN, ChatTemplate
+from fabula.prompt.written import joined
 
 CORPUS = Path(__file__).parent / "template_corpus"
 LOOP = "{% for m in messages %}<{{ m.role }}>BODY{% endfor %}{% if add_generation_prompt %}>{% endif %}"
@@ -45,9 +45,11 @@ TEMPLATES = {file.stem: file.read_text(encoding="utf-8") for file in sorted(CORP
 
 def plainly(messages: Sequence[Message], template: ChatTemplate, continues: bool) -> tuple[Any, ...]:
     """The prompt by rendering all texts, with marks where ids go. What is told again is told as text."""
-    told = rows(messages)
+    told, fence = rows(messages), "\ue000"
+    while any(fence in one.text for one in messages):
+        fence += "\ue001"
     marks = {
-        place: f"\ue000{place}\ue002" for place, one in enumerate(messages) if one.token_ids or one.before
+        place: f"{fence}{place}\ue002" for place, one in enumerate(messages) if one.token_ids or one.before
     }
     for place, mark in marks.items():
         told[place]["content"] = mark
@@ -65,18 +67,8 @@ def plainly(messages: Sequence[Message], template: ChatTemplate, continues: bool
     return joined(tuple(found))
 
 
-def looks_away(messages: list[Message], template: ChatTemplate, continues: bool) -> bool:
-    try:
-        return frame(messages, template, continues) is not None
-    except TemplateRefused:
-        return False
-
-
 def same(messages: list[Message], template: ChatTemplate, continues: bool = False) -> bool:
-    """Whether both ways give the same prompt, or the same refusal. Where a template looks into texts, what it
-    makes of marks is no matter here."""
-    if not looks_away(messages, template, continues):
-        messages = [replace(one, token_ids=(), before=()) for one in messages]
+    """Whether both ways give the same prompt, or the same refusal."""
     try:
         expected: Any = plainly(messages, template, continues)
     except TemplateRefused as refusal:
@@ -242,10 +234,16 @@ def test_no_template_is_taken_for_harmless_that_is_not(source: str, messages: li
 class Watched(ChatTemplate):
     """Counts the messages that it is given to render."""
 
-    rendered = 0
+    def __init__(self, source: str, **more: Any) -> None:
+        super().__init__(source, **more)
+        self.counts: list[int] = []  # in each rendering
+
+    @property
+    def rendered(self) -> int:
+        return sum(self.counts)
 
     def render(self, messages: Sequence[dict[str, Any]], **more: Any) -> str:
-        self.rendered += len(messages)
+        self.counts.append(len(messages))
         return super().render(messages, **more)
 
 
@@ -265,7 +263,7 @@ def test_a_few_messages_tell_what_stands_around_many(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["tool_steps", "macros_and_namespaces", "roles_alternate"])
-def test_where_places_matter_marks_are_rendered_once(name: str) -> None:
+def test_where_places_matter_all_is_rendered_once(name: str) -> None:
     template = Watched(TEMPLATES[name])
     render(talk(301), template)
     assert template.rendered == 302
@@ -295,7 +293,7 @@ def test_where_places_matter_marks_are_rendered_once(name: str) -> None:
     ],
 )
 def test_a_look_into_a_text_is_found(body: str) -> None:
-    for count in (3, 40):
+    for count in (14, 40):
         assert frame(talk(count), ChatTemplate(LOOP.replace("BODY", body)), False) is None
 
 
@@ -323,8 +321,9 @@ def test_where_a_template_counts_every_message_is_rendered(before: str, body: st
     source = before + LOOP.replace("BODY", "{{ m.content }}" + body)
     template = Watched(source)
     assert same(talk(40), ChatTemplate(source))
-    assert frame(talk(40), template, False) is not None
-    assert template.rendered == 41
+    assert frame(talk(40), template, False) is None
+    render(talk(40), template)
+    assert 41 in template.counts
 
 
 def test_a_look_matters_only_where_it_is_come_to() -> None:

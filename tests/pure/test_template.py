@@ -140,6 +140,10 @@ def test_what_the_engine_cannot_render_is_rendered_as_python_does(source: str, e
         "{{ 'x' * 10000000000 }}",
         "{% set n = namespace(a='x' * 99999) %}{% for i in range(99) %}{% set n.a = n.a + n.a %}{% endfor %}",
         "{% set n = namespace(a='x' * 99999) %}{% for i in range(99) %}{% set n.a = n.a ~ n.a %}{% endfor %}",
+        "{% macro twice(t) %}{{ t }}{{ t }}{% endmacro %}{% set n = namespace(a='x' * 99999) %}"
+        "{% for i in range(99) %}{% set n.a = twice(n.a) %}{% endfor %}",
+        "{% set n = namespace(a='x' * 99999) %}{% for i in range(99) %}"
+        "{% set t %}{{ n.a }}{{ n.a }}{% endset %}{% set n.a = t %}{% endfor %}",
         "{% set a = 'x' * 9000000 %}{{ a + a + a + a + a + a + a + a }}",
         "{{ 'a' + 'b' + 1 + 'c' }}",
         "{% set l = [] %}{% for i in range(9999999) %}{% set _ = l.append('x' * 1000000) %}{% endfor %}",

@@ -17,7 +17,7 @@ from typing import Any
 from fabula.core.errors import ContextExceeded, TemplateRefused
 from fabula.core.messages import Message
 from fabula.core.worker import Pieces
-from fabula.prompt.assemble import assemble, joined
+from fabula.prompt.assemble import assemble
 from fabula.prompt.lore.activate import Activation, Occasion, activate
 from fabula.prompt.lore.timed import Timers
 from fabula.prompt.macros.chance import Draw
@@ -32,6 +32,7 @@ from fabula.prompt.novel.words import Words, of
 from fabula.prompt.plan import CountTable, NeedCounts, PromptPlan, Segment
 from fabula.prompt.steady.memory import Told
 from fabula.prompt.template import ChatTemplate
+from fabula.prompt.written import joined
 
 JOINT = "\n\n"
 BLOCK_SHARE = 2  # of the room for text; so much is left when the window has to move
