@@ -19,7 +19,6 @@ from fabula.core.errors import Blocked
 from fabula.core.messages import Message
 from fabula.core.request import Context
 from fabula.guard.births import minors_by_birth
-from fabula.guard.cues import is_number
 from fabula.guard.floor import FloorGuard
 from fabula.guard.normalise import folded, token_of
 from fabula.guard.policy import OpenPolicy
@@ -179,7 +178,7 @@ def publish() -> None:
     PAGE.write_text(page, encoding="utf-8")
 
 
-OF_WORDS = (quiet, quiet_when_armed, token_of, token, is_number, syllables_of)
+OF_WORDS = (quiet, quiet_when_armed, token_of, token, syllables_of)
 OF_SENTENCES = (folded, spelled, read_sentence, minors_by_birth)  # no reply says the same ones again
 
 

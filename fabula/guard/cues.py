@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import operator
-import re
 from collections.abc import Iterable, Sequence
 
 from fabula.guard.numerals import CARDINALS, TENS
@@ -56,6 +55,7 @@ class Signs:
         self._after: dict[str, int] = {}
         self._beside = self._last = 0
         self._asked = False
+        self.numbers = self.need("<WITHIN>") | self.need("<ZH>")  # whatever tells a number, or holds one
 
     def need(self, *groups: str) -> int:
         """The bits of some groups. In each, atoms stand between spaces; `#` is any number in digits, `##` one
@@ -83,11 +83,10 @@ class Signs:
         the end of a line, which may take the place of a sign."""
         if not whole:
             return self._beside
-        bits, last = 0, len(atoms) - 1
-        for place, atom in enumerate(atoms):
-            if atom in _SINGLE or (len(atom) > 1 and is_number(atom)):
-                bits |= self._before.get(atoms[place - 1], 0) if place else 0
-                bits |= self._after.get(atoms[place + 1] if place < last else "$", 0)
+        bits, last, of, numbers = 0, len(atoms) - 1, self._of, self.numbers
+        for place in [place for place, atom in enumerate(atoms) if of[atom] & numbers]:
+            bits |= self._before.get(atoms[place - 1], 0) if place else 0
+            bits |= self._after.get(atoms[place + 1] if place < last else "$", 0)
         return bits
 
     def flag(self) -> int:
@@ -119,14 +118,6 @@ class Signs:
         return functools.reduce(operator.or_, map(self._of.__getitem__, atoms), 0)
 
 
-@functools.lru_cache(maxsize=1 << 12)
-def is_number(atom: str) -> bool:
-    """Whether a number is told by the atom, or by a part of it."""
-    return _NUMBER.search(atom) is not None
-
-
-_SINGLE = frozenset("0123456789零一二两三四五六七八九十廿百千")
-_NUMBER = re.compile("|".join([r"[\d零一二两三四五六七八九十廿百千]", *CARDINALS, *TENS]))
 SIGNS = Signs()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 _ONES = (
     "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
     "seventeen eighteen nineteen"
@@ -27,9 +29,11 @@ PINYIN = {"yi": 1, "er": 2, "san": 3, "si": 4, "wu": 5, "liu": 6, "qi": 7, "ba":
 SPELLED = rf"(?:shi(?:{'|'.join(PINYIN)})?|{'|'.join(PINYIN)})"  # Chinese numerals in Latin letters
 CHINESE = r"(?:\d{1,4}|[零一二两三四五六七八九十廿百千]{1,6})"
 
+MOST_KNOWN = 1 << 12  # numbers, of which a story has few
 _SIGNS = {"plus": "+", "minus": "-", "times": "*", "x": "*", "×": "*", "divided by": "/"}
 
 
+@functools.lru_cache(maxsize=MOST_KNOWN)
 def english(text: str) -> int:
     """ "15", "fifteen", "twenty-one" → the number."""
     if text.isdigit():
@@ -41,6 +45,7 @@ def ordinal(text: str) -> int:
     return ORDINALS.get(text) or int(text.rstrip("stndrh"))
 
 
+@functools.lru_cache(maxsize=MOST_KNOWN)
 def chinese(text: str) -> int:
     """ "15", "十五", "二十一", "一百零三", "一五" → the number."""
     if text.isdigit():

@@ -207,7 +207,9 @@ def read_sentence(raw: str) -> Sentence:
     found = Words(said)
     text, signs, words = said.text, said.signs, found.categories
     told = tells_numbers(signs)
-    ages = [age for age in ages_of(raw, text, signs) if not _is_void(age.start, found.hits)] if told else []
+    ages = ages_of(raw, text, signs) if told else []
+    if ages and words & _VOID:
+        ages = [age for age in ages if not _is_void(age.start, found.hits)]
     if signs & _OWNING and (ages or words & _SIGNALS) and _OWNED.search(text):
         words |= _POSSESSIVE
     minors = minors_of(text, found.hits, ages, words) if ages or words & YOUNG else ()

@@ -22,7 +22,6 @@ _CALLED = pattern("tokens.called")
 _IS_CALLED = SIGNS.need(
     "called named nicknamed known brand 叫 喊 号 名 昵 牌", "\" ' “ 「 『 ‘ 's 't 're 'm 'd 'll 've"
 )
-_NUMBERS = SIGNS.need("<WITHIN>") | SIGNS.need("<ZH>")
 _IS_WIDE, _IS_LONE, NAMES = SIGNS.flag(), SIGNS.flag(), SIGNS.flag()
 
 Token = tuple[str, tuple[str, ...], int]  # as it is read, its atoms, and their signs
@@ -71,14 +70,14 @@ class Spelled:
         if signs & _IS_LONE and _hang_together(parts):
             return False
         self.text, self.atoms = " ".join(plains), found
-        self.signs = signs | SIGNS.beside(found, whole=True) if signs & _NUMBERS else signs
+        self.signs = signs | SIGNS.beside(found, whole=True) if signs & SIGNS.numbers else signs
         return True
 
     def _see(self, text: str) -> None:
         self.text = text
         self.atoms = ATOM.findall(text) if _RUNS.search(text) else list(text)
         self.signs = SIGNS.among(self.atoms)
-        if self.signs & _NUMBERS:
+        if self.signs & SIGNS.numbers:
             self.signs |= SIGNS.beside(self.atoms, whole=text.isascii() or not _SPACE.search(text))
 
     @property

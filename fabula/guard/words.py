@@ -17,7 +17,7 @@ class Words:
     What lies within a void phrase is no hit.
     """
 
-    __slots__ = ("_forms", "_hits", "_phrases", "_said", "categories")
+    __slots__ = ("_forms", "_has_void", "_hits", "_phrases", "_said", "categories")
 
     def __init__(self, said: Spelled, *, hot: bool = False):
         self._said = said
@@ -29,7 +29,8 @@ class Words:
             found |= categories
         for form in self._forms:
             found |= form.categories
-        if found & _VOID:
+        self._has_void = found & _VOID != 0
+        if self._has_void:
             found = 0
             for hit in self.hits:
                 found |= hit.categories
@@ -48,7 +49,8 @@ class Words:
         """With their places, which few sentences are asked for."""
         if self._hits is None:
             hits = _placed(self._said, self._phrases) if self._phrases else []
-            self._hits = _without_void(hits + self._forms)
+            hits += self._forms
+            self._hits = _without_void(hits) if self._has_void else hits
         return self._hits
 
 
@@ -67,8 +69,6 @@ def _placed(said: Spelled, phrases: list[Phrase]) -> list[Hit]:
 
 def _without_void(hits: list[Hit]) -> list[Hit]:
     void = [hit for hit in hits if hit.categories & _VOID]
-    if not void:
-        return hits
     return [
         hit
         for hit in hits

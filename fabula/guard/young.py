@@ -24,7 +24,6 @@ _LATER = SIGNS.need("year years", "later* passed* on had afterwards*", "<N>")
 _LATER_IN_CHINESE = SIGNS.need("年", "后 过", "<ZH>")
 _MAY_BE_NOT_YET = SIGNS.need("in not no soon* almost* next 还 再 没 我 等 明")
 _MAY_BE_ORDINAL = SIGNS.need(" ".join(["#", *ORDINALS]))
-_NUMBER = SIGNS.need("<WITHIN>") | SIGNS.need("<ZH>")
 
 
 _ADULT, _COLLECTIVE, _ELDER, _PASSES, _RECALL = map(bits, ("adult", "collective", "elder", "later", "recall"))
@@ -206,7 +205,7 @@ def younger_by(text: str) -> int | None:
 
 def answer_in(text: str, signs: int) -> int | None:
     """A sentence that is a number, or "not yet": an age, if the one before asked for it."""
-    if len(text) <= LONGEST_ANSWER and signs & _NUMBER and (match := _ANSWER.match(text)):
+    if len(text) <= LONGEST_ANSWER and signs & SIGNS.numbers and (match := _ANSWER.match(text)):
         return english(match["n"]) or chinese(match["n"])
     if signs & _MAY_BE_NOT_YET and _NOT_YET.match(text):
         return -UNLICENSED
