@@ -20,9 +20,9 @@ from jinja2 import nodes
 from jinja2.compiler import CodeGenerator, Frame
 from jinja2.ext import Extension, loopcontrols
 from jinja2.parser import Parser
-from jinja2.runtime import LoopContext
+from jinja2.runtime import LoopContext, Macro
 from jinja2.sandbox import ImmutableSandboxedEnvironment
-from jinja2.utils import Namespace
+from jinja2.utils import Namespace, missing
 
 from fabula.prompt.placed import PARTING, Placed, joined, plain
 
@@ -86,9 +86,9 @@ class Looked(Exception):  # nothing went wrong
 
 
 def _safe(example: object) -> frozenset[str]:
-    """What Jinja lets a template have of such things."""
-    is_safe = ImmutableSandboxedEnvironment().is_safe_attribute
-    return frozenset(name for name in dir(example) if is_safe(example, name, None))
+    """What Jinja lets a template have of such things, as it is."""
+    found = ImmutableSandboxedEnvironment().getattr
+    return frozenset(name for name in dir(example) if found(example, name) == getattr(example, name))
 
 
 _BUILT_IN: tuple[object, ...] = ("", {}, [])
@@ -118,12 +118,21 @@ class _Sandbox(ImmutableSandboxedEnvironment):
         return changes_a_list or super().is_safe_attribute(obj, attr, value)
 
     def getattr(self, obj: Any, attribute: str) -> Any:
-        """As jinja, which first looks for a method of a message's."""
-        if type(obj) is Placed:
+        """As jinja, which first looks for a method of a message's, and is wary of all that it finds."""
+        kind = type(obj)
+        if kind is dict and attribute not in OF_DICTS:
+            return obj[attribute] if attribute in obj else self.undefined(obj=obj, name=attribute)
+        if attribute in SAFE.get(kind, ()):
+            return getattr(obj, attribute)
+        if kind is Placed:
             return getattr(obj, attribute) if attribute in PARTING else super().getattr(plain(obj), attribute)
-        if type(obj) is not dict or attribute in OF_DICTS:
-            return super().getattr(obj, attribute)
-        return obj[attribute] if attribute in obj else self.undefined(obj=obj, name=attribute)
+        if kind in CALM and not attribute.startswith("_"):
+            value = getattr(obj, attribute, missing)
+            if value is missing:
+                return self.undefined(obj=obj, name=attribute)
+            if type(value) not in METHODS:
+                return value
+        return super().getattr(obj, attribute)
 
     def getitem(self, obj: Any, argument: Any) -> Any:
         """As jinja, which looks for a method where there is no such field."""
@@ -136,7 +145,9 @@ class _Sandbox(ImmutableSandboxedEnvironment):
 
     def call(self, context: Any, called: Any, /, *args: Any, **kwargs: Any) -> Any:
         """As jinja, which asks each thing that is called whether it wants to be told of the template."""
-        if type(called) not in METHODS or type(called.__self__) not in THEIRS:
+        if type(called) is Macro:
+            args = (context.eval_ctx, *args)
+        elif type(called) not in METHODS or type(called.__self__) not in THEIRS:
             return super().call(context, called, *args, **kwargs)
         kwargs.pop("_loop_vars", None)
         kwargs.pop("_block_vars", None)

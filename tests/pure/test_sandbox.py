@@ -93,6 +93,12 @@ def test_items_are_found_as_jinja_finds_them(thing: Any, place: Any) -> None:
         "{{ 'x{}'.format(1) }}{{ 'x{0.__class__}'.format(1) }}",
         "{% for n in [1, 2] %}{% set m = n %}{{ {'a': m}.get('a') }}{{ [m].index(m) }}{% endfor %}",
         "{% macro twice(n) %}{{ n + n }}{% endmacro %}{% for n in [1, 'a'] %}{{ twice(n) }}{% endfor %}",
+        "{% macro told(n, end='.') %}{{ caller(n) if caller else n }}{{ end }}{{ varargs }}{% endmacro %}"
+        "{% for n in [1, 2] %}{% call(m) told(n, '!', 3) %}{{ m + n }}{% endcall %}{{ told(n) }}{% endfor %}",
+        "{% macro told(n) %}{{ n }}{% endmacro %}{{ told(1, 2) }}",
+        "{% macro told(n) %}{{ n.a.b }}{% endmacro %}{{ told({}) }}",
+        "{% set ns = namespace(cut='a b'.split) %}{{ ns.cut() }}{{ ns.cut.__self__ }}",
+        "{% for n in [1, 2] %}{{ loop.cycle('a', 'b') }}{{ loop.changed(n) }}{{ loop.none }}{% endfor %}",
         "{{ {'a': 1}.update({'b': 2}) }}",
         "{{ 'a'.split(1, 2, 3) }}",
         "{{ 'a'.nothing() }}",
