@@ -6,8 +6,6 @@ tells which groups are there, and a pattern is tried only where all of its bits 
 
 from __future__ import annotations
 
-import functools
-import operator
 from collections.abc import Iterable, Sequence
 
 from fabula.guard.numerals import CARDINALS, TENS
@@ -115,7 +113,11 @@ class Signs:
     def among(self, atoms: Iterable[str]) -> int:
         """All groups of which one of the atoms is."""
         self._asked = True
-        return functools.reduce(operator.or_, map(self._of.__getitem__, atoms), 0)
+        bits = 0
+        for here in map(self._of.__getitem__, atoms):
+            if here:  # most have none
+                bits |= here
+        return bits
 
 
 SIGNS = Signs()
