@@ -43,6 +43,8 @@ class Placed(str):
         return self._part(*key.indices(len(self))[:2])
 
     def strip(self, chars: str | None = None, /) -> str:
+        if len(str.strip(self, chars)) == len(self):
+            return self
         start = len(self) - len(str.lstrip(self, chars))
         return self._part(start, start + len(str.strip(self, chars)))
 
@@ -61,6 +63,8 @@ class Placed(str):
     def _parts(self, sep: str | None, pieces: list[str]) -> list[str]:
         if sep is None:
             return pieces
+        if len(pieces) == 1:
+            return [self]
         found, start = [], 0
         for piece in pieces:
             found.append(self._part(start, start + len(piece)))
