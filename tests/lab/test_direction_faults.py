@@ -31,15 +31,13 @@ KILLS = 10
 CHILD = """
 import json, os, sys
 from pathlib import Path
-from fabula.lab.directions import edit, from_gguf, growing, learn, streaming, write
+from fabula.lab.directions import from_gguf, learn, streaming
 from fabula.store.home import Home
 from fabula.store.job_child import Report
 
 from_gguf.NOTE_S = streaming.NOTE_S = 0.0
-edit.NOTE, growing.PIECE = 1, 1 << 13
-home, kind = Home(Path(sys.argv[1])), sys.argv[2]
-wishes, moments = json.loads(sys.argv[3]), json.loads(sys.argv[4])
-if kind == "learn" and wishes["model"] == "tiny":
+home, wishes, moments = Home(Path(sys.argv[1])), json.loads(sys.argv[2]), json.loads(sys.argv[3])
+if wishes["model"] == "tiny":
     from fabula.models.catalog import Catalog
     streaming.Skeleton(Catalog(home.models).find("tiny"), 1).close()  # torch is imported once for all
 
@@ -56,13 +54,11 @@ killed = 0
 for after in moments:
     child = os.fork()
     if not child:
-        (learn if kind == "learn" else write).run(home, wishes, Dies(after))
+        learn.run(home, wishes, Dies(after))
         os._exit(0)
     _, ended = os.waitpid(child, 0)
     killed += os.WIFSIGNALED(ended)
     assert os.WIFSIGNALED(ended) or not os.WEXITSTATUS(ended)
-    if kind == "write" and not ended:
-        break  # it is there, and would not be written again
 print(killed)
 """
 
@@ -94,15 +90,15 @@ def learning(model: str, name: str) -> dict[str, Any]:
     return Recipe.of(told).arguments()
 
 
-def writing(model: str, name: str, way: str = "remove") -> dict[str, Any]:
-    told = {"direction": "trait", "model": model, "name": name, "way": way, "measure": False}
+def writing(model: str, name: str) -> dict[str, Any]:
+    told = {"direction": "trait", "model": model, "name": name, "measure": False}
     return Writing.of(told).arguments()
 
 
-def killed(home: Home, kind: str, wishes: dict[str, Any], most: int) -> int:
+def killed(home: Home, wishes: dict[str, Any], most: int) -> int:
     """How often it was, before it came to its end."""
     moments = [*np.random.default_rng(6).integers(2, most, KILLS).tolist(), 1_000_000]
-    wanted = [sys.executable, "-c", CHILD, home.path, kind, json.dumps(wishes), json.dumps(moments)]
+    wanted = [sys.executable, "-c", CHILD, home.path, json.dumps(wishes), json.dumps(moments)]
     ran = subprocess.run(wanted, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
     return int(ran.stdout)
@@ -117,18 +113,10 @@ def test_killed_ten_times_while_it_learns_the_direction_is_that_of_one_run(
     whole = place.read_bytes()
     adapter = (home.adapters / "twice.gguf").read_bytes()
     place.unlink()
-    assert killed(home, "learn", learning(model, "twice"), most) >= 5
+    assert killed(home, learning(model, "twice"), most) >= 5
     assert place.read_bytes() == whole
     assert (home.adapters / "twice.gguf").read_bytes() == adapter
     assert not list((home.directions / learn.WORK).iterdir())
-
-
-@pytest.mark.parametrize("way", ["remove", "add"])
-def test_killed_ten_times_while_it_edits_a_gguf_the_file_is_that_of_one_run(way: str, home: Home) -> None:
-    write.run(home, writing("tiny-F32", "whole", way), Report())
-    assert killed(home, "write", writing("tiny-F32", "new", way), 8) >= 5
-    assert (home.models / "new.gguf").read_bytes() == (home.models / "whole.gguf").read_bytes()
-    assert not list((home.models / write.WORKSHOP).iterdir())
 
 
 # ── what cannot be read ─────────────────────────────────────────────────────────────────────────────

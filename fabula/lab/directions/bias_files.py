@@ -79,7 +79,7 @@ class GgufNumbers:
 
     def made(self, addition: Addition, names: Sequence[str]) -> Made:
         """What is new lies in the last part of a model of several."""
-        changed = _changed(addition, self)
+        changed, watched = _changed(addition, self), _watched(addition, self)
         fresh = [place for place in addition.steered if place.is_new]
         more = [
             New(place.name, place.shape, "F32", addition.constant(place).astype("<f4").tobytes())
@@ -90,7 +90,7 @@ class GgufNumbers:
             here = {tensor.name for tensor in header.tensors}
             own = {each: data for each, data in changed.items() if each in here}
             added = more if number == len(names) else []
-            files.append(growing.gguf(header, name, own, added, len(more)))
+            files.append(growing.gguf(header, name, own, added, len(more), watched))
         return Made(Edit(self.name, files))
 
 
@@ -124,12 +124,13 @@ class FolderNumbers:
     def made(self, addition: Addition, names: Sequence[str]) -> Made:
         """New biases are of their matrices' type, and lie in one shard."""
         changed, more = _changed(addition, self), list(self._new(addition))
+        watched = _watched(addition, self)
         last = self._with_room(more)
         files: list[File] = []
         for shard in self._tensors.shards:
             stored = {name: place.stored for name, place in self._tensors.items() if place.path == shard}
             own = {name: data for name, data in changed.items() if name in stored}
-            files.append(growing.shard(shard, stored, own, more if shard == last else []))
+            files.append(growing.shard(shard, stored, own, more if shard == last else [], watched))
         return Made(Edit(self.name, files), self._texts(addition, more, last.name))
 
     def _new(self, addition: Addition) -> Iterator[New]:
@@ -203,6 +204,14 @@ def _changed(addition: Addition, numbers: Numbers) -> dict[str, bytes]:
             values = numbers.read(place.name) + addition.constant(place)
             made[place.name] = packed(values, numbers.type(place.name), place.name, numbers.name)
     return made
+
+
+def _watched(addition: Addition, numbers: Numbers) -> dict[str, str]:
+    """The types of the matrices that are steered, by name: behind one that writes no numbers nothing can be
+    added. Those in blocks are not looked through."""
+    shapes, names = numbers.shapes, [place.matrix for place in addition.steered]
+    types = {name: numbers.type(name) for name in names if name in shapes}
+    return {name: type_ for name, type_ in types.items() if type_ in NUMBERS}
 
 
 def require_numbers(type_: str, tensor: str, model: str) -> None:

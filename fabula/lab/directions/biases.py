@@ -54,6 +54,13 @@ class Place:
     shape: Shape
     is_new: bool
 
+    @property
+    def matrix(self) -> str:
+        """What it is added behind; experts of a folder have their bias's name without its ending."""
+        if self.name.endswith(".bias"):
+            return f"{self.name.removesuffix('bias')}weight"
+        return self.name.removesuffix("_bias")
+
 
 @dataclass(frozen=True, slots=True)
 class Places:

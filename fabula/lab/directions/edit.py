@@ -23,6 +23,7 @@ from fabula.core.texts import phrase
 from fabula.lab.directions import ablate
 from fabula.lab.directions.ablate import Cut
 from fabula.lab.directions.lora import matrices
+from fabula.lab.directions.tensors import broken, unpacked
 from fabula.lab.directions.writers import Writer
 from fabula.store.files import write_atomic
 
@@ -39,13 +40,14 @@ Tell = Callable[[int], None]
 @dataclass(frozen=True, slots=True)
 class Span:
     """A part of a new file: a tensor (`name`), or what lies between two. In the source it lies `moved` bytes
-    before; or it is `data`, which the source has not."""
+    before; or it is `data`, which the source has not. What has a `type` must be numbers."""
 
     name: str
     start: int
     end: int
     moved: int = 0
     data: bytes | None = None
+    type: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +137,7 @@ class Edit:
             with part.open("wb") as made:
                 made.truncate(file.size)
         noted = file.spans[begin].start if begin < len(file.spans) else 0
-        with file.source.open("rb") as source, part.open("r+b") as target:
+        with self._opened(file.source) as source, part.open("r+b") as target:
             for place in range(begin, len(file.spans)):
                 span = file.spans[place]
                 tell(before + span.start)
@@ -147,6 +149,12 @@ class Edit:
             _flush(target)
         tell(before + file.size)
         ledger.note(number + 1, 0)
+
+    def _opened(self, source: Path) -> BinaryIO:
+        try:
+            return source.open("rb")
+        except OSError as error:
+            raise broken(self.name, "unreadable", source) from error
 
     def _span(self, span: Span, source: BinaryIO, target: BinaryIO) -> None:
         if span.name in self.cuts:
@@ -161,10 +169,18 @@ class Edit:
             return
         source.seek(span.start - span.moved)
         for at in range(span.start, span.end, PIECE):
-            data = source.read(min(PIECE, span.end - at))
-            if len(data) != min(PIECE, span.end - at):
-                raise OSError("the source became shorter while it was read")
-            target.write(data)
+            target.write(self._read(source, min(PIECE, span.end - at), span))
+
+    def _read(self, source: BinaryIO, size: int, span: Span) -> bytes:
+        try:
+            data = source.read(size)
+        except OSError as error:
+            raise broken(self.name, "unreadable", Path(source.name)) from error
+        if len(data) != size:  # it became shorter while it was read
+            raise broken(self.name, "truncated", Path(source.name))
+        if span.type and not np.isfinite(unpacked(np.frombuffer(data, np.uint8), span.type)).all():
+            raise WeightsUnusable(self.name, phrase("lab.quantize.not_finite", tensor=span.name))
+        return data
 
 
 class _Changed:

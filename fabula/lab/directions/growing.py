@@ -43,7 +43,14 @@ class New:
 # ── GGUF ────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def gguf(header: Header, name: str, changed: Mapping[str, bytes], more: Sequence[New], grown: int) -> File:
+def gguf(
+    header: Header,
+    name: str,
+    changed: Mapping[str, bytes],
+    more: Sequence[New],
+    grown: int,
+    watched: Mapping[str, str],
+) -> File:
     """`more` are in 32 bits; `grown` tensors come to the whole model, of which this file may be a part.
     Raises WeightsUnusable."""
     head = _head(header, more, grown)
@@ -56,7 +63,7 @@ def gguf(header: Header, name: str, changed: Mapping[str, bytes], more: Sequence
         for tensor in header.tensors
     }
     end = header.data_end if more else header.file_size
-    spans = list(_spans(head, header.data_start, end, places, changed))
+    spans = list(_spans(head, header.data_start, end, places, changed, watched))
     if more:
         spans += _behind(spans[-1].end, [one.data for one in more], alignment, len(head))
     return File(header.path, name, tuple(spans))
@@ -119,7 +126,11 @@ def _aligned(size: int, alignment: int) -> int:
 
 
 def shard(
-    path: Path, stored: Mapping[str, Stored], changed: Mapping[str, bytes], more: Sequence[New]
+    path: Path,
+    stored: Mapping[str, Stored],
+    changed: Mapping[str, bytes],
+    more: Sequence[New],
+    watched: Mapping[str, str],
 ) -> File:
     """One file of a folder."""
     with path.open("rb") as file:
@@ -129,7 +140,7 @@ def shard(
     end = max((tensor.end for tensor in stored.values()), default=start) if more else path.stat().st_size
     head = struct.pack("<Q", length) + raw if not more else _shard_head(json.loads(raw), end - start, more)
     places = {name: (tensor.start, tensor.end) for name, tensor in stored.items()}
-    spans = list(_spans(head, start, end, places, changed))
+    spans = list(_spans(head, start, end, places, changed, watched))
     for one in more:
         spans.append(Span(one.name, spans[-1].end, spans[-1].end + len(one.data), data=one.data))
     return File(path, path.name, tuple(spans))
@@ -149,20 +160,30 @@ def _shard_head(rows: dict[str, Any], at: int, more: Sequence[New]) -> bytes:
 
 
 def _spans(
-    head: bytes, start: int, end: int, places: Mapping[str, tuple[int, int]], changed: Mapping[str, bytes]
+    head: bytes,
+    start: int,
+    end: int,
+    places: Mapping[str, tuple[int, int]],
+    changed: Mapping[str, bytes],
+    watched: Mapping[str, str],
 ) -> Iterator[Span]:
-    """The head in place of what was before `start`, then what was there until `end`, but for what changed."""
+    """The head in place of what was before `start`, then what was there until `end`, but for what changed.
+    `watched` are the types of tensors that must be numbers, by name."""
     yield Span("", 0, len(head), data=head)
     moved, at = len(head) - start, start
-    for name in sorted(changed, key=lambda one: places[one]):
+    here = (name for name in (*changed, *watched) if name in places)
+    for name in sorted(here, key=lambda one: places[one]):
         first, last = places[name]
-        assert len(changed[name]) == last - first
         yield from _copied(at + moved, first + moved, moved)
-        yield Span(name, first + moved, last + moved, data=changed[name])
+        if name in changed:
+            assert len(changed[name]) == last - first
+            yield Span(name, first + moved, last + moved, data=changed[name])
+        else:
+            yield from _copied(first + moved, last + moved, moved, name, watched[name])
         at = last
     yield from _copied(at + moved, end + moved, moved)
 
 
-def _copied(start: int, end: int, moved: int) -> Iterator[Span]:
+def _copied(start: int, end: int, moved: int, name: str = "", type_: str = "") -> Iterator[Span]:
     for at in range(start, end, PIECE):
-        yield Span("", at, min(at + PIECE, end), moved)
+        yield Span(name, at, min(at + PIECE, end), moved, type=type_)

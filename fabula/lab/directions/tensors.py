@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ from fabula.models.formats.folders import TENSORS
 from fabula.models.formats.safetensors import BadTensors, Stored, read_tensors
 
 INDEX = "model.safetensors.index.json"
+_ONE_OF = re.compile(rf"(?P<stem>.+)-\d{{5}}-of-(?P<count>\d{{5}}){re.escape(TENSORS)}")
 NUMBERS = {"F32": 4, "F16": 2, "BF16": 2}  # bytes of those that are computed with
 
 Bytes = NDArray[np.uint8]
@@ -50,7 +52,7 @@ class Tensors(Mapping[str, Place]):
             try:
                 found = read_tensors(shard)
             except BadTensors as bad:
-                raise _broken(name, bad.reason, shard) from bad
+                raise broken(name, bad.reason, shard) from bad
             self._places |= {each: Place(shard, stored) for each, stored in found.items()}
         self._handles: dict[Path, int] = {}
 
@@ -92,7 +94,7 @@ class Tensors(Mapping[str, Place]):
         while read < len(data):
             got = self._read_into(path, view[read:], at + read)
             if not got:
-                raise _broken(self.name, "truncated", path)
+                raise broken(self.name, "truncated", path)
             read += got
 
     def floats(self, name: str, first: int = 0, count: int | None = None) -> Floats:
@@ -120,7 +122,7 @@ class Tensors(Mapping[str, Place]):
             os.lseek(handle, at, os.SEEK_SET)
             data = os.read(handle, min(len(view), 1 << 26))
         except OSError as error:
-            raise _broken(self.name, "unreadable", path) from error
+            raise broken(self.name, "unreadable", path) from error
         view[: len(data)] = data
         return len(data)
 
@@ -129,7 +131,7 @@ class Tensors(Mapping[str, Place]):
             try:
                 self._handles[path] = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
             except OSError as error:
-                raise _broken(self.name, "unreadable", path) from error
+                raise broken(self.name, "unreadable", path) from error
         return self._handles[path]
 
 
@@ -141,18 +143,29 @@ def _shards(folder: Path, name: str) -> list[Path]:
             told = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
             wanted = sorted({folder / f"{file}" for file in told.values()})
         except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
-            raise _broken(name, "damaged", index) from error
+            raise broken(name, "damaged", index) from error
         for file in wanted:
             if not file.is_file() or file.parent != folder:
                 raise WeightsUnusable(name, phrase("lab.directions.shard_missing", file=file.name))
         return wanted
     found = sorted(folder.glob(f"*{TENSORS}"))
     if not found:
-        raise _broken(name, "no_weights", folder)
+        raise broken(name, "no_weights", folder)
+    for file in found:
+        _require_others(file, name)
     return found
 
 
-def _broken(name: str, reason: str, file: Path) -> WeightsUnusable:
+def _require_others(shard: Path, name: str) -> None:
+    """One of several tells by its name how many there are."""
+    if told := _ONE_OF.fullmatch(shard.name):
+        for number in range(1, int(told["count"]) + 1):
+            other = shard.with_name(f"{told['stem']}-{number:05}-of-{told['count']}{TENSORS}")
+            if not other.is_file():
+                raise WeightsUnusable(name, phrase("lab.directions.shard_missing", file=other.name))
+
+
+def broken(name: str, reason: str, file: Path) -> WeightsUnusable:
     return WeightsUnusable(name, phrase(f"models.problem.{reason}", file=file.name, name=name))
 
 

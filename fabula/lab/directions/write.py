@@ -40,15 +40,15 @@ from fabula.models.formats.folders import FORMAT as FOLDER
 from fabula.models.formats.folders import TENSORS, files_of
 from fabula.models.formats.identify import identify, parts_of
 from fabula.models.formats.types import TENSOR_TYPES
-from fabula.models.sources.landing import land, plain_name
-from fabula.store.files import require_space, writing
+from fabula.models.sources.landing import flush, land, plain_name
+from fabula.store.files import require_space, sync_folder, writing
 from fabula.store.home import Home
 from fabula.store.job_child import Report
 
 KIND = "direction_write"
 WORKSHOP = ".directions"  # beside the models; its name hides it from the shelf
 SPARE = 64 << 20  # bytes that stay free
-LANDING, LEDGER = "landing", "ledger.json"
+LANDING, LEDGER, READY = ".landing", "ledger.json", "ready"
 FINE_BITS = 6.5  # per weight: Q6_K has 6.5625
 STAYS = {
     "Q5_K": 0.083,
@@ -108,16 +108,31 @@ class Writing(Chosen):
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """`place` is where the new model will lie: a file, or a folder."""
+    """`place` is where the new model will lie: a file, or a folder; `stage` where it is made."""
 
     wishes: Writing
     model: LocalModel
     direction: Direction
+    name: str
     place: Path
+    stage: Path
 
     @property
-    def name(self) -> str:
-        return self.place.name if self.model.format == FOLDER else self.place.stem
+    def whole(self) -> Path:
+        """What gets the model's name when all of it is there."""
+        ready, names = self.stage / READY, file_names(self)
+        return ready / names[0] if len(names) == 1 else ready
+
+    @property
+    def note(self) -> Path:
+        """It says that what was made goes to its place now, and outlives the stage: a job that is cut off
+        while it clears up is no stranger to its own model."""
+        return self.stage.with_name(f"{self.stage.name}{LANDING}")
+
+    @property
+    def is_landed(self) -> bool:
+        """Whether what lies there is what this order made."""
+        return self.place.exists() and self.note.exists() and not self.whole.exists()
 
 
 def order(home: Home, wishes: Writing) -> Order:
@@ -127,26 +142,32 @@ def order(home: Home, wishes: Writing) -> Order:
     direction = Shelf(home.directions).find(wishes.direction)
     direction.require_fit(model)
     between = "-with-" if wishes.adds else "-"
-    name = plain_name(wishes.name or f"{model.name.rsplit('/', 1)[-1]}{between}{direction.name}")
+    wanted = wishes.name or f"{model.name.rsplit('/', 1)[-1]}{between}{direction.name}"
+    name = plain_name(wanted.removesuffix(".gguf"))
+    _require_possible(wishes, model, direction)
     is_folder, parts = model.format == FOLDER, parts_of(model.path)
     place = home.models / (name if is_folder or len(parts) > 1 else f"{name}.gguf")
-    asked = Order(wishes, model, direction, place)
-    if place.exists() and not (stage_of(home, asked) / LANDING).exists():
-        raise ModelExists(name)
+    stage = home.models / WORKSHOP / f"{name}.{fingerprint(wishes, model, direction)[:12]}"
+    asked = Order(wishes, model, direction, name, place, stage)
+    require_free(asked)
+    return asked
+
+
+def _require_possible(wishes: Writing, model: LocalModel, direction: Direction) -> None:
     if wishes.adds:
         with bias_files.opened(model) as numbers:
             adding.planned(numbers, direction, wishes.use, wishes.after)
-        return asked
+        return
     with open_weights(model) as weights:
         touched = wishes.use.touched(weights.writers, direction)
         if isinstance(weights, GgufWeights):
             require_fine(model.name, weights, touched)
-    return asked
 
 
-def stage_of(home: Home, asked: Order) -> Path:
-    """Where it is made."""
-    return home.models / WORKSHOP / f"{asked.name}.{fingerprint(asked)[:12]}"
+def require_free(asked: Order) -> None:
+    """Raises ModelExists where another model has the name."""
+    if asked.place.exists() and not asked.is_landed:
+        raise ModelExists(asked.name)
 
 
 def require_fine(name: str, weights: GgufWeights, touched: Sequence[Writer]) -> None:
@@ -175,7 +196,8 @@ def run(home: Home, arguments: dict[str, Any], report: Report) -> dict[str, Any]
     if asked.wishes.measure:
         report.progress(0, 0, "tokens", "lab.quantize.loading")
         made["measured"] = compared(home, asked, report)
-    shutil.rmtree(stage_of(home, asked), ignore_errors=True)
+    shutil.rmtree(asked.stage, ignore_errors=True)
+    asked.note.unlink(missing_ok=True)
     return made | {"seconds": round(time.monotonic() - began, 1)}
 
 
@@ -184,22 +206,21 @@ def compared(home: Home, asked: Order, report: Report) -> dict[str, Any]:
     pair = Pair(asked.model, Catalog(home.models).find(asked.name))
     engine: FolderEngine | Engine = FolderEngine.of(home) if asked.model.format == FOLDER else Engine.of(home)
     if isinstance(engine, FolderEngine) and not engine.fits(asked.model):
-        return cost_streamed.measured(pair, stage_of(home, asked) / "cost", report)
+        return cost_streamed.measured(pair, asked.stage / "cost", report)
     return cost.measured(pair, engine, home.models, report, probes=asked.wishes.probes)
 
 
 def written(home: Home, asked: Order, report: Report) -> dict[str, Any]:
     """The new model on the shelf, and what was done to it. What it was made in is kept until it is compared:
     so a job that is cut off there finds that the model is its own."""
-    stage = stage_of(home, asked)
-    with writing(stage):
-        stage.mkdir(parents=True, exist_ok=True)
+    with writing(asked.stage):
+        asked.stage.mkdir(parents=True, exist_ok=True)
     with work(asked) as made:
-        if not asked.place.exists():
-            _write(made.edit, stage, Ledger.open(stage / LEDGER, fingerprint(asked)), report)
-    if not asked.place.exists():
-        _finish(asked, made, stage)
-    (stage / LEDGER).unlink(missing_ok=True)  # should the model be removed, it is to be written again
+        if not asked.is_landed:
+            mark = fingerprint(asked.wishes, asked.model, asked.direction)
+            _write(made.edit, asked.stage, Ledger.open(asked.stage / LEDGER, mark), report)
+    if not asked.is_landed:
+        _finish(asked, made)
     found = (added if asked.wishes.adds else cut)(asked, made.edit, report)
     recipes.dump(home.directions / f"{asked.name}.written.yaml", KIND, asked.wishes.arguments())
     return described(asked, made.edit) | found
@@ -223,7 +244,7 @@ def file_names(asked: Order) -> list[str]:
     """Of a GGUF in one file or several; folders keep theirs."""
     count = len(parts_of(asked.model.path)) if asked.model.format != FOLDER else 0
     if count == 1:
-        return [f"{asked.name}.gguf"]
+        return [asked.place.name]
     return [f"{asked.name}-{number:05}-of-{count:05}.gguf" for number in range(1, count + 1)]
 
 
@@ -240,26 +261,31 @@ def _write(edit: Edit, stage: Path, ledger: Ledger, report: Report) -> None:
         edit.run(stage, ledger, tell)
 
 
-def _finish(asked: Order, made: Made, stage: Path) -> None:
-    """The files get their names, and the model its place: at once, and only whole. A note tells a later run
-    that what lies there is its own."""
-    edit = made.edit
-    with disk_full(stage, edit.size):
-        ready = stage / "ready"
+def _finish(asked: Order, made: Made) -> None:
+    """The files get their names, and the model its place: at once, and only whole, even if the power fails.
+    Raises ModelExists for one that came to lie there meanwhile, NoDiskSpace."""
+    with disk_full(asked.stage, made.edit.size):
+        ready = asked.stage / READY
         ready.mkdir(exist_ok=True)
-        for file in edit.files:
-            part = stage / f"{file.name}{PART}"
+        for each in made.edit.files:
+            part = asked.stage / f"{each.name}{PART}"
             if part.exists():
                 part.chmod(0o644)
-                part.replace(ready / file.name)
+                part.replace(ready / each.name)
         if asked.model.format == FOLDER:
             for other in files_of(asked.model.path):
                 if other.suffix != TENSORS:
                     shutil.copyfile(other, ready / other.name)
         for name, text in made.texts.items():
             (ready / name).write_bytes(text)
-        (stage / LANDING).touch()
-        land(ready if asked.place.suffix != ".gguf" else ready / edit.files[0].name, asked.place)
+        for path in ready.iterdir():
+            with path.open("r+b") as file:
+                flush(file)
+        sync_folder(ready)
+        require_free(asked)
+        asked.note.touch()
+        (asked.stage / LEDGER).unlink(missing_ok=True)  # of a model that is removed nothing is there any more
+        land(asked.whole, asked.place)
 
 
 def new_model(asked: Order, edit: Edit) -> LocalModel:
@@ -330,9 +356,9 @@ def described(asked: Order, edit: Edit) -> dict[str, Any]:
     }
 
 
-def fingerprint(asked: Order) -> str:
+def fingerprint(wishes: Writing, model: LocalModel, direction: Direction) -> str:
     """Of everything that the new bytes depend on."""
-    files = files_of(asked.model.path) if asked.model.path.is_dir() else parts_of(asked.model.path)
+    files = files_of(model.path) if model.path.is_dir() else parts_of(model.path)
     stamps = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
-    told = [stamps, asked.wishes.arguments(), hashlib.sha256(asked.direction.path.read_bytes()).hexdigest()]
+    told = [stamps, wishes.arguments(), hashlib.sha256(direction.path.read_bytes()).hexdigest()]
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()

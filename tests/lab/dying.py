@@ -1,0 +1,105 @@
+"""Writes a model in children, each of which meets its fate at some moment: it is killed, or the disk is full.
+
+A moment is whatever changes a file of the home, just before it does, and what the work tells of itself. The
+model is written once in peace, as `whole`; then as `new`, by children whose fates are drawn at random, one
+after the other, until one comes to its end. What is told of each: how it ended, and what the shelf had then.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+import resource
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from fabula.core.errors import FabulaError
+from fabula.lab.directions import edit, growing, write
+from fabula.store.home import Home
+from fabula.store.job_child import Report
+
+CHANGES = ("os.rename", "os.truncate", "os.chmod", "os.mkdir", "os.remove", "os.rmdir")
+WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
+SHARE = 6  # of all moments: a fate comes in that part of those that are left, so most children get on
+MOST = 500  # children
+
+
+def die() -> None:
+    os.kill(os.getpid(), 9)
+
+
+def fill_up() -> None:
+    """No file takes another byte from now on."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+
+
+FATES = {"killed": die, "full": fill_up}
+
+
+class Moments(Report):
+    def __init__(self, home: Home, fated: int, fate: Callable[[], None]) -> None:
+        super().__init__()
+        self.seen, self._home, self._fated, self._fate = 0, str(home.path), fated, fate
+        sys.addaudithook(self._hear)
+
+    def progress(self, *told: Any, **more: Any) -> None:
+        self._pass()
+
+    def _hear(self, event: str, told: tuple[Any, ...]) -> None:
+        changes = event in CHANGES or (event == "open" and bool(told[2] & WRITES))
+        if changes and f"{told[0]}".startswith(self._home):
+            self._pass()
+
+    def _pass(self) -> None:
+        self.seen += 1
+        if self.seen == self._fated:
+            self._fate()
+
+
+def child(home: Home, wishes: dict[str, Any], fated: int, fate: Callable[[], None]) -> tuple[str, int]:
+    """How it ended, and how many moments it had. What is no error for people ends the parent as well."""
+    mouth, ear = os.pipe()
+    if not (process := os.fork()):
+        moments = Moments(home, fated, fate)
+        try:
+            write.run(home, wishes, moments)
+            said = "over"
+        except FabulaError as error:
+            said = error.code
+        os.write(ear, json.dumps([said, moments.seen]).encode())
+        os._exit(0)
+    _, ended = os.waitpid(process, 0)
+    os.close(ear)
+    with os.fdopen(mouth, "rb") as told:
+        said, seen = ("killed", 0) if os.WIFSIGNALED(ended) else json.loads(told.read())
+    return said, seen
+
+
+def shelf(home: Home) -> dict[str, str]:
+    """What people see of it: by name a hash of all bytes."""
+    found = {}
+    for place in home.models.iterdir():
+        if not place.name.startswith("."):
+            files = sorted(place.iterdir()) if place.is_dir() else [place]
+            inner = [(file.name if place.is_dir() else "", file.read_bytes()) for file in files]
+            found[place.name] = hashlib.sha256(repr(inner).encode()).hexdigest()
+    return found
+
+
+def main(home: Home, wishes: dict[str, Any], fate: str) -> None:
+    edit.NOTE, growing.PIECE = 1, 1 << 14
+    said, moments = child(home, wishes | {"name": "whole"}, 0, die)
+    assert said == "over", said
+    draw, told = random.Random(6), list[tuple[str, dict[str, str]]]()
+    while len(told) < MOST and (not told or told[-1][0] != "over"):
+        said, _ = child(home, wishes | {"name": "new"}, draw.randint(1, moments // SHARE), FATES[fate])
+        told.append((said, shelf(home)))
+    sys.stdout.write(json.dumps(told))
+
+
+if __name__ == "__main__":
+    main(Home(Path(sys.argv[1])), json.loads(sys.argv[2]), sys.argv[3])
