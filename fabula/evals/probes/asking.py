@@ -3,6 +3,11 @@
 Choices are of the bare text, as it stands; the log-probabilities of an ending are divided by its bytes, so
 that long endings are not at a disadvantage. Replies are asked as in a chat: the model's own template, the
 likeliest token each time, no reasoning where that can be left out.
+
+Replies are asked of the worker itself, as all measures of the lab are, and not through `turn.Turns`, where
+texts for people come from: what is measured is what the model writes. There a guard would answer for it, its
+prompt would tell today's date, and it would be looked for on the shelf of a studio, which a job has not. The
+way to ask and to read is the same: `turn.manner`, and the reader of answers.
 """
 
 from __future__ import annotations
