@@ -22,7 +22,7 @@ from fabula.guard.births import minors_by_birth
 from fabula.guard.floor import FloorGuard
 from fabula.guard.normalise import folded, token_of
 from fabula.guard.policy import OpenPolicy
-from fabula.guard.reading import read_sentence
+from fabula.guard.reading import ages_in, read_sentence
 from fabula.guard.spelled import syllables_of
 from fabula.guard.stir import quiet, quiet_when_armed
 from fabula.guard.tokens import spelled, token
@@ -179,7 +179,7 @@ def publish() -> None:
 
 
 OF_WORDS = (quiet, quiet_when_armed, token_of, token, syllables_of)
-OF_SENTENCES = (folded, spelled, read_sentence, minors_by_birth)  # no reply says the same ones again
+OF_SENTENCES = (folded, spelled, ages_in, read_sentence, minors_by_birth)  # no reply says the same ones again
 
 
 def stream_ms(text: str, *, fresh: bool = False, times: int = 1) -> float:

@@ -58,10 +58,6 @@ class Forms:
         told = [form for language in self._languages for form in forms_of(language)]
         return [form for form in told if form.means & self._only]
 
-    def may_be_in(self, signs: int) -> bool:
-        """Whether any of them has all the words that it needs."""
-        return bool(self._cues.possible(signs))
-
     def find(self, text: str, signs: int) -> list[Hit]:
         found: list[Hit] = []
         for number in self._cues.possible(signs):

@@ -7,10 +7,11 @@ import re
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from fabula.guard.ages import Age
 from fabula.guard.births import CUES_OF_PARENTS, CUES_OF_YEARS, may_reckon, minors_by_birth, tells_births
 from fabula.guard.categories import HEAT, YOUNG, bits
 from fabula.guard.cues import SIGNS
-from fabula.guard.forms import FORMS_THAT_TELL, TELLING, pattern
+from fabula.guard.forms import FORMS_THAT_TELL, pattern
 from fabula.guard.kept import kept
 from fabula.guard.lexicon import Hit
 from fabula.guard.purpose import (
@@ -31,7 +32,7 @@ from fabula.guard.young import (
     Minor,
     ages_of,
     answer_in,
-    may_tell_age,
+    may_tell,
     minors_of,
     tells_numbers,
     years_passed,
@@ -200,6 +201,13 @@ def _is_dated(signs: int) -> bool:
     return bool(signs & _DATING or (signs & _PARENTS and tells_numbers(signs)))
 
 
+@functools.lru_cache(maxsize=16)
+def ages_in(raw: str) -> list[Age]:
+    """Asked for before a sentence is read, and again when it is."""
+    said = spelled(raw)
+    return ages_of(raw, said.text, said.signs)
+
+
 @functools.lru_cache(maxsize=64)
 def read_sentence(raw: str) -> Sentence:
     """A sentence of a stream may be asked for its people before it is weighed."""
@@ -207,7 +215,7 @@ def read_sentence(raw: str) -> Sentence:
     found = Words(said)
     text, signs, words = said.text, said.signs, found.categories
     told = tells_numbers(signs)
-    ages = ages_of(raw, text, signs) if told else []
+    ages = ages_in(raw) if told else []
     if ages and words & _VOID:
         ages = [age for age in ages if not _is_void(age.start, found.hits)]
     if signs & _OWNING and (ages or words & _SIGNALS) and _OWNED.search(text):
@@ -242,23 +250,21 @@ def read_sentence(raw: str) -> Sentence:
 
 
 def tells_young(raw: str) -> bool:
-    """Whether a sentence tells of someone young by itself, or of what an age may be reckoned from."""
+    """Whether a sentence tells of someone young by itself, or of what an age may be reckoned from. Most of
+    those with a number or a weak sign do not, and are not read to their end."""
     said = spelled(raw)
-    if _may_tell_young(said):
+    if _may_tell_young(raw, said):
         sentence = read_sentence(raw)
         if sentence.strong or sentence.younger is not None or sentence.words & _ASKS:
             return True
     return _is_dated(said.signs) and may_reckon(raw)
 
 
-def _may_tell_young(said: Spelled) -> bool:
-    """By its words alone: numbers and the like are in many sentences, and most of these need no reading."""
-    phrases, found = said.phrases
-    for _, _, categories in phrases:
-        found |= categories
+def _may_tell_young(raw: str, said: Spelled) -> bool:
+    """By its words and ages alone."""
     signs = said.signs
-    told = found & TELLING or signs & _YOUNGER or may_tell_age(said.text, signs)
-    return bool(told) or FORMS_THAT_TELL.may_be_in(signs)
+    told = may_tell(*said.phrases) or signs & _YOUNGER or FORMS_THAT_TELL.find(said.text, signs)
+    return bool(told) or any(age.is_minor for age in ages_in(raw))
 
 
 _ASKS = bits("asks asks_license")

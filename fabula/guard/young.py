@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from fabula.guard.ages import ADULT, CUES, LATER, Age, english_ages
+from fabula.guard.ages import ADULT, LATER, Age, english_ages
 from fabula.guard.ages_more import NUMBER_WORDS, more_ages
-from fabula.guard.ages_zh import CUES as CHINESE_CUES
 from fabula.guard.ages_zh import chinese_ages
 from fabula.guard.ages_zh import later as chinese_later
 from fabula.guard.categories import HEAT, YOUNG, bits
 from fabula.guard.cues import SIGNS
-from fabula.guard.forms import pattern
-from fabula.guard.lexicon import Hit
+from fabula.guard.forms import TELLING, pattern
+from fabula.guard.lexicon import Hit, Phrase
 from fabula.guard.numerals import CARDINALS, ORDINALS, TENS, chinese, english
 from fabula.guard.people import PRONOUNS
 
@@ -28,6 +27,7 @@ _MAY_BE_ORDINAL = SIGNS.need(" ".join(["#", *ORDINALS]))
 
 _ADULT, _COLLECTIVE, _ELDER, _PASSES, _RECALL = map(bits, ("adult", "collective", "elder", "later", "recall"))
 _MINOR3, _MINOR2, _MINOR1 = map(bits, ("minor3", "minor2", "minor1"))
+_FIRM = TELLING & ~_MINOR1
 _GRADE, _SCHOOL3, _SCHOOL2 = map(bits, ("grade", "school3", "school2"))
 
 
@@ -48,11 +48,13 @@ def tells_numbers(signs: int) -> bool:
     return signs & (_IN_ENGLISH | _IN_MORE | _IN_CHINESE) != 0
 
 
-def may_tell_age(text: str, signs: int) -> bool:
-    """Whether any form of an age has all the words that it needs."""
-    if signs & _IN_ENGLISH and ("half" in text or CUES.possible(signs)):
-        return True
-    return signs & _IN_MORE != 0 or bool(signs & _IN_CHINESE and CHINESE_CUES.possible(signs))
+def may_tell(phrases: list[Phrase], light: int) -> bool:
+    """Whether what the lists find can mean someone young, or ask for an age: one weak sign alone cannot."""
+    found, weak = light, 0
+    for _, _, categories in phrases:
+        found |= categories
+        weak += categories & _MINOR1 != 0
+    return bool(found & _FIRM or weak > 1 or (weak and found & _ELDER))
 
 
 def ages_of(raw: str, text: str, signs: int) -> list[Age]:

@@ -74,6 +74,13 @@ def test_whoever_is_young_is_sensed_before_a_sentence_is_read() -> None:
     assert unsensed == []
 
 
+def test_whoever_is_young_is_told_before_a_sentence_is_read_to_its_end() -> None:
+    read = {text: read_sentence(text) for text in sentences()}
+    told = {text for text, said in read.items() if said.strong or said.younger is not None}
+    assert told > set()
+    assert [text for text in told if not tells_young(text)] == []
+
+
 def test_whatever_is_sexual_is_sensed_before_a_sentence_is_read() -> None:
     unsensed = [
         text for text in sentences() if read_sentence(text).heat and stirs(text) and not sense(text)[1]
