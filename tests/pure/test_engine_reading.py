@@ -120,3 +120,26 @@ def test_any_cutting_of_the_bytes_gives_the_same_events(cuts: list[int]) -> None
 
 def test_errors_have_an_event_of_their_own() -> None:
     assert Events().feed(b'error: {"message":"no"}\n\ndata: [DONE]\n\n') == [{"error": {"message": "no"}}]
+
+
+def wire(event: dict[str, Any]) -> bytes:
+    """As the engine writes it."""
+    return f"data: {json.dumps(event, ensure_ascii=False, separators=(',', ':'))}\n\n".encode()
+
+
+@given(st.text(), st.integers(0, 300_000), st.integers(1, 100_000))
+def test_a_plain_token_is_read_as_json_would_be(text: str, id: int, sampled: int) -> None:
+    sent = {"index": 0, "content": text, "tokens": [id], "stop": False, "id_slot": -1}
+    sent |= {"tokens_predicted": sampled, "tokens_evaluated": 24}
+    (event,) = Events().feed(wire(sent))
+    assert event == {name: sent[name] for name in event}
+    assert event.keys() >= piece("", 0, 0).keys()
+
+
+@pytest.mark.parametrize(
+    "more", [{"timings": {}}, {"completion_probabilities": [{"id": 5}]}, {"prompt_progress": {"total": 1}}]
+)
+def test_what_a_token_tells_beside_itself_is_kept(more: dict[str, Any]) -> None:
+    sent = {"index": 0, "content": "Hi", "tokens": [5], "stop": False, "id_slot": 0}
+    sent |= {"tokens_predicted": 1, "tokens_evaluated": 24, **more}
+    assert Events().feed(wire(sent)) == [sent]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,12 +17,18 @@ from fabula.core.errors import ContextExceeded, EngineRefused, FabulaError
 from fabula.core.stream import Choice, Delta, Finished, Prefill, Token
 
 _decode = json.JSONDecoder().raw_decode  # `json.loads` goes through two regexes: twice the time, measured
+_plain_token = re.compile(
+    rb'data: \{"index":\d+,"content":"([^"\\\x00-\x1f]*)","tokens":\[(\d+)\],"stop":false,'
+    rb'"id_slot":-?\d+,"tokens_predicted":(\d+),"tokens_evaluated":\d+\}'
+).fullmatch
+"""Nearly every event is one token that tells nothing but itself. Read as JSON it takes half as many
+instructions again (measured)."""
 
 
 class Events:
     """Server-sent events from bytes, in whatever pieces they come: `data: {…}`, or the engine's `error: {…}`.
 
-    Comments and `data: [DONE]` are nothing.
+    Comments and `data: [DONE]` are nothing. Of a plain token, only the fields that are its own are given.
     """
 
     def __init__(self) -> None:
@@ -34,7 +41,17 @@ class Events:
         self._rest = blocks.pop()
         events = []
         for block in blocks:
-            if block.startswith(b"data: {"):
+            if plain := _plain_token(block):
+                text, id, sampled = plain.groups()
+                events.append(
+                    {
+                        "content": text.decode(),
+                        "tokens": [int(id)],
+                        "stop": False,
+                        "tokens_predicted": int(sampled),
+                    }
+                )
+            elif block.startswith(b"data: {"):
                 event, _ = _decode(block.decode(), len("data: "))
                 events.append(event)
             elif block.startswith(b"error: {"):

@@ -24,7 +24,7 @@ from fabula.core.plan import Plan
 from fabula.core.request import ANYONE, Context
 from fabula.core.sampling import SEED_LIMIT, Sampling
 from fabula.core.scoring import Outlook
-from fabula.core.stream import Delta, Finished, Prefill
+from fabula.core.stream import Delta, Finished, Prefill, Token
 from fabula.core.texts import phrase
 from fabula.core.worker import Prompt, SlotState
 from fabula.engine.bans.matcher import Bans
@@ -51,6 +51,7 @@ START_TIMEOUT_S = 600.0  # a large model from a slow disk takes minutes
 BETWEEN_TEXTS = -1  # no token has this id; the engine's tokenizer passes it through
 ANCHOR = "\n"  # put before a fragment, so that no tokenizer adds a space to it
 GAPS_KEPT = 10_000
+Unready = Gap | Unsaid  # made once, not for each token
 _UNSAFE = re.compile(r"[^\w.-]+")
 
 
@@ -206,25 +207,23 @@ class LlamaCppWorker:
         async with (
             self._seats.sibling(context, asked, variant) as family,
             self._seats.seat(context, asked, variant) as seat,
-            aclosing(self._answered(exact, sampling, bans, seat, family)) as deltas,
         ):
-            async for delta in deltas:
-                seat.follow(delta)
-                yield delta
-
-    async def _answered(
-        self, prompt: Prompt, sampling: Sampling, bans: Bans | None, seat: Seat, family: Family | None
-    ) -> AsyncGenerator[Delta, None]:
-        """The whole prompt is read as one, or step by step; what is told of it is the same."""
-        told = Steps()
-        async with aclosing(self._stepped(prompt, seat, family)) as deltas:
-            async for delta in deltas:
-                if isinstance(told_now := told.step(delta, len(seat.asked)), Prefill):
-                    yield told_now
-        async with aclosing(self._written(prompt, sampling, bans, seat)) as deltas:
-            async for delta in deltas:
-                delta = told.last(delta)
-                yield self._told(delta, seat) if isinstance(delta, Finished) else delta
+            # The whole prompt is read as one, or step by step; what is told of it is the same.
+            told = Steps()
+            async with aclosing(self._stepped(exact, seat, family)) as deltas:
+                async for delta in deltas:
+                    if isinstance(told_now := told.step(delta, len(seat.asked)), Prefill):
+                        seat.follow(told_now)
+                        yield told_now
+            effective, _ = self.honours(sampling)
+            async with aclosing(self._written(exact, sampling, effective, bans, seat)) as deltas:
+                async for delta in deltas:
+                    if not isinstance(delta, Token):
+                        delta = told.last(delta)
+                    if isinstance(delta, Finished):
+                        delta = self._told(delta, effective, seat)
+                    seat.follow(delta)
+                    yield delta
 
     async def _stepped(
         self, prompt: Prompt, seat: Seat, family: Family | None
@@ -251,30 +250,29 @@ class LlamaCppWorker:
             self._openings[text] = tuple(await self.tokenize(Prompt((text,), add_special=False)))
         return self._openings[text]
 
-    async def _written(
-        self, prompt: Prompt, sampling: Sampling, bans: Bans | None, seat: Seat
+    def _written(
+        self,
+        prompt: Prompt,
+        sampling: Sampling,
+        effective: dict[str, Any],
+        bans: Bans | None,
+        seat: Seat,
     ) -> AsyncGenerator[Delta, None]:
-        effective, _ = self.honours(sampling)
         body = wire.body(prompt, sampling, effective) | {"id_slot": seat.number}
         body |= numbered(seat.slot.variant.scales)
         body |= pictured(prompt) if prompt.images else {}
         if bans:
             asks = rewriting.Asks(self._read, partial(self._post, "/completion"), self.detokenize)
-            written = rewriting.rewritten(asks, self.model.name, body, prompt, sampling, bans, self._one_way)
-        else:
-            reader = Reader(self.model.name, logprobs=sampling.logprobs, stops=bool(sampling.stop))
-            written = self._forms.watched(self._read(body, reader), sampling, seat.number)
-        async with aclosing(written) as deltas:
-            async for delta in deltas:
-                if isinstance(delta, Finished):
-                    used = wire.settled(effective, delta.effective or {})
-                    yield dataclasses.replace(delta, engine=self.engine, effective=used)
-                else:
-                    yield delta
+            return rewriting.rewritten(asks, self.model.name, body, prompt, sampling, bans, self._one_way)
+        reader = Reader(self.model.name, logprobs=sampling.logprobs, stops=bool(sampling.stop))
+        return self._forms.watched(self._read(body, reader), sampling, seat.number)
 
-    def _told(self, finished: Finished, seat: Seat) -> Finished:
+    def _told(self, finished: Finished, effective: dict[str, Any], seat: Seat) -> Finished:
+        used = wire.settled(effective, finished.effective or {})
         cache, reason = seat.verdict(finished)
-        return dataclasses.replace(finished, cache=cache, cache_reason=reason)
+        return dataclasses.replace(
+            finished, engine=self.engine, effective=used, cache=cache, cache_reason=reason
+        )
 
     async def _read(self, body: dict[str, Any], reader: Reader) -> AsyncGenerator[Delta, None]:
         events = Events()
@@ -282,7 +280,7 @@ class LlamaCppWorker:
             while chunk := await answer.read():
                 for event in events.feed(chunk):
                     for read in reader.read(event):
-                        if isinstance(read, Gap | Unsaid):
+                        if isinstance(read, Unready):
                             for delta in await self._completed(read):
                                 yield delta
                         else:
