@@ -134,7 +134,7 @@ def steady(report: Report, rounds: int) -> None:
     for name, found in {"a new chat": new, "a turn later": later, "the same again": again}.items():
         report.measure(f"laid out, {name}", median(found), "ms", at_most(LIMIT))
     for name, template in LOOKS.items():
-        looked = [once(chat.later(template)) for _ in range(few)]
+        looked = [once(chat.later(template)) for _ in range(rounds)]
         report.measure(f"a turn later, by a template that {name}", median(looked), "ms", at_most(LIMIT))
     told = [functools.partial(read, chat.first()) for _ in range(few)]
     report.measure("made into messages, as the guard reads them", median([once(one) for one in told]), "ms")

@@ -116,31 +116,36 @@ def plain(text: str) -> str:
 def spans(text: str) -> list[Span] | None:
     """In their order; None where that are too many."""
     found: list[Span] = []
-    left = [(0, 0, len(text), one) for one in reversed(text.spots)] if type(text) is Placed else []
-    for _ in range(MAX_SPOTS):
-        if not left:
-            return found
-        base, lowest, highest, (at, first, last, source) = left.pop()
-        start, stop = max(base + at, lowest), min(base + at + last - first, highest)
-        if start > stop:
-            continue
-        if isinstance(source, int):
+    within = [(0, 0, len(text), iter(text.spots if type(text) is Placed else ()))]
+    seen = 0
+    while within:
+        base, lowest, highest, spots = within[-1]
+        for at, first, last, source in spots:
+            seen += 1
+            if seen > MAX_SPOTS:
+                return None
+            start, stop = max(base + at, lowest), min(base + at + last - first, highest)
+            if start > stop:
+                continue
+            if type(source) is not int:
+                within.append((base + at - first, start, stop, iter(source)))
+                break
             found.append((start, stop, source))
         else:
-            left += [(base + at - first, start, stop, one) for one in reversed(source)]
-    return None
+            within.pop()
+    return found
 
 
-def glue(text: str, count: int) -> list[str | None] | None:
+def glue(text: str, words: str, count: int) -> list[str | None] | None:
     """What stands in it before each of so many messages, None for one that is nowhere, and behind the last.
 
-    None where a message is told twice: its text would be no glue.
+    None where a message is told twice: its text would be no glue. `words` is the same text, plain.
     """
     stretches = spans(text)
     if stretches is None:
         return None
     found: list[str | None] = [None] * count
-    words, before, at, of = plain(text), "", 0, -1
+    before, at, of = "", 0, -1
     for first, last, place in stretches:
         before += words[at:first]
         at = last

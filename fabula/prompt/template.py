@@ -107,7 +107,7 @@ class ChatTemplate:
         if any(message.get("tool_calls") for message in messages) and _wants_text(self.source):
             messages = [_with_text_arguments(message) for message in messages]
         text = self._render(messages, add_generation_prompt, code, budget)
-        return joined((text, self._suffix)) if add_generation_prompt else text
+        return joined((text, self._suffix)) if add_generation_prompt and self._suffix else text
 
     def _render(
         self,

@@ -53,7 +53,8 @@ def written_with_glue(
     whole, glue = None, None
     try:
         text = _rendered(messages, _placed(texts), template, continues)
-        whole, glue = Written(plain(text), marks), placed.glue(text, len(texts))
+        whole = Written(plain(text), marks)
+        glue = placed.glue(text, whole.text, len(texts))
     except TemplateRefused:
         pass
     if glue is None or any(said and before is None for said, before in zip(texts, glue, strict=False)):

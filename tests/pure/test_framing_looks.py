@@ -256,18 +256,24 @@ def test_what_is_made_of_a_text_is_what_is_made_of_any(
         one, other = found, expected
 
 
+def stands(text: str, count: int) -> list[str | None] | None:
+    return glue(text, plain(text), count)
+
+
 def test_glue_is_what_stands_between() -> None:
     a, b, c = (placed(text, place) for place, text in enumerate(["one", "", "three"]))
-    assert glue(joined(["<", a, "|", b, ">"]), 3) == ["<", "|", None, ">"]
-    assert glue(joined([c, "|", a]), 3) == ["|", None, "", ""]
-    assert glue(joined(["<", a[:1], "-", a[1:], ">"]), 1) == ["<", "->"]
-    assert glue(joined([a, b, a]), 3) is None
-    assert glue("plain", 1) == [None, "plain"]
+    assert stands(joined(["<", a, "|", b, ">"]), 3) == ["<", "|", None, ">"]
+    assert stands(joined([c, "|", a]), 3) == ["|", None, "", ""]
+    assert stands(joined(["<", a[:1], "-", a[1:], ">"]), 1) == ["<", "->"]
+    assert stands(joined([a, b, a]), 3) is None
+    assert stands("plain", 1) == [None, "plain"]
 
 
 def test_of_a_text_that_is_everywhere_the_places_are_not_known() -> None:
     text = placed("", 0)
     for _ in range(60):
         text = joined([text, text])
-    assert spans(text) is None
-    assert glue(text, 1) is None
+    wide = joined([joined([placed("", 0)] * 2000)] * 2000)
+    for one in (text, wide):
+        assert spans(one) is None
+        assert stands(one, 1) is None
