@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Coroutine, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from fastapi import Request
@@ -90,7 +91,7 @@ async def answered(
         if stream:
             # The first news decides the status: what fails before is an HTTP error, not a broken stream.
             first = await until_gone(request, first_news(turns[0]))
-            body = _said(voice, merged(first, turns))
+            body = _body(voice, first, turns)
             headers = ignored_header(ignored)
             return EventStream(body, headers=headers, media_type=voice.media_type, ping=voice.ping)
         written = await until_gone(request, gather(turns))
@@ -100,14 +101,30 @@ async def answered(
     return JSONResponse(voice.whole(written), headers=ignored_header(sorted(told)))
 
 
-async def _said(voice: Voice, deltas: AsyncGenerator[tuple[int, Delta], None]) -> AsyncGenerator[bytes, None]:
-    """The body of a streamed answer: it always ends with an end that its readers know, or an error."""
+def _body(voice: Voice, first: Delta, turns: Sequence[Turn]) -> AsyncGenerator[bytes, None]:
+    """`first`, of the first turn, was read already. A turn alone is merged with nothing: one generator more
+    on the way costs each token a third of its rendering."""
+    if len(turns) == 1:
+        return _said(voice, turns[0], partial(voice.piece, 0), [first])
+    return _said(voice, merged(first, turns), lambda told: voice.piece(*told))
+
+
+async def _said(
+    voice: Voice, deltas: AsyncGenerator[T, None], say: Callable[[T], bytes], ahead: Iterable[T] = ()
+) -> AsyncGenerator[bytes, None]:
+    """The body of a streamed answer: it always ends with an end that its readers know, or an error.
+
+    What is `ahead` of the deltas was read already.
+    """
     try:
         for beginning in voice.opening():
             yield beginning
         async with aclosing(deltas):
-            async for index, delta in deltas:
-                if piece := voice.piece(index, delta):
+            for delta in ahead:
+                if piece := say(delta):
+                    yield piece
+            async for delta in deltas:
+                if piece := say(delta):
                     yield piece
         for ending in voice.closing():
             yield ending
@@ -145,12 +162,6 @@ async def _whole(turn: Turn) -> Written:
 
 async def merged(first: Delta, turns: Sequence[Turn]) -> AsyncGenerator[tuple[int, Delta], None]:
     """The deltas of several streams as they come, each with its stream's index. `first` was read already."""
-    if len(turns) == 1:
-        async with aclosing(turns[0]) as only:
-            yield 0, first
-            async for delta in only:
-                yield 0, delta
-        return
     queue: asyncio.Queue[tuple[int, Delta | BaseException | None]] = asyncio.Queue()
     queue.put_nowait((0, first))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import Any
@@ -45,7 +44,7 @@ class EventStream(Response):
         all_headers = {"cache-control": "no-store", **(headers or {})}
         super().__init__(status_code=status, headers=all_headers, media_type=media_type)
         del self.headers["content-length"]  # Response sets it from its empty body
-        self._sent_at = time.monotonic()
+        self._silent = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
@@ -67,15 +66,16 @@ class EventStream(Response):
     async def _send_all(self, send: Send) -> None:
         async with aclosing(self.body_iterator) as body:
             async for chunk in body:
-                self._sent_at = time.monotonic()
+                self._silent = False
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _ping(self, send: Send) -> None:
         """Proxies and clients give up on silent connections, and a long prompt is silent."""
         while True:
+            self._silent = True
             await asyncio.sleep(PING_S)
-            if time.monotonic() - self._sent_at >= PING_S:
+            if self._silent:
                 await send({"type": "http.response.body", "body": self._ping_with, "more_body": True})
 
 

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from fabula.core.errors import SeesNoImages, WritesNoText
@@ -89,13 +90,13 @@ class Turns:
             def ask(prompt: Prompt, sampling: Sampling) -> AsyncGenerator[Delta, None]:
                 return ended(worker.stream(prompt, sampling, request.context), sampling)
 
-            facts, screen = _Facts(known, started), _Screen(watch)
+            facts, screen = _Facts(known, started, partial(self.on_finished, request)), _Screen(watch)
             try:
+                for shown in screen.opened(_begins(made)):
+                    yield shown
                 async with aclosing(read(ask, worker, made.prompt, request, manner)) as deltas:
-                    async for delta in facts.on_all(deltas, _begins(made)):
-                        if isinstance(delta, Finished):
-                            self.on_finished(request, delta)
-                        for shown in screen.through(delta):
+                    async for delta in deltas:
+                        for shown in screen.through(facts.on(delta)):
                             yield shown
             finally:
                 if meter := request.context.caller.meter:
@@ -291,17 +292,10 @@ def _laid_facts(laid: Laid | LaidPassage) -> dict[str, Any]:
 class _Facts:
     """Adds to a worker's last delta what only the turn knows."""
 
-    def __init__(self, known: Prepared, started: float) -> None:
-        self._known, self._started = known, started
+    def __init__(self, known: Prepared, started: float, tell: Callable[[Finished], None]) -> None:
+        self._known, self._started, self._tell = known, started, tell
         self._first_ms = 0.0
         self.tokens = 0  # of prompt and reply; of a reply that was broken off, what came of it
-
-    async def on_all(self, deltas: AsyncGenerator[Delta, None], begins: str) -> AsyncGenerator[Delta, None]:
-        """`begins` stands in the reply before the model writes."""
-        if begins:
-            yield Token(begins)
-        async for delta in deltas:
-            yield self.on(delta)
 
     def on(self, delta: Delta) -> Delta:
         if not self._first_ms and isinstance(delta, Token | Thought) and delta.text:
@@ -310,7 +304,7 @@ class _Facts:
             self.tokens += 1
             return delta
         self.tokens = delta.prompt_tokens + delta.completion_tokens
-        return replace(
+        end = replace(
             delta,
             engine=self._known.engine,
             first_token_ms=self._first_ms,
@@ -321,6 +315,8 @@ class _Facts:
             effective=delta.effective or self._known.effective,
             ignored=(*delta.ignored, *self._known.ignored),
         )
+        self._tell(end)
+        return end
 
 
 def _said(request: TurnRequest) -> tuple[Message, ...]:
@@ -340,6 +336,10 @@ class _Screen:
         self._watch = watch
         self._held: deque[Written] = deque()
         self._passed = ""  # let through, but not yet a whole token
+
+    def opened(self, begins: str) -> Iterable[Delta]:
+        """What stands in the reply before the model writes."""
+        return self.through(Token(begins)) if begins else ()
 
     def through(self, delta: Delta) -> Iterable[Delta]:
         if isinstance(delta, Written):

@@ -254,7 +254,7 @@ class Chunks:
 
     def piece(self, index: int, delta: Delta) -> bytes:
         if isinstance(delta, Token):
-            return self._token(index, delta)
+            return self._scored(index, delta) if self._wants_logprobs else self._text(index, delta.text)
         if isinstance(delta, Queued):
             return queued(delta)
         if isinstance(delta, Finished):
@@ -273,13 +273,14 @@ class Chunks:
     def end(self) -> bytes:
         return DONE
 
-    def _token(self, index: int, token: Token) -> bytes:
-        if not self._wants_logprobs:
-            return self._text(index, token.text) if token.text else b""
+    def _scored(self, index: int, token: Token) -> bytes:
+        """With its log-probability, and so also where it has no text."""
         start = self._offsets[index]
         self._offsets[index] += len(token.text)
         return self._answer.chunk(index, self._answer.shape.token_choice(token, start))
 
     def _text(self, index: int, text: str) -> bytes:
+        if not text:
+            return b""
         before, after = self._parts[index]
         return f"{before}{encode_basestring(text)}{after}".encode()
