@@ -36,7 +36,8 @@ async def test_a_model_leads_to_its_probes_and_what_is_wrong_is_said(open_page, 
     await form.get_by_role("combobox", name="Languages").select_option("en")
     await form.get_by_role("button", name="Begin").click()
     await expect(page.get_by_role("heading", name="tiny", level=1)).to_be_visible()
-    await expect(page.get_by_text("could not be loaded").first).to_be_visible()  # it has no layers
+    failed = page.get_by_text("could not be loaded").first  # it has no layers
+    await expect(failed).to_be_visible(timeout=60_000)  # a process for the job, and one for the engine
 
 
 async def test_one_model_is_shown_with_intervals_and_what_it_got_wrong(open_page, client):

@@ -90,7 +90,7 @@ async def test_a_download_that_fails_says_why_and_can_be_tried_again(open_page, 
     job = client.post("/models/pull", {"source": "/no/such/file.gguf"}, 202)
     page = await open_page()
     card = page.get_by_role("listitem").filter(has_text="/no/such/file.gguf").first
-    await expect(card.get_by_role("button", name="Try again")).to_be_visible(timeout=30_000)
+    await expect(card.get_by_role("button", name="Try again")).to_be_visible(timeout=60_000)
     await expect(card).to_contain_text(client.get(f"/jobs/{job['id']}")["error"]["message"])
 
 

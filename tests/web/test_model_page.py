@@ -160,7 +160,7 @@ async def test_files_are_verified_from_the_page(open_page):
     await expect(form.get_by_role("combobox", name="Model")).to_have_value("tiny")
     await form.get_by_role("button", name="Begin").click()
     await expect(page.get_by_role("heading", name="Verify files", level=1)).to_be_visible()
-    await expect(page.get_by_text("Every file is what it was.")).to_be_visible(timeout=30_000)
+    await expect(page.get_by_text("Every file is what it was.")).to_be_visible(timeout=60_000)
 
 
 async def test_a_deleted_model_can_be_taken_back(open_page, client, spare):

@@ -30,7 +30,7 @@ def real_client(starter_model: Path, tmp_path: Path) -> Iterator[Client]:
     run = {"ready": ready.put, "stop": stop}
     thread = threading.Thread(target=serve, args=(home, {"port": 0, "engine.threads": 2}), kwargs=run)
     thread.start()
-    client = Client(ready.get(timeout=30))
+    client = Client(ready.get(timeout=60))
     yield client
     client.http.close()
     stop.set()

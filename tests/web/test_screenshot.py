@@ -41,7 +41,7 @@ def chat(starter_model: Path, tmp_path: Path) -> Iterator[Chat]:
         target=serve, args=(home, {"port": 0}), kwargs={"ready": ready.put, "stop": stop}
     )
     thread.start()
-    client = Client(ready.get(timeout=30))
+    client = Client(ready.get(timeout=60))
     chat = client.new_chat(title="The lighthouse", model=STARTER.name, sampling=SAMPLING)
     for question in QUESTIONS:
         chat.say(question, kind="reply")

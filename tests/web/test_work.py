@@ -42,7 +42,7 @@ async def test_a_job_is_begun_watched_and_leads_to_its_result(open_page, client,
     form = page.get_by_role("form", name="Get a model")
     await form.get_by_role("textbox", name="Source").fill(str(source))
     await form.get_by_role("button", name="Begin").click()
-    await expect(page.get_by_role("heading", name="Result")).to_be_visible(timeout=30_000)
+    await expect(page.get_by_role("heading", name="Result")).to_be_visible(timeout=60_000)
     await expect(page.get_by_label("What was asked")).to_contain_text(str(source))
     await page.get_by_role("link", name="fetched-here").click()
     await expect(page.get_by_role("heading", name="fetched-here", level=1)).to_be_visible()
