@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from acts import choose, composer, message, prose, said
+from acts import choose, composer, held, message, prose, said
 from playwright.async_api import expect
 
 PNG = bytes.fromhex(
@@ -18,6 +18,14 @@ PASTE = """async ([name, type, bytes]) => {
   data.items.add(new File([new Uint8Array(bytes)], name, { type }));
   const box = document.getElementById("composer");
   box.dispatchEvent(new ClipboardEvent("paste", { clipboardData: data, bubbles: true, cancelable: true }));
+}"""
+
+DROP = """([name, type, text]) => {
+  const data = new DataTransfer();
+  data.items.add(new File([text], name, { type }));
+  const main = document.getElementById("main");
+  for (const kind of ["dragenter", "dragover", "drop"])
+    main.dispatchEvent(new DragEvent(kind, { dataTransfer: data, bubbles: true, cancelable: true }));
 }"""
 
 
@@ -102,16 +110,17 @@ async def test_files_are_dropped_on_the_chat(page, kind):
         ("lamp.png", "image/png", "x") if kind == "picture" else ("notes.txt", "text/plain", "Twelve.")
     )
     await expect(composer(page)).to_be_visible()
-    await page.evaluate(
-        """([name, type, text]) => {
-          const data = new DataTransfer();
-          data.items.add(new File([text], name, { type }));
-          const main = document.getElementById("main");
-          for (const kind of ["dragenter", "dragover", "drop"])
-            main.dispatchEvent(new DragEvent(kind, { dataTransfer: data, bubbles: true, cancelable: true }));
-        }""",
-        [name, type_, text],
-    )
+    await page.evaluate(DROP, [name, type_, text])
     told = page.get_by_text("sees no images") if kind == "picture" else page.get_by_text("notes.txt")
     await expect(told).to_be_visible()
     await expect(page.get_by_role("button", name="Send")).to_be_visible()  # it goes with what is said next
+
+
+async def test_files_that_are_dropped_before_the_chat_is_read_go_to_it(open_page, chat):
+    page = await open_page()
+    answer = await held(page, f"/chats/{chat.id}$")
+    await page.evaluate("where => { location.hash = where }", f"#/chat/{chat.id}")
+    await expect(composer(page)).to_be_visible()
+    await page.evaluate(DROP, ["notes.txt", "text/plain", "Twelve."])
+    await answer.let_go()
+    await expect(page.get_by_role("list", name="Attached to your message")).to_contain_text("notes.txt")

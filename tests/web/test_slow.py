@@ -80,8 +80,10 @@ async def test_what_was_refused_after_the_chat_was_left_is_in_its_box_again(open
         await free.wait()
         await route.abort()
 
-    await page.route(re.compile(f"/chats/{chat.id}/turns$"), refuse)
-    await say(page, "Is anybody there?")
+    turns = re.compile(f"/chats/{chat.id}/turns$")
+    await page.route(turns, refuse)
+    async with page.expect_request(turns):  # said before the chat is read, it waits for that
+        await say(page, "Is anybody there?")
     await in_chat(page, other.id, "Elsewhere")
     await in_chat(page, chat.id, "A chat")
     await composer(page).fill("Hello?")

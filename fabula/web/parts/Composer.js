@@ -19,7 +19,6 @@ import { Icon, IconButton } from "./Icon.js";
 export function Composer({ chatId, disabled = false }) {
   const area = useRef(/** @type {any} */ (null));
   const [text, setText] = useState(() => draftOf(chatId) + takeAhead(`chat ${chatId}`));
-  const isHere = () => chat.value?.id === chatId || whenOpened(chatId);
   const write = (/** @type {string} */ value) => (setText(value), keepDraft(chatId, value));
   const submit = async () => {
     const said = text.trim();
@@ -27,11 +26,11 @@ export function Composer({ chatId, disabled = false }) {
     if (!(said || list.length) || busy.value || disabled) return;
     write("");
     detachAll(chatId);
-    if ((await isHere()) && (await tellGroup(composed(said, list)))) return;
+    if ((await whenOpened(chatId)) && (await tellGroup(composed(said, list)))) return;
     redraft(chatId, (now) => [said, now].filter(Boolean).join("\n")); // what was typed meanwhile stays
     attachAgain(chatId, list);
   };
-  const take = async (/** @type {File[]} */ files) => (await isHere()) && attach(files);
+  const take = async (/** @type {File[]} */ files) => (await whenOpened(chatId)) && attach(files);
   const pasted = (/** @type {ClipboardEvent} */ event) => {
     const files = [...(event.clipboardData?.files ?? [])];
     if (!files.length) return;

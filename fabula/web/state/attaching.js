@@ -5,7 +5,7 @@ import * as api from "../api.js";
 import { t } from "../texts.js";
 import { chat } from "./chat.js";
 import { isStory } from "./story.js";
-import { modelOf } from "./system.js";
+import { loadSystem, modelOf, models } from "./system.js";
 import { tell, tellError } from "./toasts.js";
 
 /** @typedef {{kind: "picture", name: string, ref: string, address: string} | {kind: "text", name: string, text: string}} Attached */
@@ -57,6 +57,7 @@ export async function attach(files) {
 /** Refused where nobody would see it. @param {File} file @returns {Promise<Attached | null>} */
 async function pictureOf(file) {
   const name = chat.value?.model ?? "";
+  if (!models.value) await loadSystem(); // before that nobody knows what it sees
   const refusal = isStory(chat.value) ? t("web.attach.story") : modelOf(name)?.sees_images === false ? t("errors.sees_no_images", { name }) : "";
   if (refusal) return tell(refusal, { kind: "error" }), null;
   const kept = await api.upload("/chats/attachments", await readable(file));

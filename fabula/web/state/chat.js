@@ -54,6 +54,7 @@ export function open(id) {
 
 /** When the chat that is being opened is read: whether it is this one. Nobody leaves what waits for it unasked. @param {string} id */
 export async function whenOpened(id) {
+  if (chat.value?.id === id) return true;
   inLine += 1;
   await opening;
   inLine -= 1;

@@ -62,6 +62,6 @@ function OneRun({ id }) {
     ${failure && html`<${Trouble} error=${failure} retry=${again} />`}
     ${!job && !failure && html`<p class="quiet">${t("web.loading")}</p>`}
     ${job && job.state !== "done" && html`<ul class="rows" aria-live="polite"><${JobCard} job=${job} /></ul>`}
-    ${found && (found.against ? html`<${Compared} found=${found} />` : html`<${Scored} found=${found} />`)}
+    ${found && (found.against ? html`<${Compared} found=${found} />` : found.probes && html`<${Scored} found=${found} />`)}
   </main>`;
 }

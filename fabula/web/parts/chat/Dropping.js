@@ -3,7 +3,8 @@
 // @ts-check
 import { useLayoutEffect, useState } from "preact/hooks";
 import { attach, isAttachable } from "../../state/attaching.js";
-import { chat } from "../../state/chat.js";
+import { whenOpened } from "../../state/chat.js";
+import { route } from "../../state/route.js";
 import { t } from "../../texts.js";
 import { asksForFiles } from "../ChatList.js";
 import { html } from "../html.js";
@@ -17,9 +18,10 @@ const walked = (data) => [...data.items].map((item) => item.webkitGetAsEntry?.()
 /** @param {DataTransfer} data */
 async function dropped(data) {
   const reads = walked(data);
+  const { id } = route.value; // the chat that they were dropped on, which may be read by and by
   const { take, unfolded } = await import("../../state/importing.js");
   const files = await unfolded(reads);
-  if (chat.value && files.length && files.every(({ path, file }) => !path.includes("/") && isAttachable(file))) return attach(files.map(({ file }) => file));
+  if (id && files.length && files.every(({ path, file }) => !path.includes("/") && isAttachable(file))) return (await whenOpened(id)) && attach(files.map(({ file }) => file));
   asksForFiles.value = true;
   return take(files);
 }
@@ -42,5 +44,5 @@ export function Dropping() {
     heard.forEach(([kind, hear]) => addEventListener(kind, hear));
     return () => heard.forEach(([kind, hear]) => removeEventListener(kind, hear));
   }, []);
-  return over && html`<div class="dropping" aria-hidden="true">${t(chat.value ? "web.import.drop_attach" : "web.import.drop")}</div>`;
+  return over && html`<div class="dropping" aria-hidden="true">${t(route.value.id ? "web.import.drop_attach" : "web.import.drop")}</div>`;
 }
