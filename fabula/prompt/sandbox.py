@@ -24,6 +24,7 @@ from jinja2.runtime import LoopContext, Macro
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Namespace, missing
 
+from fabula.prompt import growth
 from fabula.prompt.placed import PARTING, Placed, joined, plain
 
 MAX_OPERAND = 10_000_000  # characters or magnitude that `*`, `**` and `%` may produce
@@ -33,6 +34,7 @@ MAX_BUILT = 1_000_000_000  # characters and items that `+`, `*` and `~` may join
 TEXTS = {str, Placed}
 NUMBERS = {int}
 BUDGET = "\ue000budget"  # no template can spell this name
+UNBOUNDED = "\ue000"  # nor any that begins so
 
 
 class _Generator(CodeGenerator):
@@ -145,9 +147,13 @@ class _Sandbox(ImmutableSandboxedEnvironment):
 
     def call(self, context: Any, called: Any, /, *args: Any, **kwargs: Any) -> Any:
         """As jinja, which asks each thing that is called whether it wants to be told of the template."""
+        owner = getattr(called, "__self__", None)
+        if isinstance(owner, str) and called.__name__ in GROWING:
+            args = _reckoned(context, called, args, kwargs)
         if type(called) is Macro:
             args = (context.eval_ctx, *args)
-        elif type(called) not in METHODS or type(called.__self__) not in THEIRS:
+        elif type(called) not in METHODS or type(owner) not in THEIRS:
+            _reckon_format(context, called, args, kwargs)
             return super().call(context, called, *args, **kwargs)
         kwargs.pop("_loop_vars", None)
         kwargs.pop("_block_vars", None)
@@ -157,7 +163,7 @@ class _Sandbox(ImmutableSandboxedEnvironment):
         raise Looked
 
     def join(self, context: Any, parts: tuple[Any, ...]) -> str:
-        return self._together(context, [str(part) for part in parts])
+        return self._together(context, [_told(part) for part in parts])
 
     def add(self, context: Any, parts: tuple[Any, ...]) -> Any:
         if {*map(type, parts)} <= TEXTS:  # nearly always
@@ -183,9 +189,54 @@ class _Sandbox(ImmutableSandboxedEnvironment):
             raise jinja2.TemplateRuntimeError("a repetition in the template is too long")
         if operator == "**" and (_size(left) > 1000 or _size(right) > 64):
             raise jinja2.TemplateRuntimeError("a power in the template is too large")
-        if operator == "%" and isinstance(left, str) and len(left) > 1000:
-            raise jinja2.TemplateRuntimeError("a format in the template is too long")
+        if operator == "%" and isinstance(left, str):
+            context.parent[BUDGET].spend(growth.percents(left, right))
         return super().call_binop(context, operator, left, right)
+
+
+GROWING = growth.METHODS.keys()
+LISTS = (list, tuple, dict, set, frozenset)
+
+
+def _reckoned(context: Any, called: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
+    """What a method of a text is given, which may have been gone through once; its size is spent."""
+    args = tuple(map(_gathered, args))
+    context.parent[BUDGET].spend(growth.METHODS[called.__name__](called.__self__, *args, **kwargs))
+    return args
+
+
+def _reckon_format(context: Any, called: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """`text.format` is Jinja's own by now, around Python's."""
+    text = getattr(getattr(called, "__wrapped__", None), "__self__", None)
+    if isinstance(text, str):
+        context.parent[BUDGET].spend(growth.braces(text, *args, **kwargs))
+
+
+def _gathered(parts: Any) -> Any:
+    return list(itertools.islice(parts, MAX_ITERATIONS + 1)) if isinstance(parts, Iterator) else parts
+
+
+def _told(thing: Any) -> Any:
+    """What a template writes; a list may hold one long text many times."""
+    if type(thing) in TEXTS:
+        return thing
+    if isinstance(thing, LISTS) and growth.size(thing) > MAX_OUTPUT:
+        raise jinja2.TemplateRuntimeError("the template builds too much text")
+    return str(thing)
+
+
+def _bounded(name: str, reckon: Callable[..., float]) -> Callable[..., Any]:
+    """A filter that is asked first how much it would make."""
+
+    @jinja2.pass_context
+    def bounded(context: Any, thing: Any, *args: Any, **kwargs: Any) -> Any:
+        thing = _gathered(thing)
+        if reckon is not growth.size or type(thing) not in TEXTS:
+            asked = _told(thing) if name in growth.OF_TEXTS else thing
+            context.parent[BUDGET].spend(reckon(asked, *args, **kwargs))
+        return context.environment.call_filter(UNBOUNDED + name, thing, args, kwargs, context)
+
+    return bounded
 
 
 class _Generation(Extension):
@@ -236,6 +287,11 @@ def environment() -> _Sandbox:
     made = _Sandbox(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols, _Generation])
     made.filters["tojson"] = tojson
     made.filters["safe"] = str  # a prompt is no HTML: what is joined to "safe" text stays as it is
+    for name, reckon in growth.FILTERS.items():
+        made.filters[UNBOUNDED + name] = made.filters[name]
+        made.filters[name] = _bounded(name, reckon)
+    made.finalize = _told
+    del made.globals["lipsum"]  # writes any number of words
     made.globals["raise_exception"] = _refuse
     return made
 

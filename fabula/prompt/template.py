@@ -140,6 +140,8 @@ class ChatTemplate:
             raise TemplateRefused(reason=str(reason) or type(reason).__name__) from reason
         except RecursionError as reason:
             raise TemplateRefused(reason=phrase("reasons.template_depth")) from reason
+        except MemoryError as reason:
+            raise TemplateRefused(reason="the template builds too much text") from reason
 
     def _dates(self) -> dict[str, str]:
         """Two more names under which templates look for the date, in the shape that each expects."""
