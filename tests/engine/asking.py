@@ -40,7 +40,7 @@ def ids_of(deltas: list[Delta]) -> tuple[int, ...]:
     return tuple(itertools.chain.from_iterable(tokens))
 
 
-async def is_gone(pid: int, patience_s: float = 5.0) -> bool:
+async def is_gone(pid: int, patience_s: float = 30.0) -> bool:
     """Whether the process has ended and was reaped."""
     for _ in range(int(patience_s / 0.02)):
         if not psutil.pid_exists(pid):

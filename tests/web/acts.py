@@ -14,7 +14,7 @@ from playwright.async_api import Error, Locator, Page, Route, expect
 PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 
 
-PATIENCE_S = 15  # as long as the page itself is waited for
+PATIENCE_S = 30  # as long as the page itself is waited for
 
 
 async def eventually(holds: Callable[[], Any]) -> None:

@@ -23,7 +23,7 @@ DATA: dict[str, Any] = {
     },
     "from_elsewhere": {"kept": True},
 }
-PATIENCE_S = 15
+PATIENCE_S = 30
 PIXEL = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
