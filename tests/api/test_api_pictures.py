@@ -144,6 +144,14 @@ async def test_the_oldest_of_what_is_kept_goes_first(tmp_path: Path, host: Host)
     assert host.paths == ["/png", "/png?2", "/png"]
 
 
+async def test_a_file_that_goes_while_another_is_kept_is_no_fault(tmp_path: Path, host: Host) -> None:
+    pictures = OutsidePictures(tmp_path / "outside")
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "going").symlink_to(tmp_path / "gone")  # listed, but not there when it is asked
+    host.put("/png", picture())
+    assert await pictures.get(host.address("/png")) == picture()
+
+
 def test_in_the_terminal(
     client: Client, home: Home, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -54,14 +54,20 @@ class OutsidePictures:
         with writing(file):
             self._folder.mkdir(parents=True, exist_ok=True)
         write_atomic(file, content)
-        files = sorted(
-            ((one.stat().st_mtime, one.stat().st_size, one) for one in self._folder.iterdir()), reverse=True
-        )
+        files = sorted((told for one in self._folder.iterdir() if (told := _aged(one))), reverse=True)
         room = self._budget
         for _, size, one in files:
             room -= size
             if room < 0:
                 one.unlink(missing_ok=True)
+
+
+def _aged(file: Path) -> tuple[float, int, Path] | None:
+    """When it was written, and its bytes; None for one that is gone: another picture's, half written."""
+    with contextlib.suppress(FileNotFoundError):
+        about = file.stat()
+        return about.st_mtime, about.st_size, file
+    return None
 
 
 def _read(file: Path) -> bytes | None:
