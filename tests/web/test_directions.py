@@ -208,7 +208,7 @@ async def test_only_the_reply_of_a_scale_that_moved_is_written_anew(open_page, c
     page = await open_page("#/directions/calm/try")
     await page.get_by_role("button", name="Write the replies").click()
     await expect(reply(page, "+1")).to_contain_text("Reply number")
-    await expect(page.get_by_role("button", name="Write the replies")).to_be_visible()  # no slider moves before
+    await expect(page.get_by_role("button", name="Write the replies")).to_be_visible()  # sliders wait
     kept = await reply(page, "0").get_by_role("paragraph").first.inner_text()
     await page.get_by_role("slider", name="Scale of reply 3").press("End")
     await expect(reply(page, "+2")).to_contain_text("Written with other settings.")
