@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -158,3 +159,34 @@ def test_a_deleted_chat_leaves_nothing_and_nothing_comes_after(shelf: Shelf) -> 
     assert not shelf.wants(mine)
     keep(shelf, mine)  # it was being written while the chat was deleted
     assert names(shelf) == {f"{other.name}.kv", f"{other.name}.json"}
+
+
+def test_a_state_that_was_thrown_out_while_it_was_restored_is_no_failure(shelf: Shelf) -> None:
+    kept = keep(shelf, state())
+    shelf.discard(kept)
+    shelf.used(kept)
+    assert not shelf.holds(kept)
+    assert names(shelf) == set()
+
+
+def test_what_cannot_be_removed_is_in_nobodys_way(shelf: Shelf) -> None:
+    whole = keep(shelf, state())
+    for name in ("0123.kv", "4567.json", "89ab.part"):
+        (shelf.folder / name).mkdir()
+    later = Shelf(shelf.folder, 10 * MB)
+    assert later.holds(whole)
+    assert later.has_room(1)
+
+
+def test_a_folder_that_goes_while_the_studio_runs_comes_back_with_the_next_state(shelf: Shelf) -> None:
+    shutil.rmtree(shelf.folder)
+    assert shelf.has_room(1)
+    kept = keep(shelf, state())
+    assert shelf.is_whole(shelf.best("model", "local", kept.trace)[0])  # type: ignore[index]
+
+
+def test_a_folder_that_is_none_keeps_nothing_and_fails_nobody(tmp_path: Path) -> None:
+    (tmp_path / "kv").write_text("a file", encoding="utf-8")
+    shelf = Shelf(tmp_path / "kv", 10 * MB)
+    assert not shelf.has_room(1)
+    assert shelf.best("model", "local", (1, 2, 3)) is None

@@ -87,8 +87,13 @@ class Shelf:
     # ── keeping ─────────────────────────────────────────────────────────────────────────────────────
 
     def has_room(self, size: int) -> bool:
-        """Whether a state of this size may be written at all."""
-        return 0 < self._budget >= size and shutil.disk_usage(self.folder).free - size >= LEFT_FREE
+        """Whether a state of this size may be written at all; the folder is made again where it has gone."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            return 0 < self._budget >= size and shutil.disk_usage(self.folder).free - size >= LEFT_FREE
+        except OSError as error:
+            log.warning("no states of chats can be kept: %s", error)
+            return False
 
     def allow(self, budget: int) -> None:
         """Another budget, from now on."""
@@ -119,8 +124,10 @@ class Shelf:
         self._trim()
 
     def used(self, state: State) -> None:
-        """It was restored: the last to be thrown out."""
-        self._states[state.name] = self._states.pop(state.name)
+        """It was restored: the last to be thrown out. It may have been thrown out while it was."""
+        if (kept := self._states.pop(state.name, None)) is None:
+            return
+        self._states[state.name] = kept
         with contextlib.suppress(OSError):
             os.utime(self.folder / f"{state.name}.json")
 
@@ -153,17 +160,29 @@ class Shelf:
     # ── the start ───────────────────────────────────────────────────────────────────────────────────
 
     def _open(self) -> None:
-        """Reads what is there; removes what is incomplete."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        for about in sorted(self.folder.glob("*.json"), key=_used_at):
+        """Reads what is there; removes what is incomplete. A folder that cannot be read is as an empty one."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            paths = list(self.folder.iterdir())
+        except OSError as error:
+            log.warning("the states of chats cannot be read: %s", error)
+            return
+        for about in sorted((path for path in paths if path.suffix == ".json"), key=_used_at):
             state = _read(about)
             if state is not None and self._is_kept(state, about):
                 self._states[state.name] = state
-        for path in self.folder.iterdir():
+        for path in paths:
             if path.suffix == ".part" or (path.suffix in (".kv", ".json") and path.stem not in self._states):
-                log.info("removed an incomplete state: %s", path.name)
-                path.unlink(missing_ok=True)
+                self._clear_away(path)
         self._trim()
+
+    def _clear_away(self, path: Path) -> None:
+        """What cannot be removed, as a folder of somebody else's, is in nobody's way."""
+        try:
+            path.unlink(missing_ok=True)
+            log.info("removed an incomplete state: %s", path.name)
+        except OSError as error:
+            log.warning("an incomplete state could not be removed: %s", error)
 
     def _is_kept(self, state: State, about: Path) -> bool:
         """States of no chat are for requests of the moment only."""
