@@ -160,7 +160,7 @@ class Shelf:
     # ── the start ───────────────────────────────────────────────────────────────────────────────────
 
     def _open(self) -> None:
-        """Reads what is there; removes what is incomplete. A folder that cannot be read is as an empty one."""
+        """Reads what is there; removes what is incomplete. What cannot be read is as if it were empty."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             paths = list(self.folder.iterdir())
