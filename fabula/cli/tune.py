@@ -174,12 +174,12 @@ def conclusions(report: dict[str, Any]) -> list[str]:
         return [say("cli.engine.tune.busy", load=report_load(report), model=report["model"])]
     chosen = ", ".join(f"{name} = {value}" for name, value in report["options"].items())
     if chosen:
-        first = say("cli.engine.tune.chosen", options=chosen, change=change(report["ratio"]))
-    else:
-        first = say("cli.engine.tune.nothing")
+        found = [say("cli.engine.tune.chosen", options=chosen, change=change(report["ratio"]))]
+    else:  # of what was compared
+        found = [say("cli.engine.tune.nothing")] if report["cells"] else []
     names = ", ".join(say(f"jobs.tune.{axis}") for axis in dict.fromkeys(report["skipped"]))
     late = [say("cli.engine.tune.skipped", names=names, budget=round(report["budget"] * 2))] if names else []
-    return [first, *(offered(offer) for offer in report["offers"]), *late]
+    return [*found, *(offered(offer) for offer in report["offers"]), *late]
 
 
 def offered(offer: dict[str, Any]) -> str:

@@ -95,6 +95,13 @@ def test_what_follows_is_said_below_it(capsys: pytest.CaptureFixture[str]) -> No
     assert "--budget 120" in told
 
 
+def test_where_nothing_was_compared_nothing_is_said_of_it(capsys: pytest.CaptureFixture[str]) -> None:
+    tune.show({**REPORT, "cells": [], "options": {}, "offers": [], "skipped": ["threads"]})
+    told = capsys.readouterr().out
+    assert "Nothing is clearly faster" not in told
+    assert "no time for all of it (Threads)" in told
+
+
 def test_a_busy_machine_is_told_and_how_to_store_it_all_the_same(capsys: pytest.CaptureFixture[str]) -> None:
     tune.show({**REPORT, "busy": True})
     told = capsys.readouterr().out

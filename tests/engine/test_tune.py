@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import shutil
 import threading
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
+from waiting import until
 
 from fabula.app import Studio
 from fabula.core.load import LoadOptions
@@ -20,6 +25,7 @@ from fabula.store import settings
 from fabula.store.database import Database
 from fabula.store.home import Home
 from fabula.store.job_child import Cancelled, Report
+from fabula.store.locks import lock_file
 
 SMALL = LoadOptions(context=512, slots=1, threads=2)
 
@@ -42,6 +48,18 @@ def wishes(**changes: object) -> dict[str, object]:
 
 def name_of(home: Home) -> str:
     return next(home.models.glob("*.gguf")).stem
+
+
+def stored(home: Home) -> dict[str, Any] | None:
+    studio = Studio(home)
+    tuning = studio.planning.tuning(studio.find_model(""))
+    studio.database.close()
+    return tuning and tuning.report
+
+
+def hours() -> Callable[[], float]:
+    """A clock on which every look is an hour later."""
+    return partial(next, itertools.count(0.0, 3600.0))
 
 
 def test_a_short_tuning_is_stored_with_all_that_it_measured(home: Home) -> None:
@@ -68,6 +86,30 @@ def test_what_a_person_has_set_is_not_searched(home: Home) -> None:
     result = tune_job.run(home, wishes(model=name_of(home), options=options), Report())
     assert {cell["axis"] for cell in result["cells"]} <= {"speculation"}
     assert result["set"] == ["threads", "batch", "flash_attention"]
+
+
+def test_one_that_compared_nothing_takes_no_other_ones_place(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = tune_job.run(home, wishes(model=name_of(home)), Report())
+    monkeypatch.setattr(tune_job, "tune", partial(tune_job.tune, clock=hours()))
+    second = tune_job.run(home, wishes(model=name_of(home)), Report())
+    assert (second["cells"], second["stored"]) == ([], False)
+    assert stored(home) == first
+
+
+def test_two_measure_one_after_the_other(home: Home) -> None:
+    reports = [Report(), Report()]
+    with lock_file(home.jobs / "tune.lock"):
+        one = threading.Thread(target=tune_job.run, args=(home, wishes(model=name_of(home)), reports[0]))
+        one.start()
+        until(lambda: reports[0].current.note == "jobs.tune.turn")
+        reports[1].cancel()
+        with pytest.raises(Cancelled):
+            tune_job.run(home, wishes(model=name_of(home)), reports[1])
+        assert stored(home) is None
+    one.join()
+    assert stored(home) is not None
 
 
 def test_a_cancelled_tuning_ends_soon_and_stores_nothing(home: Home) -> None:

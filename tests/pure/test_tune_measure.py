@@ -234,6 +234,14 @@ async def test_a_busy_machine_ends_early_and_stores_nothing(shop: Shop, quiet: l
     assert ended.options.said() == {}
 
 
+async def test_a_machine_too_busy_to_compare_anything_is_busy(shop: Shop, quiet: list[float]) -> None:
+    quiet += [0.9] * 1000
+    ended = await tuned(shop, sample_s=100)
+    assert ended.cells == ()
+    assert ended.busy
+    assert not (await tuned(shop, sample_s=100, anyway=True)).busy
+
+
 async def test_anyway_takes_what_was_measured_under_load(shop: Shop, quiet: list[float]) -> None:
     quiet += [0.9] * 1000
     ended = await tuned(shop, anyway=True)

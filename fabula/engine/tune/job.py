@@ -9,7 +9,7 @@ import asyncio
 import os
 import time
 from collections.abc import Coroutine, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -32,6 +32,7 @@ from fabula.store import settings
 from fabula.store.database import Database
 from fabula.store.home import Home
 from fabula.store.job_child import Report
+from fabula.store.locks import lock_file
 
 LOOK_S = 0.1  # between looks whether it is to end
 POLITENESS = 10  # of a background job: it gets the processor when nobody else wants it
@@ -64,19 +65,34 @@ def run(home: Home, arguments: dict[str, Any], report: Report) -> dict[str, Any]
         os.nice(POLITENESS)
     told = settings.load(home)
     model = Catalog(home.models).find(wishes.model)
-    ground = Ground(model, builds.in_use(home.engines, told.engine_build), wishes)
-    tuned = asyncio.run(_until_cancelled(_tuned(home, ground, told.engine_start_timeout, report), report))
-    stored = not tuned.busy
-    result = ground.describe() | tuned.plain() | {"stored": stored}
-    if stored:
-        _store(home, ground, tuned.options, result)
-    return result
+    with ExitStack() as turn:
+        _await_turn(home, turn, wishes, report)
+        ground = Ground(model, builds.in_use(home.engines, told.engine_build), wishes)
+        tuned = asyncio.run(_until_cancelled(_tuned(home, ground, told.engine_start_timeout, report), report))
+    result = ground.describe() | tuned.plain() | {"stored": False}
+    return result if tuned.busy else _stored(home, ground, tuned, result)
 
 
-def _store(home: Home, ground: Ground, options: LoadOptions, result: dict[str, Any]) -> None:
+def _await_turn(home: Home, turn: ExitStack, wishes: Wishes, report: Report) -> None:
+    """Two at a time would measure each other."""
+    while True:
+        report.check()
+        with suppress(BlockingIOError):
+            turn.enter_context(lock_file(home.jobs / "tune.lock", LOOK_S))
+            return
+        report.progress(0, wishes.budget_s, "seconds", "jobs.tune.turn")
+
+
+def _stored(home: Home, ground: Ground, tuned: Tuned, result: dict[str, Any]) -> dict[str, Any]:
+    """The result, as it is kept. One that had no time to compare anything takes no other one's place."""
     database = Database(home.database, home.backups)
     try:
-        Tunings(database).save(key(ground.model, ground.build, ground.machine), options, result)
+        tunings, place = Tunings(database), key(ground.model, ground.build, ground.machine)
+        if not tuned.cells and tunings.find(place):
+            return result
+        kept = result | {"stored": True}
+        tunings.save(place, tuned.options, kept)
+        return kept
     finally:
         database.close()
 

@@ -90,8 +90,9 @@ async def tune(
         else:
             skipped.append(duel.axis)
     gave_up = noisy_in_a_row >= PATIENCE or not found.confirmed
-    noisy = sum(cell.noisy for cell in bench.cells)
-    busy = not anyway and (gave_up or 2 * noisy > len(bench.cells))
+    measured = bench.cells or [bench.start]  # a busy machine is slow: it may have had time for no more
+    noisy = sum(cell.noisy for cell in measured)
+    busy = not anyway and (gave_up or 2 * noisy > len(measured))
     return Tuned(
         found=found,
         cells=tuple(bench.cells),
