@@ -24,7 +24,7 @@ from fabula.guard.normalise import folded, token_of
 from fabula.guard.policy import OpenPolicy
 from fabula.guard.reading import ages_in, read_sentence
 from fabula.guard.spelled import syllables_of
-from fabula.guard.stir import quiet, quiet_when_armed
+from fabula.guard.stir import kind_alone, quiet_piece
 from fabula.guard.tokens import spelled, token
 
 TESTS = Path(__file__).parent.parent / "tests" / "pure"
@@ -178,7 +178,7 @@ def publish() -> None:
     PAGE.write_text(page, encoding="utf-8")
 
 
-OF_WORDS = (quiet, quiet_when_armed, token_of, token, syllables_of)
+OF_WORDS = (quiet_piece, kind_alone, token_of, token, syllables_of)
 OF_SENTENCES = (folded, spelled, ages_in, read_sentence, minors_by_birth)  # no reply says the same ones again
 
 

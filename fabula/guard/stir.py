@@ -21,6 +21,7 @@ END = re.compile("[。!?;…\uff01\uff1f\uff1b\n.]")  # nothing else ends a sent
 LONGEST_PHRASE = 6  # atoms
 ALERT_SPAN = 40  # characters that the rest of a phrase may take
 BEFORE = 6  # characters before an atom that it is seen with
+LONGEST_TAIL = 40  # characters
 ATOMS = re.compile(r"[A-Za-zÀ-ɏ']+|\d+|[^\sA-Za-zÀ-ɏ\d']")
 _PLAIN = frozenset(
     ',.!?:;()[]{}<>"#%&+=/\\*_-~`^|“”‘’「」『』《》〈〉【】—–…·、。'
@@ -122,19 +123,23 @@ def _eastern(atom: str, before: str) -> int:
     return max([kinds.get(before[len(before) - count :] + atom, QUIET) for count in range(HAN_ENDING)])
 
 
-@functools.lru_cache(maxsize=1 << 16)
-def quiet(piece: str) -> str | None:
-    """None for a piece that must be looked at; else what of it the next piece has to be seen with."""
-    return _quiet(piece, QUIET)
+def quiet(tail: str, text: str, loudest: int = QUIET) -> str | None:
+    """None for a piece that must be looked at, coming after `tail`; else what of both the next piece has to
+    be seen with. `loudest`: YOUNG where someone young was told of before, so that another one is no news.
+
+    Most pieces are the next word, or go on with it: for these, only the word that is whole now is looked up.
+    """
+    word = text.removeprefix(" ")
+    is_word = word.isalpha() and word.isascii() and len(word) < LONGEST_TAIL
+    if is_word and (not tail or (tail.isalpha() and tail.isascii())):
+        if len(word) < len(text):
+            return word if not tail or kind_alone(tail) <= loudest else None
+        return tail_of(tail + text)
+    return quiet_piece(tail + text, loudest)
 
 
 @functools.lru_cache(maxsize=1 << 16)
-def quiet_when_armed(piece: str) -> str | None:
-    """The same where someone young was told of before, so that another one is no news."""
-    return _quiet(piece, YOUNG)
-
-
-def _quiet(piece: str, loudest: int) -> str | None:
+def quiet_piece(piece: str, loudest: int) -> str | None:
     for match in ATOMS.finditer(piece):
         atom, start = match[0], match.start()
         if match.end() == len(piece) and may_go_on(atom):
@@ -142,6 +147,12 @@ def _quiet(piece: str, loudest: int) -> str | None:
         if kind(atom, piece[max(0, start - BEFORE) : start]) > loudest:
             return None
     return tail_of(piece)
+
+
+@functools.lru_cache(maxsize=1 << 14)
+def kind_alone(word: str) -> int:
+    """The kind of a Latin word before which nothing is that could change it."""
+    return _latin(word, "")
 
 
 @kept(most=1 << 17)
@@ -167,10 +178,10 @@ def tail_of(text: str) -> str:
     if last in _NO_TAIL or (last == " " and text[-2:-1].isascii() and text[-2:-1].isalnum()):
         return ""
     if last.isalnum() and last.isascii():  # most often: a Latin word after a space
-        word = text[text.rfind(" ", max(0, len(text) - 40)) + 1 :]
-        if word.isalnum() and word.isascii() and len(word) < 40:
+        word = text[text.rfind(" ", max(0, len(text) - LONGEST_TAIL)) + 1 :]
+        if word.isalnum() and word.isascii() and len(word) < LONGEST_TAIL:
             return word
-    tail = _TAIL.search(text, max(0, len(text) - 40))
+    tail = _TAIL.search(text, max(0, len(text) - LONGEST_TAIL))
     return tail[0] if tail else ""
 
 

@@ -26,13 +26,13 @@ from fabula.guard.stir import (
     BEFORE,
     END,
     ODD,
+    QUIET,
     STIRS,
     YOUNG,
     completes,
     kind,
     may_go_on,
     quiet,
-    quiet_when_armed,
     tail_of,
 )
 
@@ -83,7 +83,7 @@ class FloorWatch:
 
     def feed(self, text: str) -> str:
         if self._easy:
-            tail = (quiet_when_armed if self._armed else quiet)(self._tail + text)
+            tail = quiet(self._tail, text, YOUNG if self._armed else QUIET)
             if tail is not None:
                 self._tail = tail
                 self._calm.append(text)

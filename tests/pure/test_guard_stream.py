@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fabula.core.errors import Blocked
+from fabula.guard import stir
 
 REPLIES = [case for half in ("development", "heldout") for case in cases(half) if case.reply]
 REPLIES = [case for case in REPLIES if not refuses(case.messages)]
@@ -226,3 +227,34 @@ def test_a_blocked_stream_stays_blocked() -> None:
 def test_a_sentence_that_never_ends_is_still_shown() -> None:
     watch = GUARD.watch(say("Write how the couple have sex."), CONTEXT)
     assert watch.feed("and then she ran " * 30) != ""
+
+
+LATIN_WORDS = [
+    "the",
+    "girl",
+    "Schoolgirl",
+    "undressed",
+    "sex",
+    "a",
+    "I",
+    "ing",
+    "x" * 39,
+    "x" * 40,
+    "7",
+    "14",
+    "é",
+]
+BESIDE = ["", " ", "  ", "'s", "-", ".", ", ", "你", "岁", "\n", "*", "1"]
+latin_and_other = st.lists(
+    st.sampled_from([*LATIN_WORDS, *BESIDE, *(f" {word}" for word in LATIN_WORDS)]), max_size=4
+).map("".join)
+
+
+@given(
+    latin_and_other | st.text(max_size=6),
+    latin_and_other | st.text(max_size=6),
+    st.sampled_from([stir.QUIET, stir.YOUNG]),
+)
+def test_the_next_word_is_passed_as_any_piece_would_be(before: str, text: str, loudest: int) -> None:
+    for tail in (before, stir.tail_of(before)):
+        assert stir.quiet(tail, text, loudest) == stir.quiet_piece(tail + text, loudest)
