@@ -6,23 +6,20 @@ that was cut short by a limit keeps no form. So the form is checked before, and 
 
 from __future__ import annotations
 
-import json
-from typing import TYPE_CHECKING, Any
-
 import regex
 
 from fabula.core.errors import BadParameter
 from fabula.core.sampling import Sampling
 from fabula.core.texts import Phrase, phrase
 from fabula.engine.bans import matcher
-
-if TYPE_CHECKING:
-    from jsonschema.exceptions import ValidationError
+from fabula.engine.parsing import gbnf
+from fabula.engine.parsing.regex_size import MOST_PARTS, parts
+from fabula.turn import schemas
 
 FORMS = ("grammar", "json_schema", "regex")
 MAX_FORM = 200_000  # characters of a schema, regex or grammar
 MAX_CHECKED = 1_000_000  # characters of a reply
-MATCH_S = 1.0  # a pattern may take exponential time
+MATCH_S = 0.5  # a pattern may take exponential time
 
 
 def check(sampling: Sampling) -> None:
@@ -43,7 +40,7 @@ def problem(sampling: Sampling, text: str) -> Phrase | None:
     if len(text) > MAX_CHECKED:
         return None
     if sampling.json_schema:
-        return _json_problem(sampling.json_schema, text)
+        return schemas.problem(sampling.json_schema, text)
     return _regex_problem(sampling.regex, text) if sampling.regex else None
 
 
@@ -55,50 +52,9 @@ def _regex_problem(pattern: str, text: str) -> Phrase | None:
     return None if matches else phrase("form.regex")
 
 
-def _json_problem(schema: str, text: str) -> Phrase | None:
-    from jsonschema import Draft202012Validator
-
-    try:
-        value = json.loads(text)
-    except json.JSONDecodeError as wrong:
-        return phrase("form.no_json", line=wrong.lineno, column=wrong.colno)
-    except RecursionError:
-        return phrase("form.no_json", line=1, column=1)
-    broken = next(Draft202012Validator(json.loads(schema)).iter_errors(value), None)
-    return _rule_broken(broken) if broken else None
-
-
-def _rule_broken(wrong: ValidationError) -> Phrase:
-    """Where, and which rule of the schema: the validator's own words are English only."""
-    rule = f"{wrong.validator}: {json.dumps(wrong.validator_value, ensure_ascii=False)}"
-    return phrase("form.schema", path=wrong.json_path[:200], rule=rule[:200])
-
-
-def _check_schema(text: str) -> None:
-    from jsonschema import Draft202012Validator
-    from jsonschema.exceptions import SchemaError
-
-    schema = _parsed(text)
-    try:
-        Draft202012Validator.check_schema(schema)
-    except SchemaError as wrong:
-        reason = f"{wrong.json_path}: {wrong.message}"[:300]
-        raise BadParameter(
-            "json_schema", text[:80], phrase("expected.valid_schema", reason=reason)
-        ) from wrong
-
-
-def _parsed(text: str) -> Any:
-    try:
-        schema = json.loads(text)
-    except (ValueError, RecursionError) as wrong:
-        raise BadParameter("json_schema", text[:80], phrase("expected.schema")) from wrong
-    if not isinstance(schema, dict | bool):
-        raise BadParameter("json_schema", text[:80], phrase("expected.schema"))
-    return schema
-
-
 def _check_regex(text: str) -> None:
+    if parts(text) > MOST_PARTS:
+        raise BadParameter("regex", text[:80], phrase("expected.smaller_regex", most=MOST_PARTS))
     try:
         regex.compile(text)
     except (regex.error, RecursionError, OverflowError) as wrong:
@@ -106,9 +62,17 @@ def _check_regex(text: str) -> None:
 
 
 def _check_grammar(text: str) -> None:
-    """The engine refuses a bad grammar aloud; only the one thing that it insists on is checked here."""
-    if not regex.search(r"(?m)^\s*root\s*::=", text) and not text.startswith("%llguidance"):
+    """What is written for llguidance is judged by the engine alone."""
+    if text.startswith("%llguidance"):
+        return
+    if not regex.search(r"(?m)^\s*root\s*::=", text):
         raise BadParameter("grammar", text[:80], phrase("expected.grammar"))
+    try:
+        gbnf.check(text)
+    except gbnf.BadGrammar as wrong:
+        raise BadParameter(
+            "grammar", text[:80], phrase("expected.valid_grammar", reason=f"{wrong}")
+        ) from wrong
 
 
-_CHECKS = {"grammar": _check_grammar, "json_schema": _check_schema, "regex": _check_regex}
+_CHECKS = {"grammar": _check_grammar, "json_schema": schemas.check, "regex": _check_regex}

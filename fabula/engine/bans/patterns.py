@@ -16,6 +16,7 @@ import regex
 
 from fabula.core.errors import BadParameter
 from fabula.core.texts import phrase
+from fabula.engine.parsing.regex_size import MOST_PARTS, parts
 
 HELD = 400  # characters of a match at most: `"[^"]*"` would hold back all for ever
 PATIENCE_S = 0.1  # of one search: a pattern may take exponential time
@@ -71,6 +72,10 @@ class Pattern:
 
 def compiled(patterns: Sequence[str]) -> tuple[Pattern, ...]:
     """As few patterns as possible that find the same, case ignored. Raises BadParameter."""
+    if sum(map(parts, patterns)) > MOST_PARTS:
+        largest = max(patterns, key=parts)
+        wanted = phrase("expected.smaller_regex", most=MOST_PARTS)
+        raise BadParameter("banned_regexes", largest[:80], wanted)
     for pattern in patterns:
         _check(pattern)
     alone = [pattern for pattern in patterns if _NEEDS_OWN.search(pattern)]

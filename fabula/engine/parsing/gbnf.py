@@ -16,10 +16,11 @@ ROOT = "root"
 DONE = 0  # the empty stack
 MOST_STEPS = 1 << 18  # that are remembered
 MOST_REPEATED = 2000  # as llama.cpp
+MOST_WAYS = 20_000  # into a rule: the engine follows each, and would for ever
 LAST_CODE = 0x10FFFF
 _TOKEN = regex.compile(
     r"""\s+|\#[^\n]*|(?P<name>[\w-]+\s*::=)|(?P<text>"(?:\\.|[^"\\])*")|(?P<set>\[(?:\\.|[^\]\\])*\])"""
-    r"""|(?P<word>[\w-]+)|(?P<times>\{\s*\d+\s*(?:,\s*\d*\s*)?\})|(?P<sign>[()|*+?.])""",
+    r"""|(?P<word>[\w-]+)|(?P<times>\{\s*\d+\s*(?:,\s*\d*\s*)?\})|(?P<sign>[()|*+?.])|(?P<token>!?<[^>\s]+>)""",
     regex.DOTALL,
 )
 _CHARACTER = regex.compile(r"\\x(..)|\\u(.{4})|\\U(.{8})|\\(.)|(.)", regex.DOTALL)
@@ -31,6 +32,19 @@ Stacks = frozenset[int]
 
 class BadGrammar(ValueError):
     """What is wrong, and where."""
+
+
+def check(text: str) -> None:
+    """Raises BadGrammar for what llama.cpp refuses without a reason, and for what it hangs or dies of.
+
+    What only llama.cpp understands (tokens in <>, more than `MOST_REPEATED` times at most) is left to it.
+    """
+    try:
+        rules = _Reader(text, for_llamacpp=True).rules()
+    except RecursionError as wrong:
+        raise BadGrammar("there are too many brackets inside each other") from wrong
+    _refuse_left_recursion(rules)
+    _refuse_too_many_ways(rules)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +152,9 @@ class Gbnf:
 class _Reader:
     """Rules by their numbers; the root is number 0."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, *, for_llamacpp: bool = False) -> None:
         self._text = text
+        self._for_llamacpp = for_llamacpp
         self._tokens = list(_tokens(text))
         self._at = 0
         self._numbers = {ROOT: 0}
@@ -178,7 +193,9 @@ class _Reader:
             return [_set(text[1:-1])]
         if kind == "word":
             return [self._number(text)]
-        if text == ".":
+        if kind == "token" and not self._for_llamacpp:
+            raise BadGrammar(f"{text!r}: tokens are not understood")
+        if text == "." or kind == "token":
             return [Characters(((0, LAST_CODE),))]
         inside = self._alternatives()
         if self._at == len(self._tokens) or self._next()[1] != ")":
@@ -190,6 +207,8 @@ class _Reader:
             kind, text = self._tokens[self._at]
             if kind == "times":
                 least, most = _bounds(text)
+                if (most or 0) > MOST_REPEATED:
+                    most = self._many(text, least)
             elif kind == "sign" and text in _TIMES:
                 least, most = _TIMES[text]
             else:
@@ -197,6 +216,12 @@ class _Reader:
             self._at += 1
             item = item * least + self._more(item, None if most is None else most - least)
         return item
+
+    def _many(self, text: str, least: int) -> int:
+        """For what llama.cpp takes; how often exactly says nothing of whether it can be followed."""
+        if not self._for_llamacpp:
+            raise BadGrammar(f"{text} is no number of repetitions")
+        return max(least, MOST_REPEATED)
 
     def _more(self, item: list[Characters | int], most: int | None) -> list[Characters | int]:
         """The item at most so often; None = without an end."""
@@ -266,6 +291,8 @@ def _set(text: str) -> Characters:
         low = written.pop(0)[0]
         is_range = len(written) > 1 and written[0][1] == "-"
         high = written[1][0] if is_range else low
+        if high < low:
+            raise BadGrammar(f"[{text}] has a range that ends before it begins")
         del written[: 2 if is_range else 0]
         ranges.append((low, high))
     return Characters(tuple(sorted(ranges)), others)
@@ -275,7 +302,7 @@ def _bounds(text: str) -> tuple[int, int | None]:
     low, comma, high = text.strip("{} ").partition(",")
     least = int(low)
     most = int(high) if high.strip() else None if comma else least
-    if least > MOST_REPEATED or (most or 0) > MOST_REPEATED or (most is not None and most < least):
+    if least > MOST_REPEATED or (most is not None and most < least):
         raise BadGrammar(f"{text} is no number of repetitions")
     return least, most
 
@@ -293,6 +320,47 @@ def _refuse_left_recursion(rules: list[Alternatives]) -> None:
             open_ += fresh
         if number in reached:
             raise BadGrammar("a rule begins with itself (left recursion)")
+
+
+def _refuse_too_many_ways(rules: list[Alternatives]) -> None:
+    """Rules that may be empty double the ways with each level: `a ::= b? b?`, `b ::= c? c?` …"""
+    begins: dict[int, tuple[int, int]] = {}
+    for number in _inner_first(rules):
+        ways, empty = 0, 0
+        for parts in rules[number]:
+            more, nothing = _ways(parts, begins)
+            ways, empty = ways + more, empty + nothing
+        if ways + empty > MOST_WAYS:
+            raise BadGrammar("there are too many ways to begin one of its rules")
+        begins[number] = ways, empty
+
+
+def _ways(parts: list[Characters | int], begins: dict[int, tuple[int, int]]) -> tuple[int, int]:
+    """In how many ways the parts can begin, and in how many they can be empty."""
+    begun, empty = 0, 1
+    for part in parts:
+        ways, nothing = (1, 0) if isinstance(part, Characters) else begins[part]
+        begun, empty = begun + empty * ways, empty * nothing
+        if not empty:
+            break
+    return begun, empty
+
+
+def _inner_first(rules: list[Alternatives]) -> list[int]:
+    """Each rule after those with which it can begin; there is no left recursion."""
+    empty = _may_be_empty(rules)
+    begins = [_beginnings(rule, empty) for rule in rules]
+    order: list[int] = []
+    done: set[int] = set()
+    open_ = [(number, False) for number in range(len(rules))]
+    while open_:
+        number, is_ready = open_.pop()
+        if is_ready:
+            order.append(number)
+        elif number not in done:
+            done.add(number)
+            open_ += [(number, True), *((inner, False) for inner in begins[number])]
+    return order
 
 
 def _may_be_empty(rules: list[Alternatives]) -> set[int]:
