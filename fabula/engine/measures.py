@@ -24,6 +24,7 @@ from fabula.core.worker import (
 )
 
 MOST_TEXTS = 2048  # of one request, as OpenAI has it
+MOST_TOKENS = 1 << 31  # of a server that does not say how many it knows
 NOBODY = "–"
 RANK = "rank"
 
@@ -55,9 +56,15 @@ class Measures:
             raise CannotRerank(NOBODY, NOBODY)
         return able[0]
 
-    async def embed(self, model: LocalModel, texts: Sequence[Text], wish: Wish = NO_WISH) -> Embedded:
-        """Raises CannotEmbed, before anything is loaded, or ContextExceeded for a text that is too long."""
-        _check(texts, "texts")
+    async def embed(
+        self, model: LocalModel, texts: Sequence[Text], wish: Wish = NO_WISH, *, name: str = "texts"
+    ) -> Embedded:
+        """Raises CannotEmbed, before anything is loaded, or ContextExceeded for a text that is too long.
+
+        `name` is what the caller calls the texts."""
+        _check(texts, name)
+        for ids in (text for text in texts if not isinstance(text, str)):
+            _require_known(ids, model)
         if self._pooling(model, wish) in ("", RANK):
             raise CannotEmbed(model.name, self._names(ranks=False))
         async with self._worker(model, wish) as worker:
@@ -82,7 +89,8 @@ class Measures:
         return await self.tokens(model, (text,), add_special=add_special)
 
     async def tokens(self, model: LocalModel, pieces: Pieces, *, add_special: bool = False) -> list[int]:
-        """Of texts between ready tokens. Raises CannotTokenize."""
+        """Of texts between ready tokens. Raises CannotTokenize, or BadParameter for an unknown token."""
+        _require_known_pieces(pieces, model)
         async with self._worker(model) as worker:
             if not isinstance(worker, Counts):
                 raise CannotTokenize(model.name)
@@ -91,7 +99,8 @@ class Measures:
     async def spelled(
         self, model: LocalModel, pieces: Pieces, *, add_special: bool = False, parse_special: bool = True
     ) -> list[tuple[int, bytes]]:
-        """Each token with its bytes. Raises CannotTokenize."""
+        """Each token with its bytes. Raises CannotTokenize, or BadParameter for an unknown token."""
+        _require_known_pieces(pieces, model)
         async with self._worker(model) as worker:
             if not isinstance(worker, SpellsOut):
                 raise CannotTokenize(model.name)
@@ -100,10 +109,7 @@ class Measures:
 
     async def detokenize(self, model: LocalModel, ids: Sequence[int]) -> str:
         """Raises BadParameter for an id that the model does not have, CannotTokenize."""
-        for id in ids:
-            if not isinstance(id, int) or not 0 <= id < model.vocabulary:
-                expected = phrase("expected.whole_range", low=0, high=model.vocabulary - 1)
-                raise BadParameter("tokens", f"{id!r}"[:80], expected)
+        _require_known(ids, model)
         async with self._worker(model) as worker:
             if not isinstance(worker, Spells):
                 raise CannotTokenize(model.name)
@@ -127,10 +133,24 @@ class Measures:
         return ", ".join(self._able(ranks=ranks)) or NOBODY
 
 
+def _require_known_pieces(pieces: Pieces, model: LocalModel) -> None:
+    for ids in (piece for piece in pieces if not isinstance(piece, str)):
+        _require_known(ids, model)
+
+
+def _require_known(ids: Sequence[int], model: LocalModel) -> None:
+    """An engine takes a number of more than 32 bits for another token."""
+    end = model.vocabulary or MOST_TOKENS
+    for id in ids:
+        if not 0 <= id < end:
+            expected = phrase("expected.whole_range", low=0, high=end - 1)
+            raise BadParameter("tokens", f"{id}"[:80], expected)
+
+
 def _check(texts: Sequence[Text], name: str) -> None:
     if not 0 < len(texts) <= MOST_TEXTS:
         raise BadParameter(name, f"{len(texts)}", phrase("expected.some_texts", most=MOST_TEXTS))
     for index, text in enumerate(texts):
         if not text:
             where = name if name == "query" else f"{name}[{index}]"
-            raise BadParameter(where, "", phrase("expected.some_text"))
+            raise BadParameter(where, '""', phrase("expected.some_text"))

@@ -57,6 +57,31 @@ async def test_what_cannot_be_done_is_told_before_anything_is_loaded(
     assert stage.workers == []
 
 
+@pytest.mark.parametrize("path", ["/v1/embeddings", "/embedding"])
+async def test_an_id_of_no_token_is_told_with_the_numbers(api: httpx.AsyncClient, path: str) -> None:
+    for id in (99_999, 1 << 40):
+        answer = await api.post(f"http://127.0.0.1{path}", json={"input": [1, id]})
+        assert answer.status_code == 400
+        assert f"tokens is {id}, but must be a whole number from 0 to" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "field"),
+    [
+        ("/v1/embeddings", {"input": ["a", ""]}, "input[1]"),
+        ("/api/embed", {"model": "vectors", "input": ["a", ""]}, "input[1]"),
+        ("/embedding", {"content": ""}, "content[0]"),
+    ],
+)
+async def test_an_empty_text_is_named_as_it_was_sent(
+    api: httpx.AsyncClient, path: str, body: dict[str, object], field: str
+) -> None:
+    answer = await api.post(f"http://127.0.0.1{path}", json=body)
+    assert answer.status_code == 400
+    told = answer.json()["error"]
+    assert f'{field} is "", but must be' in (told if isinstance(told, str) else told["message"])
+
+
 async def test_a_model_that_cannot_names_those_that_can(api: httpx.AsyncClient) -> None:
     answer = await api.post("/embed", json={"texts": ["x"], "model": "tiny"})
     assert answer.json()["error"]["fields"] == {"name": "tiny", "able": "vectors"}
@@ -93,7 +118,7 @@ async def test_openai_s_vectors_are_floats_or_base64(api: httpx.AsyncClient) -> 
         assert struct.unpack(f"<{len(raw) // 4}f", raw) == pytest.approx(plain["embedding"])
 
 
-@pytest.mark.parametrize("given", ["the cat", [1, 2, 3], ["the cat", "a dog"], [[1, 2], [3]]])
+@pytest.mark.parametrize("given", ["the cat", [1, 0, 1], ["the cat", "a dog"], [[1, 1], [0]]])
 async def test_openai_s_input_is_text_or_ids_one_or_many(api: httpx.AsyncClient, given: object) -> None:
     answer = await api.post(f"{V1}/embeddings", json={"input": given})
     rows = given if isinstance(given, list) and not isinstance(given[0], int) else [given]

@@ -296,8 +296,8 @@ def test_a_model_without_adapters_has_none(root: httpx.Client) -> None:
 
 def test_texts_become_tokens_and_tokens_texts(root: httpx.Client, stage: Stage) -> None:
     assert root.post("/tokenize", json={"content": "Hi there"}).json() == {"tokens": [1, 2, 3]}
-    pieces = root.post("/tokenize", json={"content": ["Hi", 2], "with_pieces": True}).json()
-    assert pieces == {"tokens": [{"id": 1, "piece": "Hi"}, {"id": 2, "piece": " "}]}
+    pieces = root.post("/tokenize", json={"content": ["Hi", 0], "with_pieces": True}).json()
+    assert pieces == {"tokens": [{"id": 1, "piece": "Hi"}, {"id": 0, "piece": ""}]}
     assert root.post("/tokenize", json={"content": ""}).json() == {"tokens": []}
     assert root.post("/detokenize", json={"tokens": [1]}).json() == {"content": "Hi"}
 
@@ -347,6 +347,12 @@ def test_documents_are_ranked(able: httpx.Client, path: str) -> None:
     told = able.post(path, json=body).json()
     assert [row["index"] for row in told["results"]] == [1, 2]
     assert told["results"][0]["relevance_score"] > told["results"][1]["relevance_score"]
+
+
+def test_a_number_of_documents_below_none_is_refused(able: httpx.Client) -> None:
+    body = {"query": "a b", "documents": ["c", "a b", "a"]}
+    assert able.post("/rerank", json=body | {"top_n": -1}).status_code == 400
+    assert able.post("/rerank", json=body | {"top_n": 0}).json()["results"] == []
 
 
 def test_documents_are_ranked_in_the_shape_of_tei(able: httpx.Client) -> None:

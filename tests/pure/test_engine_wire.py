@@ -8,7 +8,7 @@ import math
 
 import pytest
 
-from fabula.core.errors import BansWithForm
+from fabula.core.errors import BadParameter, BansWithForm
 from fabula.core.sampling import SEED_LIMIT, Sampling
 from fabula.core.worker import Prompt
 from fabula.engine.llamacpp import wire
@@ -55,6 +55,12 @@ def test_log_probabilities_and_length_are_asked_for_only_when_wanted() -> None:
 def test_a_prompt_is_text_ids_or_both() -> None:
     assert wire.mixed(Prompt(("Hi",))) == "Hi"
     assert wire.mixed(Prompt(((1, 2), "Hi", (3,)))) == [1, 2, "Hi", 3]
+
+
+@pytest.mark.parametrize("id", [-1, 1 << 31, 1 << 40, 1 << 70])
+def test_a_number_that_the_engine_would_cut_to_another_token_is_refused(id: int) -> None:
+    with pytest.raises(BadParameter):
+        wire.mixed(Prompt(("Hi", (1, id))))
 
 
 def test_what_another_parameter_switches_off_is_told() -> None:

@@ -8,11 +8,15 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Sequence
 from typing import Any
 
-from fabula.core.errors import BansWithForm
+from fabula.core.errors import BadParameter, BansWithForm
 from fabula.core.sampling import NEUTRAL, OUTSIDE_THE_ENGINE, SEED_LIMIT, Sampling
+from fabula.core.texts import phrase
 from fabula.core.worker import Prompt
+
+ID_END = 1 << 31
 
 NAMES = {
     "temperature": "temperature",
@@ -159,13 +163,22 @@ def _bias(sampling: Sampling) -> list[list[Any]]:
 
 
 def mixed(prompt: Prompt) -> str | list[str | int]:
-    """Text as it is; ids, or text between ids, as one flat list."""
+    """Text as it is; ids, or text between ids, as one flat list. Raises BadParameter for what is no id."""
     if len(prompt.pieces) == 1 and isinstance(prompt.pieces[0], str):
         return prompt.pieces[0]
     flat: list[str | int] = []
     for piece in prompt.pieces:
+        if not isinstance(piece, str):
+            _require_ids(piece)
         flat.extend([piece] if isinstance(piece, str) else piece)
     return flat
+
+
+def _require_ids(ids: Sequence[int]) -> None:
+    """The engine refuses what is no token of the model, but of a longer number it takes the last 32 bits."""
+    for id in (min(ids), max(ids)) if ids else ():
+        if not 0 <= id < ID_END:
+            raise BadParameter("prompt", f"{id}"[:80], phrase("expected.whole_range", low=0, high=ID_END - 1))
 
 
 def piece(told: str | list[int]) -> bytes:

@@ -169,7 +169,7 @@ def _tokens(studio: Studio) -> Routes:
         if not all(isinstance(text, str) for text in texts):
             raise BadParameter("input", f"{given!r}"[:80], phrase("expected.texts"))
         model = studio.find_model(get(body, "model", str, "") or studio.measures.embedder())
-        made = await studio.measures.embed(model, texts)
+        made = await studio.measures.embed(model, texts, name="input")
         rows = [
             {"object": "embedding", "index": index, "embedding": list(vector)}
             for index, vector in enumerate(made.vectors)

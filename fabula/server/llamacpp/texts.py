@@ -88,7 +88,7 @@ def router(studio: Studio) -> Routes:
         body = await body_of(request)
         content = body.get("content", body.get("input"))
         model = studio.find_model(get(body, "model", str, "") or measures.embedder())
-        made = await measures.embed(model, _several(content))
+        made = await measures.embed(model, _several(content), name="content")
         rows = [{"index": index, "embedding": [vector]} for index, vector in enumerate(made.vectors)]
         known, neutral = {"content", "input", "model"}, {"embd_normalize": (NORMALISED,)}
         return JSONResponse(rows, headers=ignored_header(unknown(body, known, neutral)))
@@ -146,7 +146,10 @@ async def _ranked(studio: Studio, body: dict[str, Any], *, is_tei: bool) -> Resp
     judged = await studio.measures.rerank(model, query, documents)
     name = "score" if is_tei else "relevance_score"
     rows: list[dict[str, Any]] = [{"index": index, name: score} for index, score in enumerate(judged.scores)]
-    best = sorted(rows, key=lambda row: -row[name])[: get(body, "top_n", int, None)]
+    most = get(body, "top_n", int, len(rows))
+    if most < 0:
+        raise BadParameter("top_n", f"{most}", phrase("expected.whole_from", low=0))
+    best = sorted(rows, key=lambda row: -row[name])[:most]
     if get(body, "return_text", bool, False):
         best = [row | {"text": documents[row["index"]]} for row in best]
     usage = {"prompt_tokens": judged.tokens, "total_tokens": judged.tokens}

@@ -56,7 +56,7 @@ def router(studio: Studio) -> Routes:
         ignored = [*unknown(body, KNOWN - {"input", "dimensions", "truncate"}), *unheard]
         vector: tuple[float, ...] = ()
         if prompt:
-            vector = (await studio.measures.embed(model, [prompt], wish)).vectors[0]
+            vector = (await studio.measures.embed(model, [prompt], wish, name="prompt")).vectors[0]
         else:
             await studio.supervisor.load(model.name, studio.shelf.wish(model.name, wish))
         answer = {"embedding": list(vector), "fabula": {"ignored": ignored}}
@@ -81,7 +81,7 @@ async def _embedded(
         await studio.supervisor.load(model.name, wish)
         return Embedded((), 0), 0
     try:
-        return await studio.measures.embed(model, texts, wish), 0
+        return await studio.measures.embed(model, texts, wish, name="input"), 0
     except ContextExceeded as long:
         if not truncate:
             raise

@@ -36,7 +36,7 @@ def router(studio: Studio) -> Routes:
         texts, form = _input(body.get("input")), _one_of(body, "encoding_format", FORMATS)
         dimensions = _whole(body, "dimensions")
         model = studio.find_model(_text(body, "model") or measures.embedder())
-        made = await measures.embed(model, texts)
+        made = await measures.embed(model, texts, name="input")
         vectors = [_cut(vector, dimensions) for vector in made.vectors]
         answer = {
             "object": "list",
