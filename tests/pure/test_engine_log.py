@@ -56,3 +56,21 @@ def test_the_log_is_bounded_in_memory_and_on_disk(tmp_path: Path) -> None:
     files = list((tmp_path / "logs").iterdir())
     assert sorted(file.name for file in files) == ["engine.log", "engine.log.1"]
     assert all(file.stat().st_size <= FILE_BYTES for file in files)
+
+
+def test_a_log_that_cannot_be_kept_is_still_read(tmp_path: Path) -> None:
+    (tmp_path / "logs").write_text("no folder", encoding="utf-8")
+    log = EngineLog(tmp_path / "logs" / "engine.log")
+    log.feed(b"0.00.1 E srv init: no luck\n")
+    assert log.reason() == "no luck"
+    log.close()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no disk that is always full")
+def test_a_full_disk_ends_no_reading(tmp_path: Path) -> None:
+    (tmp_path / "engine.log").symlink_to("/dev/full")
+    log = EngineLog(tmp_path / "engine.log")
+    for number in range(3):
+        log.feed(f"line {number}\n".encode() * (FILE_BYTES // 10))
+    assert log.lines[-1] == "line 2"
+    log.close()

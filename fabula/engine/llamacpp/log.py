@@ -5,8 +5,10 @@ Knows no process: lines come in, a sentence comes out.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections import deque
+from io import FileIO
 from pathlib import Path
 
 from fabula.engine.llamacpp.sizes import MARK
@@ -31,31 +33,40 @@ _EMPTY_WORDS = re.compile(
 
 
 class LogFile:
-    """Bytes in a file that never outgrows its bounds; one older file is kept beside it."""
+    """Bytes in a file that never outgrows its bounds; one older file is kept beside it.
+
+    What cannot be written is lost: an engine whose log nobody takes would wait for it, and serve nobody.
+    """
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
-        self._open()
-
-    def _open(self) -> None:
-        self._file = self._path.open("ab", buffering=0)
-        self._size = self._file.tell()
+        self._file: FileIO | None = None
+        self._size = 0
 
     def write(self, data: bytes) -> None:
-        for at in range(0, len(data), FILE_BYTES):
-            self._write(data[at : at + FILE_BYTES])
+        with contextlib.suppress(OSError):
+            for at in range(0, len(data), FILE_BYTES):
+                self._write(data[at : at + FILE_BYTES])
 
     def _write(self, data: bytes) -> None:
+        file = self._file or self._opened()
         if self._size + len(data) > FILE_BYTES:
-            self._file.close()
+            self.close()
             self._path.replace(self._path.with_name(f"{self._path.name}.1"))
-            self._open()
-        self._file.write(data)
+            file = self._opened()
+        file.write(data)
         self._size += len(data)
 
+    def _opened(self) -> FileIO:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = self._path.open("ab", buffering=0)
+        self._size = self._file.tell()
+        return self._file
+
     def close(self) -> None:
-        self._file.close()
+        file, self._file = self._file, None
+        if file:
+            file.close()
 
 
 class EngineLog:
