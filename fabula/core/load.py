@@ -19,6 +19,7 @@ from fabula.core.sampling import Sampling
 from fabula.core.texts import phrase
 
 FOREVER = -1.0
+LONGEST_S = 100 * 365 * 86_400.0  # what is longer is for ever
 KV_TYPES = ("f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl")
 
 CHOICES: dict[str, tuple[str, ...]] = {
@@ -151,7 +152,7 @@ def seconds_of(keep_alive: str | float) -> float:
     seconds = _seconds(keep_alive)
     if seconds is None or math.isnan(seconds):
         raise BadParameter("keep_alive", f"{keep_alive!r}"[:80], phrase("expected.keep_alive"))
-    return FOREVER if seconds < 0 or math.isinf(seconds) else seconds
+    return FOREVER if seconds < 0 or seconds > LONGEST_S else seconds
 
 
 def _seconds(value: str | float) -> float | None:

@@ -11,7 +11,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
-from fabula.core.load import Wish
+from fabula.core.load import FOREVER, Wish
 from fabula.core.messages import Message, Tool
 from fabula.core.model import LocalModel
 from fabula.core.plan import Plan
@@ -227,3 +227,4 @@ class Running:
     why: Phrase | None = None  # it was loaded again, and this is the reason
     reported: Mapping[str, Mapping[str, int]] = field(default_factory=dict)  # bytes as the engine tells them
     slots: tuple[SlotState, ...] = ()  # () = the engine does not tell
+    keep_alive_s: float = FOREVER  # how long it stays without use

@@ -30,18 +30,20 @@ class Loaded:
     worker: Worker
     asked: LoadOptions  # the wishes that it was loaded for
     keep_alive_s: float = 0.0
+    said_s: float | None = None  # how long it is to stay, by whoever said so last; None = nobody has
     why: Phrase | None = None  # it was loaded again
     loaded_at: float = field(default_factory=time.time)  # Unix seconds
     used_at: float = field(default_factory=time.monotonic)
     busy: int = 0
-    expiry: asyncio.TimerHandle | None = None
+    expiry: asyncio.Handle | None = None
+    expires_at: float = 0.0  # Unix seconds; 0 while no clock runs
     on_gpus: dict[str, int] = field(default_factory=dict)  # bytes by device, measured after loading
 
     def stay(self) -> None:
         """It is used, or already on its way out: no clock runs for it."""
         if self.expiry:
             self.expiry.cancel()
-            self.expiry = None
+            self.expiry, self.expires_at = None, 0.0
 
 
 @dataclass

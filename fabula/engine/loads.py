@@ -72,6 +72,7 @@ class Loads:
 
     async def _load(self, line: Line, wished: LoadOptions) -> Loaded:
         async with self._one:
+            said_s = line.loaded.said_s if line.loaded else None
             await self._roster.drop(line)  # dead, or loaded in another way
             try:
                 options = wished.over(self._options(line.model))
@@ -79,7 +80,7 @@ class Loads:
                 worker = await self._started(line.model, plan)
             finally:
                 self._roster.open_all()
-            loaded = line.loaded = Loaded(worker, wished, why=line.why)
+            loaded = line.loaded = Loaded(worker, wished, why=line.why, said_s=said_s)
             line.slots = max(worker.plan.slots, 1)
             loaded.on_gpus = await self._on_gpus(worker)
             self._on_loaded(line, loaded)

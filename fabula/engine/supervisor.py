@@ -114,7 +114,8 @@ class Supervisor:
         if loaded is None or why or not alive(loaded):
             line.trouble = None
             loaded = await awaited(self._loads.start(line, wish.options, why), line.name)
-        self._keep(loaded, line, wish)
+        self._hear(loaded, wish)
+        self._keep(loaded, line)
         return _described(line, loaded)
 
     async def unload(self, model: str) -> None:
@@ -123,6 +124,14 @@ class Supervisor:
         if line.loading or line.waiting or line.busy:
             raise ModelBusy(line.name)
         await self._roster.drop(line)
+
+    async def retire(self, model: str) -> None:
+        """Frees its memory once nobody uses it: now, or after the last reply."""
+        line = self._line(model)
+        if line.loaded and (line.waiting or line.busy):
+            line.loaded.said_s = 0.0
+        elif not line.loading:
+            await self._roster.drop(line)
 
     def running(self) -> list[Running]:
         rows = [(line, line.loaded) for line in self._roster.lines.values()]
@@ -174,7 +183,9 @@ class Supervisor:
                     self._loads.begin(line, why)
                 return
             loaded.stay()
-            line.waiting.pop(0).serve(loaded)
+            seat = line.waiting.pop(0)
+            self._hear(loaded, seat.wish)
+            seat.serve(loaded)
 
     def _leave(self, line: Line, seat: Seat) -> None:
         if seat in line.waiting:
@@ -182,16 +193,16 @@ class Supervisor:
         if seat.loaded:
             line.ended(seat)
             if seat.loaded is line.loaded:
-                self._served(line, seat.loaded, seat.wish)
+                self._served(line, seat.loaded)
         self._serve(line)
         if line.idle:
             self._roster.freed.set()
 
-    def _served(self, line: Line, loaded: Loaded, wish: Wish) -> None:
+    def _served(self, line: Line, loaded: Loaded) -> None:
         if alive(loaded):
             line.trouble = None
         if not loaded.busy:
-            self._keep(loaded, line, wish)
+            self._keep(loaded, line)
 
     def _reason(
         self, line: Line, wished: LoadOptions, *, by_hand: bool = False, less: bool = False
@@ -206,18 +217,25 @@ class Supervisor:
     def _arrived(self, line: Line, loaded: Loaded) -> None:
         if isinstance(loaded.worker, LivesInProcess):
             in_background(self._watch(line, loaded, loaded.worker), self._watches)
-        self._keep(loaded, line, NO_WISH)
+        self._keep(loaded, line)
         self._roster.on_change()
 
-    def _keep(self, loaded: Loaded, line: Line, wish: Wish) -> None:
+    @staticmethod
+    def _hear(loaded: Loaded, wish: Wish) -> None:
+        """What was said last holds until something else is said, also for requests that say nothing."""
+        if wish.keep_alive_s is not None:
+            loaded.said_s = wish.keep_alive_s
+
+    def _keep(self, loaded: Loaded, line: Line) -> None:
         """Counts from now how long the model stays without use."""
         loaded.stay()
         stored = self._options(line.model).keep_alive
         usual = self.keep_alive_s if stored is None else seconds_of(stored)
-        loaded.keep_alive_s = usual if wish.keep_alive_s is None else wish.keep_alive_s
+        loaded.keep_alive_s = usual if loaded.said_s is None else loaded.said_s
         if not loaded.busy and loaded.keep_alive_s >= 0:
             loop = asyncio.get_running_loop()
             loaded.expiry = loop.call_later(loaded.keep_alive_s, self._expire, line, loaded)
+            loaded.expires_at = time.time() + loaded.keep_alive_s
 
     def _expire(self, line: Line, loaded: Loaded) -> None:
         if line.loaded is loaded and not line.busy and not line.waiting:
@@ -253,14 +271,14 @@ def _described(line: Line, loaded: Loaded) -> Running:
     worker = loaded.worker
     pid = pid_of(worker)
     resident = memory.resident(pid)
-    left = loaded.expiry.when() - asyncio.get_running_loop().time() if loaded.expiry else 0.0
     return Running(
         model=worker.model.name,
         plan=worker.plan,
         pid=pid,
         busy=loaded.busy,
         loaded_at=loaded.loaded_at,
-        expires_at=time.time() + left if loaded.expiry else 0.0,
+        expires_at=loaded.expires_at,
+        keep_alive_s=loaded.keep_alive_s if loaded.said_s is None else loaded.said_s,
         memory=resident,
         waiting=len(line.waiting),
         engine=worker.engine,

@@ -66,6 +66,19 @@ async def test_a_generation_can_wish_and_hears_why(api: httpx.AsyncClient, stage
     assert (await api.get("/system")).json()["running"] == []
 
 
+async def test_a_model_may_be_loaded_for_no_time_at_all(api: httpx.AsyncClient) -> None:
+    told = await api.post("/models/tiny/load", json={"keep_alive": 0})
+    assert (told.status_code, told.json()["model"]) == (200, "tiny")
+
+
+@pytest.mark.parametrize("said", [True, [1], {}, "soon", ""], ids=str)
+async def test_what_is_no_time_is_refused_everywhere_alike(api: httpx.AsyncClient, said: object) -> None:
+    for path, body in (("/generate", {"messages": QUESTION}), ("/models/tiny/load", {})):
+        refused = await api.post(path, json={**body, "keep_alive": said})
+        assert refused.status_code == 400
+        assert refused.json()["error"]["fields"]["name"] == "keep_alive"
+
+
 async def test_those_who_wait_are_told_their_place(
     api: httpx.AsyncClient, studio: Studio, stage: Stage
 ) -> None:

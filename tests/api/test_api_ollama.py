@@ -226,6 +226,27 @@ async def test_a_negative_keep_alive_stays_for_ever(there: httpx.AsyncClient) ->
     assert row["expires_at"].startswith("9999")
 
 
+async def test_keep_alive_holds_also_where_it_is_said_while_a_reply_is_written(
+    client: Client, stage: Stage
+) -> None:
+    stage.script = [ENDLESS]
+    async with httpx.AsyncClient(base_url=client.address) as other:
+        async with other.stream("POST", "/api/chat", json={"model": "tiny", "messages": HI}) as answer:
+            lines = answer.aiter_lines()  # kept: one that is dropped hangs up
+            await anext(lines)
+            (row,) = (await other.get("/api/ps")).json()["models"]
+            assert not row["expires_at"].startswith("9999")
+            told = await other.post("/api/generate", json={"model": "tiny", "keep_alive": -1})
+            assert told.json()["done_reason"] == "load"
+            (row,) = (await other.get("/api/ps")).json()["models"]
+            assert row["expires_at"].startswith("9999")
+            told = await other.post("/api/generate", json={"model": "tiny", "keep_alive": 0})
+            assert told.json()["done_reason"] == "unload"
+            assert len((await other.get("/api/ps")).json()["models"]) == 1
+        await asyncio.to_thread(until, lambda: not stage.worker.alive)
+        assert (await other.get("/api/ps")).json() == {"models": []}
+
+
 async def test_a_longer_context_loads_again_and_a_shorter_one_does_not(
     there: httpx.AsyncClient, stage: Stage
 ) -> None:

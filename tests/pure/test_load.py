@@ -25,7 +25,7 @@ PLAN = Plan(
     [
         (90, 90.0), ("90", 90.0), ("5m", 300.0), ("1h30m", 5400.0), ("1.5h", 5400.0), ("250ms", 0.25),
         (0, 0.0), ("0", 0.0), (-1, FOREVER), ("-1", FOREVER), ("-5m", FOREVER), (" 2M ", 120.0),
-        (float("inf"), FOREVER),
+        (float("inf"), FOREVER), (1e12, FOREVER), ("99999999999h", FOREVER),
     ],
 )  # fmt: skip
 def test_how_long_a_model_stays_can_be_said_in_many_ways(said: str | float, seconds: float) -> None:

@@ -301,6 +301,61 @@ async def test_a_request_can_say_how_long_the_model_stays() -> None:
     await machine.supervisor.close()
 
 
+async def test_what_was_said_last_holds_for_those_who_say_nothing() -> None:
+    machine = Machine(keep_alive_s=60)
+    async with machine.supervisor.lease("10", Wish(keep_alive_s=-1)):
+        pass
+    await machine.use("10")
+    assert (machine.supervisor.running()[0].expires_at, machine.supervisor.running()[0].keep_alive_s) == (
+        0,
+        -1,
+    )
+    await machine.supervisor.load("10", wish(context=2048))  # loaded again
+    await machine.use("10")
+    assert machine.supervisor.running()[0].expires_at == 0
+    await machine.supervisor.close()
+
+
+async def test_how_long_it_stays_can_be_changed_while_it_writes() -> None:
+    machine = Machine(keep_alive_s=60)
+    async with machine.supervisor.lease("10"):
+        told = await machine.supervisor.load("10", Wish(keep_alive_s=-1))
+        assert (told.expires_at, told.keep_alive_s) == (0, -1)
+    assert machine.supervisor.running()[0].expires_at == 0
+    async with machine.supervisor.lease("10"):
+        async with machine.supervisor.lease("10", Wish(keep_alive_s=0)):
+            pass
+        assert machine.loaded() == ["10"]
+    await until(lambda: not machine.loaded())
+    await machine.supervisor.close()
+
+
+async def test_one_that_is_to_go_goes_after_its_last_reply_and_those_who_wait_are_served() -> None:
+    machine = Machine(keep_alive_s=60)
+    async with machine.supervisor.lease("10", wish(slots=1)):
+        behind = asyncio.create_task(machine.use("10"))
+        await until(lambda: machine.supervisor.running()[0].waiting == 1)
+        await machine.supervisor.retire("10")
+        assert machine.loaded() == ["10"]
+    await behind
+    await until(lambda: not machine.loaded())
+    assert len(machine.workers) == 1
+    await machine.supervisor.retire("10")
+    assert machine.loaded() == []
+    await machine.use("10")
+    assert machine.supervisor.running()[0].keep_alive_s == 60
+    await machine.supervisor.close()
+
+
+async def test_one_that_is_loaded_for_no_time_at_all_is_described_and_goes() -> None:
+    machine = Machine()
+    told = await machine.supervisor.load("10", Wish(keep_alive_s=0))
+    assert told.expires_at > 0
+    assert machine.supervisor.running()[0].expires_at > 0
+    await until(lambda: not machine.loaded())
+    await machine.supervisor.close()
+
+
 def wish(**options: object) -> Wish:
     return Wish(LoadOptions(**options))
 

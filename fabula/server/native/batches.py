@@ -18,7 +18,7 @@ from fabula.core.messages import Message
 from fabula.core.request import Context
 from fabula.server.answering import CLIENT_GONE, ClientGone, until_gone
 from fabula.server.caller import caller_of
-from fabula.server.native.bodies import Body, Values
+from fabula.server.native.bodies import Body, KeepAlive, Values
 from fabula.server.routing import Routes
 from fabula.turn import structure
 from fabula.turn.request import TurnRequest
@@ -40,7 +40,7 @@ class Row(Body):
     sampling: Values = Field(default_factory=dict)
     retries: int = Field(RETRIES, ge=0, le=MOST_RETRIES)
     load: Values = Field(default_factory=dict)
-    keep_alive: str | float | None = None
+    keep_alive: KeepAlive = None
 
 
 def router(studio: Studio) -> Routes:

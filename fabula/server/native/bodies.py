@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SkipValidation
 
 from fabula.core.messages import Role
 
@@ -17,6 +17,9 @@ def _storable(values: dict[str, Any]) -> dict[str, Any]:
     json.dumps(values, ensure_ascii=False, allow_nan=False).encode()
     return values
 
+
+KeepAlive = Annotated[str | float | None, SkipValidation]
+"""Judged by `core.load.seconds_of`, like that of all dialects: pydantic would take true for a second."""
 
 Values = Annotated[dict[str, Any], AfterValidator(_storable)]
 
@@ -87,7 +90,7 @@ class NewTurn(Body):
     sampling: Values = {}
     count: int = 1
     load: Values = {}
-    keep_alive: str | float | None = None
+    keep_alive: KeepAlive = None
     reasoning_format: str = ""
     speaker: str = ""
 
@@ -125,7 +128,7 @@ class Generate(Body):
     sampling: Values = {}
     continues: bool = Field(False, alias="continue")
     load: Values = {}
-    keep_alive: str | float | None = None
+    keep_alive: KeepAlive = None
     reasoning_format: str = ""
     tools: list[Tool] = []
     tool_choice: Literal["auto", "none", "required"] = "auto"
@@ -136,7 +139,7 @@ class Embed(Body):
     texts: list[str]
     model: str = ""
     load: Values = {}
-    keep_alive: str | float | None = None
+    keep_alive: KeepAlive = None
 
 
 class Rerank(Body):
@@ -145,7 +148,7 @@ class Rerank(Body):
     model: str = ""
     most: int | None = Field(None, ge=1)
     load: Values = {}
-    keep_alive: str | float | None = None
+    keep_alive: KeepAlive = None
 
 
 class Exact(Body):
@@ -153,7 +156,7 @@ class Exact(Body):
 
     swap: bool = False
     load: Values = {}
-    keep_alive: str | float | None = None
+    keep_alive: KeepAlive = None
 
 
 class Score(Exact):
@@ -252,7 +255,7 @@ class Load(Body):
     """How a model is loaded, and how long it stays; what is not given stays as it is set."""
 
     options: Values = {}
-    keep_alive: str | float | None = None
+    keep_alive: KeepAlive = None
 
 
 class ModelOptions(Body):

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from fabula.chats.memory.records import MOST_RECALLED, MOST_WORDS
-from fabula.server.native.bodies import MAX_TEXT, Body, Revision, Values
+from fabula.server.native.bodies import MAX_TEXT, Body, KeepAlive, Revision, Values
 
 Text = Annotated[str, Field(max_length=MAX_TEXT)]
 Name = Annotated[str, Field(max_length=1000)]
@@ -121,7 +121,7 @@ class Write(Revision):
     model: str = ""
     sampling: Values = Field(default_factory=dict)
     load: Values = Field(default_factory=dict)
-    keep_alive: str | float | None = None
+    keep_alive: KeepAlive = None
 
 
 class Look(Body):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -208,7 +209,7 @@ def running(studio: Studio, row: Running) -> Json:
         "size": max(on_gpus + row.memory, planned),
         "digest": digest(studio, model),
         "details": details(model),
-        "expires_at": at(row.expires_at) if row.expires_at else NEVER,
+        "expires_at": NEVER if row.keep_alive_s < 0 else at(row.expires_at or time.time() + row.keep_alive_s),
         "size_vram": on_gpus,
         "context_length": row.plan.context,
     }
