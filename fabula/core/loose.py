@@ -51,13 +51,18 @@ def _list_of(kind: type) -> Callable[[Any], bool]:
     return lambda value: isinstance(value, list | tuple) and all(type(item) is kind for item in value)
 
 
+def _is_ids(value: Any) -> bool:
+    return _list_of(int)(value) and min(value, default=0) >= 0
+
+
 def _is_shares(value: Any) -> bool:
     return isinstance(value, list | tuple) and all(is_number(item) and item >= 0 for item in value)
 
 
 def _is_bias(value: Any) -> bool:
     try:
-        return not any(math.isnan(amount) for _, amount in _bias(value))
+        pairs = _bias(value)
+        return not any(math.isnan(amount) or token < 0 for token, amount in pairs)
     except (TypeError, ValueError, OverflowError):
         return False
 
@@ -65,7 +70,21 @@ def _is_bias(value: Any) -> bool:
 def _bias(value: Any) -> tuple[tuple[int, float], ...]:
     """Pairs of token id and bias, from pairs or from OpenAI's {"id": bias}."""
     pairs = value.items() if isinstance(value, dict) else value
-    return tuple((int(token), float(amount)) for token, amount in pairs)
+    return tuple((_token(token), _amount(amount)) for token, amount in pairs)
+
+
+def _token(value: Any) -> int:
+    """JSON's names are text."""
+    if isinstance(value, str) or _is_whole(value):
+        return int(value)
+    raise TypeError(f"{value!r}")
+
+
+def _amount(value: Any) -> float:
+    """JSON has no infinity: in text it may stand."""
+    if value in ("-inf", "inf") or is_number(value):
+        return float(value)
+    raise TypeError(f"{value!r}")
 
 
 SCALE_LIMIT = 100.0
@@ -131,7 +150,7 @@ _BY_ANNOTATION = {
     "float": _Kind(is_number, float, phrase("expected.number")),
     "str": _Kind(lambda value: isinstance(value, str), str, phrase("expected.text")),
     "tuple[str, ...]": _Kind(_list_of(str), tuple, phrase("expected.texts")),
-    "tuple[int, ...]": _Kind(_list_of(int), tuple, phrase("expected.ids")),
+    "tuple[int, ...]": _Kind(_is_ids, tuple, phrase("expected.ids")),
     "tuple[float, ...]": _Kind(_is_shares, tuple, phrase("expected.shares")),
 }
 _BY_NAME = {

@@ -61,6 +61,8 @@ ASKS_NOTHING: Mapping[str, tuple[Any, ...] | None] = {
 LENGTHS = ("truncation_length", "max_context_length")
 """Tokens of prompt and reply together: by these fields a prompt may be cut at its beginning."""
 
+SWITCHES = ("dynamic_temperature", "do_sample", "temperature_last", "auto_max_new_tokens")
+
 DETAILS: Mapping[str, tuple[str, ...]] = {
     "dry_multiplier": ("dry_base", "dry_allowed_length", "dry_window", "dry_sequence_breakers"),
     "xtc_probability": ("xtc_threshold",),
@@ -90,7 +92,11 @@ def translated(body: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]
     Values are not checked: `Sampling.of` does that. Where two names say different things of one field, ours
     counts, then the first; the other one is told.
     """
-    kept = {name: value for name, value in body.items() if not asks_nothing(name, value)}
+    kept = {
+        name: value
+        for name, value in body.items()
+        if not (asks_nothing(name, value) or _is_empty(name, value))
+    }
     said: dict[str, Any] = {}
     unheeded: list[str] = []
     if kept.get("num_ctx") == kept.get("truncation_length"):  # SillyTavern says it to all servers alike
@@ -102,7 +108,9 @@ def translated(body: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]
     heard: dict[str, list[Any]] = {}
     for name in [name for name in kept if name in FOREIGN]:
         _one(name, kept, said, heard, unheeded)
-    _heat(kept, said)
+    unheeded += [name for name in LENGTHS if name in kept and not _is_number(kept[name])]
+    unheeded += [name for name in SWITCHES if not isinstance(kept.get(name, False), bool)]
+    _heat(kept, said, unheeded)
     order = _order(kept, unheeded)
     values = kept | {name: value for name, value in said.items() if name not in kept}
     if order and (needed := _needed(order, values)):
@@ -119,6 +127,11 @@ def asks_nothing(name: str, value: Any) -> bool:
         return False
     neutral = ASKS_NOTHING[name]
     return value is None or neutral is None or value in neutral
+
+
+def _is_empty(name: str, value: Any) -> bool:
+    """null says nothing: it must not stand in the way of another program's name for the field."""
+    return value is None and (name in OWN or name in LENGTHS or name in SWITCHES)
 
 
 def limit_of(body: Mapping[str, Any]) -> int:
@@ -181,7 +194,7 @@ def _are_ids(found: Any) -> bool:
     return isinstance(found, list | tuple) and all(type(id) is int for id in found)
 
 
-def _heat(kept: dict[str, Any], said: dict[str, Any]) -> None:
+def _heat(kept: dict[str, Any], said: dict[str, Any], unheeded: list[str]) -> None:
     """A range of temperatures as a middle and what it is to both sides; and "do not sample" as none."""
     low, high = kept.pop("dynatemp_low", None), kept.pop("dynatemp_high", None)
     switch = kept.pop("dynamic_temperature", None)
@@ -190,6 +203,8 @@ def _heat(kept: dict[str, Any], said: dict[str, Any]) -> None:
     if switch is True and _is_number(low) and _is_number(high) and high >= low:
         kept["temperature"] = round((low + high) / 2, 6)
         kept["dynatemp_range"] = round((high - low) / 2, 6)
+    elif switch is True and "dynatemp_range" not in kept:
+        unheeded.append("dynamic_temperature")
     if kept.pop("do_sample", None) is False:
         kept["temperature"] = 0
 

@@ -269,3 +269,32 @@ def test_arguments_that_nobody_heeds_are_told() -> None:
 def test_a_load_that_makes_no_sense_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(BadParameter):
         options_of(wrong)
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"max_length": 2, "max_tokens": None}, {"max_tokens": 2}),
+        ({"typical": 0.5, "typical_p": None}, {"typical_p": 0.5}),
+        ({"repetition_penalty_range": 0, "repetition_window": None}, {"repetition_window": -1}),
+    ],
+    ids=str,
+)
+def test_null_under_our_name_says_nothing(body: dict[str, Any], said: dict[str, Any]) -> None:
+    assert translated(body) == (said, ())
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ({"truncation_length": "long"}, "truncation_length"),
+        ({"max_context_length": [1]}, "max_context_length"),
+        ({"dynamic_temperature": True, "dynatemp_low": 2, "dynatemp_high": 1}, "dynamic_temperature"),
+        ({"dynamic_temperature": True}, "dynamic_temperature"),
+        ({"dynamic_temperature": "yes"}, "dynamic_temperature"),
+        ({"do_sample": "no"}, "do_sample"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_read_is_told(body: dict[str, Any], told: str) -> None:
+    assert told in translated(body)[1]
