@@ -30,7 +30,7 @@ class Room:
         self._roster, self._plan, self._patience_s = roster, plan, patience_s
 
     async def make(self, line: Line, options: LoadOptions) -> Plan:
-        """A plan that fits, after other models have made room if need be. Raises DoesNotFit."""
+        """A plan that fits, after other models have made room if need be. Raises as `fitting`."""
         await self._roster.settled()
         waited_since = time.monotonic()
         while True:

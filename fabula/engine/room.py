@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from fabula.core.errors import DoesNotFit
+from fabula.core.errors import DoesNotFit, ModelLoadFailed
 from fabula.core.plan import HOST, Plan
 
 MEMORY_BACK_SHARE = 0.75
@@ -20,10 +20,15 @@ def is_worse(plan: Plan, best: Plan) -> bool:
 
 
 def fitting(plan: Plan) -> Plan:
-    """Raises DoesNotFit."""
-    if plan.verdict == "no":
-        raise DoesNotFit(plan.model, plan.total, plan.available, plan.context)
-    return plan
+    """Raises DoesNotFit with the numbers of what is short, or ModelLoadFailed where that is not memory."""
+    if plan.verdict != "no":
+        return plan
+    short = [part for part in plan.devices if part.total > part.available]
+    if not short and plan.reasons:
+        raise ModelLoadFailed(plan.model, plan.reasons[-1])
+    alone = bool(short) and plan.total <= plan.available  # others have room enough, which is no help
+    where = max(short, key=lambda part: part.total - part.available) if alone else plan
+    raise DoesNotFit(plan.model, where.total, where.available, plan.context)
 
 
 def gpu_devices(plan: Plan) -> dict[str, int]:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
+import pytest
+
+from fabula.core.errors import DoesNotFit, FabulaError, ModelLoadFailed
 from fabula.core.plan import DevicePlan, Plan
+from fabula.core.texts import LANGUAGES, phrase
 from fabula.engine import memory
 from fabula.engine.line import Line
-from fabula.engine.room import is_back, is_worse
+from fabula.engine.room import fitting, is_back, is_worse
 from fabula.models.gpus import Gpu, named, read_used
 
 MINE = os.getpid()
@@ -73,3 +78,29 @@ def test_when_to_come_again_follows_from_how_long_requests_take() -> None:
     line = Line(model=None, slots=2, mean_s=3.0)  # type: ignore[arg-type]
     line.waiting = [None] * 4  # type: ignore[list-item]
     assert line.retry_s == 6
+
+
+def refused(plan: Plan) -> FabulaError:
+    with pytest.raises(FabulaError) as caught:
+        fitting(plan)
+    return caught.value
+
+
+def test_what_is_short_is_told_with_its_own_numbers() -> None:
+    card = DevicePlan(name="RTX", weights=8 * GIB, kv=0, compute=0, available=4 * GIB)
+    host = DevicePlan(name="memory", weights=GIB, kv=0, compute=0, available=16 * GIB)
+    told = refused(replace(planned(1, verdict="no"), devices=(host, card)))
+    assert isinstance(told, DoesNotFit)
+    assert (told.needed, told.available) == (8 * GIB, 4 * GIB)
+    told = refused(replace(planned(1, verdict="no"), devices=(replace(host, available=0), card)))
+    assert isinstance(told, DoesNotFit)
+    assert (told.needed, told.available) == (9 * GIB, 4 * GIB)
+
+
+def test_what_is_refused_for_another_reason_names_it() -> None:
+    why = phrase("models.fit.refused_values", keys="f16", values="q4_0")
+    told = refused(replace(planned(1, verdict="no"), reasons=(why,)))
+    assert isinstance(told, ModelLoadFailed)
+    for language in LANGUAGES:
+        assert "flash attention" in told.sentence(language).lower()
+        assert "q4_0" in told.sentence(language)

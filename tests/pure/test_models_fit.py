@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from adapter_making import write_model
 
 from fabula.core import texts
 from fabula.core.load import LoadOptions
@@ -14,6 +15,7 @@ from fabula.core.plan import Held
 from fabula.models.fit import RESERVE, Wanted, left, needed_bytes, plan
 from fabula.models.fit.cache import Load, cache_bytes
 from fabula.models.fit.rough import counted, guess
+from fabula.models.formats.identify import identify
 from fabula.models.gpus import Gpu
 from fabula.models.hardware import Machine
 
@@ -260,3 +262,10 @@ def test_figures_for_another_engine_are_told_to_be_so() -> None:
     assert plan(LLAMA_8B, LAPTOP).warnings == ()
     [note] = plan(LLAMA_8B, LAPTOP, engine="b12000").warnings
     assert (note.key, note.fields["version"]) == ("models.fit.other_build", "b12000")
+
+
+def test_a_model_whose_header_names_no_layer_is_planned_all_the_same(tmp_path: Path) -> None:
+    shapes = {"token_embd.weight": (8, 32)}
+    model = identify(write_model(tmp_path / "odd.gguf", shapes, general__architecture="unheard of"))
+    assert model.layers == 0
+    assert plan(model, LAPTOP).verdict == "fits"

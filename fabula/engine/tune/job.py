@@ -13,7 +13,6 @@ from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from fabula.core.errors import DoesNotFit
 from fabula.core.load import LoadOptions
 from fabula.core.model import LocalModel
 from fabula.core.plan import HOST, Plan
@@ -21,6 +20,7 @@ from fabula.core.worker import Worker
 from fabula.engine.builds import builds
 from fabula.engine.builds.builds import Build
 from fabula.engine.llamacpp.worker import LlamaCppWorker
+from fabula.engine.room import fitting
 from fabula.engine.tune.measure import CONTEXT, Bench, Cell
 from fabula.engine.tune.run import BUDGET_S, Tuned, can_show_batches, tune
 from fabula.engine.tune.search import BATCHES, Setup, Space, thread_counts
@@ -175,9 +175,7 @@ class Ground:
         self.model, self.build, self.wishes = model, build, wishes
         self.machine = machine or hardware.machine()
         self.set = LoadOptions.of(wishes.options)
-        self._usual = self._planned(self.set)
-        if self._usual.verdict == "no":
-            raise DoesNotFit(model.name, self._usual.total, self._usual.available, self._usual.context)
+        self._usual = fitting(self._planned(self.set))
 
     @property
     def start(self) -> Setup:

@@ -156,11 +156,10 @@ class Anatomy:
     @functools.cached_property
     def summed(self) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
         """Bytes of all layers before each one: on the host, on a device, and of experts."""
-        columns = zip(
-            *((layer.weights, layer.on_device, layer.experts) for layer in self.layers), strict=True
-        )
-        host, device, experts = (tuple(itertools.accumulate(column, initial=0)) for column in columns)
-        return host, device, experts
+        host = itertools.accumulate((layer.weights for layer in self.layers), initial=0)
+        device = itertools.accumulate((layer.on_device for layer in self.layers), initial=0)
+        experts = itertools.accumulate((layer.experts for layer in self.layers), initial=0)
+        return tuple(host), tuple(device), tuple(experts)
 
 
 @functools.cache
