@@ -186,6 +186,8 @@ def tell(made: dict[str, Any]) -> None:
         screen.line(say("cli.direction.write.done_add", **told, scale=f"{made['scale']:g}", off=off))
     else:
         screen.line(say("cli.direction.write.done", **told, left=f"{made['most_left']:.1g}"))
+    if made.get("again"):
+        screen.note(say("cli.direction.write.again"))
     if measured := made.get("measured"):
         show_measured(measured)
         if streamed := measured.get("streamed"):

@@ -41,32 +41,39 @@ FATES = {"killed": die, "full": fill_up}
 
 
 class Moments(Report):
-    def __init__(self, home: Home, fated: int, fate: Callable[[], None]) -> None:
+    """`late` ones are counted from when the model is put in its place."""
+
+    def __init__(self, home: Home, fated: int, fate: Callable[[], None], *, late: bool = False) -> None:
         super().__init__()
-        self.seen, self._home, self._fated, self._fate = 0, str(home.path), fated, fate
+        self.seen, self._home, self._fated, self._fate, self._is_time = 0, home, fated, fate, not late
         sys.addaudithook(self._hear)
 
     def progress(self, *told: Any, **more: Any) -> None:
-        self._pass()
+        self.pass_()
 
     def _hear(self, event: str, told: tuple[Any, ...]) -> None:
+        if event == "os.rename" and Path(told[1]).parent == self._home.models:
+            self._is_time |= not Path(told[1]).name.startswith(".")
         changes = event in CHANGES or (event == "open" and bool(told[2] & WRITES))
-        if changes and f"{told[0]}".startswith(self._home):
-            self._pass()
+        if changes and f"{told[0]}".startswith(str(self._home.path)):
+            self.pass_()
 
-    def _pass(self) -> None:
-        self.seen += 1
-        if self.seen == self._fated:
+    def pass_(self) -> None:
+        self.seen += self._is_time
+        if self._is_time and self.seen == self._fated:
             self._fate()
 
 
-def child(home: Home, wishes: dict[str, Any], fated: int, fate: Callable[[], None]) -> tuple[str, int]:
+def child(
+    home: Home, wishes: dict[str, Any], fated: int, fate: Callable[[], None], *, late: bool = False
+) -> tuple[str, int]:
     """How it ended, and how many moments it had. What is no error for people ends the parent as well."""
     mouth, ear = os.pipe()
     if not (process := os.fork()):
-        moments = Moments(home, fated, fate)
+        moments = Moments(home, fated, fate, late=late)
         try:
             write.run(home, wishes, moments)
+            moments.pass_()  # it is over, and nobody knows yet
             said = "over"
         except FabulaError as error:
             said = error.code
@@ -77,6 +84,16 @@ def child(home: Home, wishes: dict[str, Any], fated: int, fate: Callable[[], Non
     with os.fdopen(mouth, "rb") as told:
         said, seen = ("killed", 0) if os.WIFSIGNALED(ended) else json.loads(told.read())
     return said, seen
+
+
+def late(home: Home, wishes: dict[str, Any]) -> list[tuple[str, dict[str, str]]]:
+    """A model for each of the late moments: one child is killed then, and what is told is of the next one."""
+    told, said = list[tuple[str, dict[str, str]]](), "killed"
+    while said == "killed":
+        named = wishes | {"name": f"late-{len(told)}"}
+        said, _ = child(home, named, 1 + len(told), die, late=True)
+        told.append((child(home, named, 0, die)[0], shelf(home)))
+    return told
 
 
 def shelf(home: Home) -> dict[str, str]:
@@ -94,6 +111,9 @@ def main(home: Home, wishes: dict[str, Any], fate: str) -> None:
     edit.NOTE, growing.PIECE = 1, 1 << 14
     said, moments = child(home, wishes | {"name": "whole"}, 0, die)
     assert said == "over", said
+    if fate == "late":
+        sys.stdout.write(json.dumps(late(home, wishes)))
+        return
     draw, told = random.Random(6), list[tuple[str, dict[str, str]]]()
     while len(told) < MOST and (not told or told[-1][0] != "over"):
         said, _ = child(home, wishes | {"name": "new"}, draw.randint(1, moments // SHARE), FATES[fate])

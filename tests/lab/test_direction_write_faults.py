@@ -18,9 +18,10 @@ import pytest
 import tiny_models
 from test_direction_write import direction
 
-from fabula.core.errors import ModelExists, WeightsUnusable
+from fabula.core.errors import BadParameter, ModelExists, WeightsUnusable
 from fabula.lab.convert.convert import convert, folder_of
 from fabula.lab.directions import edit, tensors, write
+from fabula.lab.directions.looking import foreseen
 from fabula.lab.directions.write import Writing
 from fabula.models.formats.folders import identify_folder
 from fabula.models.formats.gguf import read_header
@@ -107,26 +108,54 @@ def test_whatever_the_moments_of_ten_faults_the_model_is_that_of_one_run(
     assert not list((home.models / write.WORKSHOP).iterdir())
 
 
-def test_killed_while_it_clears_up_it_knows_its_own_model(
-    home: Home, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("model", ["tiny", "tiny-F32"], ids=["a folder", "a GGUF"])
+@pytest.mark.parametrize("way", WAYS)
+def test_killed_at_any_moment_of_its_end_the_next_one_knows_its_own_model(
+    way: str, model: str, home: Home
 ) -> None:
-    class Killed(BaseException):
-        pass
-
-    remove = shutil.rmtree
-
-    def dies(place: Path, **how: Any) -> None:
-        remove(place, **how)
-        raise Killed
-
-    monkeypatch.setattr(write.shutil, "rmtree", dies)
-    with pytest.raises(Killed):
-        written(home)
-    monkeypatch.undo()
-    assert written(home)["most_off"] <= 1e-6
+    """From before it is put in its place until after the last note is removed, and nobody was told."""
+    told = fated(home, wishes(way, model), "late")
+    end = ".gguf" if model == "tiny-F32" else ""
+    assert len(told) > 5
+    assert {said for said, _ in told} == {"over"}
+    made = {name: data for name, data in told[-1][1].items() if name.startswith("late")}
+    assert set(made.values()) == {told[-1][1][f"whole{end}"]}
+    assert len(made) == len(told)
     assert not list((home.models / write.WORKSHOP).iterdir())
+
+
+def test_the_same_order_again_finds_what_it_made_as_long_as_it_is_that(home: Home) -> None:
+    first = written(home)
+    before = dying.shelf(home)
+    assert written(home) == first | {"again": True}
+    assert dying.shelf(home) == before
+    with pytest.raises(ModelExists):
+        written(home, "remove")
+    with pytest.raises(ModelExists):
+        foreseen(home, Writing.of(wishes()))
+    (home.models / "new" / "config.json").write_text("{}")
     with pytest.raises(ModelExists):
         written(home)
+    shutil.rmtree(home.models / "new")
+    again = written(home)
+    assert "again" not in again
+    assert dying.shelf(home) == before
+
+
+def test_two_orders_of_one_name_do_not_meet(home: Home) -> None:
+    class Meets(Report):
+        told = ""
+
+        def progress(self, *told: Any, **more: Any) -> None:
+            if not self.told:
+                with pytest.raises(BadParameter) as error:
+                    written(home, "remove")
+                self.told = error.value.sentence()
+
+    meets = Meets()
+    written(home, report=meets)
+    assert "new" in meets.told
+    assert "no other job" in meets.told
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -16,7 +16,7 @@ import numpy as np
 from fabula.core.errors import CannotQuantize, WeightsUnusable
 from fabula.core.model import LocalModel
 from fabula.core.texts import phrase
-from fabula.lab.directions import biases, growing, tensors
+from fabula.lab.directions import biases, finite, growing, tensors
 from fabula.lab.directions.adding import Addition, Floats, Made, Numbers
 from fabula.lab.directions.biases import After, Places
 from fabula.lab.directions.edit import Edit, File
@@ -79,7 +79,7 @@ class GgufNumbers:
 
     def made(self, addition: Addition, names: Sequence[str]) -> Made:
         """What is new lies in the last part of a model of several."""
-        changed, watched = _changed(addition, self), _watched(addition, self)
+        changed = _changed(addition, self)
         fresh = [place for place in addition.steered if place.is_new]
         more = [
             New(place.name, place.shape, "F32", addition.constant(place).astype("<f4").tobytes())
@@ -90,7 +90,7 @@ class GgufNumbers:
             here = {tensor.name for tensor in header.tensors}
             own = {each: data for each, data in changed.items() if each in here}
             added = more if number == len(names) else []
-            files.append(growing.gguf(header, name, own, added, len(more), watched))
+            files.append(growing.gguf(header, name, own, added, len(more)))
         return Made(Edit(self.name, files))
 
 
@@ -124,13 +124,12 @@ class FolderNumbers:
     def made(self, addition: Addition, names: Sequence[str]) -> Made:
         """New biases are of their matrices' type, and lie in one shard."""
         changed, more = _changed(addition, self), list(self._new(addition))
-        watched = _watched(addition, self)
         last = self._with_room(more)
         files: list[File] = []
         for shard in self._tensors.shards:
             stored = {name: place.stored for name, place in self._tensors.items() if place.path == shard}
             own = {name: data for name, data in changed.items() if name in stored}
-            files.append(growing.shard(shard, stored, own, more if shard == last else [], watched))
+            files.append(growing.shard(shard, stored, own, more if shard == last else []))
         return Made(Edit(self.name, files), self._texts(addition, more, last.name))
 
     def _new(self, addition: Addition) -> Iterator[New]:
@@ -206,14 +205,6 @@ def _changed(addition: Addition, numbers: Numbers) -> dict[str, bytes]:
     return made
 
 
-def _watched(addition: Addition, numbers: Numbers) -> dict[str, str]:
-    """The types of the matrices that are steered, by name: behind one that writes no numbers nothing can be
-    added. Those in blocks are not looked through."""
-    shapes, names = numbers.shapes, [place.matrix for place in addition.steered]
-    types = {name: numbers.type(name) for name in names if name in shapes}
-    return {name: type_ for name, type_ in types.items() if type_ in NUMBERS}
-
-
 def require_numbers(type_: str, tensor: str, model: str) -> None:
     if type_ not in NUMBERS:
         raise WeightsUnusable(model, phrase("lab.convert.type", tensor=tensor, type=type_))
@@ -221,10 +212,8 @@ def require_numbers(type_: str, tensor: str, model: str) -> None:
 
 def packed(values: Floats, type_: str, tensor: str, model: str) -> bytes:
     """Raises WeightsUnusable for what is no number, or none that the type can hold."""
-    if not np.isfinite(values).all():
-        raise WeightsUnusable(model, phrase("lab.quantize.not_finite", tensor=tensor))
-    with np.errstate(over="ignore"):
-        made = tensors.packed(values, type_)
-    if not np.isfinite(tensors.unpacked(made, type_)).all():
+    finite.require(values, tensor, model)
+    made = tensors.packed(values, type_)
+    if finite.strange(made, type_):
         raise WeightsUnusable(model, phrase("lab.convert.too_large", tensor=tensor))
     return made.tobytes()

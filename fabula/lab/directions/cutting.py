@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from fabula.core.errors import DirectUnavailable
 from fabula.core.texts import phrase
 from fabula.engine.direct.library import Drifted
-from fabula.lab.directions import tensors
-from fabula.lab.directions.edit import Edit, File, spans
+from fabula.lab.directions import growing, tensors
+from fabula.lab.directions.edit import Edit, File, Place, spans
 from fabula.lab.directions.saved import Direction
 from fabula.lab.directions.use import Use
 from fabula.lab.directions.weights import FolderWeights, GgufWeights
@@ -32,24 +32,17 @@ def edit(
 
 def folder_files(weights: FolderWeights) -> list[File]:
     """The shards; what lies beside them is copied at the end."""
-    places: dict[Path, dict[str, tuple[int, int]]] = {shard: {} for shard in weights.tensors.shards}
+    places: dict[Path, dict[str, Place]] = {shard: {} for shard in weights.tensors.shards}
     for name, place in weights.tensors.items():
-        places[place.path][name] = (place.stored.start, place.stored.end)
+        places[place.path][name] = growing.in_shard(place.stored)
     return [File(path, path.name, spans(path.stat().st_size, found)) for path, found in places.items()]
 
 
 def gguf_files(weights: GgufWeights, names: Sequence[str]) -> list[File]:
-    files: list[File] = []
-    for header, name in zip(weights.source.headers, names, strict=True):
-        found = {
-            tensor.name: (
-                header.data_start + tensor.offset,
-                header.data_start + tensor.offset + (tensor.size or 0),
-            )
-            for tensor in header.tensors
-        }
-        files.append(File(header.path, name, spans(header.file_size, found)))
-    return files
+    return [
+        File(header.path, name, spans(header.file_size, growing.in_gguf(header)))
+        for header, name in zip(weights.source.headers, names, strict=True)
+    ]
 
 
 class _OfFolder:

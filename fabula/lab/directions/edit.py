@@ -13,21 +13,21 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fabula.core.errors import WeightsUnusable
 from fabula.core.texts import phrase
-from fabula.lab.directions import ablate
+from fabula.lab.directions import ablate, finite
 from fabula.lab.directions.ablate import Cut
 from fabula.lab.directions.lora import matrices
-from fabula.lab.directions.tensors import broken, unpacked
+from fabula.lab.directions.tensors import broken
 from fabula.lab.directions.writers import Writer
 from fabula.store.files import write_atomic
 
-PIECE = 8 << 20  # bytes that are copied at a time
+PIECE = 2 << 20  # bytes that are copied at a time: they are looked through while the processor has them near
 NOTE = 64 << 20  # bytes between two notes of what is done
 PART = ".part"
 
@@ -40,7 +40,7 @@ Tell = Callable[[int], None]
 @dataclass(frozen=True, slots=True)
 class Span:
     """A part of a new file: a tensor (`name`), or what lies between two. In the source it lies `moved` bytes
-    before; or it is `data`, which the source has not. What has a `type` must be numbers."""
+    before; or it is `data`, which the source has not. What is of a `type` with numbers must be numbers."""
 
     name: str
     start: int
@@ -63,14 +63,22 @@ class File:
         return self.spans[-1].end if self.spans else 0
 
 
-def spans(size: int, tensors: Mapping[str, tuple[int, int]]) -> tuple[Span, ...]:
+class Place(NamedTuple):
+    """Of a tensor in a file."""
+
+    start: int
+    end: int
+    type: str
+
+
+def spans(size: int, tensors: Mapping[str, Place]) -> tuple[Span, ...]:
     """With what lies before, between and behind the tensors."""
     found, at = [], 0
-    for name, (start, end) in sorted(tensors.items(), key=lambda each: each[1]):
+    for name, (start, end, type_) in sorted(tensors.items(), key=lambda each: each[1]):
         if start > at:
             found.append(Span("", at, start))
         if end > start:
-            found.append(Span(name, start, end))
+            found.append(Span(name, start, end, type=type_))
         at = max(at, end)
     if size > at:
         found.append(Span("", at, size))
@@ -141,7 +149,7 @@ class Edit:
             for place in range(begin, len(file.spans)):
                 span = file.spans[place]
                 tell(before + span.start)
-                self._span(span, source, target)
+                self._span(span, file, source, target)
                 if span.end - noted > NOTE:
                     _flush(target)
                     ledger.note(number, place + 1)
@@ -156,7 +164,7 @@ class Edit:
         except OSError as error:
             raise broken(self.name, "unreadable", source) from error
 
-    def _span(self, span: Span, source: BinaryIO, target: BinaryIO) -> None:
+    def _span(self, span: Span, file: File, source: BinaryIO, target: BinaryIO) -> None:
         if span.name in self.cuts:
             assert self.numbers is not None
             writer, cut = self.cuts[span.name]
@@ -167,20 +175,35 @@ class Edit:
         if span.data is not None:
             target.write(span.data)
             return
-        source.seek(span.start - span.moved)
-        for at in range(span.start, span.end, PIECE):
-            target.write(self._read(source, min(PIECE, span.end - at), span))
+        for data in self._pieces(span, source):
+            if finite.strange(data, span.type):
+                raise self._no_numbers(span.name, file, source)
+            target.write(data.data)
 
-    def _read(self, source: BinaryIO, size: int, span: Span) -> bytes:
+    def _pieces(self, span: Span, source: BinaryIO) -> Iterator[Bytes]:
+        """Whole blocks of its type, each valid until the next one is asked for."""
+        block = finite.block_bytes(span.type)
+        step = PIECE // block * block
+        piece = np.empty(min(step, span.end - span.start), np.uint8)
+        source.seek(span.start - span.moved)
+        for at in range(span.start, span.end, step):
+            data = piece[: span.end - at]
+            self._read(source, data)
+            yield data
+
+    def _read(self, source: BinaryIO, data: Bytes) -> None:
         try:
-            data = source.read(size)
+            got = source.readinto(data.data)  # type: ignore[attr-defined]
         except OSError as error:
             raise broken(self.name, "unreadable", Path(source.name)) from error
-        if len(data) != size:  # it became shorter while it was read
+        if got != len(data):  # it became shorter while it was read
             raise broken(self.name, "truncated", Path(source.name))
-        if span.type and not np.isfinite(unpacked(np.frombuffer(data, np.uint8), span.type)).all():
-            raise WeightsUnusable(self.name, phrase("lab.quantize.not_finite", tensor=span.name))
-        return data
+
+    def _no_numbers(self, tensor: str, file: File, source: BinaryIO) -> WeightsUnusable:
+        """With how many there are in all of it."""
+        parts = [span for span in file.spans if span.name == tensor]
+        count = sum(finite.strange(data, one.type) for one in parts for data in self._pieces(one, source))
+        return finite.refusal(tensor, count, self.name)
 
 
 class _Changed:
@@ -213,12 +236,13 @@ class _Changed:
     def _read(self, first: int, count: int) -> Floats:
         rows = self._numbers.read(self._writer, first, count)
         if not np.isfinite(rows).all():
-            reason = phrase("lab.quantize.not_finite", tensor=self._writer.name)
-            raise WeightsUnusable(self._name, reason)
+            raise finite.of_rows(self._numbers.read, self._writer, self._name)
         return rows
 
     def _write(self, first: int, rows: Floats) -> None:
         data = self._numbers.pack(self._writer, np.ascontiguousarray(rows))
+        if finite.strange(data, self._span.type):
+            raise WeightsUnusable(self._name, phrase("lab.convert.too_large", tensor=self._writer.name))
         self._target.seek(self._span.start + first * self._row_bytes)
         self._target.write(data.tobytes())
 

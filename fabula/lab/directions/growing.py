@@ -16,9 +16,11 @@ from typing import Any
 
 from fabula.core.errors import WeightsUnusable
 from fabula.core.texts import phrase
-from fabula.lab.directions.edit import File, Span
+from fabula.lab.directions import finite
+from fabula.lab.directions.edit import File, Place, Span
 from fabula.models.formats.gguf import Header, pair_spans
 from fabula.models.formats.safetensors import Stored
+from fabula.models.formats.types import TENSOR_TYPES
 
 SPLIT_COUNT = "split.tensors.count"
 ALIGNMENT = 32  # bytes, where a GGUF does not say another
@@ -49,24 +51,25 @@ def gguf(
     changed: Mapping[str, bytes],
     more: Sequence[New],
     grown: int,
-    watched: Mapping[str, str],
 ) -> File:
     """`more` are in 32 bits; `grown` tensors come to the whole model, of which this file may be a part.
     Raises WeightsUnusable."""
     head = _head(header, more, grown)
     alignment = int(header.metadata.get("general.alignment", ALIGNMENT))
-    places = {
-        tensor.name: (
-            header.data_start + tensor.offset,
-            header.data_start + tensor.offset + (tensor.size or 0),
-        )
-        for tensor in header.tensors
-    }
     end = header.data_end if more else header.file_size
-    spans = list(_spans(head, header.data_start, end, places, changed, watched))
+    spans = list(_spans(head, header.data_start, end, in_gguf(header), changed))
     if more:
         spans += _behind(spans[-1].end, [one.data for one in more], alignment, len(head))
     return File(header.path, name, tuple(spans))
+
+
+def in_gguf(header: Header) -> dict[str, Place]:
+    """Where each tensor lies."""
+    starts = {tensor.name: header.data_start + tensor.offset for tensor in header.tensors}
+    return {
+        one.name: Place(starts[one.name], starts[one.name] + (one.size or 0), TENSOR_TYPES[one.type].name)
+        for one in header.tensors
+    }
 
 
 def _head(header: Header, more: Sequence[New], grown: int) -> bytes:
@@ -130,7 +133,6 @@ def shard(
     stored: Mapping[str, Stored],
     changed: Mapping[str, bytes],
     more: Sequence[New],
-    watched: Mapping[str, str],
 ) -> File:
     """One file of a folder."""
     with path.open("rb") as file:
@@ -139,11 +141,15 @@ def shard(
     start = 8 + length
     end = max((tensor.end for tensor in stored.values()), default=start) if more else path.stat().st_size
     head = struct.pack("<Q", length) + raw if not more else _shard_head(json.loads(raw), end - start, more)
-    places = {name: (tensor.start, tensor.end) for name, tensor in stored.items()}
-    spans = list(_spans(head, start, end, places, changed, watched))
+    places = {name: in_shard(tensor) for name, tensor in stored.items()}
+    spans = list(_spans(head, start, end, places, changed))
     for one in more:
         spans.append(Span(one.name, spans[-1].end, spans[-1].end + len(one.data), data=one.data))
     return File(path, path.name, tuple(spans))
+
+
+def in_shard(stored: Stored) -> Place:
+    return Place(stored.start, stored.end, stored.type)
 
 
 def _shard_head(rows: dict[str, Any], at: int, more: Sequence[New]) -> bytes:
@@ -160,30 +166,26 @@ def _shard_head(rows: dict[str, Any], at: int, more: Sequence[New]) -> bytes:
 
 
 def _spans(
-    head: bytes,
-    start: int,
-    end: int,
-    places: Mapping[str, tuple[int, int]],
-    changed: Mapping[str, bytes],
-    watched: Mapping[str, str],
+    head: bytes, start: int, end: int, places: Mapping[str, Place], changed: Mapping[str, bytes]
 ) -> Iterator[Span]:
-    """The head in place of what was before `start`, then what was there until `end`, but for what changed.
-    `watched` are the types of tensors that must be numbers, by name."""
+    """The head in place of what was before `start`, then what was there until `end`, but for what changed."""
     yield Span("", 0, len(head), data=head)
     moved, at = len(head) - start, start
-    here = (name for name in (*changed, *watched) if name in places)
-    for name in sorted(here, key=lambda one: places[one]):
-        first, last = places[name]
+    for name in sorted(places, key=places.__getitem__):
+        first, last, type_ = places[name]
         yield from _copied(at + moved, first + moved, moved)
         if name in changed:
             assert len(changed[name]) == last - first
             yield Span(name, first + moved, last + moved, data=changed[name])
         else:
-            yield from _copied(first + moved, last + moved, moved, name, watched[name])
+            yield from _copied(first + moved, last + moved, moved, name, type_)
         at = last
     yield from _copied(at + moved, end + moved, moved)
 
 
 def _copied(start: int, end: int, moved: int, name: str = "", type_: str = "") -> Iterator[Span]:
-    for at in range(start, end, PIECE):
-        yield Span(name, at, min(at + PIECE, end), moved, type=type_)
+    """In pieces of whole blocks."""
+    block = finite.block_bytes(type_)
+    step = PIECE // block * block
+    for at in range(start, end, step):
+        yield Span(name, at, min(at + step, end), moved, type=type_)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from fabula.core.errors import BadParameter, CannotAdd, FabulaError, PromptsUnusable
+from fabula.core.errors import BadParameter, CannotAdd, FabulaError, ModelExists, PromptsUnusable
 from fabula.core.model import LocalModel
 from fabula.core.texts import phrase
 from fabula.lab.directions import adding, bias_files
@@ -132,8 +132,11 @@ def _addable(model: LocalModel, direction: Direction) -> None:
 
 
 def foreseen(home: Home, wishes: Writing) -> Json:
-    """What would be touched, and how much is written. Raises as `write.order` does."""
+    """What would be touched, and how much is written. Raises as `write.order` does, and ModelExists also
+    where the same order made it."""
     asked = order(home, wishes)
+    if asked.result:
+        raise ModelExists(asked.name)
     if wishes.adds:
         return _foreseen_addition(asked)
     with open_weights(asked.model) as weights:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fabula.core.model import LocalModel
-from fabula.lab.directions import ablate, saved
+from fabula.lab.directions import ablate, finite, saved
 from fabula.lab.directions.ablate import Cut
 from fabula.lab.directions.saved import Direction
 from fabula.lab.directions.use import Use
@@ -60,7 +60,10 @@ def is_expressible(writer: Writer) -> bool:
 
 
 def pair(weights: Weights, writer: Writer, cut: Cut) -> Pair:
+    """Raises WeightsUnusable for a matrix with what is no number."""
     along = [_along(weights, writer, matrix, cut) for matrix in range(matrices(writer))]
+    if not np.isfinite(along).all():
+        raise finite.of_rows(weights.read, writer, weights.name)
     b = np.broadcast_to(-cut.strength * cut.direction[None, :, None], (len(along), len(cut.direction), 1))
     return Pair(writer, np.stack(along)[:, None].astype(np.float32), b.astype(np.float32))
 

@@ -185,11 +185,12 @@ def unpacked(data: Bytes, type_: str) -> Floats:
 
 
 def packed(values: Floats, type_: str) -> Bytes:
-    """Rounded to the nearest, to even where two are as near."""
+    """Rounded to the nearest, to even where two are as near; what the type cannot hold becomes infinite."""
     if type_ == "F32":
         return np.ascontiguousarray(values, "<f4").view(np.uint8).reshape(-1)
     if type_ == "F16":
-        return np.ascontiguousarray(values.astype("<f2")).view(np.uint8).reshape(-1)
+        with np.errstate(over="ignore"):
+            return np.ascontiguousarray(values.astype("<f2")).view(np.uint8).reshape(-1)
     bits = np.ascontiguousarray(values, np.float32).view(np.uint32)
     rounded = (bits + np.uint32(0x7FFF) + ((bits >> np.uint32(16)) & np.uint32(1))) >> np.uint32(16)
     return rounded.astype("<u2").view(np.uint8).reshape(-1)

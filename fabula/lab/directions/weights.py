@@ -18,6 +18,7 @@ from fabula.core.errors import DirectUnavailable, WeightsUnusable
 from fabula.core.model import LocalModel
 from fabula.core.texts import phrase
 from fabula.engine.direct.library import Drifted
+from fabula.lab.directions import finite
 from fabula.lab.directions import writers as rules
 from fabula.lab.directions.tensors import Tensors
 from fabula.lab.directions.writers import Writer
@@ -32,6 +33,7 @@ Floats = NDArray[np.float32]
 
 
 class Weights(Protocol):
+    name: str  # of the model
     writers: list[Writer]
 
     def read(self, writer: Writer, first: int, count: int) -> Floats:
@@ -39,7 +41,8 @@ class Weights(Protocol):
         ...
 
     def norm(self, writer: Writer) -> NDArray[np.float64] | None:
-        """What the writer's output is multiplied with before it is added; None = nothing."""
+        """What the writer's output is multiplied with before it is added; None = nothing. Raises
+        WeightsUnusable."""
         ...
 
 
@@ -64,6 +67,7 @@ class FolderWeights:
     def __init__(self, model: LocalModel) -> None:
         if model.packed:
             raise WeightsUnusable(model.name, phrase("lab.convert.packed", method=model.quantization))
+        self.name = model.name
         self.tensors = Tensors(model.path, model.name)
         shapes = {name: place.stored.shape for name, place in self.tensors.items()}
         self.writers = rules.of_folder(shapes, model.embedding, family_of(model.path))
@@ -74,8 +78,9 @@ class FolderWeights:
     def norm(self, writer: Writer) -> NDArray[np.float64] | None:
         if not writer.norm:
             return None
-        values = self.tensors.floats(writer.norm).astype(np.float64)
-        return values + 1 if writer.plus_one else values
+        values = self.tensors.floats(writer.norm)
+        finite.require(values, writer.norm, self.name)
+        return values.astype(np.float64) + (1 if writer.plus_one else 0)
 
 
 def family_of(folder: Path) -> str:
@@ -130,7 +135,9 @@ class GgufWeights:
         """GGUF keeps norms as they are multiplied with, always in 32 bits."""
         if not writer.norm:
             return None
-        return self.raw(writer.norm, 0, 1).view("<f4").astype(np.float64)
+        values = self.raw(writer.norm, 0, 1).view("<f4")
+        finite.require(values, writer.norm, self.name)
+        return values.astype(np.float64)
 
 
 def row_bytes(tensor: Tensor) -> int:

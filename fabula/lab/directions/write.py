@@ -4,7 +4,8 @@ model.
 Folders as Hugging Face keeps models are written shard by shard, GGUF files in their own types: only what is
 touched changes. What was written lies in `.directions` beside the models until all of it is there; the shelf
 sees the new model only then. Afterwards what is left of the direction, or how near what was added comes to
-what was wanted, is measured on the files themselves.
+what was wanted, is measured on the files themselves. The result is kept, so that the same order again finds
+what it made.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
+
+from filelock import FileLock, Timeout
 
 from fabula.core.errors import BadParameter, ModelExists, TooCoarse
 from fabula.core.model import LocalModel
@@ -41,7 +44,7 @@ from fabula.models.formats.folders import TENSORS, files_of
 from fabula.models.formats.identify import identify, parts_of
 from fabula.models.formats.types import TENSOR_TYPES
 from fabula.models.sources.landing import flush, land, plain_name
-from fabula.store.files import require_space, sync_folder, writing
+from fabula.store.files import require_space, sync_folder, write_atomic, writing
 from fabula.store.home import Home
 from fabula.store.job_child import Report
 
@@ -49,6 +52,8 @@ KIND = "direction_write"
 WORKSHOP = ".directions"  # beside the models; its name hides it from the shelf
 SPARE = 64 << 20  # bytes that stay free
 LANDING, LEDGER, READY = ".landing", "ledger.json", "ready"
+RECORDS = ".written"  # of the home's directions: what was made, and its result
+LAYOUT = 2  # raise it when the same order cuts its files into other pieces: notes count those
 FINE_BITS = 6.5  # per weight: Q6_K has 6.5625
 STAYS = {
     "Q5_K": 0.083,
@@ -108,14 +113,17 @@ class Writing(Chosen):
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """`place` is where the new model will lie: a file, or a folder; `stage` where it is made."""
+    """`place` is where the new model will lie: a file, or a folder; `stage` where it is made. `mark` is of
+    everything that its bytes depend on; `record` tells afterwards what was made."""
 
     wishes: Writing
     model: LocalModel
     direction: Direction
     name: str
+    mark: str
     place: Path
     stage: Path
+    record: Path
 
     @property
     def whole(self) -> Path:
@@ -134,6 +142,29 @@ class Order:
         """Whether what lies there is what this order made."""
         return self.place.exists() and self.note.exists() and not self.whole.exists()
 
+    @property
+    def result(self) -> dict[str, Any] | None:
+        """Of the same order, where it is over and what it made lies there as it was made."""
+        try:
+            told = json.loads(self.record.read_text(encoding="utf-8"))
+            is_ours = told["mark"] == self.mark and told["files"] == stamps(self.place)
+            return dict(told["result"]) if is_ours and told["files"] else None
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def keep(self, result: dict[str, Any]) -> None:
+        """Raises StoreUnwritable."""
+        with writing(self.record):
+            self.record.parent.mkdir(parents=True, exist_ok=True)
+        told = {"mark": self.mark, "files": stamps(self.place), "result": result}
+        write_atomic(self.record, json.dumps(told, ensure_ascii=False).encode())
+
+
+def stamps(place: Path) -> list[list[str | int]]:
+    """Of all files of a model."""
+    files = files_of(place) if place.is_dir() else parts_of(place)
+    return [[one.name, one.stat().st_size, one.stat().st_mtime_ns] for one in files if one.exists()]
+
 
 def order(home: Home, wishes: Writing) -> Order:
     """All that can be refused is refused. Raises ModelNotFound, DirectionNotFound, DirectionUnfit,
@@ -147,8 +178,10 @@ def order(home: Home, wishes: Writing) -> Order:
     _require_possible(wishes, model, direction)
     is_folder, parts = model.format == FOLDER, parts_of(model.path)
     place = home.models / (name if is_folder or len(parts) > 1 else f"{name}.gguf")
-    stage = home.models / WORKSHOP / f"{name}.{fingerprint(wishes, model, direction)[:12]}"
-    asked = Order(wishes, model, direction, name, place, stage)
+    mark = fingerprint(wishes, model, direction)
+    stage = home.models / WORKSHOP / f"{name}.{mark[:12]}"
+    record = home.directions / RECORDS / f"{name}.json"
+    asked = Order(wishes, model, direction, name, mark, place, stage, record)
     require_free(asked)
     return asked
 
@@ -166,7 +199,7 @@ def _require_possible(wishes: Writing, model: LocalModel, direction: Direction) 
 
 def require_free(asked: Order) -> None:
     """Raises ModelExists where another model has the name."""
-    if asked.place.exists() and not asked.is_landed:
+    if asked.place.exists() and not asked.is_landed and asked.result is None:
         raise ModelExists(asked.name)
 
 
@@ -190,14 +223,41 @@ def how_much(type_: str) -> Phrase:
 
 def run(home: Home, arguments: dict[str, Any], report: Report) -> dict[str, Any]:
     """Raises as `order` does, NoDiskSpace, or the job's own Cancelled."""
+    wishes = Writing.of(arguments)
+    with _alone(home, order(home, wishes).name):
+        asked = order(home, wishes)  # whoever was at it is done
+        if made := asked.result:
+            made |= {"again": True}
+        else:
+            asked.keep(made := _made(home, asked, report))
+        shutil.rmtree(asked.stage, ignore_errors=True)
+        asked.note.unlink(missing_ok=True)
+        return made
+
+
+@contextlib.contextmanager
+def _alone(home: Home, name: str) -> Iterator[None]:
+    """Two jobs never write the same model."""
+    folder = home.directions / RECORDS
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / f"{name}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as taken:
+        raise BadParameter("name", name, phrase("expected.other_making")) from taken
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _made(home: Home, asked: Order, report: Report) -> dict[str, Any]:
     began = time.monotonic()
-    asked = order(home, Writing.of(arguments))
     made = written(home, asked, report)
     if asked.wishes.measure:
         report.progress(0, 0, "tokens", "lab.quantize.loading")
         made["measured"] = compared(home, asked, report)
-    shutil.rmtree(asked.stage, ignore_errors=True)
-    asked.note.unlink(missing_ok=True)
     return made | {"seconds": round(time.monotonic() - began, 1)}
 
 
@@ -217,8 +277,7 @@ def written(home: Home, asked: Order, report: Report) -> dict[str, Any]:
         asked.stage.mkdir(parents=True, exist_ok=True)
     with work(asked) as made:
         if not asked.is_landed:
-            mark = fingerprint(asked.wishes, asked.model, asked.direction)
-            _write(made.edit, asked.stage, Ledger.open(asked.stage / LEDGER, mark), report)
+            _write(made.edit, asked.stage, Ledger.open(asked.stage / LEDGER, asked.mark), report)
     if not asked.is_landed:
         _finish(asked, made)
     found = (added if asked.wishes.adds else cut)(asked, made.edit, report)
@@ -358,7 +417,10 @@ def described(asked: Order, edit: Edit) -> dict[str, Any]:
 
 def fingerprint(wishes: Writing, model: LocalModel, direction: Direction) -> str:
     """Of everything that the new bytes depend on."""
-    files = files_of(model.path) if model.path.is_dir() else parts_of(model.path)
-    stamps = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
-    told = [stamps, wishes.arguments(), hashlib.sha256(direction.path.read_bytes()).hexdigest()]
+    told = [
+        LAYOUT,
+        stamps(model.path),
+        wishes.arguments(),
+        hashlib.sha256(direction.path.read_bytes()).hexdigest(),
+    ]
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()

@@ -22,8 +22,8 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from fabula.core.errors import (
+    BadParameter,
     DirectUnavailable,
-    ModelBusy,
     ModelExists,
     NoDiskSpace,
 )
@@ -78,7 +78,7 @@ def packed(home: Home, model: LocalModel, wishes: Wishes) -> Packing:
 
 
 def run(home: Home, arguments: dict[str, Any], report: Report) -> dict[str, Any]:
-    """Raises as `ask` does, NoDiskSpace, ModelBusy, or the job's own Cancelled."""
+    """Raises as `ask` does, NoDiskSpace, or the job's own Cancelled."""
     wishes, began = Wishes(**arguments), time.monotonic()
     model = Catalog(home.models).find(wishes.model)
     workshop = home.models / WORKSHOP
@@ -192,7 +192,7 @@ def _alone(workshop: Path, name: str) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except Timeout as taken:
-        raise ModelBusy(name) from taken
+        raise BadParameter("name", name, phrase("expected.other_making")) from taken
     try:
         yield
     finally:

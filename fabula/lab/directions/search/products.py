@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fabula.core.model import LocalModel
-from fabula.lab.directions import ablate, lora
+from fabula.lab.directions import ablate, finite, lora
 from fabula.lab.directions.ablate import seen_behind
 from fabula.lab.directions.saved import Direction
 from fabula.lab.directions.use import Use
@@ -86,6 +86,8 @@ def gathered(
             report.progress(number, len(touched), "tensors", PREPARING)
             for matrix in range(len(room)):
                 room[matrix] = _along(weights, one, matrix, basis)
+            if not np.isfinite(room).all():
+                raise finite.of_rows(weights.read, one, weights.name)
     return Products(
         model,
         direction,
