@@ -78,11 +78,13 @@ def rules() -> Rules:
     )
 
 
-def english_ages(text: str, signs: int | None = None) -> Iterator[Age]:
+def english_ages(
+    text: str, signs: int | None = None, beside: Callable[[], int] | None = None
+) -> Iterator[Age]:
     """Every stated age; where two forms find the same one, the first tells it."""
     taken: list[tuple[int, int]] = []
     forms = rules().forms
-    for number in CUES.possible(signs_of(text) if signs is None else signs):
+    for number in CUES.possible(signs_of(text) if signs is None else signs, beside):
         form = forms[number]
         for match in form.pattern.finditer(text):
             age = _age(form.name, match)
@@ -97,29 +99,28 @@ def english_ages(text: str, signs: int | None = None) -> Iterator[Age]:
 
 
 def _age(form: str, match: re.Match[str]) -> Age | None:
-    no_name, no_name_before_comma = rules().no_name, rules().no_name_before_comma
+    no_name = rules().no_name
     groups, objects = match.groupdict(), phrases("object")
     who, noun = groups.get("who") or "", groups.get("noun") or ""
     if (who in objects and groups.get("be")) or noun in objects:  # taken, so that no other form finds it
         return Age(OF_A_THING, "", *match.span()) if form in ("old", "young") else None
     if form == "sum" and not _OF_AGES.search(match.string):
         return None
-    years = _YEARS.get(form, _plain)(match)
+    years = _YEARS[form](match) if form in _YEARS else _plain(groups)
     if groups.get("cut") in _BELOW and _FORBIDS.search(match.string[: match.start()]):
         return None
     if form == "is" and who in ("there", "this", "that", "which", "what", "total", "here"):
         return None
     if form == "though" and match[0][:2] == "at" and years <= 12 and not _AS_A_CHILD.search(match.string):
         return None  # "at nine, she was in the office"
-    if form == "comma" and (not 3 < years < 100 or who in no_name_before_comma or who in no_name):
+    if form == "comma" and (not 3 < years < 100 or who in rules().no_name_before_comma or who in no_name):
         return None
     who = "" if who in no_name else who.removesuffix("'s")
     return Age(years, who or noun, *match.span())
 
 
-def _plain(match: re.Match[str]) -> int:
-    groups = match.groupdict()
-    years = english(groups.get("n") or groups.get("n2") or groups["n3"])
+def _plain(groups: dict[str, str | None]) -> int:
+    years = english(groups.get("n") or groups.get("n2") or groups["n3"] or "")
     almost = any(word in (groups.get("adv") or "") for word in _ALMOST)
     return years - (almost or groups.get("cut") not in (None, "of"))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from fabula.guard.ages import OF_A_THING, Age
@@ -42,23 +42,27 @@ def forms() -> tuple[tuple[str, re.Pattern[str]], ...]:
     return tuple((row["form"], compiled(row["pattern"], parts)) for row in _DATA["forms"])
 
 
-def chinese_ages(text: str, signs: int | None = None) -> Iterator[Age]:
+def chinese_ages(
+    text: str, signs: int | None = None, beside: Callable[[], int] | None = None
+) -> Iterator[Age]:
     """Every stated age; where two forms find the same one, the first tells it."""
     taken: list[tuple[int, int]] = []
-    for number in CUES.possible(signs_of(text) if signs is None else signs):
+    for number in CUES.possible(signs_of(text) if signs is None else signs, beside):
         form, told = forms()[number]
         for match in told.finditer(text):
-            if any(start < match.end("n") and match.start("n") < end for start, end in taken):
-                continue
+            if taken:
+                first, last = match.span("n")
+                if any(start < last and first < end for start, end in taken):
+                    continue
             found = list(_ages(form, match))
-            taken += [match.span() if form == "stated" else match.span("n") for age in found[:1]]
+            if found:
+                taken.append(match.span() if form == "stated" else match.span("n"))
             yield from found
 
 
 def _ages(form: str, match: re.Match[str]) -> Iterator[Age]:
     groups = match.groupdict()
-    years = _years(form, match)
-    before = match.string[: match.start()]
+    years = _years(form, match, groups)
     if groups.get("below") and _FORBIDS.search(match.string):
         return  # a notice: not a person
     if form in ("stated", "bare") and _DIFFERENCE.search(match.string[: match.start("n")]):
@@ -70,7 +74,7 @@ def _ages(form: str, match: re.Match[str]) -> Iterator[Age]:
         return
     if form in ("bare", "intro") and years < YOUNGEST_BARE:
         return
-    who = groups.get("who") or _who(before)
+    who = groups.get("who") or _who(match.string[: match.start()])
     yield Age(years, who, match.start("n"), match.end())
     if name := groups.get("name"):
         yield Age(years, name, match.start("n"), match.end())
@@ -85,9 +89,8 @@ def value_of(text: str) -> int:
     return english(text) or spelled(text)
 
 
-def _years(form: str, match: re.Match[str]) -> int:
-    groups = match.groupdict()
-    years = value_of(match["n"]) + (chinese(groups["more"]) if groups.get("more") else 0)
+def _years(form: str, match: re.Match[str], groups: dict[str, str | None]) -> int:
+    years = value_of(match["n"]) + (chinese(more) if (more := groups.get("more")) else 0)
     if form == "sum":
         return reckon(years, _SIGNS.get(match["op"][0], match["op"]), chinese(match["b"]))
     if form == "half":

@@ -20,6 +20,7 @@ _ADULT, _COUPLE, _MEMORY = map(bits, ("adult", "couple", "memory"))
 _FIRST, _SECOND, _THIRD = map(bits, ("first", "second", "third"))
 NEAR = 4  # sentences over which a pronoun or an ellipsis may reach back
 CHAIN = 10  # sentences over which one pronoun after the other may reach back
+MOST_UNNAMED = 64  # sentences that are kept until somebody asks for names
 CHAR, USER, CAST, SOMEONE = "<char>", "<user>", "<cast>", "<someone>"
 SPEAKER = {"user": (USER, CHAR), "assistant": (CHAR, USER), "system": (CHAR, CHAR)}
 
@@ -55,15 +56,16 @@ class Cast:
     pair_at: int = -1000  # where something sexual was last told of people of whom none is young
     asked_at: int = -1000  # where someone was last asked for an age
     years: set[int] = field(default_factory=set)  # adult ages that were stated
-    named_last: str = ""  # the one person whom the last sentence with a name spoke of
-    named_at: int = -1000
+    _named: tuple[int, str] = (-1000, "")  # where a sentence with one name was last, and the name
+    _unnamed: list[tuple[int, Sentence]] = field(default_factory=list)  # later ones, not yet asked for names
 
     def has_young_within(self, further: int) -> bool:
         """Whether, that many sentences on, a pronoun or the cast may still mean someone young."""
-        return any(
-            name in (CHAR, USER, CAST) or self.at + further - max(person.seen, person.told) <= CHAIN
-            for name, person in self.minors.items()
-        )
+        reach = self.at + further - CHAIN
+        for name, person in self.minors.items():
+            if person.seen >= reach or person.told >= reach or name in (CHAR, USER, CAST):
+                return True
+        return False
 
     def has_someone_within(self, further: int) -> bool:
         """The same of someone without a name, whose youth no age of others ends."""
@@ -148,8 +150,9 @@ class Cast:
 
     def follow(self, sentence: Sentence) -> None:
         """Who stays in view: a minor who is named again, or whom a pronoun still means."""
+        third = sentence.words & _THIRD
         for name, person in self.minors.items():
-            meant = sentence.people & _THIRD and name in (SOMEONE, self.named_last)
+            meant = third and (name == SOMEONE or name == self._last_named()[1])
             if is_named(name, sentence.text) or (
                 meant
                 and self.at - person.told <= CHAIN
@@ -160,8 +163,18 @@ class Cast:
         if sentence.ends_paragraph:
             for person in self.minors.values():
                 person.told = -1000
-        if len(sentence.names) == 1:
-            self.named_last, self.named_at = sentence.names[0], self.at
+        self._unnamed.append((self.at, sentence))
+        if len(self._unnamed) > MOST_UNNAMED:
+            self._last_named()
+
+    def _last_named(self) -> tuple[int, str]:
+        """Where the one person was spoken of whom the last sentence with a name speaks of, and the name."""
+        for at, sentence in reversed(self._unnamed):
+            if len(sentence.names) == 1:
+                self._named = at, sentence.names[0]
+                break
+        self._unnamed.clear()
+        return self._named
 
     def tell_answers(self, sentence: Sentence) -> list[str]:
         """The minors of whom an answer, or a reckoning with ages told before, speaks."""
@@ -183,8 +196,10 @@ class Cast:
         """The name of someone told of without it: in the sentence, or in the one before by a pronoun."""
         if len(sentence.names) == 1:
             return sentence.names[0]
-        before = not sentence.names and minor.who in THIRD and self.at - self.named_at <= 2
-        return self.named_last if before else ""
+        if sentence.names or minor.who not in THIRD:
+            return ""
+        at, name = self._last_named()
+        return name if self.at - at <= 2 else ""
 
     def _outgrown(self, minor: Minor, sentence: Sentence) -> bool:
         """ "We were ten; twenty years later …" in one sentence."""

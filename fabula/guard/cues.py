@@ -6,7 +6,7 @@ tells which groups are there, and a pattern is tried only where all of its bits 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from fabula.guard.numerals import CARDINALS, TENS
 
@@ -81,8 +81,8 @@ class Signs:
         the end of a line, which may take the place of a sign."""
         if not whole:
             return self._beside
-        bits, last, of, numbers = 0, len(atoms) - 1, self._of, self.numbers
-        for place in [place for place, atom in enumerate(atoms) if of[atom] & numbers]:
+        bits, last, numbers, told = 0, len(atoms) - 1, self.numbers, map(self._of.__getitem__, atoms)
+        for place in [place for place, here in enumerate(told) if here and here & numbers]:
             bits |= self._before.get(atoms[place - 1], 0) if place else 0
             bits |= self._after.get(atoms[place + 1] if place < last else "$", 0)
         return bits
@@ -114,9 +114,8 @@ class Signs:
         """All groups of which one of the atoms is."""
         self._asked = True
         bits = 0
-        for here in map(self._of.__getitem__, atoms):
-            if here:  # most have none
-                bits |= here
+        for here in filter(None, map(self._of.__getitem__, atoms)):  # most have none
+            bits |= here
         return bits
 
 
@@ -127,21 +126,24 @@ class Cues:
     """`rows[n]` are the groups that pattern `n` needs, the rarest first, and `beside[n]` other bits."""
 
     def __init__(self, rows: Iterable[Sequence[str]], beside: Sequence[int] = ()):
-        self._rows: dict[int, list[tuple[int, int]]] = {}
+        rows = list(rows)
+        self._rows: dict[int, list[tuple[int, int, int]]] = {SIGNS.need(groups[0]): [] for groups in rows}
         for number, groups in enumerate(rows):
             here = beside[number] if beside else 0
-            rarest = here & -here or SIGNS.need(groups[0])
-            self._rows.setdefault(rarest, []).append((number, SIGNS.need(*groups) | here))
+            self._rows[SIGNS.need(groups[0])].append((number, SIGNS.need(*groups), here))
         self._any = sum(self._rows)
 
-    def possible(self, signs: int) -> list[int]:
-        """The patterns that a text with these signs may hold, in order."""
+    def possible(self, signs: int, beside: Callable[[], int] | None = None) -> list[int]:
+        """The patterns that a text with these signs may hold, in order. `beside` tells what stands beside its
+        numbers, when it is asked for; without it, `signs` do."""
         here = signs & self._any
         found: list[int] = []
         while here:
             bit = here & -here
             here ^= bit
-            for number, needs in self._rows[bit]:
-                if needs & signs == needs:
+            for number, needs, around in self._rows[bit]:
+                if needs & signs != needs:
+                    continue
+                if not around or around & (signs if beside is None else beside()) == around:
                     found.append(number)
         return sorted(found) if len(found) > 1 else found

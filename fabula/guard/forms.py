@@ -65,6 +65,10 @@ class Forms:
             found += [Hit(match[0], form.means, *match.span()) for match in form.pattern.finditer(text)]
         return found
 
+    def any(self, text: str, signs: int) -> bool:
+        """Whether one of them is there."""
+        return any(self._forms[number].pattern.search(text) for number in self._cues.possible(signs))
+
 
 # Made before any text is looked at: `cues.SIGNS` must know all groups by then.
 _ALL, _OF_LATIN = Forms(LANGUAGES), Forms(LATIN)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,7 +30,8 @@ class Hit(NamedTuple):
     end: int
 
 
-Tree = dict[str, tuple[int, "Tree"]]  # by atom: what ends here means, and what may follow
+Node = tuple[int, "Tree"]  # what ends here means, and what may follow
+Tree = dict[str, Node]  # by atom
 Phrase = tuple[int, int, int]  # its first and its last atom, and what it means
 
 
@@ -43,20 +45,20 @@ class Lexicon:
     open_ended: frozenset[str]  # those phrases
     young: frozenset[str]  # the endings of phrases that tell of someone young
 
-    def find(self, atoms: list[str]) -> tuple[list[Phrase], int]:
+    def find(self, atoms: Sequence[str], begun: Iterable[Node | None] = ()) -> tuple[list[Phrase], int]:
         """All phrases among the atoms of a text, longest first from each place on; none overlaps another: the
         numbers of their first and last atom, and what they mean.
 
-        Those of which only their presence counts (`LIGHT`) come as their categories alone.
+        Those of which only their presence counts (`LIGHT`) come as their categories alone. `begun`: what each
+        atom begins, where that is known.
         """
         found: list[Phrase] = []
-        free, light, tree = 0, 0, self.tree
+        free, light = 0, 0
         ended = [*atoms, _END]
-        for first, (categories, further) in [
-            (place, node) for place, node in enumerate(map(tree.get, atoms)) if node
-        ]:
-            if first < free:
+        for first, node in enumerate(begun or map(self.tree.get, atoms)):
+            if node is None or first < free:
                 continue
+            categories, further = node
             step = first
             last = first if categories else -1
             while further:
@@ -142,6 +144,7 @@ def _ending(atoms: list[str]) -> str:
     return atoms[-1] if atoms[-1].isascii() else "".join(atoms[-HAN_ENDING:])
 
 
+@functools.cache
 def phrases(category: str) -> frozenset[str]:
     """One list, in all languages."""
     return frozenset(_lists().get(category, ()))

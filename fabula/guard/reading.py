@@ -5,13 +5,12 @@ from __future__ import annotations
 import functools
 import re
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from fabula.guard.ages import Age
 from fabula.guard.births import CUES_OF_PARENTS, CUES_OF_YEARS, may_reckon, minors_by_birth, tells_births
 from fabula.guard.categories import HEAT, YOUNG, bits
 from fabula.guard.cues import SIGNS
-from fabula.guard.forms import FORMS_THAT_TELL, pattern
+from fabula.guard.forms import pattern
 from fabula.guard.kept import kept
 from fabula.guard.lexicon import Hit
 from fabula.guard.purpose import (
@@ -59,7 +58,8 @@ _OWNED = pattern("reading.owned")
 _ALIAS = pattern("reading.alias")
 
 
-class Sentence(NamedTuple):
+@dataclass(slots=True)
+class Sentence:
     """Signals of one sentence. `heat`: 0 nothing sexual, 1 a hint, 2 sexual."""
 
     text: str
@@ -77,11 +77,23 @@ class Sentence(NamedTuple):
     years: tuple[int, ...] = ()  # the adult ages that are stated
     younger: int | None = None  # years that ages are to be lessened by
     answer: int | None = None  # the age that it tells if the one before it asked for one
-    names: tuple[str, ...] = ()  # of people, as far as they show
     heated: int = -1  # where what is sexual ends in it
     ends_paragraph: bool = False
     dated: bool = False  # it may tell of a birth, a year, or the age of a parent
     to_them: bool = False  # something is done "with her", or with someone else who was spoken of
+    said: Spelled | None = None  # until it was asked for names, which few are
+    _names: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of people, as far as they show."""
+        self.settle()
+        return self._names
+
+    def settle(self) -> None:
+        """Find its names, and keep no more of how it is spelled."""
+        if self.said is not None:
+            self._names, self.said = self.said.names, None
 
     @property
     def strong(self) -> tuple[Minor, ...]:
@@ -108,8 +120,8 @@ class Sentence(NamedTuple):
             or self.aliases
             or self.younger is not None
             or self.answer is not None
-            or self.names
             or self.ends_paragraph
+            or self.names
         )
 
 
@@ -153,6 +165,8 @@ def read(text: str) -> Reading:
     starts = [0, *ends[:-1]]
     sentences = [read_sentence(text[start:end]) for start, end in zip(starts, ends, strict=True)]
     events = [(place, sentence) for place, sentence in enumerate(sentences) if sentence.eventful]
+    for _, sentence in events:
+        sentence.settle()
     return Reading(
         (*events, *((len(ends) - 1, reckoned) for reckoned in _reckoned(text))),
         len(ends),
@@ -205,7 +219,7 @@ def _is_dated(signs: int) -> bool:
 def ages_in(raw: str) -> list[Age]:
     """Asked for before a sentence is read, and again when it is."""
     said = spelled(raw)
-    return ages_of(raw, said.text, said.signs)
+    return ages_of(raw, said.text, said.signs, said.beside)
 
 
 @functools.lru_cache(maxsize=64)
@@ -222,7 +236,6 @@ def read_sentence(raw: str) -> Sentence:
         words |= _POSSESSIVE
     minors = minors_of(text, found.hits, ages, words) if ages or words & YOUNG else ()
     heat, depicts = heat_of(said, found) if words & HEAT else (0, False)
-    names = said.names
     grown = [age for age in ages if age.is_adult] if ages else []
     to_them = bool(heat or minors) and is_to_them(text, signs)
     return Sentence(
@@ -241,11 +254,11 @@ def read_sentence(raw: str) -> Sentence:
         tuple([age.years for age in grown]),
         younger_by(text) if signs & _YOUNGER else None,
         answer_in(text, signs),
-        names,
         end_of_heat(found.hits) if heat else -1,
         "\n" in raw and _PARAGRAPH.search(raw) is not None,
         _is_dated(signs),
         to_them,
+        said,
     )
 
 
@@ -263,7 +276,7 @@ def tells_young(raw: str) -> bool:
 def _may_tell_young(raw: str, said: Spelled) -> bool:
     """By its words and ages alone."""
     signs = said.signs
-    told = may_tell(*said.phrases) or signs & _YOUNGER or FORMS_THAT_TELL.find(said.text, signs)
+    told = may_tell(*said.phrases) or signs & _YOUNGER or said.forms_tell
     return bool(told) or any(age.is_minor for age in ages_in(raw))
 
 

@@ -64,7 +64,7 @@ class Scene(Cast):
         if hot and not excused:
             self.warm_at, self.warm_text = self.at, sentence.text
             self.warm_pair = self._is_of_others(sentence)
-        if not sentence.strong and ((hot and not guilty and not excused) or sentence.words & _TOGETHER):
+        if ((hot and not guilty and not excused) or sentence.words & _TOGETHER) and not sentence.strong:
             self.pair_at = self.at
         return guilty
 

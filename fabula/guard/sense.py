@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import operator
 import re
 from collections import Counter
 
@@ -19,6 +20,7 @@ from fabula.guard.lexicon import ATOM, lexicon, phrases
 from fabula.guard.normalise import HAN_GAP, LONE, WIDE, folded, token_of
 from fabula.guard.numerals import CARDINALS, ORDINALS, TENS
 from fabula.guard.stir import ALERTS, ATOMS, BEFORE, ODD, kind
+from fabula.guard.tokens import spelled
 
 NEWS, STIRS, SMALL, BIG, APART = 1, 2, 4, 8, 16
 _SMALL = frozenset({"one", "two", "first", "second", *CUES_OF_PARENTS.split()})  # tell beside a number only
@@ -29,14 +31,26 @@ _MIXED = re.compile(rf"[a-z0-9]|{HAN_GAP.pattern}|{listed('sense.between')}")
 _MAY_BE_MIXED = re.compile("[^㐀-䶿一-鿿\u3001-〿,!?:;()\"'「」『』…—]")  # quick: one set
 
 
-def sense(raw: str) -> tuple[bool, bool]:
-    """Whether a sentence may tell of someone young, and whether it may be sexual."""
-    found, before = 0, 0
-    for part in raw.split(" "):
-        here = _of_han(part) if _HAN.search(part) else _of_token(part)
-        if here & before & APART:
-            return True, True
-        found, before = found | here, here if part else before
+def senses_young(raw: str) -> bool:
+    """Whether a sentence may tell of someone young."""
+    if not raw.isascii() and _HAN.search(raw) and (said := spelled(raw)).pure:
+        return _han_news().search(said.text) is not None or said.forms_tell
+    return _sense(raw)[0]
+
+
+def senses_heat(raw: str) -> bool:
+    """Whether it may be sexual."""
+    if not raw.isascii() and _HAN.search(raw) and (said := spelled(raw)).pure:
+        return _han_stirs().search(said.text) is not None
+    return _sense(raw)[1]
+
+
+def _sense(raw: str) -> tuple[bool, bool]:
+    """Both, by what stands between spaces."""
+    parts = [*map(_of_token if raw.isascii() else _of_part, filter(None, raw.split(" ")))]
+    found = functools.reduce(operator.or_, parts, 0)
+    if found & APART and any(one & other & APART for one, other in itertools.pairwise(parts)):
+        return True, True
     return bool(found & NEWS) or (found & SMALL > 0 and found & BIG > 0), bool(found & STIRS)
 
 
@@ -66,6 +80,10 @@ def _loudest(text: str) -> int:
     return max(kinds, default=0)
 
 
+def _of_part(part: str) -> int:
+    return _of_han(part) if _HAN.search(part) else _of_token(part)
+
+
 def _of_han(part: str) -> int:
     text = folded(part)
     if _MAY_BE_MIXED.search(text) and _MIXED.search(text):
@@ -73,7 +91,7 @@ def _of_han(part: str) -> int:
     found = APART | STIRS if _han_stirs().search(text) else APART
     if _han_news().search(text):
         return found | NEWS
-    return found | (NEWS if FORMS_THAT_TELL.find(text, SIGNS.among(text)) else 0)
+    return found | (NEWS if FORMS_THAT_TELL.any(text, SIGNS.among(text)) else 0)
 
 
 def _young() -> list[str]:

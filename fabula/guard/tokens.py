@@ -1,6 +1,7 @@
 """How a text is spelled for the rules: without disguise, cut into atoms, with the signs of what it may hold.
 
-Of a Latin text each word between two spaces is looked up, and worked out only the first time. Knows no rule.
+Of a Latin text each word between two spaces is looked up, of a Chinese one each character; each is worked out
+only the first time. Knows no rule.
 """
 
 from __future__ import annotations
@@ -9,20 +10,22 @@ import functools
 import re
 from collections.abc import Sequence
 
+from fabula.guard.categories import HEAT
 from fabula.guard.cues import SIGNS
-from fabula.guard.forms import pattern
-from fabula.guard.lexicon import ATOM, Phrase, lexicon
-from fabula.guard.normalise import HAN, LONE, WIDE, hang_together, throughout, token_of
+from fabula.guard.forms import FORMS_THAT_TELL, TELLING, find_forms, pattern
+from fabula.guard.lexicon import ATOM, Hit, Node, Phrase, lexicon
+from fabula.guard.normalise import HAN, LONE, WIDE, fold, hang_together, throughout, token_of
 from fabula.guard.people import capitalised, names_in
 
 _HAN = re.compile(f"[{HAN}]")
 _SPACE = re.compile(r"\s")
 _RUNS = re.compile(r"[a-z\d\s]")  # what is not one character by one
+_PURE = re.compile(f"[{HAN}\u3001-\u303f,:;?!()\"']")  # nothing more is done to these than folding them
 _CALLED = pattern("tokens.called")
 _IS_CALLED = SIGNS.need(
     "called named nicknamed known brand 叫 喊 号 名 昵 牌", "\" ' “ 「 『 ‘ 's 't 're 'm 'd 'll 've"
 )
-_IS_WIDE, _IS_LONE, NAMES = SIGNS.flag(), SIGNS.flag(), SIGNS.flag()
+_IS_WIDE, _IS_LONE, _IS_IMPURE, NAMES = SIGNS.flag(), SIGNS.flag(), SIGNS.flag(), SIGNS.flag()
 
 Token = tuple[str, tuple[str, ...], int]  # as it is read, its atoms, and their signs
 
@@ -36,23 +39,62 @@ def token(part: str) -> Token:
     return plain, atoms, signs | (NAMES if capitalised(part) else 0)
 
 
+class _Characters(dict[str, tuple[str, int, Node | None]]):
+    """Of a Chinese character how it is read, its signs, and what it begins: one look-up instead of three."""
+
+    def __missing__(self, char: str) -> tuple[str, int, Node | None]:
+        plain = fold(char)
+        signs = SIGNS.among(plain) if _PURE.fullmatch(plain) else _IS_IMPURE
+        found = self[char] = plain, signs, lexicon().tree.get(plain)
+        if len(self) > MOST_CHARACTERS:
+            self.clear()
+        return found
+
+
+MOST_CHARACTERS = 20_000
+_CHARACTERS = _Characters()
+
+
 class Spelled:
-    """A text as the rules read it. `names`: of people, as far as they show."""
+    """A text as the rules read it. `pure`: it is Chinese and nothing else, and merely folded."""
 
-    __slots__ = ("_found", "_raw", "_starts", "atoms", "signs", "text")
+    __slots__ = (
+        "_begun",
+        "_beside",
+        "_forms",
+        "_found",
+        "_of_tokens",
+        "_raw",
+        "_starts",
+        "atoms",
+        "pure",
+        "signs",
+        "text",
+    )
 
-    atoms: list[str]
-    signs: int
+    atoms: Sequence[str]
+    pure: bool
+    signs: int  # without what stands beside numbers
     text: str
 
     def __init__(self, raw: str):
         self._raw = raw
         self._starts: Sequence[int] = ()
         self._found: tuple[list[Phrase], int] | None = None
-        if (raw.isascii() or not _HAN.search(raw)) and self._is_of_tokens(raw.split(" ")):
+        self._forms: list[Hit] | None = None
+        self._beside: int | None = None
+        self._begun: Sequence[Node | None] = ()
+        self.pure = self._of_tokens = False
+        if raw.isascii() or not _HAN.search(raw):
+            self._of_tokens = self._is_of_tokens(raw.split(" "))
+        else:
+            self.pure = self._is_pure(raw)
+        if self._of_tokens:
             return
-        self._see(throughout(raw, lexicon().words))
+        if not self.pure:
+            self._see(throughout(raw, lexicon().words))
         if self.signs & _IS_CALLED == _IS_CALLED:
+            self.pure, self._begun = False, ()
             self._see(_without_names(self.text))
         self.signs |= NAMES
 
@@ -64,28 +106,66 @@ class Spelled:
         for plain, atoms, here in map(token, parts):
             plains.append(plain)
             found += atoms
-            signs |= here
+            if here:  # most have none
+                signs |= here
         if signs & _IS_WIDE or signs & _IS_CALLED == _IS_CALLED:
             return False
         if signs & _IS_LONE and _hang_together(parts):
             return False
-        self.text, self.atoms = " ".join(plains), found
-        self.signs = signs | SIGNS.beside(found, whole=True) if signs & SIGNS.numbers else signs
+        self.text, self.atoms, self.signs = " ".join(plains), found, signs
+        return True
+
+    def _is_pure(self, raw: str) -> bool:
+        """Each character is an atom; False when it takes more to read it."""
+        plains, signs_of, begun = zip(*map(_CHARACTERS.__getitem__, raw), strict=True)
+        signs = 0
+        for here in filter(None, signs_of):
+            signs |= here
+        if signs & _IS_IMPURE:
+            return False
+        self.text, self.atoms, self.signs, self._begun = "".join(plains), plains, signs, begun
         return True
 
     def _see(self, text: str) -> None:
         self.text = text
         self.atoms = ATOM.findall(text) if _RUNS.search(text) else list(text)
         self.signs = SIGNS.among(self.atoms)
-        if self.signs & SIGNS.numbers:
-            self.signs |= SIGNS.beside(self.atoms, whole=text.isascii() or not _SPACE.search(text))
+
+    def beside(self) -> int:
+        """The signs of what stands beside its numbers, for which only ages ask."""
+        if self._beside is None:
+            whole = self._of_tokens or self.pure or self.text.isascii() or not _SPACE.search(self.text)
+            told = self.signs & SIGNS.numbers
+            self._beside = SIGNS.beside(self.atoms, whole=whole) if told else 0
+        return self._beside
 
     @property
     def phrases(self) -> tuple[list[Phrase], int]:
         """What the lists hold of it, as `Lexicon.find` tells."""
         if self._found is None:
-            self._found = lexicon().find(self.atoms)
+            self._found = lexicon().find(self.atoms, self._begun)
         return self._found
+
+    @property
+    def forms(self) -> list[Hit]:
+        """All forms in it."""
+        if self._forms is None:
+            self._forms = find_forms(self.text, self.signs)
+        return self._forms
+
+    @property
+    def hot_forms(self) -> list[Hit]:
+        """Those of what makes sexual, which a sentence is asked for before it is read."""
+        if self._forms is None:
+            return find_forms(self.text, self.signs, hot=True)
+        return [form for form in self._forms if form.categories & HEAT]
+
+    @property
+    def forms_tell(self) -> bool:
+        """Whether a form tells of someone young, or asks for an age."""
+        if self.pure and self._forms is not None:
+            return any(form.categories & TELLING for form in self._forms)
+        return FORMS_THAT_TELL.any(self.text, self.signs)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -100,7 +180,7 @@ class Spelled:
         return self._starts
 
 
-def _starts(text: str, atoms: list[str]) -> list[int]:
+def _starts(text: str, atoms: Sequence[str]) -> list[int]:
     """Only spaces stand between atoms, so each begins where it is next found."""
     starts, place = [], 0
     for atom in atoms:

@@ -18,7 +18,7 @@ from fabula.guard.glance import glance
 from fabula.guard.purpose import Frame, is_clear
 from fabula.guard.reading import LONGEST, Sentence, heat_in, next_end, read_sentence, tells_young
 from fabula.guard.scene import WARM, Scene
-from fabula.guard.sense import sense
+from fabula.guard.sense import senses_heat, senses_young
 from fabula.guard.stir import (
     ALERT_SPAN,
     ALERTS,
@@ -88,7 +88,12 @@ class FloorWatch:
                 self._tail = tail
                 self._calm.append(text)
                 return self._further.feed(self._known(text, tail) if self._armed else text)
-        elif self._held and not self._blocked and not self._may_end(text):
+        elif (
+            self._held
+            and not (self._blocked or self._ripe)
+            and (text.isalnum() or not END.search(text))
+            and len(self._open) + len(text) <= LONGEST
+        ):
             self._open += text
             return self._further.feed("")
         owed = self._catch_up()
@@ -150,7 +155,10 @@ class FloorWatch:
 
     def _take(self) -> str:
         out = ""
-        while not self._blocked and (end := next_end(self._open, 0)) is not None:
+        while not self._blocked and (self._ripe or len(self._open) > LONGEST):
+            end = next_end(self._open, 0)
+            if end is None:
+                break
             out += self._close(end)
         return out if self._blocked else out + self._so_far()
 
@@ -208,7 +216,7 @@ class FloorWatch:
 
     def _weigh(self, scene: Scene, raw: str) -> bool:
         guilty = self._step(scene, self._read(raw))
-        born = self._births.minors()
+        born = self._births.known and self._births.minors()
         if born:
             reckoned = Sentence("", minors=born, words=bits("reckoned"))
             guilty |= scene.step(reckoned, "assistant", self._in_frame())
@@ -251,7 +259,7 @@ class FloorWatch:
     def _is_young_in(self, told: list[str], scene: Scene) -> bool:
         """Whether it is sure that one of these sentences would be read for whom it may tell of."""
         known = self._young_at > 0 or (self._steady and scene.has_someone)
-        return any(sense(sentence)[0] and (known or tells_young(sentence)) for sentence in told)
+        return any(senses_young(sentence) and (known or tells_young(sentence)) for sentence in told)
 
     def _make_up(self, scene: Scene) -> None:
         """Read what was left unread of a report."""
@@ -277,17 +285,19 @@ class FloorWatch:
         """Where nobody young is near, a sentence is left for later: it can complete nothing."""
         if scene.at - scene.asked_at <= WARM or self._births.known or scene.has_young_within(len(self._past)):
             return False
-        stirs = False
-        self._past.append(raw)
-        for past in self._past[self._sensed :]:
-            news, stirs = sense(past)
-            self._young |= scene.named(past.lower()) or (news and (bool(scene.minors) or tells_young(past)))
+        news = [*self._past[self._sensed :], raw]
+        self._young = self._young or any(self._tells_young(scene, past) for past in news)
         if self._young:
-            self._past.pop()
             return False
+        self._past.append(raw)
         self._sensed = len(self._past)
-        self._idle = WARM if stirs or scene.warm else max(0, self._idle - 1)
+        self._idle = WARM if scene.warm or senses_heat(raw) else max(0, self._idle - 1)
         return True
+
+    def _tells_young(self, scene: Scene, past: str) -> bool:
+        if senses_young(past) and (scene.minors or tells_young(past)):
+            return True
+        return bool(scene.minors) and scene.named(past.lower())
 
     def _read(self, raw: str) -> Sentence:
         sentence = read_sentence(raw)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from fabula.guard.categories import HEAT, YOUNG, bits
-from fabula.guard.forms import find_forms
 from fabula.guard.lexicon import Hit, Phrase
 from fabula.guard.tokens import Spelled
 
@@ -23,7 +22,7 @@ class Words:
         self._said = said
         self._hits: list[Hit] | None = None
         self._phrases, light = said.phrases
-        self._forms = find_forms(said.text, said.signs, hot=hot)
+        self._forms = said.hot_forms if hot else said.forms
         found = 0
         for _, _, categories in self._phrases:
             found |= categories
@@ -49,7 +48,7 @@ class Words:
         """With their places, which few sentences are asked for."""
         if self._hits is None:
             hits = _placed(self._said, self._phrases) if self._phrases else []
-            hits += self._forms
+            hits = [*hits, *self._forms] if self._forms else hits
             self._hits = _without_void(hits) if self._has_void else hits
         return self._hits
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from fabula.guard.ages import ADULT, LATER, Age, english_ages
@@ -57,14 +58,14 @@ def may_tell(phrases: list[Phrase], light: int) -> bool:
     return bool(found & _FIRM or weak > 1 or (weak and found & _ELDER))
 
 
-def ages_of(raw: str, text: str, signs: int) -> list[Age]:
+def ages_of(raw: str, text: str, signs: int, beside: Callable[[], int]) -> list[Age]:
     ages: list[Age] = []
     if signs & _IN_ENGLISH:
-        ages = [_with_name(age, raw) for age in english_ages(text, signs)]
+        ages = [_with_name(age, raw) for age in english_ages(text, signs, beside)]
     if signs & _IN_MORE:
         ages += [age for age in more_ages(text, signs) if not any(_overlap(age, other) for other in ages)]
     if signs & _IN_CHINESE and not text.isascii():
-        ages += chinese_ages(text, signs)
+        ages += chinese_ages(text, signs, beside)
     return ages
 
 
@@ -207,7 +208,7 @@ def younger_by(text: str) -> int | None:
 
 def answer_in(text: str, signs: int) -> int | None:
     """A sentence that is a number, or "not yet": an age, if the one before asked for it."""
-    if len(text) <= LONGEST_ANSWER and signs & SIGNS.numbers and (match := _ANSWER.match(text)):
+    if signs & SIGNS.numbers and len(text) <= LONGEST_ANSWER and (match := _ANSWER.match(text)):
         return english(match["n"]) or chinese(match["n"])
     if signs & _MAY_BE_NOT_YET and _NOT_YET.match(text):
         return -UNLICENSED

@@ -18,12 +18,13 @@ from fabula.guard.cues import EVERYTHING
 from fabula.guard.floor import FloorGuard
 from fabula.guard.forms import find_forms, forms_of
 from fabula.guard.glance import glance
-from fabula.guard.lexicon import LANGUAGES, LATIN, lexicon, signs_of
+from fabula.guard.lexicon import ATOM, LANGUAGES, LATIN, lexicon, signs_of
 from fabula.guard.normalise import normalise
 from fabula.guard.policy import OpenPolicy
 from fabula.guard.reading import cut, read_sentence, tells_young
-from fabula.guard.sense import sense
+from fabula.guard.sense import senses_heat, senses_young
 from fabula.guard.stir import stirs
+from fabula.guard.tokens import NAMES, Spelled
 
 
 @functools.cache
@@ -69,8 +70,24 @@ def _told(ages: list[Age]) -> list[tuple[int, str]]:
     return [(age.years, age.who) for age in ages]
 
 
+def test_chinese_is_spelled_by_its_characters_as_by_all_of_it() -> None:
+    pure = [said for said in map(Spelled, sentences()) if said.pure]
+    assert len(pure) > 1000
+    for said in pure:
+        assert said.text == normalise(said.text, lexicon().words)
+        assert list(said.atoms) == ATOM.findall(said.text)
+        assert (said.signs | said.beside()) & ~NAMES == signs_of(said.text)
+        assert said.phrases == lexicon().find(said.atoms)
+
+
+def test_letters_set_apart_are_sensed_however_many_spaces_stand_between() -> None:
+    assert senses_young("a l o l i")
+    assert senses_young("a l  o l  i")
+    assert not senses_young("The lamp  was on.")
+
+
 def test_whoever_is_young_is_sensed_before_a_sentence_is_read() -> None:
-    unsensed = [sentence for sentence in sentences() if tells_young(sentence) and not sense(sentence)[0]]
+    unsensed = [text for text in sentences() if tells_young(text) and not senses_young(text)]
     assert unsensed == []
 
 
@@ -83,7 +100,7 @@ def test_whoever_is_young_is_told_before_a_sentence_is_read_to_its_end() -> None
 
 def test_whatever_is_sexual_is_sensed_before_a_sentence_is_read() -> None:
     unsensed = [
-        text for text in sentences() if read_sentence(text).heat and stirs(text) and not sense(text)[1]
+        text for text in sentences() if read_sentence(text).heat and stirs(text) and not senses_heat(text)
     ]
     assert unsensed == []
 
@@ -98,7 +115,7 @@ def test_what_is_dry_at_a_glance_neither_depicts_nor_lures_when_it_is_read() -> 
 
 def test_most_sentences_between_adults_are_not_sensed_as_news() -> None:
     story = ["He kissed her and they had sex.", "The lamp was on.", "他們做愛。", "雨下了一夜。"]
-    assert [sense(sentence)[0] for sentence in story] == [False] * 4
+    assert [senses_young(sentence) for sentence in story] == [False] * 4
 
 
 PREPARED = """
