@@ -10,10 +10,11 @@ from asking import collect, ids_of, text_of
 
 from fabula.core.errors import ContextExceeded, EngineRefused
 from fabula.core.sampling import Sampling
-from fabula.core.stream import Prefill, Token
+from fabula.core.stream import Finished, Prefill, Token
 from fabula.core.worker import Counts, KeepsSlots, Prompt
 from fabula.engine.llamacpp.connection import request
 from fabula.engine.llamacpp.worker import LlamaCppWorker
+from fabula.turn.endings import ended
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -48,6 +49,18 @@ async def test_a_stop_string_ends_the_text_before_it(worker: LlamaCppWorker) -> 
     deltas, finished = await collect(worker, COUNTING, temperature=0, max_tokens=40, stop=("7, 8",))
     assert (text_of(deltas), finished.reason, finished.stop_string) == (" 5, 6, ", "stop", "7, 8")
     assert list(ids_of(deltas)) == await worker.tokenize(Prompt((" 5, 6, ",), add_special=False))
+
+
+async def test_a_stop_string_before_a_character_of_several_tokens_is_seen(worker: LlamaCppWorker) -> None:
+    prompt, sampling = (
+        Prompt(("请用中文介绍北京。北京是",)),
+        Sampling(temperature=0, max_tokens=60, stop=("# ",)),
+    )
+    deltas = [delta async for delta in ended(worker.stream(prompt, sampling), sampling)]
+    assert "# " not in text_of(deltas)
+    end = deltas[-1]
+    assert isinstance(end, Finished)
+    assert (end.reason, end.stop_string) == ("stop", "# ")
 
 
 async def test_text_held_back_for_a_stop_string_that_never_came_is_not_lost(worker: LlamaCppWorker) -> None:
