@@ -89,9 +89,13 @@ class Prefill:
     reused: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Token:
-    """A piece of text and the ids that were sampled for it (several when the engine held text back)."""
+    """A piece of text and the ids that were sampled for it (several when the engine held text back).
+
+    Nobody changes one. It is not frozen because one is made for each token, which takes three times as long
+    where it is (measured, the processor's caches cold).
+    """
 
     text: str
     ids: tuple[int, ...] = ()

@@ -2,15 +2,19 @@
 
 uvicorn waits without end for the rest of a request, and takes heads of any size. Here one look at
 all connections, each second, finds those that were at one request for too long; a request costs no timer.
+What is streamed is written without asking anew, for each piece, how the answer is framed.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 from typing import Any, cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from fabula.server.sse import WRITE
 
 HEAD_BYTES = 64 << 10
 START_S = 20.0  # for the head of a request, and as a start for its body
@@ -47,6 +51,9 @@ class Patient(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self.in_head = False
         super().on_headers_complete()
+        scope = cast(dict[str, Any], self.scope)
+        if self.cycle and self.cycle.scope is self.scope:  # none is made for a request to change the protocol
+            scope[WRITE] = partial(_write, self.cycle)
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
@@ -70,6 +77,15 @@ class Patient(HttpToolsProtocol):
             self.transport.close()
         else:
             self.transport.abort()
+
+
+def _write(cycle: RequestResponseCycle, piece: bytes) -> bool:
+    """A chunk of a body that has begun in chunks, while its reader keeps up; else False. An empty chunk would
+    end it."""
+    if not (piece and cycle.chunked_encoding) or cycle.disconnected or cycle.flow.write_paused:
+        return False
+    cycle.transport.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+    return True
 
 
 def look_at_all(connections: set[Any]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from typing import Any
 
@@ -14,6 +14,10 @@ from starlette.types import Receive, Scope, Send
 STRAIGHT = "fabula.straight"
 """In the scope of a request: the server's own `send`. What is wrapped around it on the way to a route looks
 at the start of a response only, so the pieces of a long one go straight there."""
+WRITE = "fabula.write"
+"""There too, where the server can: writes a piece of a body that has begun, or answers False where that takes
+`send`. Half the work for each piece, as it asks nothing that is the same for all."""
+Write = Callable[[bytes], bool]
 PING_S = 15.0
 PING = b": ping\n\n"
 LONGEST_NUMBER = 18  # digits of an event's number
@@ -50,7 +54,7 @@ class EventStream(Response):
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         straight = scope.get(STRAIGHT, send)
         tasks = [
-            asyncio.create_task(self._send_all(straight)),
+            asyncio.create_task(self._send_all(straight, scope.get(WRITE, _cannot_write))),
             asyncio.create_task(_gone(receive)),
             *([asyncio.create_task(self._ping(straight))] if self._ping_with else ()),
         ]
@@ -63,11 +67,12 @@ class EventStream(Response):
         for task in done:
             task.result()
 
-    async def _send_all(self, send: Send) -> None:
+    async def _send_all(self, send: Send, write: Write) -> None:
         async with aclosing(self.body_iterator) as body:
             async for chunk in body:
                 self._silent = False
-                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                if not write(chunk):
+                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _ping(self, send: Send) -> None:
@@ -77,6 +82,10 @@ class EventStream(Response):
             await asyncio.sleep(PING_S)
             if self._silent:
                 await send({"type": "http.response.body", "body": self._ping_with, "more_body": True})
+
+
+def _cannot_write(piece: bytes) -> bool:
+    return False
 
 
 async def _gone(receive: Receive) -> None:

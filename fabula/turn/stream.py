@@ -298,10 +298,10 @@ class _Facts:
         self.tokens = 0  # of prompt and reply; of a reply that was broken off, what came of it
 
     def on(self, delta: Delta) -> Delta:
-        if not self._first_ms and isinstance(delta, Token | Thought) and delta.text:
-            self._first_ms = (time.perf_counter() - self._started) * 1000
         if not isinstance(delta, Finished):
             self.tokens += 1
+            if not self._first_ms and isinstance(delta, Token | Thought) and delta.text:
+                self._first_ms = (time.perf_counter() - self._started) * 1000
             return delta
         self.tokens = delta.prompt_tokens + delta.completion_tokens
         end = replace(
@@ -327,6 +327,7 @@ def _said(request: TurnRequest) -> tuple[Message, ...]:
 
 
 Written = Token | Thought | ToolCallPart
+WRITTEN = (Token, Thought, ToolCallPart)  # asked of each token: a tuple is told by faster than a union
 
 
 class _Screen:
@@ -342,7 +343,7 @@ class _Screen:
         return self.through(Token(begins)) if begins else ()
 
     def through(self, delta: Delta) -> Iterable[Delta]:
-        if isinstance(delta, Written):
+        if isinstance(delta, WRITTEN):
             text = _text_of(delta)
             passed = self._watch.feed(text)
             if passed == text and not self._held:

@@ -127,13 +127,33 @@ def wire(event: dict[str, Any]) -> bytes:
     return f"data: {json.dumps(event, ensure_ascii=False, separators=(',', ':'))}\n\n".encode()
 
 
-@given(st.text(), st.integers(0, 300_000), st.integers(1, 100_000))
-def test_a_plain_token_is_read_as_json_would_be(text: str, id: int, sampled: int) -> None:
-    sent = {"index": 0, "content": text, "tokens": [id], "stop": False, "id_slot": -1}
-    sent |= {"tokens_predicted": sampled, "tokens_evaluated": 24}
-    (event,) = Events().feed(wire(sent))
-    assert event == {name: sent[name] for name in event}
-    assert event.keys() >= piece("", 0, 0).keys()
+def told(text: str, id: int, sampled: int, **more: Any) -> dict[str, Any]:
+    """An event with its fields in the engine's order."""
+    head = {"index": 0, "content": text, "tokens": [id], "stop": False, "id_slot": -1}
+    return head | {"tokens_predicted": sampled, "tokens_evaluated": 24} | more
+
+
+tokens = st.lists(st.tuples(st.text(max_size=5), st.integers(0, 300_000), st.integers(1, 3)), max_size=12)
+
+
+@given(tokens, st.sampled_from(["limit", "eos", "word"]), st.data())
+def test_a_stream_is_read_as_its_events_would_be_one_by_one(
+    rows: list[tuple[str, int, int]], ending: str, data: st.DataObject
+) -> None:
+    """Also where texts are empty or odd, ids are missing, and pieces are cut or come together."""
+    sampled, events = 0, [progress(11)]
+    for text, id, step in rows:
+        sampled += step
+        events.append(told(text, id, sampled))
+    events.append(end(ending))
+    sent = b"".join(map(wire, events))
+    borders = data.draw(st.lists(st.integers(0, len(sent)), max_size=8).map(sorted))
+    lengths = [len(wire(event)) for event in events]
+    whole = [sum(lengths[:count]) for count in range(1, len(lengths))]
+    cuts = data.draw(st.sampled_from([borders, whole, sorted({*borders, *whole})]))
+    reader = Reader("model")
+    pieces = [sent[start:stop] for start, stop in zip([0, *cuts], [*cuts, len(sent)], strict=True)]
+    assert [read for piece in pieces for read in reader.feed(piece)] == read(*events)
 
 
 @pytest.mark.parametrize(

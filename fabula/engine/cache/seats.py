@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -26,6 +26,7 @@ WORTH_KEEPING = 128  # tokens that a state must hold, or that would be lost, bef
 WORTH_RESTORING = 64  # tokens that a saved state must have more than the slot
 NEWS = 8  # tokens that a state must have more than the saved one, before it is saved again
 SLACK = 16  # tokens that the engine may read again without it being worth a word
+UNKNOWN = (None,)
 
 
 @dataclass(eq=False, slots=True)
@@ -38,8 +39,8 @@ class Seat:
     source: CacheSource = "none"
     reason: CacheReason = ""
     _read: int = 0
-    _written: list[int] = field(default_factory=list)
-    _known: bool = True  # the ids of all that was written
+    _written: list[int | None] = field(default_factory=list)  # ids; None where they are not known
+    _answered: bool = False
 
     @property
     def number(self) -> int:
@@ -47,20 +48,19 @@ class Seat:
 
     def follow(self, delta: object) -> None:
         """What the request has brought, so that the table knows what the slot holds."""
-        if isinstance(delta, Prefill):
+        if isinstance(delta, Token):
+            self._answered = True
+            self._written += delta.ids or (UNKNOWN if delta.text else ())
+        elif isinstance(delta, Prefill):
             self._read = delta.processed
-        elif isinstance(delta, Token):
-            self._read = max(self._read, len(self.asked))
-            self._known &= bool(delta.ids) or not delta.text
-            if self._known:
-                self._written.extend(delta.ids)
 
     def holds(self) -> Trace:
         """A request that was refused or left before it was read leaves what was there."""
-        read = max(self._read, self.expected)
         if isinstance(self.asked, str):
-            return self.asked[: len(self.asked) if self._read else read]
-        return (*self.asked[:read], *self._written)
+            return self.asked if self._answered or self._read else self.asked[: self.expected]
+        if not self._answered:
+            return self.asked[: max(self._read, self.expected)]
+        return (*self.asked, *_until_unknown(self._written))
 
     def verdict(self, finished: Finished) -> tuple[CacheSource, CacheReason]:
         """Where the reused part came from, and why the rest had to be read."""
@@ -74,6 +74,13 @@ class Seat:
         if self.reason != "first" and finished.reused_tokens < self.expected - SLACK:
             return source, "no_way_back"
         return source, self.reason
+
+
+def _until_unknown(ids: list[int | None]) -> Iterator[int]:
+    for id in ids:
+        if id is None:
+            return
+        yield id
 
 
 class Engine(KeepsSlots, Protocol):

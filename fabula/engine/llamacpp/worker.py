@@ -43,7 +43,7 @@ from fabula.engine.llamacpp.identity import checkpoints, fingerprint, weights
 from fabula.engine.llamacpp.planned import record, told
 from fabula.engine.llamacpp.pooling import Pooled
 from fabula.engine.llamacpp.process import EngineProcess
-from fabula.engine.llamacpp.reading import Events, Gap, Reader, Unsaid, refusal
+from fabula.engine.llamacpp.reading import Gap, Reader, Unsaid, refusal
 
 EXTERNAL = Path(__file__).with_name("external.py")
 KEEP_S = 20.0  # for saving slots when the worker is closed; a state of 1 GB takes about a second
@@ -51,7 +51,7 @@ START_TIMEOUT_S = 600.0  # a large model from a slow disk takes minutes
 BETWEEN_TEXTS = -1  # no token has this id; the engine's tokenizer passes it through
 ANCHOR = "\n"  # put before a fragment, so that no tokenizer adds a space to it
 GAPS_KEPT = 10_000
-Unready = Gap | Unsaid  # made once, not for each token
+Unready = (Gap, Unsaid)
 _UNSAFE = re.compile(r"[^\w.-]+")
 
 
@@ -275,11 +275,10 @@ class LlamaCppWorker:
         )
 
     async def _read(self, body: dict[str, Any], reader: Reader) -> AsyncGenerator[Delta, None]:
-        events = Events()
         async with self._ask("/completion", body, self._together) as answer:
-            while chunk := await answer.read():
-                for event in events.feed(chunk):
-                    for read in reader.read(event):
+            while pieces := await answer.pieces():
+                for piece in pieces:
+                    for read in reader.feed(piece):
                         if isinstance(read, Unready):
                             for delta in await self._completed(read):
                                 yield delta

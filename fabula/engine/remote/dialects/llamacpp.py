@@ -143,7 +143,6 @@ class LlamaCppReader(Reader):
 
     def __init__(self, name: str, server: str, sampling: Sampling) -> None:
         super().__init__(name, server)
-        self._events = reading.Events()
         self._reader = reading.Reader(name, logprobs=sampling.logprobs, stops=bool(sampling.stop))
         self._end: Finished | None = None
 
@@ -152,7 +151,7 @@ class LlamaCppReader(Reader):
 
     def feed(self, data: bytes) -> list[Any]:
         try:
-            found = [delta for event in self._events.feed(data) for delta in self.read(event)]
+            found = self._reader.feed(data)
         except (ValueError, KeyError, TypeError, AttributeError, IndexError) as reason:
             raise RemoteBroke(self.server, "an event that cannot be read") from reason
         for delta in found:
