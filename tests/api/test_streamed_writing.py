@@ -1,5 +1,5 @@
-"""How pieces of a streamed answer reach their reader over real connections: nothing is lost or framed wrongly,
-and a reader who does not read holds the answer up."""
+"""How pieces of a streamed answer reach readers over real connections: nothing is lost or framed wrongly, and
+a reader who does not read holds the answer up."""
 
 from __future__ import annotations
 
