@@ -17,9 +17,10 @@ from typing import Any
 from fabula.core.messages import ToolCall
 from fabula.core.worker import Pieces
 from fabula.prompt import verbatim
+from fabula.prompt.budget import MAX_BUILT, MAX_OUTPUT, Budget
 from fabula.prompt.places import BETWEEN
 from fabula.prompt.plan import Spoken
-from fabula.prompt.sandbox import MAX_BUILT, MAX_OUTPUT, Budget, Looked
+from fabula.prompt.sandbox import Looked
 from fabula.prompt.template import ChatTemplate
 
 FENCE = "\ue000"  # begins a mark: no keyboard and no model writes it

@@ -15,7 +15,8 @@ MAX_PARTS = 1_000_000  # things within a thing that are looked at
 NUMBER = 32  # characters, about; integers are bounded where they are reckoned with
 QUOTED = 10  # times as long a text can be in the form that tells its every character
 
-_WIDE_PERCENT = re.compile(r"%(?:\([^)]*\))?[-+ #0]*(?:\*|\d{5}|\d*\.(?:\*|\d{5}))")
+_WIDE_PERCENT = re.compile(r"%(?:\([^)]{99}|(?:\([^)]{0,98}\))?[-+ #0]*(?:\*|\d{5}|\d{0,4}\.(?:\*|\d{5})))")
+"""Or a longer name than any that is meant: it is not looked where it ends."""
 _WIDE_BRACES = re.compile(r"\{[^{}]*(?:\d{5}|\{)")
 
 
@@ -47,12 +48,17 @@ def joined(between: Any, parts: Any = ()) -> float:
     each = size(between)
     if isinstance(parts, str):
         return len(parts) * (1 + each)
-    return sum(size(part) + each for part in parts) if isinstance(parts, Iterable) else 0
+    return sum(size(part) + each + NUMBER for part in parts) if isinstance(parts, Iterable) else 0
 
 
 def joined_by(parts: Any, d: Any = "", *_: Any, **__: Any) -> float:
     """`parts|join(d)`."""
     return joined(d, parts)
+
+
+def summed(parts: Any) -> float:
+    """`parts|sum` of lists, each of which is joined to all before it."""
+    return len(parts) * sum(len(part) for part in parts if isinstance(part, (list, tuple)))
 
 
 def padded(text: str, width: Any = 80, *_: Any, **__: Any) -> float:
@@ -132,6 +138,15 @@ FILTERS: dict[str, Callable[..., float]] = {
     **dict.fromkeys(["wordcount", "xmlattr"], size),
 }
 """All that make a text, which they do of lists too, or rows."""
+SLOW = frozenset(["title", "wordcount", "wordwrap", "urlize", "urlencode", "striptags", "pprint", "tojson"])
+"""Those that look at every character for itself."""
+COMPARING = frozenset(["sort", "unique", "min", "max", "groupby", "dictsort"])
+GOING: dict[str, float] = {
+    **dict.fromkeys(["list", "reverse", "last", "random"], 1),
+    **dict.fromkeys(["map", "select", "reject", "selectattr", "rejectattr", "sum"], 10),
+    **dict.fromkeys(COMPARING, 20),
+}
+"""Filters that go through things, and the steps for each."""
 
 
 def _number(value: Any) -> float:

@@ -3,84 +3,43 @@
 The dialect is the one that Hugging Face's tokenizers define: `trim_blocks` and `lstrip_blocks` on, loop
 controls, `raise_exception`, `strftime_now`, and a `tojson` that does not escape HTML. Templates come with
 downloaded models and are hostile input: no attribute leads out of the sandbox, and what a template may
-repeat, iterate and print is bounded.
+repeat, iterate, print and do is bounded (see `budget`), by code that it calls itself.
 """
 
 from __future__ import annotations
 
 import functools
-import itertools
-import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from types import BuiltinMethodType, MethodType
 from typing import Any
 
 import jinja2
 from jinja2 import nodes
-from jinja2.compiler import CodeGenerator, Frame
 from jinja2.ext import Extension, loopcontrols
 from jinja2.parser import Parser
 from jinja2.runtime import LoopContext, Macro
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Namespace, missing
 
-from fabula.prompt import growth
+from fabula.prompt import filters, growth, work
+from fabula.prompt.budget import (
+    BUDGET,
+    MAX_ITERATIONS,
+    MAX_OUTPUT,
+    TEXTS,
+    Budget,
+    TooMuch,
+    countable,
+    gathered,
+    told,
+)
+from fabula.prompt.compiling import Generator
 from fabula.prompt.placed import PARTING, Placed, joined, plain
+from fabula.prompt.work import SHORT
 
 MAX_OPERAND = 10_000_000  # characters or magnitude that `*`, `**` and `%` may produce
-MAX_ITERATIONS = 1_000_000  # items of range() in one rendering
-MAX_OUTPUT = 64_000_000  # characters of one rendered prompt
-MAX_BUILT = 1_000_000_000  # characters and items that `+`, `*` and `~` may join in one rendering
-TEXTS = {str, Placed}
+MAX_SUM = 1 << 60  # that need not be looked at
 NUMBERS = {int}
-BUDGET = "\ue000budget"  # no template can spell this name
-UNBOUNDED = "\ue000"  # nor any that begins so
-
-
-class _Generator(CodeGenerator):
-    """Jinja's, except that `~` goes through the sandbox like the operators, as does what macros give, and
-    `a + b + c` goes once."""
-
-    def write_commons(self) -> None:
-        super().write_commons()
-        self.writeline("concat = environment.joiner(context)")
-
-    def visit_Concat(self, node: nodes.Concat, frame: Frame) -> None:  # noqa: N802  # jinja's name
-        self._call("join", node.nodes, frame)
-
-    def visit_Add(self, node: nodes.BinExpr, frame: Frame) -> None:  # noqa: N802  # jinja's name
-        self._call("add", _added(node), frame)
-
-    def _call(self, name: str, parts: Sequence[nodes.Expr], frame: Frame) -> None:
-        self.write(f"environment.{name}(context, (")
-        for part in parts:
-            self.visit(part, frame)
-            self.write(", ")
-        self.write("))")
-
-
-def _added(node: nodes.Expr) -> list[nodes.Expr]:
-    """The parts of a chain of `+`, from left to right."""
-    parts: list[nodes.Expr] = []
-    while isinstance(node, nodes.Add):
-        parts.append(node.right)
-        node = node.left
-    return [node, *reversed(parts)]
-
-
-class Budget:
-    """What one rendering has built, in characters and items, and the largest of it: both are bounded."""
-
-    def __init__(self) -> None:
-        self.built: float = 0
-        self.largest: float = 0
-
-    def spend(self, size: float) -> None:
-        self.built += size
-        if size > self.largest:
-            self.largest = size
-        if self.built > MAX_BUILT or size > MAX_OUTPUT:
-            raise jinja2.TemplateRuntimeError("the template builds too much text")
 
 
 class Looked(Exception):  # nothing went wrong
@@ -108,8 +67,8 @@ class _Sandbox(ImmutableSandboxedEnvironment):
     What a template is given are copies, so it may change its lists, as some do.
     """
 
-    code_generator_class = _Generator
-    intercepted_binops = frozenset(["+", "*", "**", "%"])
+    code_generator_class = Generator
+    intercepted_binops = frozenset(["+", "-", "*", "**", "%"])
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
         if type(obj) in CALM:
@@ -143,100 +102,103 @@ class _Sandbox(ImmutableSandboxedEnvironment):
         except (TypeError, LookupError):
             if type(obj) is dict and type(argument) is str and argument not in OF_DICTS:
                 return self.undefined(obj=obj, name=argument)
+            told(argument)  # it is in the message
             return super().getitem(plain(obj) if type(obj) is Placed else obj, argument)
 
     def call(self, context: Any, called: Any, /, *args: Any, **kwargs: Any) -> Any:
         """As jinja, which asks each thing that is called whether it wants to be told of the template."""
-        owner = getattr(called, "__self__", None)
-        if isinstance(owner, str) and called.__name__ in GROWING:
-            args = _reckoned(context, called, args, kwargs)
-        if type(called) is Macro:
+        owner: Any = getattr(called, "__self__", None)
+        if type(owner) in TEXTS:
+            if called.__name__ in RECKONED or (
+                args and (type(args[0]) is not str or len(args[0]) > work.RUN)
+            ):
+                args = _reckoned(context, called, owner, args, kwargs)
+            elif len(owner) > SHORT:  # the next step sees it
+                context.parent[BUDGET].steps += len(owner) / work.SCANNED
+        elif type(called) is Macro:
             args = (context.eval_ctx, *args)
         elif type(called) not in METHODS or type(owner) not in THEIRS:
+            if isinstance(owner, str):
+                args = _reckoned(context, called, owner, args, kwargs)
             _reckon_format(context, called, args, kwargs)
             return super().call(context, called, *args, **kwargs)
+        elif type(owner) is list:
+            _reckon_list(context, called, args)
         kwargs.pop("_loop_vars", None)
         kwargs.pop("_block_vars", None)
-        return called(*args, **kwargs)
+        found = called(*args, **kwargs)
+        if type(found) is list and len(found) > work.RUN:
+            context.parent[BUDGET].step(len(found))
+        return found
 
     def looked(self) -> None:
         raise Looked
 
     def join(self, context: Any, parts: tuple[Any, ...]) -> str:
-        return self._together(context, [_told(part) for part in parts])
+        return self._together(context, [told(part) for part in parts])
 
     def add(self, context: Any, parts: tuple[Any, ...]) -> Any:
         if {*map(type, parts)} <= TEXTS:  # nearly always
             return self._together(context, parts)
         if {*map(type, parts)} == NUMBERS:
-            return sum(parts)
+            total = sum(parts)
+            return total if -MAX_SUM < total < MAX_SUM else countable(total)
         return functools.reduce(lambda left, right: self.call_binop(context, "+", left, right), parts)
 
-    def joiner(self, context: Any) -> Callable[[Sequence[str]], str]:
-        """For what macros and blocks give."""
-        return functools.partial(self._together, context)
+    def told(self, context: Any) -> tuple[Callable[..., Any], ...]:
+        """What a template's code calls (see `compiling`); the first joins what macros and blocks give."""
+        budget: Budget = context.parent[BUDGET]
+        joins = functools.partial(self._together, context)
+        return joins, told, budget.step, budget.counted, budget.within, budget.weighed, budget.sliced
 
     def _together(self, context: Any, texts: Sequence[str]) -> str:
         context.parent[BUDGET].spend(sum(map(len, texts)))
         return joined(texts)
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+        if operator == "%":
+            if isinstance(left, str):
+                context.parent[BUDGET].spend(growth.percents(left, right))
+            return left % right
         if operator == "+" and hasattr(left, "__len__") and hasattr(right, "__len__"):
             context.parent[BUDGET].spend(len(left) + len(right))
         if operator == "*" and (hasattr(left, "__len__") or hasattr(right, "__len__")):
             context.parent[BUDGET].spend(_size(left) * _size(right))
         if operator == "*" and _size(left) * _size(right) > MAX_OPERAND:
-            raise jinja2.TemplateRuntimeError("a repetition in the template is too long")
+            raise TooMuch("reasons.template_text")
         if operator == "**" and (_size(left) > 1000 or _size(right) > 64):
-            raise jinja2.TemplateRuntimeError("a power in the template is too large")
-        if operator == "%" and isinstance(left, str):
-            context.parent[BUDGET].spend(growth.percents(left, right))
-        return super().call_binop(context, operator, left, right)
+            raise TooMuch("reasons.template_number")
+        return countable(super().call_binop(context, operator, left, right))
 
 
 GROWING = growth.METHODS.keys()
-LISTS = (list, tuple, dict, set, frozenset)
+RECKONED = GROWING | work.BACKWARDS
 
 
-def _reckoned(context: Any, called: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
-    """What a method of a text is given, which may have been gone through once; its size is spent."""
-    args = tuple(map(_gathered, args))
-    context.parent[BUDGET].spend(growth.METHODS[called.__name__](called.__self__, *args, **kwargs))
+def _reckoned(
+    context: Any, called: Any, text: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[Any, ...]:
+    """What a method of a text is given, which may have been gone through once; what it takes is spent."""
+    name, args, budget = called.__name__, tuple(map(gathered, args)), context.parent[BUDGET]
+    budget.step(work.asking(text, name, args))
+    if name in GROWING:
+        budget.spend(growth.METHODS[name](text, *args, **kwargs))
     return args
 
 
+def _reckon_list(context: Any, called: Any, args: tuple[Any, ...]) -> None:
+    compares = called.__name__ in ("index", "count", "remove")
+    each = 1 + sum(map(work.comparing, args)) if compares else 1 / work.SCANNED
+    context.parent[BUDGET].step((1 + len(called.__self__)) * each)
+
+
 def _reckon_format(context: Any, called: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    """`text.format` is Jinja's own by now, around Python's."""
+    """`text.format` is Jinja's own by now, around Python's. Bytes are no text: nothing reckons them."""
+    if isinstance(getattr(called, "__self__", None), bytes) or getattr(called, "__name__", "") == "to_bytes":
+        raise TooMuch("reasons.template_bytes")
     text = getattr(getattr(called, "__wrapped__", None), "__self__", None)
     if isinstance(text, str):
         context.parent[BUDGET].spend(growth.braces(text, *args, **kwargs))
-
-
-def _gathered(parts: Any) -> Any:
-    return list(itertools.islice(parts, MAX_ITERATIONS + 1)) if isinstance(parts, Iterator) else parts
-
-
-def _told(thing: Any) -> Any:
-    """What a template writes; a list may hold one long text many times."""
-    if type(thing) in TEXTS:
-        return thing
-    if isinstance(thing, LISTS) and growth.size(thing) > MAX_OUTPUT:
-        raise jinja2.TemplateRuntimeError("the template builds too much text")
-    return str(thing)
-
-
-def _bounded(name: str, reckon: Callable[..., float]) -> Callable[..., Any]:
-    """A filter that is asked first how much it would make."""
-
-    @jinja2.pass_context
-    def bounded(context: Any, thing: Any, *args: Any, **kwargs: Any) -> Any:
-        thing = _gathered(thing)
-        if reckon is not growth.size or type(thing) not in TEXTS:
-            asked = _told(thing) if name in growth.OF_TEXTS else thing
-            context.parent[BUDGET].spend(reckon(asked, *args, **kwargs))
-        return context.environment.call_filter(UNBOUNDED + name, thing, args, kwargs, context)
-
-    return bounded
 
 
 class _Generation(Extension):
@@ -254,19 +216,8 @@ def _size(value: Any) -> float:
     return len(value) if hasattr(value, "__len__") else abs(value)
 
 
-def _refuse(message: str) -> str:
-    raise jinja2.TemplateRuntimeError(message)
-
-
-def tojson(value: Any, ensure_ascii: bool = False, indent: int | None = None, **kinds: Any) -> str:
-    return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, default=_listed, **kinds)
-
-
-def _listed(value: Any) -> list[Any]:
-    """What filters like `selectattr` give is no list yet."""
-    if isinstance(value, Iterator):
-        return list(itertools.islice(value, MAX_ITERATIONS))
-    raise TypeError(f"{type(value).__name__} is no JSON")
+def _refuse(message: Any) -> str:
+    raise jinja2.TemplateRuntimeError(told(message))
 
 
 def bounded_range() -> Callable[..., range]:
@@ -277,7 +228,7 @@ def bounded_range() -> Callable[..., range]:
         numbers = range(*arguments)
         left -= len(numbers)
         if left < 0:
-            raise jinja2.TemplateRuntimeError("the template counts too far")
+            raise TooMuch("reasons.template_work")
         return numbers
 
     return bounded
@@ -285,12 +236,9 @@ def bounded_range() -> Callable[..., range]:
 
 def environment() -> _Sandbox:
     made = _Sandbox(trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols, _Generation])
-    made.filters["tojson"] = tojson
     made.filters["safe"] = str  # a prompt is no HTML: what is joined to "safe" text stays as it is
-    for name, reckon in growth.FILTERS.items():
-        made.filters[UNBOUNDED + name] = made.filters[name]
-        made.filters[name] = _bounded(name, reckon)
-    made.finalize = _told
+    filters.put(made)
+    made.finalize = told
     del made.globals["lipsum"]  # writes any number of words
     made.globals["raise_exception"] = _refuse
     return made
@@ -302,6 +250,6 @@ def bounded_join(parts: Any) -> str:
     for part in parts:
         size += len(part)
         if size > MAX_OUTPUT:
-            raise jinja2.TemplateRuntimeError("the rendered prompt is too long")
+            raise TooMuch("reasons.template_text")
         pieces.append(part)
     return joined(pieces)

@@ -18,16 +18,10 @@ from jinja2 import nodes
 from fabula.core.errors import TemplateRefused
 from fabula.core.messages import Tool
 from fabula.core.texts import phrase
+from fabula.prompt.budget import BUDGET, TEXTS, Budget, TooMuch
+from fabula.prompt.filters import tojson
 from fabula.prompt.placed import joined
-from fabula.prompt.sandbox import (
-    BUDGET,
-    TEXTS,
-    Budget,
-    bounded_join,
-    bounded_range,
-    environment,
-    tojson,
-)
+from fabula.prompt.sandbox import bounded_join, bounded_range, environment
 
 PLAIN = (
     "{% for message in messages %}"
@@ -129,6 +123,8 @@ class ChatTemplate:
                 **{BUDGET: budget or Budget()},
             )
             return bounded_join(parts)
+        except TooMuch as reason:
+            raise TemplateRefused(reason=phrase(reason.key)) from reason
         except (
             jinja2.TemplateError,
             TypeError,
@@ -138,10 +134,13 @@ class ChatTemplate:
             AttributeError,
         ) as reason:
             raise TemplateRefused(reason=str(reason) or type(reason).__name__) from reason
-        except RecursionError as reason:
+        except (
+            RecursionError,
+            SyntaxError,
+        ) as reason:  # Python's: blocks in blocks
             raise TemplateRefused(reason=phrase("reasons.template_depth")) from reason
         except MemoryError as reason:
-            raise TemplateRefused(reason="the template builds too much text") from reason
+            raise TemplateRefused(reason=phrase("reasons.template_text")) from reason
 
     def _dates(self) -> dict[str, str]:
         """Two more names under which templates look for the date, in the shape that each expects."""

@@ -49,5 +49,5 @@ def reading(source: str) -> Reading | None:
         reader.stop_looks()
         head, code = divided(tree, reader)
         return Reading(code, head, reader.strips, reader.strips or reader.asks) if code else None
-    except (jinja2.TemplateError, RecursionError):
+    except (jinja2.TemplateError, RecursionError, SyntaxError):
         return None

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fabula.prompt import growth
-from fabula.prompt.sandbox import BUDGET, Budget, environment
+from fabula.prompt.budget import BUDGET, Budget
+from fabula.prompt.sandbox import environment
 
 TEXT = st.text("ab\n\t <%{}", max_size=30)
 NUMBER = st.integers(-5, 60)

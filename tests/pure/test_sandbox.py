@@ -13,7 +13,8 @@ from jinja2.runtime import LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Namespace
 
-from fabula.prompt.sandbox import BUDGET, Budget, environment
+from fabula.prompt.budget import BUDGET, Budget
+from fabula.prompt.sandbox import environment
 
 
 class Jinja(ImmutableSandboxedEnvironment):
