@@ -44,6 +44,7 @@ class Catalog:
         self._lock = threading.Lock()
         self._loaded = False
         self._listed: dict[str, LocalModel] = {}
+        self._folders: dict[Path, list[int]] = {}  # in which models lie, as they were when they were listed
 
     def list(self) -> list[LocalModel]:
         """Every model, by name, the starter last."""
@@ -53,6 +54,7 @@ class Catalog:
             placed = places.placed(self.folder)
             own = list(self._first_files())
             elsewhere = [model.path for model in placed]
+            self._folders = {path.parent: _stamp(path.parent) for path in (*own, *elsewhere)}
             self._known = {str(path): self._look(path) for path in (*own, *elsewhere)}
             if self._known != before:
                 self._save_index()
@@ -93,8 +95,12 @@ class Catalog:
         return model
 
     def _is_unchanged(self, model: LocalModel) -> bool:
+        """Neither its files nor what lies beside them: a projector may have come, or gone."""
         stamp, _ = self._known.get(str(model.path), (None, None))
-        return stamp == [_stamp(file) for file in _files(model.path)]
+        beside = model.path.parent
+        return self._folders.get(beside) == _stamp(beside) and stamp == [
+            _stamp(file) for file in _files(model.path)
+        ]
 
     # ── files ───────────────────────────────────────────────────────────────────────────────────────
 

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import tiny_eye
 from asking import collect, plan_for
 
 from fabula.core import texts
@@ -95,6 +96,11 @@ async def test_the_engine_has_said_all_before_python_speaks(model: LocalModel, t
     assert " E " in engine
     assert "RuntimeError: Failed to init server" in python, traceback
     assert " E " not in python
+
+
+async def test_a_projector_of_another_model(model: LocalModel, tmp_path: Path) -> None:
+    narrow = tiny_eye.write(tmp_path / "mmproj.gguf", 64)
+    await refused(replace(model, projector=str(narrow)), tmp_path, "projector")
 
 
 async def test_a_folder(model: LocalModel, tmp_path: Path) -> None:

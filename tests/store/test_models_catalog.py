@@ -93,6 +93,16 @@ def test_a_changed_file_is_read_again(folder: Path) -> None:
     assert catalog.find("gemma").title == "New"
 
 
+def test_a_projector_that_comes_or_goes_is_noticed_without_a_look_at_the_list(folder: Path) -> None:
+    catalog = Catalog(folder)
+    assert not catalog.find("Gemma-3-12b").projector
+    eye = folder / "mmproj-Gemma-3-12b.gguf"
+    eye.write_bytes(tiny_gguf(general__type="mmproj", general__architecture="clip"))
+    assert catalog.find("Gemma-3-12b").projector == str(eye)
+    eye.unlink()
+    assert not catalog.find("Gemma-3-12b").projector
+
+
 def test_a_damaged_index_is_only_slower(folder: Path) -> None:
     (folder / INDEX).write_text('{"version": 1, "models": [{"path": 3}]}')
     assert len(names(Catalog(folder))) == 4

@@ -142,6 +142,7 @@ def reason(lines: list[str]) -> str:
 _ADVICE = (
     ("missing", r"No such file|cannot find the (file|path)"),
     ("unreadable", r"Permission denied|Is a directory"),
+    ("projector", r"mmproj|\bclip\b"),
     ("template", r"chat template|jinja|failed to parse.*template|Expected .*(block|token|endfor|statement)"),
     (
         "memory",  # a system that runs out of it kills
