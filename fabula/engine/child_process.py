@@ -47,6 +47,7 @@ class ChildProcess:
         self._ready: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._pumps = [asyncio.create_task(self._read_stdout()), asyncio.create_task(self._read_stderr())]
         self._unloaded = False
+        self._marks = 0
 
     @classmethod
     async def start(
@@ -92,6 +93,15 @@ class ChildProcess:
     def lines_since(self, mark: int) -> tuple[int, list[str]]:
         """How many lines the engine's log has had, and those after number `mark`."""
         return self._log.since(mark)
+
+    def mark(self) -> str:
+        """A text that the log will have behind all that the engine has said so far, where it can do that."""
+        self._marks += 1
+        mark = f"fabula-mark {self._marks};"
+        assert self._process.stdin
+        with contextlib.suppress(OSError, RuntimeError):  # it has just died
+            self._process.stdin.write(f"{mark}\n".encode())
+        return mark
 
     @property
     def buffers(self) -> list[str]:

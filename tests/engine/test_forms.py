@@ -41,6 +41,15 @@ async def test_it_is_refused_with_the_engines_reason(worker: LlamaCppWorker, for
     assert "(" in f"{refusal.value.expected}"
 
 
+async def test_the_log_is_marked_so_that_nobody_waits_for_a_line_that_never_comes(
+    worker: LlamaCppWorker,
+) -> None:
+    assert worker._process
+    before, _ = worker._process.lines_since(0)
+    assert await ask(worker, {"regex": "[x-z]{4}"})
+    assert any("fabula-mark" in line for line in worker._process.lines_since(before)[1])
+
+
 async def test_after_a_refusal_the_next_request_is_answered(worker: LlamaCppWorker) -> None:
     with pytest.raises(BadParameter):
         await ask(worker, {"regex": "(?=a)b"})

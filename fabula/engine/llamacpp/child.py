@@ -19,6 +19,7 @@ from dataclasses import dataclass
 
 READY = "FABULA-READY "
 LINUX_PARENT_DEATH_SIGNAL = 1  # prctl's PR_SET_PDEATHSIG
+LOG_WARNING = 3  # ggml.h
 WARNINGS = 2  # common/log.h: 1 errors, 2 warnings, 3 what is done, 4 its details
 
 
@@ -73,7 +74,8 @@ def main() -> None:
         flush=True,
     )
     _speak_of_trouble_only()
-    sys.stdin.read()
+    for line in sys.stdin:  # until the studio is gone
+        _mark_the_log(line.strip())
     os._exit(0)
 
 
@@ -83,6 +85,17 @@ def _speak_of_trouble_only() -> None:
     """
     with contextlib.suppress(AttributeError):
         _library()._Z30common_log_set_verbosity_tholdi(ctypes.c_int(WARNINGS))
+
+
+def _mark_the_log(mark: str) -> None:
+    """Behind all that was said so far: who sees the mark has seen that."""
+    with contextlib.suppress(AttributeError):
+        library = _library()
+        library._Z15common_log_mainv.restype = ctypes.c_void_p
+        log, text = library._Z15common_log_mainv(), f"{mark}\n".replace("%", "%%").encode()
+        library._Z14common_log_addP10common_log14ggml_log_levelPKcz(
+            ctypes.c_void_p(log), ctypes.c_int(LOG_WARNING), ctypes.c_char_p(text)
+        )
 
 
 def _finish_the_log() -> None:

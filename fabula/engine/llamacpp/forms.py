@@ -3,15 +3,17 @@
 Given a JSON schema or a regex that it cannot compile (measured: `not`, `if`, `uniqueItems`, look-arounds …),
 the engine writes freely and says so in its log only. The log line comes before the first token, so a form
 that is new is watched until then, one at a time; a form that was understood once is not watched again. The
-log has a thread of its own and may lag: the later line that tells that the sampler is ready is awaited.
+log has a thread of its own and may lag: a mark is set behind that line, and awaited. A llama-server of the
+user's own sets none, but tells that the sampler is ready.
 """
 
 from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from typing import Protocol
 
 from fabula.core.errors import BadParameter
 from fabula.core.sampling import Sampling
@@ -24,15 +26,19 @@ LOOK_S = 0.005
 _COMPLAINT = re.compile(r"\bllg error: (?:at \d+\(\d+\): )?(?P<text>.+)")
 _REPEATED = re.compile(r"^failed to compile JSON schema: ")
 
-LinesSince = Callable[[int], tuple[int, list[str]]]
-"""The engine's log: how many lines it has had, and those after a number."""
+
+class Log(Protocol):
+    """The engine's log: how many lines it has had, those after a number, and a mark that it is to have."""
+
+    def lines_since(self, mark: int) -> tuple[int, list[str]]: ...
+    def mark(self) -> str: ...
 
 
 class Forms:
     """Which forms one engine process has understood."""
 
-    def __init__(self, lines_since: LinesSince):
-        self._lines_since = lines_since
+    def __init__(self, log: Log):
+        self._log = log
         self._understood: set[str] = set()
         self._one_at_a_time = asyncio.Lock()
 
@@ -49,23 +55,23 @@ class Forms:
     ) -> AsyncGenerator[Delta, None]:
         async with aclosing(deltas):
             async with self._one_at_a_time:
-                mark, _ = self._lines_since(0)
+                before, _ = self._log.lines_since(0)
                 async for delta in deltas:
                     if isinstance(delta, Token | Finished):
                         break
                     yield delta
                 else:
                     return
-                self._judge(await self._begun(mark, slot), name, form)
+                self._judge(await self._begun(before, slot), name, form)
             yield delta
             async for delta in deltas:
                 yield delta
 
-    async def _begun(self, mark: int, slot: int) -> list[str]:
+    async def _begun(self, before: int, slot: int) -> list[str]:
         """What the log says of how the request in this slot was begun."""
-        ready = re.compile(rf"\binit_sampler: id +{slot} ")
+        ready = re.compile(rf"\binit_sampler: id +{slot} |{re.escape(self._log.mark())}")
         for _ in range(int(LAG_S / LOOK_S)):
-            _, lines = self._lines_since(mark)
+            _, lines = self._log.lines_since(before)
             if any(ready.search(line) for line in lines):
                 break
             await asyncio.sleep(LOOK_S)

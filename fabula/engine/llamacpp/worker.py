@@ -108,7 +108,7 @@ class LlamaCppWorker:
         draft = await asyncio.to_thread(self._find_draft)
         config = loading.config(model, plan, folder, checkpoints(model, plan), adapters, draft)
         self._process = await self._started(config)
-        self._forms = Forms(self._process.lines_since)
+        self._forms = Forms(self._process)
         self.engine = loading.engine_name(self._build, self._process.version)
         self.reported = told(plan, self._process.buffers)
         await asyncio.to_thread(record, self._logs, plan, self.reported, self.engine)
