@@ -72,8 +72,8 @@ class Births:
         if _MAY_BE_PARENT.search(text):
             self._add_parents(text)
         dated = _dated(text)
-        if not (_DIGIT.search(dated) or "后" in dated):
-            return
+        if not (_DIGIT.search(dated) or "零后" in dated or "五后" in dated):
+            return  # of 后来 there is more than of any decade
         if _MAY_BE_NOW.search(dated):
             self._now_short += [_full(match["n"]) for match in _NOW_SHORT.finditer(dated)]
         if not tells_year(dated):

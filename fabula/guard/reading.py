@@ -47,6 +47,7 @@ _TITLES = "".join(
 _ENDS = "。!?;…\uff01\uff1f\uff1b\n"  # the full-width ! ? ; too: what is cut is text as it came
 BOUNDARY = re.compile(rf"[{_ENDS}]+[{_CLOSERS}]*(?=[^{_ENDS}{_CLOSERS}])|\.{_TITLES}\.*[{_CLOSERS}]*(?=\s)")
 _MAY_END = re.compile(f"[{_ENDS}.]")  # quick: most text has none
+WAITS = re.compile(rf"[^{_ENDS}.]*(?:[{_ENDS}.][{_CLOSERS}]*)?")  # of these only what follows can be the end
 _SIGNALS = YOUNG & ~bits("grade")
 _PARAGRAPH = re.compile(r"\n\s*\n\s*$")
 PERSONS = bits("first second third")

@@ -169,7 +169,7 @@ class Spelled:
 
     @property
     def names(self) -> tuple[str, ...]:
-        return names_in(self._raw, self.text) if self.signs & NAMES else ()
+        return names_in("" if self.pure else self._raw, self.text) if self.signs & NAMES else ()
 
     @property
     def starts(self) -> Sequence[int]:

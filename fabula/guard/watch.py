@@ -16,7 +16,7 @@ from fabula.guard.cast import CHAIN, introduces
 from fabula.guard.categories import bits
 from fabula.guard.glance import glance
 from fabula.guard.purpose import Frame, is_clear
-from fabula.guard.reading import LONGEST, Sentence, heat_in, next_end, read_sentence, tells_young
+from fabula.guard.reading import LONGEST, WAITS, Sentence, heat_in, next_end, read_sentence, tells_young
 from fabula.guard.scene import WARM, Scene
 from fabula.guard.sense import senses_heat, senses_young
 from fabula.guard.stir import (
@@ -88,15 +88,13 @@ class FloorWatch:
                 self._tail = tail
                 self._calm.append(text)
                 return self._further.feed(self._known(text, tail) if self._armed else text)
-        elif (
-            self._held
-            and not (self._blocked or self._ripe)
-            and (text.isalnum() or not END.search(text))
-            and len(self._open) + len(text) <= LONGEST
-        ):
-            self._open += text
-            return self._further.feed("")
-        owed = self._catch_up()
+        elif self._held and not (self._blocked or self._ripe) and len(self._open) + len(text) <= LONGEST:
+            calm = text.isalnum() or not END.search(text)
+            if calm or WAITS.fullmatch(text):
+                self._ripe = not calm
+                self._open += text
+                return self._further.feed("")
+        owed = self._catch_up() if self._easy else ""
         if self._blocked:
             raise Blocked(POLICY)
         self._open += text
@@ -114,7 +112,7 @@ class FloorWatch:
 
     def finish(self) -> str:
         """What was held back, when it may be shown. Raises Blocked."""
-        out = self._catch_up()
+        out = self._catch_up() if self._easy else ""
         while not self._blocked and self._open:
             out += self._close(next_end(self._open, 0) or len(self._open))
         if self._blocked:
@@ -124,8 +122,6 @@ class FloorWatch:
     def _catch_up(self) -> str:
         """Take in what was passed while it was easy: whole sentences of it are past. What of them was kept
         back as an open word is no longer open, and may be shown."""
-        if not self._easy:
-            return ""
         self._easy = False
         self._open += "".join(self._calm)
         self._calm.clear()
@@ -199,9 +195,10 @@ class FloorWatch:
         if self._scene is None:
             self._scene, self._frame = self._hear()
             self._is_report = is_clear(self._frame)
-        if self._is_dry(self._scene, raw):
+        if self._is_report and not self._scene.warm and self._is_dry(self._scene, raw):
             return False
-        self._make_up(self._scene)
+        if self._dry:
+            self._make_up(self._scene)
         if self._is_idle(self._scene, raw):
             return False
         for past in self._past:
@@ -225,8 +222,6 @@ class FloorWatch:
     def _is_dry(self, scene: Scene, raw: str) -> bool:
         """In a report, where someone young is near, a sentence that neither depicts nor lures completes
         nothing: it is left unread until one does."""
-        if not self._is_report or scene.warm:
-            return False
         told = [*self._past, raw]
         if not (self._is_young_near(scene) or self._is_young_in(told, scene)):
             return False
