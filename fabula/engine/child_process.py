@@ -98,9 +98,7 @@ class ChildProcess:
         """A text that the log will have behind all that the engine has said so far, where it can do that."""
         self._marks += 1
         mark = f"fabula-mark {self._marks};"
-        assert self._process.stdin
-        with contextlib.suppress(OSError, RuntimeError):  # it has just died
-            self._process.stdin.write(f"{mark}\n".encode())
+        self._write(mark)
         return mark
 
     @property
@@ -147,8 +145,13 @@ class ChildProcess:
         self.version = handshake["version"]
 
     def _tell(self, config: dict[str, Any]) -> None:
+        self._write(json.dumps(config))
+
+    def _write(self, line: str) -> None:
+        """One that has died just now is noticed elsewhere, with its reason."""
         assert self._process.stdin
-        self._process.stdin.write(json.dumps(config).encode() + b"\n")
+        with contextlib.suppress(OSError, RuntimeError):
+            self._process.stdin.write(f"{line}\n".encode())
 
     # ── what it says ────────────────────────────────────────────────────────────────────────────────
 
