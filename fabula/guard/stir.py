@@ -35,6 +35,7 @@ _TAIL = re.compile(  # an open word, with what it may be the rest of; or charact
     rf"[{_EAST}]{{1,2}}[ *._~|/\-+·•‧・∙⋅]{{0,4}}$|[A-Za-zÀ-ɏ'\d]+(?:[.*_~|·][A-Za-zÀ-ɏ'\d]*)*$"
     r"|[\u2600-\u27bf\U0001f000-\U0001faff]$"
 )
+_USUAL = re.compile(r"([A-Za-z]{0,39})(?:\.? ([A-Za-z]{1,39})|([,.;:!?]))?")  # shorter than LONGEST_TAIL
 _NO_TAIL = frozenset(["", *',;:!?"()\uff0c。\uff01\uff1f\uff1b\uff1a、“”「」…'])
 _INSIDE = re.compile(r"[A-Za-z][.*_~|·]$|\d$")  # right before a Latin word: it may be the rest of one
 _AFTER_NUMBERS = frozenset(["st", "nd", "rd", "th", "s", "am", "pm", "km", "cm", "kg", "m", "h", "yo", "yrs"])
@@ -127,15 +128,18 @@ def quiet(tail: str, text: str, loudest: int = QUIET) -> str | None:
     """None for a piece that must be looked at, coming after `tail`; else what of both the next piece has to
     be seen with. `loudest`: YOUNG where someone young was told of before, so that another one is no news.
 
-    Most pieces are the next word, or go on with it: for these, only the word that is whole now is looked up.
+    Most pieces are the next word, go on with one, or end it: then only a word that is whole is looked up.
     """
-    word = text.removeprefix(" ")
-    is_word = word.isalpha() and word.isascii() and len(word) < LONGEST_TAIL
-    if is_word and (not tail or (tail.isalpha() and tail.isascii())):
-        if len(word) < len(text):
-            return word if not tail or kind_alone(tail) <= loudest else None
-        return tail_of(tail + text)
-    return quiet_piece(tail + text, loudest)
+    piece = tail + text
+    usual = _USUAL.fullmatch(piece)
+    if not usual:
+        return quiet_piece(piece, loudest)
+    word, following, mark = usual.groups()
+    if following is None and mark is None:
+        return piece  # a word that may go on
+    if word and kind_alone(word) > loudest:
+        return None
+    return following or (piece if word and mark == "." else "")
 
 
 @functools.lru_cache(maxsize=1 << 16)

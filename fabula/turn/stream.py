@@ -298,11 +298,14 @@ class _Facts:
         self.tokens = 0  # of prompt and reply; of a reply that was broken off, what came of it
 
     def on(self, delta: Delta) -> Delta:
-        if not isinstance(delta, Finished):
-            self.tokens += 1
-            if not self._first_ms and isinstance(delta, Token | Thought) and delta.text:
-                self._first_ms = (time.perf_counter() - self._started) * 1000
-            return delta
+        if not isinstance(delta, Token) and isinstance(delta, Finished):  # a type that it is not takes longer
+            return self._at_end(delta)
+        self.tokens += 1
+        if not self._first_ms and isinstance(delta, Token | Thought) and delta.text:
+            self._first_ms = (time.perf_counter() - self._started) * 1000
+        return delta
+
+    def _at_end(self, delta: Finished) -> Finished:
         self.tokens = delta.prompt_tokens + delta.completion_tokens
         end = replace(
             delta,
@@ -344,7 +347,7 @@ class _Screen:
 
     def through(self, delta: Delta) -> Iterable[Delta]:
         if isinstance(delta, WRITTEN):
-            text = _text_of(delta)
+            text = delta.text if isinstance(delta, Token) else _text_of(delta)
             passed = self._watch.feed(text)
             if passed == text and not self._held:
                 return (delta,)  # nearly always

@@ -244,7 +244,7 @@ LATIN_WORDS = [
     "14",
     "é",
 ]
-BESIDE = ["", " ", "  ", "'s", "-", ".", ", ", "你", "岁", "\n", "*", "1"]
+BESIDE = ["", " ", "  ", "'s", "-", ".", "..", ",", "?", ", ", "你", "岁", "\n", "*", "1"]
 latin_and_other = st.lists(
     st.sampled_from([*LATIN_WORDS, *BESIDE, *(f" {word}" for word in LATIN_WORDS)]), max_size=4
 ).map("".join)

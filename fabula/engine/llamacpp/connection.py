@@ -8,12 +8,13 @@ read without it.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import httptools
 
-READ_BYTES = 65_536
+_chunk = re.compile(rb"([0-9a-fA-F]+)\r\n(.+)\r\n", re.DOTALL).fullmatch
 
 
 class Answer(asyncio.Protocol):
@@ -103,9 +104,11 @@ class Answer(asyncio.Protocol):
 
 def _whole_chunk(data: bytes) -> bytes:
     """The content of a chunk that is all there is, with the simplest of heads (RFC 9112, 7.1); else b""."""
-    size, _, rest = data.partition(b"\r\n")
-    is_whole = rest.endswith(b"\r\n") and f"{len(rest) - 2:x}".encode() == size
-    return rest[:-2] if is_whole else b""
+    if found := _chunk(data):
+        size, content = found.groups()
+        if int(size, 16) == len(content):
+            return content
+    return b""
 
 
 @asynccontextmanager

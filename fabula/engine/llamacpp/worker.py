@@ -220,8 +220,8 @@ class LlamaCppWorker:
                 async for delta in deltas:
                     if not isinstance(delta, Token):
                         delta = told.last(delta)
-                    if isinstance(delta, Finished):
-                        delta = self._told(delta, effective, seat)
+                        if isinstance(delta, Finished):
+                            delta = self._told(delta, effective, seat)
                     seat.follow(delta)
                     yield delta
 
@@ -279,7 +279,7 @@ class LlamaCppWorker:
             while pieces := await answer.pieces():
                 for piece in pieces:
                     for read in reader.feed(piece):
-                        if isinstance(read, Unready):
+                        if not isinstance(read, Token) and isinstance(read, Unready):
                             for delta in await self._completed(read):
                                 yield delta
                         else:
