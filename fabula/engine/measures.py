@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 from fabula.core.errors import BadParameter, CannotEmbed, CannotRerank, CannotTokenize
 from fabula.core.load import NO_WISH, LoadOptions, Wish
@@ -67,7 +68,7 @@ class Measures:
             _require_known(ids, model)
         if self._pooling(model, wish) in ("", RANK):
             raise CannotEmbed(model.name, self._names(ranks=False))
-        async with self._worker(model, wish) as worker:
+        async with self._worker(model, self._pooled(model, wish)) as worker:
             if not isinstance(worker, Embeds):
                 raise CannotEmbed(model.name, self._names(ranks=False))
             return await worker.embed(texts)
@@ -80,7 +81,7 @@ class Measures:
         _check(documents, "documents")
         if self._pooling(model, wish) != RANK:
             raise CannotRerank(model.name, self._names(ranks=True))
-        async with self._worker(model, wish) as worker:
+        async with self._worker(model, self._pooled(model, wish)) as worker:
             if not isinstance(worker, Reranks):
                 raise CannotRerank(model.name, self._names(ranks=True))
             return await worker.rerank(query, documents)
@@ -124,6 +125,12 @@ class Measures:
 
     def _pooling(self, model: LocalModel, wish: Wish = NO_WISH) -> str:
         return wish.options.pooling or self._options(model).pooling or model.pooling
+
+    def _pooled(self, model: LocalModel, wish: Wish) -> Wish:
+        """Said aloud: another's wish, with which the model may be loaded, is none of this request's."""
+        if model.elsewhere:
+            return wish
+        return replace(wish, options=replace(wish.options, pooling=self._pooling(model, wish)))
 
     def _able(self, *, ranks: bool) -> list[str]:
         usable = [model for model in self._models() if not model.problem]

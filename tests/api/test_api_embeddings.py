@@ -92,6 +92,25 @@ async def test_a_model_that_writes_embeds_when_that_is_wished(api: httpx.AsyncCl
     assert (await api.post("/embed", json=body)).status_code == 200
 
 
+async def test_how_another_one_wished_it_is_not_how_the_next_gets_it(
+    api: httpx.AsyncClient, stage: Stage
+) -> None:
+    judged = {"query": "a", "documents": ["b"], "model": "vectors", "load": {"pooling": "rank"}}
+    assert (await api.post("/rerank", json=judged)).status_code == 200
+    assert (await api.post("/embed", json={"texts": ["x"], "model": "vectors"})).status_code == 200
+    assert [worker.plan.options.pooling for worker in stage.workers] == ["rank", "mean"]
+
+
+async def test_how_a_model_makes_them_by_itself_needs_no_other_load(
+    api: httpx.AsyncClient, stage: Stage
+) -> None:
+    assert (await api.post("/models/vectors/load")).status_code == 200
+    for load in ({}, {"pooling": "mean"}):
+        answer = await api.post("/embed", json={"texts": ["x"], "model": "vectors", "load": load})
+        assert answer.status_code == 200
+    assert len(stage.workers) == 1
+
+
 async def test_an_embedding_model_is_not_asked_for_replies(api: httpx.AsyncClient) -> None:
     body = {"model": "vectors", "messages": [{"role": "user", "content": "Hi"}]}
     assert await code_of(await api.post(f"{V1}/chat/completions", json=body)) == "writes_no_text"

@@ -32,7 +32,7 @@ def told(model: LocalModel, **options: object) -> list[str]:
 
 
 def test_an_encoder_gets_no_more_context_than_it_has_positions() -> None:
-    assert whole_texts(BERT, LoadOptions(context=8192)) == LoadOptions(context=512, batch=512)
+    assert whole_texts(BERT, LoadOptions(context=8192)) == LoadOptions(context=512, batch=512, pooling="cls")
     assert whole_texts(BERT, NOTHING).batch == LONGEST_TEXT
     assert whole_texts(BERT, LoadOptions(batch=64)).batch == 64
 

@@ -78,15 +78,16 @@ def pooling(model: LocalModel, options: LoadOptions) -> str:
 
 
 def whole_texts(model: LocalModel, options: LoadOptions) -> LoadOptions:
-    """The options, where embeddings are made with a batch that holds a whole text, and by a model that does
-    nothing else with no more context than it has positions."""
-    if not pooling(model, options):
+    """The options for a model that makes embeddings: how, a batch that holds a whole text, and, where it does
+    nothing else, no more context than it has positions."""
+    how = pooling(model, options)
+    if not how:
         return options
     context = options.context
     if context and model.pooling and model.trained_context:
         context = min(context, model.trained_context)
     batch = options.batch or min(context or LONGEST_TEXT, LONGEST_TEXT)
-    return dataclasses.replace(options, context=context, batch=max(batch, FEWEST))
+    return dataclasses.replace(options, context=context, batch=max(batch, FEWEST), pooling=how)
 
 
 def _batch(model: LocalModel, plan: Plan) -> int:
