@@ -42,7 +42,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "main_gpu": (0, 255),
     "moe_cpu": (-1, 10_000),
     "rope_base": (1, 1e12),
-    "rope_scale": (0.01, 10_000),
+    "rope_scale": (0.01, 100_000_000),
     "rope_original": (1, 100_000_000),
 }
 

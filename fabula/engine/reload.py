@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from fabula.core.load import NOTHING, LoadOptions
-from fabula.core.plan import Plan
+from fabula.core.plan import HOST, Plan
 from fabula.core.texts import Phrase, phrase
 
 ROOM = ("context", "slots")
@@ -22,6 +22,9 @@ EXACT = (
     *("adapters", "pooling", "quantize"),
 )
 """What changes the memory or the text."""
+
+ON_CARDS = ("split_mode", "tensor_split", "main_gpu", "kv_offload", "moe_cpu")
+"""What says nothing where all of a model lies in the machine's memory anyway."""
 
 SPEED = ("threads", "batch", "speculation", "draft", "mmap", "mlock")
 """Worth a reload only when a person asks for the load itself."""
@@ -36,10 +39,18 @@ def reload_reason(
         loaded = in_force(plan, name)
         if name == "adapters":  # their scales are each request's, and need no reload
             wish, loaded = _names(wish), _names(loaded)
-        if _differs(name, wish, loaded, by_hand, less):
+        if _matters(name, plan) and _differs(name, wish, loaded, by_hand, less):
             key = "models.adapter.reloaded" if name == "adapters" else "models.reload"
             return phrase(key, name=name, loaded=_shown(loaded), wanted=_shown(wish))
     return None
+
+
+def _matters(name: str, plan: Plan) -> bool:
+    """Whether an option of GPUs can change anything: none took part though the plan was free to take one, or
+    none was to."""
+    if plan.gpu_layers or any(device.name != HOST for device in plan.devices):
+        return True
+    return name not in ON_CARDS and (name != "gpu_layers" or plan.options.gpu_layers == 0)
 
 
 def _differs(name: str, wish: object, loaded: object, by_hand: bool, less: bool) -> bool:
@@ -65,6 +76,7 @@ def in_force(plan: Plan, name: str) -> object:
 _NEUTRAL = {
     "flash_attention": "auto",
     "split_mode": "layer",
+    "tensor_split": (),
     "main_gpu": 0,
     "kv_offload": True,
     "moe_cpu": 0,

@@ -32,6 +32,10 @@ class Gone:
         self.stdout.feed_eof()
         self.stderr.feed_eof()
 
+    def terminate(self) -> None: ...
+
+    def kill(self) -> None: ...
+
     async def wait(self) -> int:
         return self.returncode
 

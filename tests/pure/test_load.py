@@ -88,6 +88,26 @@ def test_what_does_is_named(wish: dict[str, object], told: str) -> None:
     assert told in str(reason)
 
 
+@pytest.mark.parametrize(
+    "wish",
+    [
+        {"gpu_layers": 99}, {"tensor_split": (1.0, 2.0)}, {"main_gpu": 1}, {"split_mode": "row"},
+        {"kv_offload": False}, {"moe_cpu": -1},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_options_of_gpus_need_no_load_where_there_is_none(wish: dict[str, object]) -> None:
+    alone = replace(PLAN, gpu_layers=0)
+    assert reload_reason(alone, LoadOptions(**wish)) is None
+    kept_off = replace(alone, options=LoadOptions(gpu_layers=0))  # there may be one
+    assert bool(reload_reason(kept_off, LoadOptions(**wish))) == ("gpu_layers" in wish)
+    assert reload_reason(PLAN, LoadOptions(**wish))
+
+
+def test_no_shares_are_as_good_as_none() -> None:
+    assert reload_reason(PLAN, LoadOptions(tensor_split=())) is None
+
+
 def test_by_hand_the_speed_counts_too() -> None:
     assert reload_reason(PLAN, LoadOptions(threads=2), by_hand=True)
     assert not reload_reason(PLAN, LoadOptions(threads=3), by_hand=True)
