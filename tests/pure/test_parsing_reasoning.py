@@ -144,6 +144,14 @@ def test_a_block_can_be_closed_from_outside():
     assert [(channel, token.text) for channel, token in parser.feed(Token("Yes", (2,)))] == [("text", "Yes")]
 
 
+@pytest.mark.parametrize("end", ["<|call|>", ""])
+def test_a_call_of_harmony_without_arguments_has_an_empty_object(end: str):
+    parser = HarmonyParser()
+    header = "<|channel|>commentary to=functions.get <|constrain|>json<|message|>"
+    told = [*parser.feed(Token(header + end, (1,))), *parser.finish(complete=True)]
+    assert [part for part in told if not isinstance(part, tuple)] == [Called("get"), Argued("{}")]
+
+
 @pytest.mark.parametrize(
     ("template", "name"),
     [

@@ -13,6 +13,7 @@ from fabula.core.stream import Token
 from fabula.engine.parsing.events import Called
 from fabula.engine.parsing.tools.formats import BY_NAME, FORMATS, detect
 from fabula.engine.parsing.tools.parser import ToolParser
+from fabula.engine.parsing.tools.tagged import typed
 
 SCHEMAS = {"get": {"city": {"type": "string"}, "n": {"type": "integer"}}}
 PARIS, THREE = {"city": "Paris"}, {"city": "Paris", "n": 3}
@@ -37,6 +38,10 @@ CASES: list[tuple[str, str, Calls]] = [
         "</function>\n</tool_call>",
         [("get", THREE)],
     ),
+    ("qwen-coder", "<tool_call>\n<function=get>\n</function>\n</tool_call>", [("get", {})]),
+    ("hermes", '<tool_call>{"name": "get", "arguments": null}</tool_call>', [("get", {})]),
+    ("lfm2", '<|tool_call_start|>[get("Paris", n=3)]<|tool_call_end|>', [("get", THREE)]),
+    ("lfm2", "<|tool_call_start|>[get(**{'city': 'Paris'})]<|tool_call_end|>", [("get", PARIS)]),
     (
         "glm",
         "<tool_call>get\n<arg_key>city</arg_key>\n<arg_value>Paris</arg_value>\n<arg_key>n</arg_key>\n"
@@ -155,6 +160,9 @@ def test_text_around_calls_is_the_answer(cuts: list[int]):
         ("llama", '{"answer": 42}'),
         ("llama", '{"name": "Bob", "age": 5}'),
         ("lfm2", "<|tool_call_start|>[1 + ]<|tool_call_end|>"),
+        ("lfm2", "<|tool_call_start|>[get(n=1e999)]<|tool_call_end|>"),
+        ("lfm2", "<|tool_call_start|>[get(1, 2, 3)]<|tool_call_end|>"),
+        ("hermes", '<tool_call>{"name": ' + "[" * 5000 + "}</tool_call>"),
         ("general", 'Say {"name": "get"}'),
         ("mistral", "[TOOL_CALLS]"),
     ],
@@ -162,6 +170,23 @@ def test_text_around_calls_is_the_answer(cuts: list[int]):
 @given(cuts=st.lists(st.integers(0, 10_000), max_size=20))
 def test_what_only_looks_like_a_call_is_text_again(name: str, written: str, cuts: list[int]):
     assert read(name, divided(written, cuts)) == (written, [])
+
+
+OPTIONAL = {"anyOf": [{"type": "string"}, {"type": "null"}]}
+
+
+@pytest.mark.parametrize(
+    ("schema", "said", "argument"),
+    [
+        (OPTIONAL, "12345", "12345"), (OPTIONAL, "null", None), ({"type": ["string", "null"]}, "null", None),
+        ({"enum": ["1", "2"]}, "1", "1"), ({"enum": [1, 2]}, "1", 1), ({"type": "string"}, "null", "null"),
+        ({"type": "number"}, "NaN", "NaN"), ({}, "1e999", "1e999"), ({}, "[" * 5000, "[" * 5000),
+        ({}, '{"a": ["中"]}', {"a": ["中"]}), ({"type": "array"}, "[1, null]", [1, None]),
+    ],
+)  # fmt: skip
+def test_an_argument_between_tags_has_the_type_of_its_schema(schema: object, said: str, argument: object):
+    told = typed(said, schema)
+    assert json.loads(told, parse_constant=pytest.fail) == argument
 
 
 def test_arguments_are_told_as_they_come():

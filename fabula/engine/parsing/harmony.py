@@ -31,6 +31,7 @@ class HarmonyParser:
         self._in_header = not answers
         self._channel: Channel | None = "text"  # None = a tool call
         self.thinks = False
+        self._argued = False  # the call has arguments
 
     def feed(self, token: Token) -> list[Part | CallEvent]:
         self._tape.push(token)
@@ -42,7 +43,8 @@ class HarmonyParser:
             is_text = complete and "<|" not in self._tape.text
             return [*parts, *_parts("text" if is_text else "mark", self._tape.rest())]
         length = len(self._tape.text) if complete else self._solid()
-        return [*parts, *self._body(length), *_parts("mark", self._tape.rest())]
+        body = [*self._body(length), *(self._unargued() if complete else [])]
+        return [*parts, *body, *_parts("mark", self._tape.rest())]
 
     def close(self) -> list[Part | CallEvent]:
         """The header of the answer is written for the model."""
@@ -73,7 +75,7 @@ class HarmonyParser:
         self._channel = None if recipient else "text"
         if not recipient and channel and channel[1] == "analysis":
             self._channel = "reasoning"
-        self.thinks = self._channel == "reasoning"
+        self.thinks, self._argued = self._channel == "reasoning", False
         return [Called(recipient[1].removeprefix("functions."))] if recipient else []
 
     def _message(self) -> list[Part | CallEvent] | None:
@@ -81,7 +83,7 @@ class HarmonyParser:
         if found is None:
             return self._body(self._solid()) or None
         at, mark = found
-        body = self._body(at)
+        body = [*self._body(at), *self._unargued()]
         self._in_header, self.thinks = True, False
         if mark not in ("<|start|>", "<|channel|>"):  # those belong to the next header
             body += _parts("mark", self._tape.cut(len(mark)))
@@ -92,7 +94,12 @@ class HarmonyParser:
         if self._channel is not None:
             return _parts(self._channel, tokens)
         told = "".join(token.text for token in tokens)
+        self._argued = self._argued or bool(told.strip())
         return [*_parts("mark", tokens), *([Argued(told)] if told else [])]
+
+    def _unargued(self) -> list[Part | CallEvent]:
+        """A call without arguments has an empty object of them."""
+        return [Argued("{}")] if self._channel is None and not self._argued else []
 
     def _solid(self) -> int:
         return len(self._tape.text) - overlap(self._tape.text, ENDS)

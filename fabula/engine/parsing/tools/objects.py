@@ -74,11 +74,12 @@ def _arguments(text: Text, calls: Calls) -> Reading[str]:
     if (yield from peek(text)) == '"':  # some models write JSON in a string
         inner = parsed((yield from whole_value(text)))
         source = inner if isinstance(inner, str) else json.dumps(inner)
-    elif calls.is_open:
+    elif calls.is_open and text.left[:1] != "n":
         yield from value(text, calls.tell)
         return ""
     else:
         source = yield from whole_value(text)
+        source = "" if source == "null" else source
     if not calls.is_open:
         return source
     calls.tell(source)

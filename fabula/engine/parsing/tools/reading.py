@@ -139,8 +139,13 @@ def whole_value(text: Text) -> Reading[str]:
 
 
 def parsed(source: str) -> Any:
-    """Raises NotACall for what is no JSON."""
+    """Raises NotACall for what is no JSON, or inside itself too often."""
     try:
-        return json.loads(source)
-    except ValueError as reason:
+        return json.loads(source, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as reason:
         raise NotACall from reason
+
+
+def _no_constant(name: str) -> None:
+    """NaN and its like, which Python takes for JSON and writes as such."""
+    raise ValueError(name)

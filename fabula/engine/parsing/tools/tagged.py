@@ -13,9 +13,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from fabula.engine.parsing.tools.objects import an_object, one_or_more
-from fabula.engine.parsing.tools.reading import NotACall, Reading, Text, expect, peek, until, value
+from fabula.engine.parsing.tools.reading import NotACall, Reading, Text, expect, parsed, peek, until, value
 from fabula.engine.parsing.tools.telling import Calls
 
+DEEPEST = 8  # schemas inside each other that are looked into for types
 Schemas = Mapping[str, Mapping[str, Any]]
 """Of each tool, the schemas of its parameters by name."""
 
@@ -108,17 +109,36 @@ def _parameters(
 def typed(said: str, schema: Any) -> str:
     """The JSON text of an argument that was written as plain text."""
     said = said.removeprefix("\n").removesuffix("\n")
-    kinds = schema.get("type", "") if isinstance(schema, Mapping) else ""
-    if "string" in (kinds if isinstance(kinds, list) else [kinds]):
+    kinds = _kinds(schema)
+    if "string" in kinds and not (said == "null" and "null" in kinds):
         return _json(said)
     try:
-        return _json(json.loads(said))
-    except ValueError:
+        return _json(parsed(said))
+    except (NotACall, ValueError):
         return _json(said)
+
+
+def _kinds(schema: Any, depth: int = 0) -> set[str]:
+    """The types that a schema allows: an optional text is often `anyOf` a string and null."""
+    if not isinstance(schema, Mapping) or depth > DEEPEST:
+        return set()
+    said = schema.get("type", [])
+    kinds = {kind for kind in (said if isinstance(said, list) else [said]) if isinstance(kind, str)}
+    values = [*_list(schema.get("enum")), *([schema["const"]] if "const" in schema else [])]
+    kinds |= {"string" for value in values if isinstance(value, str)} | {
+        "null" for value in values if value is None
+    }
+    inner = [each for word in ("anyOf", "oneOf", "allOf") for each in _list(schema.get(word))]
+    return kinds.union(*(_kinds(each, depth + 1) for each in inner))
+
+
+def _list(something: Any) -> list[Any]:
+    return something if isinstance(something, list) else []
 
 
 def _json(something: Any) -> str:
-    return json.dumps(something, ensure_ascii=False)
+    """Raises ValueError for numbers that JSON does not have."""
+    return json.dumps(something, ensure_ascii=False, allow_nan=False)
 
 
 def _closing(text: Text, mark: str) -> Reading[None]:
@@ -139,12 +159,24 @@ def pythonic(text: Text, calls: Calls, schemas: Schemas) -> Reading[None]:
         for call in found:
             if not isinstance(call, ast.Call):
                 raise NotACall
-            arguments = {word.arg: ast.literal_eval(word.value) for word in call.keywords}
-            calls.begin(ast.unparse(call.func))
-            calls.tell(_json(arguments))
+            name = ast.unparse(call.func)
+            told = _json(_arguments(call, list(schemas.get(name, {}))))
+            calls.begin(name)
+            calls.tell(told)
             calls.end()
     except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError) as reason:
         raise NotACall from reason
+
+
+def _arguments(call: ast.Call, names: list[str]) -> dict[str, Any]:
+    """Those without a name are the tool's parameters in their order."""
+    if len(call.args) > len(names):
+        raise NotACall
+    given = {name: ast.literal_eval(value) for name, value in zip(names, call.args, strict=False)}
+    for word in call.keywords:
+        value = ast.literal_eval(word.value)
+        given |= value if word.arg is None else {word.arg: value}
+    return given
 
 
 GEMMA_QUOTE = '<|"|>'
