@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import Annotated, Any
 
 import typer
@@ -129,7 +130,8 @@ def learn(
     if recipe:
         from fabula.lab.directions.recipe import load
 
-        asked = load(recipe)
+        asked = load(recipe) | {word: value for word, value in (("model", model), ("name", name)) if value}
+        asked |= {"positive": own(positive), "negative": own(negative)} if positive else {}
     elif not (model and positive):
         raise WrongUsage(say("cli.direction.what"))
     else:
@@ -192,7 +194,7 @@ def tell(made: dict[str, Any]) -> None:
     time = as_duration(made["seconds"])
     screen.line(say("cli.direction.done", name=made["name"], best=made["best"], last=last, time=time, **told))
     if made.get("vector"):
-        screen.note(say("cli.direction.try_it", name=made["name"], model=made["model"]))
+        screen.note(say("cli.direction.try_it", name=quote(made["name"]), model=quote(made["model"])))
     warn(made)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import Annotated, Any
 
 import typer
@@ -81,10 +82,11 @@ def search(
 ) -> None:
     asked: dict[str, Any] = {}
     if recipe:
-        from fabula.lab.directions.recipe import load
+        from fabula.lab.directions.recipe import load_use
 
-        asked = load(recipe)
-        direction = asked.pop("direction", "")
+        usual, asked = load_use(recipe)
+        direction = direction or usual
+        asked |= {"model": model} if model else {}
     elif direction and model:
         asked = {"model": model, "goal": goal, "trials": trials, "seed": seed, "threads": threads}
         asked |= {"prompts": prompts, "tokens": tokens, "harmless": place(harmless)} | parts(targets)
@@ -117,7 +119,8 @@ def tell(job: dict[str, Any]) -> None:
         screen.note(say("cli.direction.search.faint", separation=f"{made['start']['separation']:.1f}"))
     if best:
         number = best[len(best) // 2]["number"]
-        screen.note(say("cli.direction.search.next", **told, job=job["id"], number=number))
+        quoted = {name: quote(value) for name, value in told.items()}
+        screen.note(say("cli.direction.search.next", **quoted, job=job["id"], number=number))
 
 
 def row_of(trial: dict[str, Any]) -> tuple[str, ...]:

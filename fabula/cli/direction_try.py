@@ -13,6 +13,7 @@ from fabula.cli.options import HomeOption, JsonOption
 from fabula.cli.reply import printable
 from fabula.cli.studio import connect
 from fabula.cli.words import say
+from fabula.core.errors import VectorNotFound
 
 DirectionArgument = Annotated[
     str, typer.Argument(metavar="DIRECTION", help=say("cli.direction.direction"), show_default=False)
@@ -53,6 +54,8 @@ def try_(
     with connect(home) as studio:
         if ablate:
             attach(studio, direction, model)
+        else:
+            require_vector(studio, direction)
         rows = [
             {
                 "scale": scale,
@@ -69,9 +72,16 @@ def try_(
 
 def numbers(text: str) -> list[float]:
     try:
-        return [float(part) for part in text.split(",") if part.strip()]
+        return [float(part) for part in text.split(",")]
     except ValueError as wrong:
-        raise WrongUsage(say("cli.direction.try.no_scales", scales=text)) from wrong
+        raise WrongUsage(say("cli.direction.try.no_scales", scales=text or "–")) from wrong
+
+
+def require_vector(studio: Client, name: str) -> None:
+    """Raises VectorNotFound: a reply leaves out what there is not, and only tells so."""
+    known = [row["name"] for row in studio.get("/vectors")["vectors"]]
+    if name not in known:
+        raise VectorNotFound(name, ", ".join(known) or "–")
 
 
 def asked(direction: str, scale: float, *, ablate: bool) -> dict[str, Any]:

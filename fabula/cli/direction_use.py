@@ -4,6 +4,7 @@ change."""
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import Annotated, Any
 
 import typer
@@ -91,7 +92,8 @@ def export(
             path = f"/models/{segment(made['model'])}/adapters/attach"
             studio.post(path, {"adapter": made["name"], "scale": 0.0})
     if made and not json:
-        screen.line(say(f"cli.direction.export.done_{form}", name=made["name"], path=made.get("path", "")))
+        told = {"name": quote(made["name"]), "path": made.get("path", "")}
+        screen.line(say(f"cli.direction.export.done_{form}", **told))
         if left := made.get("left"):
             screen.note(say("cli.direction.export.left", names=", ".join(left[:5]), count=len(left)))
 
@@ -117,10 +119,11 @@ def write(
     json: JsonOption = False,
 ) -> None:
     if recipe:
-        from fabula.lab.directions.recipe import load
+        from fabula.lab.directions.recipe import load_use
 
-        asked = load(recipe)
-        direction = asked.pop("direction", "")
+        usual, asked = load_use(recipe)
+        direction = direction or usual
+        asked |= {word: value for word, value in (("model", model), ("name", name)) if value}
     elif not (direction and model):
         raise WrongUsage(say("cli.direction.write.what"))
     else:

@@ -68,15 +68,20 @@ def json_lines(values: Iterable[Any]) -> None:
 
 
 def table(titles: Sequence[tuple[str, Side]], rows: Iterable[Sequence[str | Text]]) -> None:
-    """Aligned columns without lines. The first one is the name."""
+    """Aligned columns without lines. The first one is the name. Where the terminal is too narrow, words are
+    broken into lines, and figures only if that is not enough: nothing is cut off."""
+    from rich.measure import Measurement
     from rich.table import Table
 
     sheet = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for number, (title, side) in enumerate(titles):
         style = STYLES["name"] if number == 0 else ""
-        sheet.add_column(title, justify=side, style=style, overflow="fold", no_wrap=number > 0)
+        sheet.add_column(title, justify=side, style=style, overflow="fold", no_wrap=side == "right")
     for row in rows:
         sheet.add_row(*row)
+    if Measurement.get(out(), out().options.update(max_width=WIDE), sheet).minimum > out().width:
+        for column in sheet.columns:
+            column.no_wrap = False
     _print(sheet)
 
 

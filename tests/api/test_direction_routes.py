@@ -13,6 +13,7 @@ from talking import Client
 from test_cli_verbs import Fabula, fabula
 
 from fabula.cli import direction as verb
+from fabula.engine.vectors import Vectors
 from fabula.lab.directions import saved
 from fabula.models.catalog import Catalog
 from fabula.store.home import Home
@@ -152,8 +153,12 @@ def test_wrong_usage_is_told_before_anything_begins(fabula: Fabula) -> None:
 
 
 def test_the_same_question_is_asked_at_every_scale(
-    client: Client, fabula: Fabula, direction: saved.Direction
+    client: Client, fabula: Fabula, direction: saved.Direction, home: Home
 ) -> None:
+    missing = fabula("direction", "try", "calm", "tiny", "Hello?")
+    assert missing.status == 1
+    assert "no control vector calm" in missing.err
+    Vectors(home.vectors).make("calm", {1: [0.0] * direction.width})
     rows = fabula("direction", "try", "calm", "tiny", "Hello?", "--scales", "0,1", "--json").rows
     assert [row["scale"] for row in rows] == [0, 1]
     assert all(row["text"] for row in rows)

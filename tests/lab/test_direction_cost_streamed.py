@@ -24,6 +24,7 @@ from fabula.lab.directions.skeleton import Skeleton
 from fabula.lab.directions.write import Writing
 from fabula.lab.quantize import quality
 from fabula.lab.quantize.quality import Pair, Text
+from fabula.lab.quantize.texts import FEWEST_MEASURED
 from fabula.models.formats.folders import identify_folder
 from fabula.models.formats.safetensors import read_tensors
 from fabula.store.home import Home
@@ -94,7 +95,7 @@ def expected(models: Pair, said: list[Text]) -> dict[str, float]:
     for text in said:
         ids = read(text.text, add_special_tokens=False)["input_ids"]
         windows = [ids[at : at + quality.WINDOW] for at in range(0, len(ids), quality.WINDOW)]
-        for window in [one for one in windows if len(one) >= quality.FEWEST][: text.windows]:
+        for window in [one for one in windows if len(one) >= FEWEST_MEASURED][: text.windows]:
             first, second = (rows(model, window) for model in whole)
             kl = (np.exp(first) * (first - second)).sum(1)
             same = first.argmax(1) == second.argmax(1)
@@ -227,8 +228,9 @@ def test_the_job_measures_a_folder_that_does_not_fit_and_goes_on_with_that(
     assert made["measured"]["kl"] > 0
     assert made["measured"]["streamed"]["tokens"] == TOKENS
     assert not list((home.models / write.WORKSHOP).iterdir())
+    assert write.run(home, wishes, Report()) == made | {"again": True}
     with pytest.raises(ModelExists):
-        write.run(home, wishes, Report())
+        write.run(home, wishes | {"strength": 0.5}, Report())
 
 
 # ── what cannot be read, and memory ─────────────────────────────────────────────────────────────────

@@ -209,7 +209,8 @@ def test_adapters_of_products_are_those_of_the_weights(kind: str, project: str, 
     ends = space.Space(model.layers, "remove", ("attention", "mlp")).ranges["layer"]
     made = products.gathered(model, trait, ("attention", "mlp"), ends, tmp_path, Report())
     ramp = Ramp(peak=1.25, floor=0.5, middle=1.0, reach=2.0)
-    for use in (Use(layer=1.3, attention=ramp, mlp=ramp), Use(scope="layers", attention=ramp, mlp=ramp)):
+    between = ends[0] + 0.6 * (ends[1] - ends[0])
+    for use in (Use(layer=between, attention=ramp, mlp=ramp), Use(scope="layers", attention=ramp, mlp=ramp)):
         with open_weights(model) as weights:
             expected = {one.writer.name: one for one in lora.pairs(weights, trait, use, Report())}
         found = {one.writer.name: one for row in made.rows if (one := row.pair(use, trait))}

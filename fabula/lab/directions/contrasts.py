@@ -10,6 +10,7 @@ import csv
 import functools
 import hashlib
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,8 @@ SHIPPED = Path(__file__).with_name("contrasts.json")
 FEWEST = 8  # prompts of a side: below, nothing can be held out
 MOST = 4096
 SIZE_LIMIT = 256 << 20  # bytes of a file of prompts
+MOST_FILES = 20_000  # of a folder
+INFOS = "dataset_infos.json"
 FIELDS = ("messages", "prompt", "text", "instruction", "question", "content", "goal", "input")
 """Where the prompt of a row is looked for when no column is named."""
 
@@ -115,10 +118,14 @@ def contrast(positive: str, negative: str = "", column: str = "", limit: int = 0
     """
     if not negative:
         found = shipped(positive)
+        if found is None and Path(positive).expanduser().exists():
+            raise PromptsUnusable(positive, phrase("lab.directions.one_side"))
         if found is None:
             raise PromptsUnusable(positive, phrase("lab.directions.no_set", known=", ".join(names())))
         return _limited(found, limit)
     sides = [_split(_mixed(read(source, column)), limit) for source in (positive, negative)]
+    if sides[0] == sides[1]:
+        raise PromptsUnusable(positive, phrase("lab.directions.same_sides"))
     return Contrast(sides[0], sides[1])
 
 
@@ -157,7 +164,7 @@ def _files(path: Path) -> list[Path]:
         return [path]
     if not path.is_dir():
         raise PromptsUnusable(str(path), phrase("lab.directions.no_file", known=", ".join(names())))
-    found = sorted(file for file in path.rglob("*") if file.suffix.lower() in READERS and _is_shown(file))
+    found = sorted(file for file in _within(path) if file.suffix.lower() in READERS)
     tables = [file for file in found if file.suffix.lower() not in (".txt", ".md")]
     training = [file for file in tables if "train" in file.name.lower()]
     if not (training or tables or found):
@@ -165,15 +172,22 @@ def _files(path: Path) -> list[Path]:
     return training or tables or found
 
 
-def _is_shown(file: Path) -> bool:
-    return not file.name.startswith(".") and file.name != "dataset_infos.json"
+def _within(folder: Path) -> Iterator[Path]:
+    """All files that are not hidden. Raises PromptsUnusable where there are more than a dataset has."""
+    seen = 0
+    for here, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        seen += len(files)
+        if seen > MOST_FILES:
+            raise PromptsUnusable(str(folder), phrase("lab.directions.too_many_files", most=MOST_FILES))
+        yield from (Path(here, name) for name in files if not name.startswith(".") and name != INFOS)
 
 
 def _of_file(file: Path, column: str, source: str) -> Iterator[Messages]:
-    if file.stat().st_size > SIZE_LIMIT:
-        raise PromptsUnusable(source, phrase("lab.directions.too_large", limit=SIZE_LIMIT))
     reader = READERS.get(file.suffix.lower(), _lines)
     try:
+        if file.stat().st_size > SIZE_LIMIT:
+            raise PromptsUnusable(source, phrase("lab.directions.too_large", limit=SIZE_LIMIT))
         for number, row in enumerate(reader(file)):
             if number >= MOST:
                 return

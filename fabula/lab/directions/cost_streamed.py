@@ -37,6 +37,7 @@ from fabula.lab.directions.streaming import READING, Reading
 from fabula.lab.quantize import quality
 from fabula.lab.quantize.exact import cut
 from fabula.lab.quantize.quality import Pair, Text
+from fabula.lab.quantize.texts import FEWEST_MEASURED
 from fabula.store.files import write_atomic, writing
 from fabula.store.job_child import Report
 
@@ -193,7 +194,7 @@ class _Measuring:
         length = min(quality.WINDOW, self.pair.source.trained_context or quality.WINDOW)
         first = self.words.tokenize("", add_special=True)[:1]
         ids = self.words.tokenize(text.text, add_special=False)
-        return cut(first, ids, length, quality.FEWEST)[: text.windows]
+        return cut(first, ids, length, FEWEST_MEASURED)[: text.windows]
 
     def _read(self, number: int, model: LocalModel, ids: Sequence[Ids]) -> tuple[Residual, list[Batch]]:
         """What the last layer gives. Raises WeightsUnusable."""

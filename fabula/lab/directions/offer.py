@@ -15,7 +15,7 @@ from fabula.core.model import LocalModel
 from fabula.core.texts import phrase
 from fabula.engine.vectors import Vectors
 from fabula.lab.directions import lora, outputs
-from fabula.lab.directions.saved import Direction, Shelf
+from fabula.lab.directions.saved import Direction, Shelf, require_name
 from fabula.lab.directions.use import Chosen, Use, steering
 from fabula.models.catalog import Catalog
 from fabula.models.formats.gguf import BadHeader, read_header
@@ -39,6 +39,8 @@ def ready(home: Home, asked: Exporting) -> tuple[Direction, LocalModel]:
     BadParameter."""
     if asked.form not in get_args(As):
         raise BadParameter("form", f"{asked.form}", phrase("expected.one_of", names=", ".join(get_args(As))))
+    if asked.name:
+        require_name(asked.name)
     model = Catalog(home.models).find(asked.model)
     direction = Shelf(home.directions).find(asked.direction)
     direction.require_fit(model)

@@ -20,6 +20,7 @@ from fabula.core.texts import phrase
 Project = Literal["no", "once", "twice"]
 """`once`: what lies along the negative mean is taken out where the direction is learned; `twice`: and again
 at each layer where it is put to use (biprojected)."""
+MOST_THREADS = 1024
 MOST_BACK = 256  # tokens from the end
 
 
@@ -50,6 +51,7 @@ class Recipe:
             raise BadParameter("winsor", f"{self.winsor}", phrase("expected.range", low="0.5", high="1"))
         if self.limit < 0:
             raise BadParameter("limit", f"{self.limit}", phrase("expected.whole_range", low=0, high=4096))
+        require_threads(self.threads)
         if self.position not in ("last", "mean") and not _is_place(self.position):
             raise BadParameter("position", self.position[:40], phrase("expected.position"))
 
@@ -74,6 +76,12 @@ class Recipe:
     def of(cls, told: Mapping[str, Any]) -> Self:
         """Raises BadParameter for an unknown word, or a value of another kind."""
         return cls(**typed(cls, told))
+
+
+def require_threads(threads: int) -> None:
+    """Raises BadParameter for so many that starting them would end the process."""
+    if not 0 <= threads <= MOST_THREADS:
+        raise BadParameter("threads", f"{threads}", phrase("expected.whole_range", low=0, high=MOST_THREADS))
 
 
 def _is_place(text: str) -> bool:
@@ -119,6 +127,15 @@ def load(file: Path) -> dict[str, Any]:
     if not isinstance(told, dict):
         raise BadParameter("recipe", str(file), phrase("expected.recipe", detail="–"))
     return {f"{name}": value for name, value in told.items() if name not in ("kind", "hash", "made_by")}
+
+
+def load_use(file: Path) -> tuple[str, dict[str, Any]]:
+    """The direction that a recipe puts to use, and the rest of it. Raises BadParameter."""
+    told = load(file)
+    direction = told.pop("direction", "")
+    if not (isinstance(direction, str) and direction):
+        raise BadParameter("direction", f"{direction or '–'}"[:80], phrase("expected.value"))
+    return direction, told
 
 
 def dump(file: Path, kind: str, told: Mapping[str, Any]) -> None:

@@ -140,6 +140,12 @@ def _broken(path: Path, reason: str) -> WeightsUnusable:
     return WeightsUnusable(path.name, phrase(f"models.problem.{reason}", file=path.name, name=path.stem))
 
 
+def require_name(name: str) -> None:
+    """Raises BadParameter for one that is no plain name of a file."""
+    if not _NAME.fullmatch(name):
+        raise BadParameter("name", name[:80], phrase("expected.vector_name"))
+
+
 class Shelf:
     """All directions of one home."""
 
@@ -168,8 +174,7 @@ class Shelf:
 
     def place(self, name: str, *, anew: bool = True) -> Path:
         """Where a direction of this name will lie. Raises BadParameter, DirectionExists."""
-        if not _NAME.fullmatch(name):
-            raise BadParameter("name", name[:80], phrase("expected.vector_name"))
+        require_name(name)
         path = self.folder / f"{name}{ENDING}"
         if anew and path.exists():
             raise DirectionExists(name)

@@ -76,7 +76,16 @@ class Use:
         if not 0 <= first <= last < direction.layers:
             expected = phrase("expected.whole_range", low=0, high=direction.layers - 1)
             raise BadParameter("layers", f"{first}–{last}", expected)
+        self.source(direction)
         return first, last
+
+    def source(self, direction: Direction) -> float:
+        """The layer whose direction is meant where there is one for all. Raises BadParameter."""
+        layer = direction.best if self.layer is None else self.layer
+        if not 0 <= layer <= direction.layers - 1:
+            expected = phrase("expected.range", low="0", high=f"{direction.layers - 1}")
+            raise BadParameter("layer", f"{layer:g}", expected)
+        return layer
 
     def weight(self, writer: Writer, direction: Direction) -> float:
         """0 where a writer is left alone. Embeddings have no layer: they are changed whole."""
@@ -96,7 +105,7 @@ class Use:
         if self.scope == "layers":
             found = direction.direction[min(layer, direction.layers - 1)]
         else:
-            found = maths.at(direction.direction, direction.best if self.layer is None else self.layer)
+            found = maths.at(direction.direction, self.source(direction))
         if direction.told["recipe"]["project"] == "twice":
             found = maths.unit(maths.without(found, direction.negative[min(layer, direction.layers - 1)]))
         return seen_behind(found, norm)

@@ -18,7 +18,7 @@ from fabula.lab.quantize.mixes import MIXES, Mix, mix_named, name_for
 from fabula.lab.quantize.rules import Choice
 from fabula.lab.quantize.source import Source, lossy_type, read_source, require_possible
 from fabula.lab.quantize.target import Target, sizes, target
-from fabula.lab.quantize.texts import read_text
+from fabula.lab.quantize.texts import FEWEST, FEWEST_MEASURED, read_text
 from fabula.models.sources.landing import file_name
 
 SMALLEST_PART = 1 << 20  # bytes
@@ -115,8 +115,9 @@ def require_texts(wishes: Wishes) -> None:
     """Raises BadParameter for what contradicts itself, cannot be read or is too small to be meant."""
     if wishes.importance and wishes.importance_from:
         raise BadParameter("imatrix_from", wishes.importance_from, phrase("expected.one_imatrix"))
-    for text in filter(None, (wishes.importance_from, wishes.text)):
-        read_text(text)
+    for text, fewest in ((wishes.importance_from, FEWEST), (wishes.text, FEWEST_MEASURED)):
+        if text:
+            read_text(text, fewest)
     if wishes.part_size and wishes.part_size < SMALLEST_PART:
         raise BadParameter("split", f"{wishes.part_size}", phrase("expected.part_size", least=SMALLEST_PART))
 

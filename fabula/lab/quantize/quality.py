@@ -15,19 +15,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fabula.core.errors import EngineFailure, NoRoom, VocabulariesDiffer
+from fabula.core.errors import BadParameter, EngineFailure, NoRoom, VocabulariesDiffer
 from fabula.core.model import LocalModel
 from fabula.core.scoring import Divergence
+from fabula.core.texts import phrase
 from fabula.engine.direct.desk_worker import DeskWorker
 from fabula.evals.probes.bank import Probe
 from fabula.evals.probes.job import compared_or_why
 from fabula.lab.quantize.exact import Copies, until_cancelled, windows
+from fabula.lab.quantize.texts import FEWEST_MEASURED
 from fabula.store.files import require_space
 from fabula.store.job_child import Report
 
 WINDOW = 512  # tokens that are read at a time, each time from nothing
 FEW_WINDOWS = 2  # of each of Fabula's own texts: enough to compare types, and soon read
-FEWEST = 16  # tokens of a window that is worth reading
 PIECE = 64  # tokens between two turns
 SPARE = 64 << 20  # bytes of the disk that stay free
 MEASURING = "lab.quantize.measuring"
@@ -69,8 +70,8 @@ class Pair:
 async def measure(
     pair: Pair, texts: Sequence[Text], engine: Copies, folder: Path, report: Report
 ) -> dict[str, Any]:
-    """Over all texts and for each; KL is nats per token. Raises DoesNotFit, NoDiskSpace, VocabulariesDiffer,
-    or another EngineFailure."""
+    """Over all texts and for each; KL is nats per token. Raises BadParameter for texts that are too short,
+    DoesNotFit, NoDiskSpace, VocabulariesDiffer, or another EngineFailure."""
     if pair.source.vocabulary != pair.made.vocabulary:
         raise VocabulariesDiffer(pair.source.name, pair.made.name)
     found: dict[str, list[Divergence]] = {text.name: [] for text in texts}
@@ -87,6 +88,9 @@ async def _compared(
 ) -> AsyncIterator[tuple[str, list[Divergence]]]:
     async with engine.load(pair.source, WINDOW) as source:
         cut = [(text.name, ids) for text in texts for ids in await _cut(source, text)]
+        if not cut:
+            expected = phrase("expected.longer_text", tokens=FEWEST_MEASURED)
+            raise BadParameter("text", ", ".join(text.name for text in texts), expected)
         meter = _Meter(report, sum(len(ids) for _, ids in cut))
         if await engine.fits_beside(pair.made, WINDOW, source):
             async with engine.load(pair.made, WINDOW) as made:
@@ -107,7 +111,7 @@ async def _compared(
 
 async def _cut(source: DeskWorker, text: Text) -> list[Window]:
     length = min(WINDOW, source.plan.context)  # small models have less
-    return (await windows(source, text.text, length, FEWEST))[: text.windows]
+    return (await windows(source, text.text, length, FEWEST_MEASURED))[: text.windows]
 
 
 async def _in_turn(source: DeskWorker, made: DeskWorker, ids: Window, file: Path) -> list[Divergence]:
@@ -154,8 +158,8 @@ def run(
     report: Report,
     probes: Sequence[Probe] = (),
 ) -> dict[str, Any]:
-    """As `measure`, with the `probes` of both where any are to be asked; where an engine cannot, the result
-    says why: the new model is there all the same."""
+    """As `measure`, with the `probes` of both where any are to be asked; where an engine cannot, or the text
+    is too short, the result says why: the new model is there all the same."""
     try:
         work = _measured(pair, texts, engine, folder, report, probes)
         return asyncio.run(until_cancelled(work, report))
@@ -171,7 +175,10 @@ async def _measured(
     report: Report,
     probes: Sequence[Probe],
 ) -> dict[str, Any]:
-    told = await measure(pair, texts, engine, folder, report)
+    try:
+        told = await measure(pair, texts, engine, folder, report)
+    except BadParameter as error:  # which is no reason to leave out the probes
+        told = {"error": error.kept()}
     return told | await probed(pair, engine, report, probes)
 
 

@@ -22,8 +22,8 @@ from fabula.core.worker import Prompt
 from fabula.engine.direct.worker import DirectWorker
 from fabula.lab.quantize.exact import Engine, until_cancelled, windows
 from fabula.lab.quantize.importance import COUNTS, F32, SUMS, read_raw
-from fabula.lab.quantize.source import require_possible
-from fabula.lab.quantize.texts import read_text
+from fabula.lab.quantize.source import GGUF, require_possible
+from fabula.lab.quantize.texts import FEWEST, read_text
 from fabula.models.catalog import Catalog
 from fabula.models.formats import gguf_writing
 from fabula.models.formats.gguf_writing import Draft, Value
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 
 INPUT = ":input"  # after a weight's name: what it is multiplied with (see `Captures.capture`)
 CHUNK = 512  # tokens that are read at a time, each time from nothing
-FEWEST = 32  # tokens of a text that is of any use
 NOTE_S = 30.0  # between two savings of what was summed so far
 WEIGHTS = f"blk.*{INPUT}"  # the output matrix and embeddings are left out, as by llama.cpp's tool
 ABOUT = "fabula.imatrix.about"
@@ -102,9 +101,12 @@ class Tally:
 
 
 def task(model: LocalModel, wishes: Wishes, home: Home) -> Task:
-    """Raises BadParameter for a text that cannot be read, or a file that is there already."""
+    """Raises BadParameter for a model that the engine does not read, a text that cannot be read or is too
+    short, or a file that is there already."""
     require_possible(model)
-    text = read_text(wishes.text)
+    if model.format != GGUF:
+        raise BadParameter("model", model.name, phrase("expected.gguf_model"))
+    text = read_text(wishes.text, FEWEST)
     stamp = [model.path.stat().st_size, model.path.stat().st_mtime_ns]
     about = hashlib.sha256(f"{model.path} {stamp} {wishes.chunks} {text}".encode()).hexdigest()
     dataset = Path(wishes.text).name

@@ -8,7 +8,7 @@ from typing import Any, Literal, Self, get_args
 
 from fabula.core.errors import BadParameter
 from fabula.core.texts import phrase
-from fabula.lab.directions.recipe import digest, typed
+from fabula.lab.directions.recipe import digest, require_threads, typed
 from fabula.lab.directions.writers import Component
 
 Goal = Literal["remove", "strengthen"]
@@ -41,6 +41,7 @@ class Searching:
             if not low <= getattr(self, name) <= high:
                 expected = phrase("expected.whole_range", low=low, high=high)
                 raise BadParameter(name, f"{getattr(self, name)}", expected)
+        require_threads(self.threads)
         if not self.parts:
             raise BadParameter("attention", "false", phrase("expected.one_of", names="attention, mlp"))
 
