@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from pathlib import Path
 
@@ -53,6 +54,59 @@ async def test_a_chat_is_found_by_its_title(open_page, client):
     await field(page).fill("ouess")
     await page.get_by_role("option", name="The lamps of Ouessant").click()
     await expect(page.get_by_role("heading", name="The lamps of Ouessant")).to_be_visible()
+
+
+async def test_what_is_called_just_that_comes_before_what_fits_loosely(open_page, client):
+    """It is that, it begins so, a word of it does, its letters are in it: chats and commands in one order."""
+    for title in ("The goose", "Goose", "Goose feathers"):
+        client.new_chat(model="tiny", title=title)
+    page = await open_page("#/")
+    await page.keyboard.press("Control+k")
+    await field(page).fill("goose")
+    rows = page.get_by_role("option")
+    await expect(rows.first).to_contain_text("Goose")
+    titles = [text.split("\n")[0].strip() for text in await rows.all_inner_texts()]
+    assert titles[:3] == ["Goose", "Goose feathers", "The goose"], titles
+    assert len(titles) > 3  # what has its letters somewhere
+    await field(page).fill("load t")
+    await expect(rows.first).to_contain_text("Load tiny")
+    client.new_chat(model="tiny", title="Load T")
+    await field(page).fill("load  t")
+    await expect(rows.first).to_contain_text("Load T")
+
+
+@pytest.mark.parametrize(
+    ("typed", "first"),
+    [("sett", "Talk to Sett"), ("tiny", "New chat with tiny"), ("settings", "Go to: Settings")],
+)
+async def test_a_name_alone_means_what_is_called_that(open_page, client, typed, first):
+    client.post("/characters", {"card": {"data": {"name": "Sett"}}}, 201)
+    page = await open_page("#/")
+    await page.keyboard.press("Control+k")
+    await field(page).fill(typed)
+    await expect(page.get_by_role("option").first).to_contain_text(first)
+    await expect(page.get_by_role("option", selected=True)).to_contain_text(first)
+
+
+async def test_what_was_chosen_stays_chosen_when_something_better_is_found(open_page, client):
+    client.new_chat(model="tiny", title="Lo")
+    page = await open_page("#/")
+    await page.keyboard.press("Control+k")
+    asked = asyncio.Event()
+
+    async def answer(route):
+        await asked.wait()
+        await route.fallback()
+
+    await page.route("**/chats?**", answer)
+    await field(page).fill("lo")
+    await expect(page.get_by_role("option").nth(1)).to_be_visible()
+    await page.keyboard.press("ArrowDown")
+    chosen = await page.get_by_role("option", selected=True).inner_text()
+    asked.set()
+    await expect(page.get_by_role("option").first).to_contain_text(re.compile(r"^\s*Lo\d"))
+    await expect(page.get_by_role("option", selected=True)).to_have_text(chosen)
+    await expect(page.get_by_role("option").nth(2)).to_have_attribute("aria-selected", "true")
 
 
 async def test_the_open_chat_offers_its_own_actions(page):

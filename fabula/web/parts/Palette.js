@@ -6,7 +6,7 @@ import { actions, keysOf, overlay, searchActions } from "../state/actions.js";
 import { t } from "../texts.js";
 import "./appActions.js";
 import { Dialog } from "./Dialog.js";
-import { fit } from "./fuzzy.js";
+import { EXACT, closeness, fit } from "./fuzzy.js";
 import { html } from "./html.js";
 import { Icon } from "./Icon.js";
 import { shownKeys } from "./words.js";
@@ -40,16 +40,22 @@ function byHabit(list) {
   return list.toSorted((one, other) => place(one) - place(other));
 }
 
-/** The best fit first. @param {Action[]} list @param {string} typed */
-function byFit(list, typed) {
-  const rows = list.map((action) => ({ action, score: Math.max(fit(typed, action.words), fit(typed, action.id)) }));
-  return rows.filter((row) => row.score >= 0).sort((one, other) => other.score - one.score).map((row) => row.action);
+/** The best first: what is called just that, what begins so, what has words that do, and the rest by how well it fits. @param {Action[]} list @param {string} typed @param {Action[]} [anyway] also these, which the studio found by what they hold */
+function byFit(list, typed, anyway = []) {
+  const rows = [...list, ...anyway].map((action) => ({
+    action,
+    close: Math.max(closeness(typed, action.words), closeness(typed, action.name ?? "")),
+    score: Math.max(fit(typed, action.words), fit(typed, action.id)),
+  }));
+  const fitting = rows.filter(({ action, score }) => score >= 0 || anyway.includes(action));
+  const better = (/** @type {typeof rows[0]} */ one, /** @type {typeof rows[0]} */ other) => (one.close === EXACT ? 0 : other.score - one.score); // all that is called so, in its own order
+  return fitting.sort((one, other) => other.close - one.close || better(one, other)).map(({ action }) => action);
 }
 
 export function Palette() {
   const [typed, setTyped] = useState("");
   const [found, setFound] = useState({ by: "", list: /** @type {Action[]} */ ([]) });
-  const [at, setAt] = useState(0);
+  const [chosen, setChosen] = useState(""); // an id, which stays chosen where others come before it
   useEffect(() => {
     let holds = true;
     const by = typed.trim();
@@ -57,12 +63,12 @@ export function Palette() {
     return () => (clearTimeout(timer), (holds = false));
   }, [typed]);
   // What was found by fewer words is offered where it fits until the studio has answered.
-  const others = found.by === typed.trim() ? found.list : byFit(found.list, typed);
-  const list = typed.trim() ? [...byFit(actions.value, typed), ...others] : byHabit(actions.value);
+  const [older, answered] = found.by === typed.trim() ? [[], found.list] : [found.list, []];
+  const list = typed.trim() ? byFit([...actions.value, ...older], typed, answered) : byHabit(actions.value);
   const rows = list.slice(0, SHOWN);
-  const place = Math.min(at, rows.length - 1);
-  const type = (/** @type {string} */ text) => (setTyped(text), setAt(0));
-  const keyDown = (/** @type {KeyboardEvent} */ event) => !event.isComposing && moved(event, place, rows, setAt);
+  const place = Math.max(rows.findIndex(({ id }) => id === chosen), Math.min(0, rows.length - 1));
+  const type = (/** @type {string} */ text) => (setTyped(text), setChosen(""));
+  const keyDown = (/** @type {KeyboardEvent} */ event) => !event.isComposing && moved(event, place, rows, setChosen);
   return html`<${Dialog} title=${t("web.palette.title")} close=${close} class="palette" bare>
     <label class="search"><${Icon} name="search" /><input
         class="field"
@@ -100,11 +106,11 @@ function Rows({ rows, at }) {
   </ul>`;
 }
 
-/** @param {KeyboardEvent} event @param {number} at @param {Action[]} rows @param {(at: number) => void} setAt */
-function moved(event, at, rows, setAt) {
+/** @param {KeyboardEvent} event @param {number} at @param {Action[]} rows @param {(id: string) => void} choose */
+function moved(event, at, rows, choose) {
   const last = rows.length - 1;
   const places = /** @type {Record<string, number>} */ ({ ArrowDown: at === last ? 0 : at + 1, ArrowUp: at <= 0 ? last : at - 1, PageDown: Math.min(at + 8, last), PageUp: Math.max(at - 8, 0) });
-  if (event.key in places) setAt(places[event.key]);
+  if (event.key in places) choose(rows[places[event.key]]?.id ?? "");
   else if (event.key === "Enter") rows[at] && run(rows[at]);
   else if (event.key === "k" && (event.ctrlKey || event.metaKey)) close();
   else return;

@@ -17,15 +17,15 @@ import { when } from "./words.js";
 const FOUND = 8; // chats and characters of each search
 
 offer("rooms", () =>
-  PLACES.map((room) => ({ id: `room ${room.name}`, words: t("web.palette.room", { room: t(room.words) }), icon: room.icon, run: () => go(addressOf(room)) })),
+  PLACES.map((room) => ({ id: `room ${room.name}`, words: t("web.palette.room", { room: t(room.words) }), name: t(room.words), icon: room.icon, run: () => go(addressOf(room)) })),
 );
 
 offer("models", () => {
   const loaded = running.value.map((one) => one.model);
   return usable.value.flatMap(({ name }) => [
-    { id: `start ${name}`, words: t("web.palette.start", { model: name }), icon: "chats", run: () => newChat(name) },
-    { id: `load ${name}`, words: t("web.palette.load", { model: name }), icon: "models", off: loaded.includes(name), run: () => load(name) },
-    { id: `unload ${name}`, words: t("web.palette.unload", { model: name }), icon: "stop", off: !loaded.includes(name), run: () => unload(name) },
+    { id: `start ${name}`, words: t("web.palette.start", { model: name }), name, icon: "chats", run: () => newChat(name) },
+    { id: `load ${name}`, words: t("web.palette.load", { model: name }), name, icon: "models", off: loaded.includes(name), run: () => load(name) },
+    { id: `unload ${name}`, words: t("web.palette.unload", { model: name }), name, icon: "stop", off: !loaded.includes(name), run: () => unload(name) },
   ]);
 });
 
@@ -45,11 +45,11 @@ offer("look", () => [
 /** The three are called the same in every language. @param {string} name */
 function language(name) {
   const called = name ? LANGUAGE_NAMES[/** @type {"en"} */ (name)] : t("web.settings.as_browser");
-  return { id: `language ${name}`, words: t("web.palette.language", { language: called }), off: chosenLanguage.value === name, run: () => setLanguage(name).catch(tellError) };
+  return { id: `language ${name}`, words: t("web.palette.language", { language: called }), name: called, off: chosenLanguage.value === name, run: () => setLanguage(name).catch(tellError) };
 }
 
 offer("settings", () =>
-  PAGES.map((name) => ({ id: `settings ${name}`, words: t("web.palette.settings", { page: t(`web.settings.page.${name}`) }), icon: "settings", run: () => go(`#/settings/${name}`) })),
+  PAGES.map((name) => ({ id: `settings ${name}`, words: t("web.palette.settings", { page: t(`web.settings.page.${name}`) }), name: t(`web.settings.page.${name}`), icon: "settings", run: () => go(`#/settings/${name}`) })),
 );
 
 offer("studio", () => [
@@ -77,6 +77,7 @@ offerSearch("characters", async (text) => {
   return characters.map((/** @type {import("../types.d.ts").Character} */ { id, name }) => ({
     id: `talk ${id}`,
     words: t("web.characters.talk_to", { name }),
+    name,
     icon: "characters",
     run: () => talkTo(id, personaName.value.trim()),
   }));

@@ -24,7 +24,7 @@ offer("characters", () => {
     { id: "trash characters", words: t("web.characters.delete"), off: !here || !chosen.value.size || filter.value.trashed, icon: "trash", run: () => trash(chosen.value, true) },
     { id: "undo card", words: t("web.card.undo"), off: !now || !past.value.length, icon: "undo", run: undo },
     { id: "redo card", words: t("web.card.redo"), off: !now || !future.value.length, icon: "redo", run: redo },
-    { id: "talk to card", words: t("web.characters.talk_to", { name: now?.name ?? "" }), off: !now, icon: "chats", run: () => now && startChat(now.id) },
+    { id: "talk to card", words: t("web.characters.talk_to", { name: now?.name ?? "" }), name: now?.name, off: !now, icon: "chats", run: () => now && startChat(now.id) },
   ];
 });
 
@@ -34,7 +34,7 @@ offerSearch("cards", async (text) => {
   const wanted = text.trim().toLocaleLowerCase();
   const books = lorebooks.filter((/** @type {Lorebook} */ book) => book.name.toLocaleLowerCase().includes(wanted)).slice(0, FOUND);
   return [
-    ...characters.map((/** @type {Character} */ one) => ({ id: `card ${one.id}`, words: t("web.card.edit_named", { name: one.name }), icon: "edit", run: () => go(`#/characters/${encodeURIComponent(one.id)}`) })),
-    ...books.map((/** @type {Lorebook} */ one) => ({ id: `book ${one.id}`, words: t("web.lore.edit_named", { name: one.name }), icon: "lore", run: () => go(`#/lore/${encodeURIComponent(one.id)}`) })),
+    ...characters.map((/** @type {Character} */ one) => ({ id: `card ${one.id}`, words: t("web.card.edit_named", { name: one.name }), name: one.name, icon: "edit", run: () => go(`#/characters/${encodeURIComponent(one.id)}`) })),
+    ...books.map((/** @type {Lorebook} */ one) => ({ id: `book ${one.id}`, words: t("web.lore.edit_named", { name: one.name }), name: one.name, icon: "lore", run: () => go(`#/lore/${encodeURIComponent(one.id)}`) })),
   ];
 });

@@ -41,7 +41,7 @@ offer("chat", () => {
     { id: "take in", words: t("web.import.open"), icon: "get", run: () => (asksForFiles.value = true) },
     { id: "sidebar", words: t("web.chats.toggle"), icon: "sidebar", off: !now, run: () => toggle(sidebarOpen) },
     { id: "delete chat", words: t("web.chats.delete"), icon: "trash", off: still, run: () => now && deleteChat(now) },
-    ...usable.value.map(({ name }) => ({ id: `use ${name}`, words: t("web.palette.use", { model: name }), icon: "models", off: still || now?.model === name, run: () => use(name) })),
+    ...usable.value.map(({ name }) => ({ id: `use ${name}`, words: t("web.palette.use", { model: name }), name, icon: "models", off: still || now?.model === name, run: () => use(name) })),
   ];
 });
 

@@ -6,7 +6,21 @@ const NEXT = 5; // a letter right after the one before
 const WHOLE = 30; // the typed word as it stands
 const NONE = -1;
 
-const BREAK = /[\s\-_/·.,:]/;
+const BREAK = /[\s\-_/·.,:，、：「」（）]/;
+
+/** @param {string} text */
+const wordsOf = (text) => text.toLocaleLowerCase().split(BREAK).filter(Boolean).join(" ");
+
+export const EXACT = 3;
+
+/** How a name answers to what was typed: 3 it is that, 2 it begins so, 1 its words do, 0 else. @param {string} typed @param {string} name */
+export function closeness(typed, name) {
+  const [asked, text] = [wordsOf(typed), wordsOf(name)];
+  if (!asked || !text) return 0;
+  if (text === asked) return EXACT;
+  if (text.startsWith(asked)) return 2;
+  return asked.split(" ").every((word) => ` ${text}`.includes(` ${word}`)) ? 1 : 0;
+}
 
 /** Every typed word has to be there, its letters in their order. Higher is better, −1 is no fit. @param {string} typed @param {string} words */
 export function fit(typed, words) {

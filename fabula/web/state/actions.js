@@ -7,6 +7,7 @@ import { computed, signal } from "@preact/signals";
  * @typedef {object} Action
  * @property {string} id its own in the whole app: the palette remembers it, and finds it by it too
  * @property {string} words what it is called, in the reader's language
+ * @property {string} [name] of what it is about: who types just that means it
  * @property {() => unknown} run
  * @property {string | string[]} [keys] "Ctrl-z", "Alt-n", "?": the first is shown
  * @property {boolean} [typing] the keys hold while something is typed, too
