@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 
 import pytest
@@ -38,14 +39,23 @@ async def test_the_first_page_asks_for_little_and_for_nothing_twice(browser, cli
 
 @pytest.mark.parametrize("where", ["#/", "#/chat/"])
 async def test_a_visit_asks_while_its_code_is_on_its_way_and_for_nothing_twice(open_page, chat, where):
-    page = await open_page(where + chat.id * where.endswith("chat/"))
-    await page.locator("main h1").wait_for()
+    """Until the news are heard: what was read before that may be read again."""
+    page, told = await open_page(where + chat.id * where.endswith("chat/")), asyncio.Event()
+
+    async def news(route):
+        await told.wait()
+        await route.fallback()
+
+    await page.route("**/api/fabula/v1/events", news)
+    await page.reload()
+    await (page.locator("main h2").first if where == "#/" else composer(page)).wait_for()
+    await expect(page.get_by_text("Loading")).to_have_count(0)
     assert await page.evaluate("ahead.asked.size") == 0  # all that was asked has been taken
     # All that has come by now.
     asked = await page.evaluate("performance.getEntriesByType('resource').map(({ name }) => name)")
-    told = [url for url in asked if re.search(r"/api/|/texts/", url)]
-    assert len(told) > 2
+    assert len([url for url in asked if re.search(r"/api/|/texts/", url)]) > 2
     assert sorted(asked) == sorted(set(asked))
+    told.set()
 
 
 async def test_a_room_that_the_address_names_is_asked_for_with_the_page(browser, client, chat):
