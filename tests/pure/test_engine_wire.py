@@ -68,6 +68,8 @@ def test_what_another_parameter_switches_off_is_told() -> None:
         "top_k",
         "repetition_penalty",
     )
+    used = wire.effective(Sampling(top_k=5, repetition_penalty=1.2, mirostat=2), context=64, seed=1)
+    assert [used[name] for name in ("top_k", "top_p", "min_p", "repetition_penalty")] == [0, 1, 0, 1]
     assert wire.ignored(Sampling(mirostat_tau=3, dry_base=2, xtc_threshold=0.2)) == (
         "xtc_threshold",
         "dry_base",

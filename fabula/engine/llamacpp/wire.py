@@ -15,6 +15,7 @@ from fabula.core.errors import BadParameter, BansWithForm
 from fabula.core.sampling import NEUTRAL, OUTSIDE_THE_ENGINE, SEED_LIMIT, Sampling
 from fabula.core.texts import phrase
 from fabula.core.worker import Prompt
+from fabula.engine.sampling.order import OFF
 
 ID_END = 1 << 31
 
@@ -85,6 +86,9 @@ BYPASSED_BY_MIROSTAT = (
     *("dynatemp_range", "dynatemp_exponent", *PENALTIES, "repetition_window", "dry_multiplier", *DRY_DETAILS),
 )
 """Measured: with mirostat the engine runs temperature, logit bias and mirostat, and nothing else."""
+_OFF_WITH_MIROSTAT = {
+    name: off for values in OFF.values() for name, off in values.items() if name in BYPASSED_BY_MIROSTAT
+}
 
 
 def body(prompt: Prompt, sampling: Sampling, used: dict[str, Any]) -> dict[str, Any]:
@@ -197,6 +201,8 @@ def trace(prompt: Prompt) -> str | tuple[int, ...]:
 def effective(sampling: Sampling, *, context: int, seed: int) -> dict[str, Any]:
     """What the engine will really use: with a seed, windows in tokens, and what it cannot do switched off."""
     used = {name: value if name in HONOURED else NEUTRAL[name] for name, value in sampling.all().items()}
+    if sampling.mirostat:
+        used |= _OFF_WITH_MIROSTAT
     return used | {
         "repetition_window": _whole(sampling.repetition_window, context),
         "dry_window": _whole(sampling.dry_window, context),
