@@ -50,6 +50,12 @@ async def test_the_log_is_marked_so_that_nobody_waits_for_a_line_that_never_come
     assert any("fabula-mark" in line for line in worker._process.lines_since(before)[1])
 
 
+@pytest.mark.parametrize("form", [{"json_schema": {"$ref": "#"}}, {"regex": r"[^\s\S]"}], ids=str)
+async def test_what_no_reply_can_have_is_told_so(worker: LlamaCppWorker, form: dict[str, Any]) -> None:
+    with pytest.raises(BadParameter, match="some reply can have"):
+        await ask(worker, form)
+
+
 async def test_after_a_refusal_the_next_request_is_answered(worker: LlamaCppWorker) -> None:
     with pytest.raises(BadParameter):
         await ask(worker, {"regex": "(?=a)b"})

@@ -24,6 +24,7 @@ KEPT = 1000  # forms that are remembered as understood
 LAG_S = 2.0  # how long the log may lag behind the first token
 LOOK_S = 0.005
 _COMPLAINT = re.compile(r"\bllg error: (?:at \d+\(\d+\): )?(?P<text>.+)")
+IMPOSSIBLE = "NoExtensionBias"  # no reply can have the form
 _REPEATED = re.compile(r"^failed to compile JSON schema: ")
 
 
@@ -81,7 +82,10 @@ class Forms:
         for line in lines:
             if complaint := _COMPLAINT.search(line):
                 reason = _REPEATED.sub("", complaint["text"])[:300]
-                raise BadParameter(name, form[:80], phrase("expected.form_understood", reason=reason))
+                wanted = phrase("expected.form_understood", reason=reason)
+                if reason == IMPOSSIBLE:
+                    wanted = phrase("expected.form_possible")
+                raise BadParameter(name, form[:80], wanted)
         if len(self._understood) >= KEPT:
             self._understood.clear()
         self._understood.add(form)
