@@ -38,8 +38,8 @@ def chat(**body: Any) -> dict[str, Any]:
 
 
 REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
-    "a bad grammar": (CHAT, chat(grammar="root ::= nothing"), "engine_refused"),
-    "a grammar without words": (CHAT, chat(grammar="root ::= root"), "engine_refused"),
+    "a bad grammar": (CHAT, chat(grammar="root ::= nothing"), "bad_parameter"),
+    "a grammar without words": (CHAT, chat(grammar="root ::= root"), "bad_parameter"),
     "a schema that is none": (CHAT, chat(json_schema={"type": "hamster"}), "bad_parameter"),
     "a schema that the engine cannot compile": (
         CHAT,

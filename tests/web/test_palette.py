@@ -60,6 +60,7 @@ async def test_what_is_called_just_that_comes_before_what_fits_loosely(open_page
     """It is that, it begins so, a word of it does, its letters are in it: chats and commands in one order."""
     for title in ("The goose", "Goose", "Goose feathers"):
         client.new_chat(model="tiny", title=title)
+    client.post("/models/tiny/unload", status=204)
     page = await open_page("#/")
     await page.keyboard.press("Control+k")
     await field(page).fill("goose")
@@ -90,6 +91,7 @@ async def test_a_name_alone_means_what_is_called_that(open_page, client, typed, 
 
 async def test_what_was_chosen_stays_chosen_when_something_better_is_found(open_page, client):
     client.new_chat(model="tiny", title="Lo")
+    client.post("/models/tiny/unload", status=204)
     page = await open_page("#/")
     await page.keyboard.press("Control+k")
     asked = asyncio.Event()
