@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 import regex
 
 from fabula.core.errors import BadParameter
+from fabula.core.regex_size import MOST_PARTS, parts
 from fabula.core.texts import Phrase, phrase
-from fabula.engine.parsing.regex_size import MOST_PARTS, parts
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError

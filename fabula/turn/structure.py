@@ -9,11 +9,11 @@ from __future__ import annotations
 import regex
 
 from fabula.core.errors import BadParameter
+from fabula.core.regex_size import MOST_PARTS, parts
 from fabula.core.sampling import Sampling
 from fabula.core.texts import Phrase, phrase
 from fabula.engine.bans import matcher
 from fabula.engine.parsing import gbnf
-from fabula.engine.parsing.regex_size import MOST_PARTS, parts
 from fabula.turn import schemas
 
 FORMS = ("grammar", "json_schema", "regex")

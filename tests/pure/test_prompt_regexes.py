@@ -60,6 +60,28 @@ def test_what_is_no_expression_of_javascript_is_refused(source: str, flags: str)
         compiled(source, flags)
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        "((a{1000}){101})",
+        "[]|(a{1000}){101}",
+        "[^](a{1000}){101}",
+        r"(a{1000}|\){2}){101}",
+        r"(\b{1000}){101}",
+    ],
+)
+def test_repetitions_in_one_another_that_would_take_the_memory_are_refused(source: str) -> None:
+    with pytest.raises(NotJavaScript, match="100000 parts"):
+        compiled(source)
+
+
+@pytest.mark.parametrize(
+    "source", ["a{10000}", "(a{1000}){90}", "(ba{0,1000}){1000}", r"\(?next(\d{40} ){40}\.{40}"]
+)
+def test_repetitions_that_cost_little_are_taken(source: str) -> None:
+    assert not compiled(source).found_in("a")
+
+
 @given(st.text("ab(){}[]\\^$.|?*+-,:<>!=dwsbk1", max_size=25))
 def test_any_text_is_compiled_or_refused(source: str) -> None:
     with contextlib.suppress(NotJavaScript):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fabula.engine.parsing.regex_size import MOST_PARTS, parts
+from fabula.core.regex_size import MOST_PARTS, parts
 
 
 @pytest.mark.parametrize(
@@ -35,6 +35,7 @@ def test_repetitions_are_counted(pattern: str, least: int) -> None:
         r"\(?#((a{1000}){1000}){1000}",
         "[(?#]((a{1000}){1000}){1000}",
         "((a{1000}(?#)){1000}){1000}",
+        r"\\(?x)( a{1000} #(" "\n b ){1000}",
         "(" * 50 + "(a{1000}){1000}",
     ],
 )
@@ -43,7 +44,13 @@ def test_what_nobody_may_compile_is_seen_however_it_is_hidden(pattern: str) -> N
 
 
 @pytest.mark.parametrize(
-    "pattern", [r"\d{4}-\d{2}-\d{2}", "[a-z]{2,4000}( [a-z]{2,40}){0,300}", "(a{0,1000}){1000}"]
+    "pattern",
+    [
+        r"\d{4}-\d{2}-\d{2}",
+        "[a-z]{2,4000}( [a-z]{2,40}){0,300}",
+        "(a{0,1000}){1000}",
+        r"\(?next(\d{40} ){40}\.{40}",
+    ],
 )
 def test_usual_patterns_are_small(pattern: str) -> None:
     assert parts(pattern) < MOST_PARTS / 20

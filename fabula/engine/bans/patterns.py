@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import regex
 
 from fabula.core.errors import BadParameter
+from fabula.core.regex_size import MOST_PARTS, parts
 from fabula.core.texts import phrase
-from fabula.engine.parsing.regex_size import MOST_PARTS, parts
 
 HELD = 400  # characters of a match at most: `"[^"]*"` would hold back all for ever
 PATIENCE_S = 0.1  # of one search: a pattern may take exponential time

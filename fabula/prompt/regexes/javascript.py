@@ -14,6 +14,8 @@ from dataclasses import dataclass
 
 import regex
 
+from fabula.core.regex_size import MOST_PARTS, parts
+
 LINE_ENDS = "\\n\\r\\u2028\\u2029"
 _WORD, _NOT_WORD = "A-Za-z0-9_", "\\x00-/:-@\\[-\\^`{-\\U0010ffff"
 _DIGIT, _NOT_DIGIT = "0-9", "\\x00-/:-\\U0010ffff"
@@ -86,6 +88,10 @@ def compiled(source: str, flags: str = "") -> Pattern:
     options = regex.V0 | regex.UNICODE | (regex.IGNORECASE if "i" in flags else 0)
     try:
         translated = "".join(_Translation(source, flags).parts())
+        if parts(translated) > MOST_PARTS:  # MAX_REPEAT bounds each repetition, but not one inside another
+            raise NotJavaScript(
+                f"it comes to more than {MOST_PARTS} parts once its repetitions are written out"
+            )
         return Pattern(regex.compile(translated, options), "g" in flags, "y" in flags)
     except (regex.error, ValueError, OverflowError, RecursionError) as reason:
         raise NotJavaScript(str(reason)) from reason

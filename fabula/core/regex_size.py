@@ -15,7 +15,9 @@ _PIECE = regex.compile(
     r"""|(?P<open>\()|(?P<close>\))|\{(?P<least>\d*)(?:,\d*)?\}|.""",
     regex.DOTALL,
 )
-_VERBOSE = regex.compile(r"\(\?[a-wyzA-Z01]*x")
+_VERBOSE = regex.compile(
+    r"(?<!\\)(?:\\\\)*\(\?[a-wyzA-Z01]*x"
+)  # not after a backslash: "\(?x" has a bracket as text
 _COUNT = regex.compile(r"\{(\d+)")
 
 
