@@ -156,14 +156,23 @@ def list_(home: HomeOption = None, json: JsonOption = False) -> None:
         screen.json_lines(rows)
     elif rows:
         screen.table([(say(title), side) for title, side in COLUMNS], [row_of(row) for row in rows])
+        for row in rows:
+            warn_of_missing(row)
     else:
         screen.note(say("cli.direction.none"))
 
 
 def row_of(row: dict[str, Any]) -> tuple[str, ...]:
     sets = " / ".join(Path(name).name for name in (row["positive"], row["negative"]) if name)
-    figures = (f"{row['best']}", f"{row['accuracy']:.0%}", f"{row['separation']:.1f}")
-    return row["name"], row["model"], sets, *figures
+    measured = (f"{row['accuracy']:.0%}", f"{row['separation']:.1f}")
+    figures = ("–", "–") if "layers" in row["missing"] else measured
+    return row["name"], row["model"] or "–", sets or "–", f"{row['best']}", *figures
+
+
+def warn_of_missing(row: dict[str, Any]) -> None:
+    if parts := row["missing"]:
+        told = {"name": row["name"], "quoted": quote(row["name"]), "parts": ", ".join(parts)}
+        screen.note(say("cli.direction.missing", **told))
 
 
 def show(name: NameArgument, home: HomeOption = None, json: JsonOption = False) -> None:
@@ -175,6 +184,7 @@ def show(name: NameArgument, home: HomeOption = None, json: JsonOption = False) 
     screen.table([(say(title), side) for title, side in COLUMNS], [row_of(found)])
     screen.table([(say(title), side) for title, side in LAYERS], layers(found))
     warn(found)
+    warn_of_missing(found)
 
 
 def layers(found: dict[str, Any]) -> list[tuple[str, ...]]:

@@ -16,7 +16,7 @@ from fabula.cli import direction_try
 from fabula.cli.mistakes import WrongUsage
 from fabula.core.errors import BadParameter, PromptsUnusable, VectorNotFound
 from fabula.core.model import LocalModel
-from fabula.lab.directions import contrasts, offer, recipe, write
+from fabula.lab.directions import contrasts, learn, offer, recipe, saved, write
 from fabula.lab.directions.offer import Exporting
 from fabula.lab.directions.saved import Shelf
 from fabula.lab.directions.search.recipe import Searching
@@ -153,6 +153,71 @@ def test_a_command_that_is_told_can_be_pasted_whatever_the_name(capsys: pytest.C
     }
     cli.tell(told | {"accuracy": 1.0, "separation": 2.0, "seconds": 1.0})
     assert "fabula direction try 'good mood' 'a b'" in capsys.readouterr().err
+
+
+# ── a file that lacks some of its metadata ──────────────────────────────────────────────────────────
+
+ROW = {"accuracy": 0.97, "separation": 4.2, "component": 0.9, "massive": 3.0, "next": None}
+TOLD: dict[str, Any] = {
+    "best": 1,
+    "band": [0, 2],
+    "layers": [ROW] * 3,
+    "recipe": {"positive": "calm-wild", "negative": ""},
+    "recipe_hash": "0" * 64,
+    "model": {"name": "tiny"},
+    "prompts": {"learned": [6, 6], "held_out": [3, 3]},
+    "versions": {},
+    "plots": [],
+}
+
+
+class Listing:
+    """A studio of one home, as far as directions are listed."""
+
+    def __init__(self, home: Home) -> None:
+        self.home = home
+
+    def get(self, path: str) -> dict[str, Any]:
+        return {
+            "directions": [learn.summary(one.name, one.told) for one in Shelf(self.home.directions).list()]
+        }
+
+
+def test_a_file_that_lacks_some_of_its_metadata_hides_no_other(
+    home: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One such file was the end of the whole list."""
+    whole = Shelf(home.directions).find("trait")
+    rows = {"direction": whole.direction, "positive": whole.positive, "negative": whole.negative}
+    saved.write(home.directions / "whole.safetensors", rows, TOLD)
+    monkeypatch.setattr(cli, "connect", lambda _: contextlib.nullcontext(Listing(home)))
+    cli.list_()
+    said = capsys.readouterr()
+    assert [line.split()[0] for line in said.out.splitlines()[1:]] == ["trait", "whole"]
+    assert "97%" in said.out
+    assert "0%" not in said.out
+    assert "trait lacks some of its metadata (" in said.err
+    assert "model, " in said.err
+    assert "whole" not in said.err
+
+
+@pytest.mark.parametrize("name", [name for name in TOLD if name not in ("best", "band")])
+@pytest.mark.parametrize("is_there", [False, True], ids=["absent", "of another kind"])
+def test_whatever_is_missing_is_named_and_the_rest_is_told(name: str, *, is_there: bool) -> None:
+    told = TOLD | {name: 5} if is_there else {key: value for key, value in TOLD.items() if key != name}
+    found, sound = learn.summary("trait", told), learn.summary("trait", TOLD)
+    assert (found["missing"], sound["missing"]) == ([name], [])
+    assert found.keys() == sound.keys()
+    assert {key: type(value) for key, value in found.items()} == {
+        key: type(value) for key, value in sound.items()
+    }
+    assert cli.row_of(sound) == ("trait", "tiny", "calm-wild", "1", "97%", "4.2")
+
+
+@pytest.mark.parametrize("row", [{"accuracy": 1.0}, ROW | {"massive": "3"}, ROW | {"next": "3"}, 5])
+def test_a_layer_that_was_measured_only_in_part_is_missing(row: Any) -> None:
+    found = learn.summary("trait", TOLD | {"layers": [ROW, row, ROW]})
+    assert (found["missing"], found["layers"]) == (["layers"], [])
 
 
 # ── texts ───────────────────────────────────────────────────────────────────────────────────────────

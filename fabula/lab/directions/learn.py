@@ -50,6 +50,17 @@ AS_GOOD = 0.95  # accuracy; where the best layer has less, this share of it
 HASHED_WHOLE = 2 << 30  # bytes; of larger models samples are hashed
 SAMPLE, SAMPLES = 1 << 16, 256  # bytes, of each file
 COMPUTING = "lab.directions.computing"
+FIGURES = ("accuracy", "separation", "component", "massive")  # of a layer, that are shown
+EMPTY: dict[str, Any] = {
+    "model": {"name": ""},
+    "recipe": {"positive": "", "negative": ""},
+    "recipe_hash": "",
+    "prompts": {"learned": [], "held_out": []},
+    "versions": {},
+    "layers": [],
+    "plots": [],
+}
+"""The metadata that a direction is shown by, where a file has none of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,8 +237,13 @@ def _told(
 
 
 def summary(name: str, told: Mapping[str, Any]) -> dict[str, Any]:
-    """The result of the job, and how a direction is shown."""
-    row = told["layers"][told["best"]]
+    """The result of the job, and how a direction is shown. What its file lacks is named in `missing` and
+    empty here: one that comes from elsewhere hides no other."""
+    missing = [part for part, empty in EMPTY.items() if not _is_like(told.get(part), empty)]
+    if "layers" not in missing and not _are_whole(told["layers"], told["best"]):
+        missing.append("layers")
+    told = {**told, **{part: EMPTY[part] for part in missing}}
+    row = told["layers"][told["best"]] if told["layers"] else {"accuracy": 0.0, "separation": 0.0}
     massive = [layer for layer, each in enumerate(told["layers"]) if each["massive"] > maths.MASSIVE]
     return {
         "name": name,
@@ -246,7 +262,26 @@ def summary(name: str, told: Mapping[str, Any]) -> dict[str, Any]:
         "recipe_hash": told["recipe_hash"],
         "provenance": {key: told[key] for key in ("model", "prompts", "versions")},
         "plots": told["plots"],
+        "missing": missing,
     }
+
+
+def _is_like(value: Any, empty: Any) -> bool:
+    """Whether it is of the same kind, with all that an object must have."""
+    if not isinstance(empty, dict):
+        return isinstance(value, type(empty))
+    return isinstance(value, dict) and all(_is_like(value.get(name), one) for name, one in empty.items())
+
+
+def _are_whole(layers: list[Any], best: Any) -> bool:
+    """Whether every layer has its figures, and the best one is among them."""
+    rows = all(
+        isinstance(row, dict)
+        and all(isinstance(row.get(name), int | float) for name in FIGURES)
+        and isinstance(row.get("next", ""), int | float | None)
+        for row in layers
+    )
+    return rows and isinstance(best, int) and 0 <= best < len(layers)
 
 
 def fingerprint(model: LocalModel) -> str:
