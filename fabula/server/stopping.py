@@ -76,7 +76,11 @@ async def stoppable(turn: AsyncGenerator[Delta, None], stop: Stop) -> AsyncGener
                 break
         if not stop.asked:
             async for delta in turn:
-                yield seen.take(delta)
+                if isinstance(delta, Token):  # nearly always
+                    seen.tokens += len(delta.ids)
+                else:
+                    seen.take(delta)
+                yield delta
                 if stop.asked:
                     break
     if not seen.is_over:
