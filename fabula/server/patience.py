@@ -1,7 +1,8 @@
 """A connection that is not kept waiting for ever: heads and bodies that trickle are cut off. Knows no route.
 
-uvicorn waits without end for the rest of a request, and takes heads of any size. Here one look at
-all connections, each second, finds those that were at one request for too long; a request costs no timer.
+uvicorn waits without end for the rest of a request, and takes heads of any size. Here a connection is looked
+at each second while it is at one request; one whose requests come whole costs a timer a second at most, and
+a studio where nothing arrives sleeps.
 What is streamed is written without asking anew, for each piece, how the answer is framed.
 """
 
@@ -20,6 +21,7 @@ HEAD_BYTES = 64 << 10
 START_S = 20.0  # for the head of a request, and as a start for its body
 SLOWEST = 4096  # bytes per second that a body has to come with, after that start
 SILENT_S = 60.0  # in the middle of a body
+LOOK_S = 1.0  # between two looks
 log = logging.getLogger(__name__)
 
 
@@ -30,15 +32,22 @@ class Patient(HttpToolsProtocol):
     heard_at = 0.0
     taken = 0  # bytes of it so far
     in_head = True
+    _next_look: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(cast(asyncio.Transport, transport))
+        self._begin()
+
+    def _begin(self) -> None:
         self.since = self.heard_at = self.loop.time()
+        self.taken, self.in_head = 0, True
+        self._next_look = self._next_look or self.loop.call_later(LOOK_S, self.look)
 
     def data_received(self, data: bytes) -> None:
-        self.heard_at = self.loop.time()
         if self.since is None:
-            self.since, self.taken, self.in_head = self.heard_at, 0, True
+            self._begin()
+        else:
+            self.heard_at = self.loop.time()
         self.taken += len(data)
         super().data_received(data)
         if self.in_head and self.since is not None and self.taken > HEAD_BYTES:
@@ -59,14 +68,18 @@ class Patient(HttpToolsProtocol):
         super().on_message_complete()
         self.since = None
 
-    def look(self, now: float) -> None:
+    def look(self) -> None:
         """Ends the connection of a client that takes too long; while we do not read, it is not its fault."""
+        self._next_look = None
         if self.since is None or self.transport is None:
             return
+        now = self.loop.time()
         if self.flow.read_paused:
             self.since = self.heard_at = now
-        elif now - self.since > START_S + self.taken / SLOWEST or now - self.heard_at > SILENT_S:
+        if now - self.since > START_S + self.taken / SLOWEST or now - self.heard_at > SILENT_S:
             self.refuse(b"408 Request Timeout")
+        else:
+            self._next_look = self.loop.call_later(LOOK_S, self.look)
 
     def refuse(self, status: bytes) -> None:
         self.since = None
@@ -86,14 +99,6 @@ def _write(cycle: RequestResponseCycle, piece: bytes) -> bool:
         return False
     cycle.transport.write(b"%x\r\n%b\r\n" % (len(piece), piece))
     return True
-
-
-def look_at_all(connections: set[Any]) -> None:
-    """One look; called each second."""
-    now = asyncio.get_running_loop().time()
-    for connection in tuple(connections):
-        if isinstance(connection, Patient):
-            connection.look(now)
 
 
 def allow_connections() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
 import logging.handlers
 import signal
@@ -13,6 +14,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
+from email.utils import formatdate
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -20,6 +22,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 from starlette.responses import Response
 from starlette.types import ASGIApp
+from uvicorn.server import ServerState
 
 from fabula.core.errors import FabulaError, NeedsKey, NotWhileStarting
 from fabula.server import tls
@@ -27,7 +30,7 @@ from fabula.server.access_log import AccessLog
 from fabula.server.addresses import is_private, listen, own_address, own_name, scheme_of
 from fabula.server.also import Second, listen_too, seconds
 from fabula.server.door import Door
-from fabula.server.patience import Patient, allow_connections, look_at_all
+from fabula.server.patience import Patient, allow_connections
 from fabula.store import settings
 from fabula.store.home import Home
 from fabula.store.settings import Settings
@@ -37,7 +40,6 @@ if TYPE_CHECKING:
     from fabula.app import MakeWorker, Studio
     from fabula.app.restored import Restored
 
-LOOK_S = 1.0  # between two looks at the clock, for the date in answers
 STOP_GRACE_S = 5  # for answers that are being sent when the studio is told to stop
 log = logging.getLogger(__name__)
 SHARED_S = 0.0005  # of the interpreter, in turns, while code is read and files are served
@@ -276,13 +278,32 @@ def _config(door: Door, chosen: Settings) -> uvicorn.Config:
     )
 
 
+class _State(ServerState):
+    """Each answer begins with the date of its second; nothing wakes to keep it right between answers."""
+
+    @property
+    def default_headers(self) -> list[tuple[bytes, bytes]]:
+        return _date(int(time.time()))
+
+    @default_headers.setter
+    def default_headers(self, headers: list[tuple[bytes, bytes]]) -> None:
+        """Uvicorn's own, of which `_config` leaves none."""
+
+
+@functools.lru_cache(maxsize=1)
+def _date(second: int) -> list[tuple[bytes, bytes]]:
+    return [(b"date", formatdate(second, usegmt=True).encode())]
+
+
 class _Server(uvicorn.Server):
     """Uvicorn raises a caught signal again when it has shut down, which would cut our own closing short;
     and it waits for open streams, which end only when they are told to. It wakes ten times a second to see
-    whether it is to end, each time at the price of a streamed token: here it is told."""
+    whether it is to end and what time it is, each time at the price of a streamed token: here it is told, and
+    looks at the clock when it answers."""
 
     def __init__(self, config: uvicorn.Config, before_shutdown: Callable[[], Awaitable[None]]) -> None:
         super().__init__(config)
+        self.server_state = _State()
         self._before_shutdown = before_shutdown
         self._loop = asyncio.get_running_loop()
         self._told = asyncio.Event()
@@ -304,13 +325,7 @@ class _Server(uvicorn.Server):
             await asyncio.to_thread(stop.wait)
 
     async def main_loop(self) -> None:
-        while not await self.on_tick(0):
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._told.wait(), LOOK_S)
-
-    async def on_tick(self, counter: int) -> bool:
-        look_at_all(self.server_state.connections)
-        return await super().on_tick(counter)
+        await self._told.wait()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         await self._before_shutdown()

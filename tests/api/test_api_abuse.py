@@ -12,7 +12,7 @@ from hypothesis import settings
 from talking import NATIVE, Client
 
 from bench.abuse import BROKEN, GENERATED, Asker, broken, near_shapes
-from fabula.server import patience
+from fabula.server import patience, run
 
 HEAD = b"POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
 PATIENCE_S = 30.0
@@ -91,6 +91,31 @@ def test_a_request_that_trickles_is_cut_off(
     connection.sendall(HEAD + (b"X-Slow: " if part == "head" else b"Content-Length: 9999\r\n\r\n{"))
     told = trickle(connection)
     assert told.startswith(b"HTTP/1.1 408") if part == "head" else told == b""
+
+
+def test_a_later_request_of_a_connection_that_trickles_is_cut_off_too(
+    connected: Callable[[], socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between two requests nobody looks at a connection."""
+    monkeypatch.setattr(patience, "LOOK_S", 0.05)
+    connection = connected()
+    for _ in range(2):
+        connection.sendall(b"HEAD / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        assert connection.recv(4096).startswith(b"HTTP/1.1 200")
+        time.sleep(4 * patience.LOOK_S)
+    monkeypatch.setattr(patience, "START_S", 1.0)
+    connection.sendall(HEAD + b"X-Slow: ")
+    assert trickle(connection).startswith(b"HTTP/1.1 408")
+
+
+def test_each_answer_tells_the_date(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    times = (784111777.9, 784111778.0)
+    for now, told in zip(
+        times, ("Sun, 06 Nov 1994 08:49:37 GMT", "Sun, 06 Nov 1994 08:49:38 GMT"), strict=True
+    ):
+        monkeypatch.setattr(run.time, "time", lambda now=now: now)
+        answer = client.http.get(f"{client.address}{NATIVE}/nothing")
+        assert answer.headers.get_list("date") == [told]
 
 
 def test_a_connection_that_says_nothing_is_cut_off(
