@@ -109,6 +109,8 @@ def row(offer: dict[str, Any]) -> tuple[str, ...]:
 def show(made: dict[str, Any]) -> None:
     told = {**made, "bits": f"{made['bits']:.2f}", "source_bits": f"{made['source_bits']:.2f}"}
     screen.line(say("cli.quantize.done", **told))
+    if made.get("again"):
+        screen.note(say("cli.direction.write.again"))
     if made["from_quantized"]:
         screen.note(say("cli.quantize.warned", name=made["source"], quantization=made["from_quantized"]))
     if made["narrow"]:

@@ -19,6 +19,8 @@ from typing import Any
 
 from fabula.core.errors import FabulaError
 from fabula.lab.directions import edit, growing, write
+from fabula.lab.quantize import job as quantize
+from fabula.lab.quantize import ordering
 from fabula.store.home import Home
 from fabula.store.job_child import Report
 
@@ -72,7 +74,7 @@ def child(
     if not (process := os.fork()):
         moments = Moments(home, fated, fate, late=late)
         try:
-            write.run(home, wishes, moments)
+            (quantize.run if "type" in wishes else write.run)(home, wishes, moments)
             moments.pass_()  # it is over, and nobody knows yet
             said = "over"
         except FabulaError as error:
@@ -108,7 +110,7 @@ def shelf(home: Home) -> dict[str, str]:
 
 
 def main(home: Home, wishes: dict[str, Any], fate: str) -> None:
-    edit.NOTE, growing.PIECE = 1, 1 << 14
+    edit.NOTE, growing.PIECE, ordering.SMALLEST_PART = 1, 1 << 14, 1
     said, moments = child(home, wishes | {"name": "whole"}, 0, die)
     assert said == "over", said
     if fate == "late":

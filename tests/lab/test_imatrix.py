@@ -93,6 +93,8 @@ def test_a_job_that_was_cut_off_goes_on_with_what_was_summed(
 ) -> None:
     monkeypatch.setattr(statistics, "NOTE_S", 0.0)
     whole = computed(home, out=str(home.path / "whole.gguf"))
+    told = computed(home, out=str(home.path / "whole.gguf"))  # it was killed before it could tell
+    assert told | {"seconds": 0} == whole | {"seconds": 0}
     report = Stopping()
     asked = Wishes(model="tiny-F32", text=str(home.path / "text.txt"), out=str(home.path / "cut.gguf"))
     with pytest.raises(Cancelled):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -56,8 +57,9 @@ def test_a_folder_is_packed_into_four_bits_and_measured(home: Home, maker: None,
     assert 0 < measured["kl"] < 4  # random weights: each rounding error grows
     assert off(home.models / "tiny", made.path, method) < 0.2
     assert not list((home.models / ".quantize").glob("*packing-*"))
+    assert job.run(home, asked(method), Report()) == result | {"again": True}
     with pytest.raises(ModelExists):
-        job.run(home, asked(method), Report())
+        job.run(home, asked(method, importance_from=__file__), Report())
 
 
 def off(folder: Path, made: Path, method: str) -> float:
@@ -69,6 +71,39 @@ def off(folder: Path, made: Path, method: str) -> float:
     found = pack_child.unpacked(*(parts[f"{name}.{part}"] for part in pack_child.PARTS), method.lower()).T
     wanted = source[f"{name}.weight"]
     return float((found - wanted).pow(2).mean().sqrt() / wanted.pow(2).mean().sqrt())
+
+
+def test_one_that_was_killed_when_it_was_packed_knows_it_again(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a packer that only copies: from the moment when the folder is in its place."""
+
+    async def copies(order: packing.Packing, folder: Path, report: Report) -> dict[str, Any]:
+        shutil.copytree(order.model.path, folder / "made")
+        return {"made": str(folder / "made"), "measured": {"kl": 0.5}}
+
+    def dies(*_: object, **__: object) -> None:
+        raise Killed
+
+    monkeypatch.setattr(packing, "_pack", copies)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name)
+    wishes = asked("AWQ", name="late")
+    with monkeypatch.context() as patch:
+        patch.setattr(job, "write_atomic", dies)
+        with pytest.raises(Killed):
+            job.run(home, wishes, Report())
+    monkeypatch.setattr(packing, "_pack", dies)  # it is not packed again
+    result = job.run(home, wishes, Report())
+    assert (result["name"], result["measured"], "again" in result) == ("late", {"kl": 0.5}, False)
+    assert job.run(home, wishes, Report()) == result | {"again": True}
+    (home.models / "late" / "config.json").write_text("{}")
+    with pytest.raises(ModelExists):
+        job.run(home, wishes, Report())
+    shutil.rmtree(home.models / "late")
+
+
+class Killed(BaseException):
+    """As the end of the process: nothing catches it."""
 
 
 def test_a_cancelled_one_leaves_nothing(home: Home, maker: None) -> None:

@@ -135,7 +135,7 @@ def foreseen(home: Home, wishes: Writing) -> Json:
     """What would be touched, and how much is written. Raises as `write.order` does, and ModelExists also
     where the same order made it."""
     asked = order(home, wishes)
-    if asked.result:
+    if asked.product.result:
         raise ModelExists(asked.name)
     if wishes.adds:
         return _foreseen_addition(asked)

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import shutil
 import time
 from collections.abc import Iterator, Sequence
@@ -36,6 +35,7 @@ from fabula.lab.directions.space import disk_full
 from fabula.lab.directions.use import Chosen
 from fabula.lab.directions.weights import FolderWeights, GgufWeights, open_weights
 from fabula.lab.directions.writers import Writer
+from fabula.lab.product import Product, digest, stamps
 from fabula.lab.quantize.exact import Engine
 from fabula.lab.quantize.quality import Pair
 from fabula.models.catalog import Catalog
@@ -43,8 +43,8 @@ from fabula.models.formats.folders import FORMAT as FOLDER
 from fabula.models.formats.folders import TENSORS, files_of
 from fabula.models.formats.identify import identify, parts_of
 from fabula.models.formats.types import TENSOR_TYPES
-from fabula.models.sources.landing import flush, land, plain_name
-from fabula.store.files import require_space, sync_folder, write_atomic, writing
+from fabula.models.sources.landing import flush, plain_name
+from fabula.store.files import require_space, sync_folder, writing
 from fabula.store.home import Home
 from fabula.store.job_child import Report
 
@@ -52,7 +52,7 @@ KIND = "direction_write"
 WORKSHOP = ".directions"  # beside the models; its name hides it from the shelf
 SPARE = 64 << 20  # bytes that stay free
 LONGEST_NAME = 180  # bytes
-LANDING, LEDGER, READY = ".landing", "ledger.json", "ready"
+LEDGER, READY = "ledger.json", "ready"
 RECORDS = ".written"  # of the home's directions: what was made, and its result
 LAYOUT = 2  # raise it when the same order cuts its files into other pieces: notes count those
 FINE_BITS = 6.5  # per weight: Q6_K has 6.5625
@@ -133,38 +133,9 @@ class Order:
         return ready / names[0] if len(names) == 1 else ready
 
     @property
-    def note(self) -> Path:
-        """It says that what was made goes to its place now, and outlives the stage: a job that is cut off
-        while it clears up is no stranger to its own model."""
-        return self.stage.with_name(f"{self.stage.name}{LANDING}")
-
-    @property
-    def is_landed(self) -> bool:
-        """Whether what lies there is what this order made."""
-        return self.place.exists() and self.note.exists() and not self.whole.exists()
-
-    @property
-    def result(self) -> dict[str, Any] | None:
-        """Of the same order, where it is over and what it made lies there as it was made."""
-        try:
-            told = json.loads(self.record.read_text(encoding="utf-8"))
-            is_ours = told["mark"] == self.mark and told["files"] == stamps(self.place)
-            return dict(told["result"]) if is_ours and told["files"] else None
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
-
-    def keep(self, result: dict[str, Any]) -> None:
-        """Raises StoreUnwritable."""
-        with writing(self.record):
-            self.record.parent.mkdir(parents=True, exist_ok=True)
-        told = {"mark": self.mark, "files": stamps(self.place), "result": result}
-        write_atomic(self.record, json.dumps(told, ensure_ascii=False).encode())
-
-
-def stamps(place: Path) -> list[list[str | int]]:
-    """Of all files of a model."""
-    files = files_of(place) if place.is_dir() else parts_of(place)
-    return [[one.name, one.stat().st_size, one.stat().st_mtime_ns] for one in files if one.exists()]
+    def product(self) -> Product:
+        """What it makes: the stage may be gone before anybody is told, and the model is no stranger."""
+        return Product(self.record, (self.place,), self.mark)
 
 
 def order(home: Home, wishes: Writing) -> Order:
@@ -205,7 +176,7 @@ def _require_possible(wishes: Writing, model: LocalModel, direction: Direction) 
 
 def require_free(asked: Order) -> None:
     """Raises ModelExists where another model has the name."""
-    if asked.place.exists() and not asked.is_landed and asked.result is None:
+    if asked.place.exists() and not asked.product.is_there:
         raise ModelExists(asked.name)
 
 
@@ -232,12 +203,11 @@ def run(home: Home, arguments: dict[str, Any], report: Report) -> dict[str, Any]
     wishes = Writing.of(arguments)
     with _alone(home, order(home, wishes).name):
         asked = order(home, wishes)  # whoever was at it is done
-        if made := asked.result:
+        if made := asked.product.result:
             made |= {"again": True}
         else:
-            asked.keep(made := _made(home, asked, report))
+            asked.product.keep(made := _made(home, asked, report))
         shutil.rmtree(asked.stage, ignore_errors=True)
-        asked.note.unlink(missing_ok=True)
         return made
 
 
@@ -282,9 +252,9 @@ def written(home: Home, asked: Order, report: Report) -> dict[str, Any]:
     with writing(asked.stage):
         asked.stage.mkdir(parents=True, exist_ok=True)
     with work(asked) as made:
-        if not asked.is_landed:
+        if not asked.product.is_there:
             _write(made.edit, asked.stage, Ledger.open(asked.stage / LEDGER, asked.mark), report)
-    if not asked.is_landed:
+    if not asked.product.is_there:
         _finish(asked, made)
     found = (added if asked.wishes.adds else cut)(asked, made.edit, report)
     recipes.dump(home.directions / f"{asked.name}.written.yaml", KIND, asked.wishes.arguments())
@@ -348,9 +318,8 @@ def _finish(asked: Order, made: Made) -> None:
                 flush(file)
         sync_folder(ready)
         require_free(asked)
-        asked.note.touch()
         (asked.stage / LEDGER).unlink(missing_ok=True)  # of a model that is removed nothing is there any more
-        land(asked.whole, asked.place)
+        asked.product.land(asked.whole, asked.place)
 
 
 def new_model(asked: Order, edit: Edit) -> LocalModel:
@@ -429,4 +398,4 @@ def fingerprint(wishes: Writing, model: LocalModel, direction: Direction) -> str
         wishes.arguments(),
         hashlib.sha256(direction.path.read_bytes()).hexdigest(),
     ]
-    return hashlib.sha256(json.dumps(told).encode()).hexdigest()
+    return digest(told)

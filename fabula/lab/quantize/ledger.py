@@ -16,13 +16,11 @@ NOTE_S = 5.0  # between two notes of what is on the disk
 
 @dataclass
 class Ledger:
-    """What of the new file is surely on the disk: all pieces before `done`. `about` says of which work,
-    `landed` that the model lies on the shelf."""
+    """What of the new file is surely on the disk: all pieces before `done`. `about` says of which work."""
 
     file: Path
     about: str
     done: int = 0
-    landed: bool = False
     finished: set[int] = field(default_factory=set)
     noted_at: float = field(default_factory=time.monotonic)
 
@@ -32,7 +30,7 @@ class Ledger:
         try:
             told = json.loads(file.read_text(encoding="utf-8"))
             if told["about"] == about:
-                return cls(file, about, int(told["done"]), told.get("landed") is True)
+                return cls(file, about, int(told["done"]))
         except (OSError, ValueError, KeyError, TypeError):
             pass  # as if there were none: all is done anew
         return cls(file, about)
@@ -53,12 +51,5 @@ class Ledger:
     def note(self, handles: Sequence[int], done: int) -> None:
         for handle in handles:
             os.fsync(handle)
-        self._write(done)
-
-    def land(self) -> None:
-        self.landed = True
-        self._write(self.done)
-
-    def _write(self, done: int) -> None:
-        told = {"about": self.about, "done": done, "landed": self.landed}
+        told = {"about": self.about, "done": done}
         write_atomic(self.file, json.dumps(told).encode())

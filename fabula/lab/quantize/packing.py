@@ -22,11 +22,11 @@ from typing import Any
 from fabula.core.errors import BadParameter, CannotQuantize, ExtraMissing, ModelExists
 from fabula.core.model import LocalModel
 from fabula.core.texts import phrase
+from fabula.lab.product import Product
 from fabula.lab.quantize.exact import until_cancelled
 from fabula.lab.quantize.quality import MEASURING, Text, neutral
 from fabula.models.formats.folders import FORMAT, files_of, identify_folder
 from fabula.models.formats.safetensors import BadTensors, read_tensors
-from fabula.models.sources.landing import land
 from fabula.store import settings
 from fabula.store.files import is_safe_name, require_space
 from fabula.store.home import Home
@@ -60,21 +60,33 @@ def is_packing(type_: str) -> bool:
     return type_.strip().upper() in METHODS
 
 
+def target_of(home: Home, model: LocalModel, type_: str, name: str) -> Path:
+    """Where the new model will lie. Raises BadParameter."""
+    target = home.models / (name or f"{model.name.rsplit('/', 1)[-1]}-{type_.strip().upper()}")
+    if not is_safe_name(target.name):
+        raise BadParameter("name", target.name, phrase("expected.file_name"))
+    return target
+
+
 def packing(
-    home: Home, model: LocalModel, type_: str, name: str, texts: Mapping[str, str], threads: int
+    home: Home,
+    model: LocalModel,
+    type_: str,
+    name: str,
+    texts: Mapping[str, str],
+    threads: int,
+    *,
+    anew: bool = True,
 ) -> Packing:
     """`texts` may have `learn` and `measure`. Raises BadParameter, CannotQuantize, ExtraMissing and
-    ModelExists."""
+    ModelExists (not with `anew` off)."""
     if model.format != FORMAT or model.packed:
         raise BadParameter("model", model.name, phrase("expected.folder_model"))
     if model.problem:
         reason = phrase(model.problem, file=model.path.name, name=model.name, size=model.size)
         raise CannotQuantize(model.name, reason)
-    method = type_.strip().upper()
-    target = home.models / (name or f"{model.name.rsplit('/', 1)[-1]}-{method}")
-    if not is_safe_name(target.name):
-        raise BadParameter("name", target.name, phrase("expected.file_name"))
-    if target.exists():
+    target = target_of(home, model, type_, name)
+    if anew and target.exists():
         raise ModelExists(target.name)
     python = settings.load(home).engine_transformers_python
     if not python and importlib.util.find_spec("auto_round") is None:
@@ -83,7 +95,7 @@ def packing(
     learned = texts.get("learn") or "\n\n".join(text.text for text in neutral())
     return Packing(
         model=model,
-        method=method,
+        method=type_.strip().upper(),
         group=group_of(model),
         target=target,
         samples=samples(learned),
@@ -119,7 +131,7 @@ def samples(text: str) -> tuple[str, ...]:
 # ── doing ───────────────────────────────────────────────────────────────────────────────────────────
 
 
-def run(asked: Packing, workshop: Path, report: Report) -> dict[str, Any]:
+def run(asked: Packing, workshop: Path, product: Product, report: Report) -> dict[str, Any]:
     """The folder, put onto the shelf; answers what it is and cost. Raises CannotQuantize, NoDiskSpace."""
     require_space(workshop, 2 * asked.model.size)
     with tempfile.TemporaryDirectory(dir=workshop, prefix=f"{asked.target.name}.packing-") as folder:
@@ -130,8 +142,9 @@ def run(asked: Packing, workshop: Path, report: Report) -> dict[str, Any]:
         made.chmod(0o755)
         if asked.target.exists():
             raise ModelExists(asked.target.name)
-        land(made, asked.target)
-    return described(asked, told["measured"])
+        result = described(asked, made, told["measured"])
+        product.land(made, asked.target, result)
+    return result
 
 
 async def _pack(asked: Packing, folder: Path, report: Report) -> dict[str, Any]:
@@ -199,13 +212,13 @@ def _order(asked: Packing, folder: Path) -> dict[str, Any]:
     }
 
 
-def described(asked: Packing, measured: Mapping[str, Any]) -> dict[str, Any]:
+def described(asked: Packing, folder: Path, measured: Mapping[str, Any]) -> dict[str, Any]:
     """As the result of any quantization; sizes are bytes of the files of weights."""
-    made = identify_folder(asked.target)
+    made = identify_folder(folder)
     weights = max(asked.model.parameters, 1)
     return {
         "name": asked.target.name,
-        "files": len(list(asked.target.glob("*.safetensors"))),
+        "files": len(list(folder.glob("*.safetensors"))),
         "type": asked.method,
         "source": asked.model.name,
         "file_size": made.size,
@@ -213,7 +226,7 @@ def described(asked: Packing, measured: Mapping[str, Any]) -> dict[str, Any]:
         "bits": round(8 * made.size / weights, 3),
         "source_size": asked.model.size,
         "source_bits": round(8 * asked.model.size / weights, 3),
-        "types": {f"{asked.method} 4-bit, {asked.group}": _layers(asked.target)},
+        "types": {f"{asked.method} 4-bit, {asked.group}": _layers(folder)},
         "narrow": 0,
         "from_quantized": "",
         "importance": "",

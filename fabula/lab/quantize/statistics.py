@@ -112,7 +112,7 @@ def task(model: LocalModel, wishes: Wishes, home: Home) -> Task:
     dataset = Path(wishes.text).name
     if wishes.out:
         file = Path(wishes.out).expanduser().absolute()
-        if file.exists():
+        if file.exists() and read_tally(file, about) is None:  # else it was killed before it could tell
             raise BadParameter("out", wishes.out, phrase("expected.new_file"))
     else:
         name = file_name(f"{model.name}.{Path(dataset).stem}.{about[:8]}{ENDING}")
