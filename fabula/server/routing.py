@@ -2,21 +2,32 @@
 
 FastAPI reads the types of a route's function as soon as it is said, and once more for each router that it is
 included in: 1 to 3 ms for each of more than 400 (measured, FastAPI 0.165), of which a start needs a dozen.
+A route that takes the request as it is and gives a response, as every dialect's streams do, has nothing to
+work out: it is called, and FastAPI is asked for its description only.
 """
 
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
+from fastapi.telemetry import TelemetryConfig
+from starlette.requests import Request
 from starlette.routing import BaseRoute, Match, Route
 from starlette.types import Receive, Scope, Send
 
 Answers = TypeVar("Answers", bound=Callable[..., Any])
+AS_IT_IS = {"request": "Request", "return": "Response"}
+"""What is written on a function that takes the request itself, and gives a response."""
+UNTOLD: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
+"""What a request was and how it failed is told to nobody; FastAPI would look for listeners each time."""
+LATE = "fabula.route"
+"""In the scope of a request: its LateRoute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +102,12 @@ class Routes:
 
 
 class LateRoute(BaseRoute):
-    """A route that is worked out when a request first comes to its path."""
+    """A route that is worked out when a request first comes to its path, if it has to be."""
 
     def __init__(self, said: Said, app: FastAPI) -> None:
         self._said, self._app = said, app
         self._place = Route(said.path, said.answers, methods=[said.method])
+        self._is_plain = _is_plain(said)
 
     @functools.cached_property
     def route(self) -> APIRoute:
@@ -111,22 +123,88 @@ class LateRoute(BaseRoute):
             **(limits | said.more),
         )
 
+    def lies_at(self, path: str) -> bool:
+        return self._place.path_regex.match(path) is not None
+
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        match, nothing = self._place.matches(scope)
-        return (match, nothing) if match == Match.NONE else self.route.matches(scope)
+        match, found = self._place.matches(scope)
+        is_done = match == Match.NONE or self._calls(scope)
+        return (match, found) if is_done else self.route.matches(scope)
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self.route.handle(scope, receive, send)
+        if self._calls(scope):
+            response = await self._said.answers(Request(scope, receive, send))
+            await response(scope, receive, send)
+        else:
+            await self.route.handle(scope, receive, send)
+
+    def _calls(self, scope: Scope) -> bool:
+        """Whether the function itself answers; to other methods FastAPI tells which one there is."""
+        return self._is_plain and scope["method"] == self._said.method
+
+
+def _is_plain(said: Said) -> bool:
+    """Whether FastAPI would only hand the request on, and the response back."""
+    answers, alone = said.answers, said.kind is APIRoute and said.more == {"response_model": None}
+    return alone and inspect.iscoroutinefunction(answers) and answers.__annotations__ == AS_IT_IS
+
+
+class Table(BaseRoute):
+    """All late routes as one. They are tried in their order; which of them a path without parameters can mean
+    is found out once."""
+
+    def __init__(self) -> None:
+        self.all: list[LateRoute] = []
+        self._fixed: set[str] = set()
+        self._at: dict[str, list[LateRoute]] = {}
+
+    def add(self, said: Said, app: FastAPI) -> None:
+        self.all.append(LateRoute(said, app))
+        self._at = {}
+        if "{" not in said.path:
+            self._fixed.add(said.path)
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """The first that fits wholly, else the first that fits but for its method."""
+        partly: tuple[Match, Scope] = Match.NONE, {}
+        if scope["type"] != "http":
+            return partly
+        for route in self._near(scope["path"]):
+            match, found = route.matches(scope)
+            if match == Match.FULL:
+                return match, {**found, LATE: route}
+            if match == Match.PARTIAL and partly[0] == Match.NONE:
+                partly = match, {**found, LATE: route}
+        return partly
+
+    def _near(self, path: str) -> list[LateRoute]:
+        if path not in self._fixed:
+            return self.all
+        if path not in self._at:
+            self._at[path] = [route for route in self.all if route.lies_at(path)]
+        return self._at[path]
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        route: LateRoute = scope[LATE]
+        await route.handle(scope, receive, send)
 
 
 class App(FastAPI):
     """FastAPI with late routes; who asks for `routes`, as its OpenAPI document does, gets them worked out."""
 
+    def __init__(self, **said: Any) -> None:
+        super().__init__(telemetry=UNTOLD, **said)
+
     def include(self, routes: Routes, prefix: str = "") -> None:
-        self.router.routes += [
-            LateRoute(replace(said, path=prefix + said.path), self) for said in routes.said
-        ]
+        table = next((route for route in self.router.routes if isinstance(route, Table)), None)
+        if table is None:
+            self.router.routes.append(table := Table())
+        for said in routes.said:
+            table.add(replace(said, path=prefix + said.path), self)
 
     @property
     def routes(self) -> list[BaseRoute]:
-        return [route.route if isinstance(route, LateRoute) else route for route in self.router.routes]
+        found: list[BaseRoute] = []
+        for route in self.router.routes:
+            found += [late.route for late in route.all] if isinstance(route, Table) else [route]
+        return found
