@@ -14,6 +14,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,16 @@ _Stamp = list[list[int]]
 _Known = tuple[_Stamp, LocalModel]
 
 
+@dataclass(frozen=True, slots=True)
+class _Spot:
+    """Where a model lies, as texts: every request looks there. `was` is the stamp of its folder when it was
+    listed; `files` are those that its name means, () for a model that is a folder itself."""
+
+    folder: str
+    was: list[int]
+    files: tuple[str, ...]
+
+
 class Catalog:
     """All models below `folder`: GGUF files, and folders of safetensors. Safe to use from several threads."""
 
@@ -44,7 +55,7 @@ class Catalog:
         self._lock = threading.Lock()
         self._loaded = False
         self._listed: dict[str, LocalModel] = {}
-        self._folders: dict[Path, list[int]] = {}  # in which models lie, as they were when they were listed
+        self._spots: dict[str, _Spot] = {}  # each by its path
 
     def list(self) -> list[LocalModel]:
         """Every model, by name, the starter last."""
@@ -54,7 +65,7 @@ class Catalog:
             placed = places.placed(self.folder)
             own = list(self._first_files())
             elsewhere = [model.path for model in placed]
-            self._folders = {path.parent: _stamp(path.parent) for path in (*own, *elsewhere)}
+            self._spots = {str(path): _spot(path) for path in (*own, *elsewhere)}
             self._known = {str(path): self._look(path) for path in (*own, *elsewhere)}
             if self._known != before:
                 self._save_index()
@@ -96,11 +107,11 @@ class Catalog:
 
     def _is_unchanged(self, model: LocalModel) -> bool:
         """Neither its files nor what lies beside them: a projector may have come, or gone."""
-        stamp, _ = self._known.get(str(model.path), (None, None))
-        beside = model.path.parent
-        return self._folders.get(beside) == _stamp(beside) and stamp == [
-            _stamp(file) for file in _files(model.path)
-        ]
+        known, spot = self._known.get(where := str(model.path)), self._spots.get(where)
+        if known is None or spot is None or _stamp(spot.folder) != spot.was:
+            return False
+        files = spot.files or _files(model.path)  # a folder may have others by now
+        return known[0] == [_stamp(file) for file in files]
 
     # ── files ───────────────────────────────────────────────────────────────────────────────────────
 
@@ -209,9 +220,14 @@ def _models_in(folder: Path) -> Iterator[Path]:
                 yield Path(here) / name
 
 
-def _stamp(file: Path) -> list[int]:
+def _spot(path: Path) -> _Spot:
+    files = () if path.is_dir() else tuple(str(file) for file in parts_of(path))
+    return _Spot(str(path.parent), _stamp(path.parent), files)
+
+
+def _stamp(file: Path | str) -> list[int]:
     try:
-        status = file.stat()
+        status = os.stat(file)  # a third of the time that a `Path` takes
     except OSError:
         return [-1, -1]
     return [status.st_size, status.st_mtime_ns]

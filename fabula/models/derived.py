@@ -8,10 +8,10 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import os
 import threading
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -102,8 +102,9 @@ class DerivedModels:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._lock = threading.Lock()
-        self._known: dict[Path, tuple[tuple[int, int], Derived | None]] = {}
-        self._seen: tuple[int, list[Path]] = (-1, [])
+        self._where = str(folder)
+        self._known: dict[str, tuple[tuple[int, int], Derived | None]] = {}
+        self._seen: tuple[int, list[str]] = (-1, [])
 
     def all(self) -> list[Derived]:
         """By name. A file that is none, or damaged, is passed over."""
@@ -139,27 +140,28 @@ class DerivedModels:
             with writing(self._folder):
                 (self._folder / _file(told.name)).unlink(missing_ok=True)
 
-    def _files(self) -> list[Path]:
+    def _files(self) -> list[str]:
         """Every request asks: the folder is read again only when it has changed."""
         try:
-            changed = self._folder.stat().st_mtime_ns
+            changed = os.stat(self._where).st_mtime_ns  # `Path` takes three times as long
         except OSError:
             return []
         if changed != self._seen[0]:
-            files = [path for path in self._folder.glob("*.json") if not path.name.startswith(".")]
+            files = [f"{path}" for path in self._folder.glob("*.json") if not path.name.startswith(".")]
             self._seen = (changed, files)
         return self._seen[1]
 
-    def _look(self, path: Path) -> Derived | None:
+    def _look(self, path: str) -> Derived | None:
         """Files are read once per state."""
-        with suppress(OSError):
-            facts = path.stat()
-            stamp = (facts.st_size, facts.st_mtime_ns)
-            known = self._known.get(path)
-            if known is None or known[0] != stamp:
-                known = self._known[path] = (stamp, _read(path))
-            return known[1]
-        return None
+        try:
+            facts = os.stat(path)
+        except OSError:
+            return None
+        stamp = (facts.st_size, facts.st_mtime_ns)
+        known = self._known.get(path)
+        if known is None or known[0] != stamp:
+            known = self._known[path] = (stamp, _read(Path(path)))
+        return known[1]
 
 
 def plain(name: str) -> str:
@@ -171,7 +173,6 @@ def _file(name: str) -> str:
 
 
 def _read(path: Path) -> Derived | None:
-
     try:
         return Derived.of_row(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, BadParameter):

@@ -152,6 +152,18 @@ def test_the_catalog_lists_finds_and_removes_folders(tmp_path: Path) -> None:
     assert [path.name for path in place.iterdir()] == ["notes"]
 
 
+def test_what_changes_in_a_folder_is_noticed_by_its_name(tmp_path: Path) -> None:
+    place = folder(tmp_path / "models" / "Story-1.5B")
+    catalog = Catalog(tmp_path / "models")
+    before = catalog.find("Story-1.5B")
+    assert catalog.find("Story-1.5B") is before
+    (place / "config.json").write_text(json.dumps(CONFIG | {"max_position_embeddings": 99}))
+    assert catalog.find("Story-1.5B").trained_context == 99
+    now = catalog.find("Story-1.5B")
+    (place / "vocab.json").write_text("{}")
+    assert catalog.find("Story-1.5B").tokenizer != now.tokenizer
+
+
 def test_a_folder_that_is_only_linked_to_stays_where_it_is(tmp_path: Path) -> None:
     place = folder(tmp_path / "elsewhere" / "m")
     (tmp_path / "models").mkdir()

@@ -93,6 +93,27 @@ def test_a_changed_file_is_read_again(folder: Path) -> None:
     assert catalog.find("gemma").title == "New"
 
 
+def test_a_file_that_changes_or_goes_is_noticed_without_a_look_at_the_list(folder: Path) -> None:
+    catalog = Catalog(folder)
+    assert catalog.find("Gemma-3-12b").title != "New"
+    (folder / "Gemma-3-12b.gguf").write_bytes(tiny_gguf(rows=32, general__name="New"))
+    assert catalog.find("Gemma-3-12b").title == "New"
+    (folder / "Gemma-3-12b.gguf").unlink()
+    with pytest.raises(ModelNotFound):
+        catalog.find("Gemma-3-12b")
+
+
+def test_a_part_of_a_split_that_changes_is_noticed(folder: Path) -> None:
+    first, second = (folder / f"Big-0000{part}-of-00002.gguf" for part in (1, 2))
+    first.write_bytes(tiny_gguf())
+    second.write_bytes(tiny_gguf())
+    catalog = Catalog(folder)
+    before = catalog.find("Big")
+    assert catalog.find("Big") is before
+    second.write_bytes(tiny_gguf(rows=32))
+    assert catalog.find("Big").size > before.size
+
+
 def test_a_projector_that_comes_or_goes_is_noticed_without_a_look_at_the_list(folder: Path) -> None:
     catalog = Catalog(folder)
     assert not catalog.find("Gemma-3-12b").projector
