@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 
 from fabula.core.errors import DirectUnavailable, DoesNotFit, ModelLoadFailed, NoRoomBeside
 from fabula.core.load import NO_WISH, LoadOptions, Wish
@@ -61,22 +61,26 @@ class Beside:
         self._obstacle, self._is_exact, self._lacks = obstacle, is_exact, lacks
         self._named = named
 
-    @asynccontextmanager
-    async def place(self, model: str, wish: Wish = NO_WISH) -> AsyncIterator[Place]:
+    def place(self, model: str, wish: Wish = NO_WISH) -> AbstractAsyncContextManager[Place]:
         """As `Workers.place`; a wish for an exact worker is served by one, or refused with the numbers.
 
         Raises DirectUnavailable or NoRoomBeside too.
         """
         wished, wish = wish.options, _plain(wish)
-        lacks = self._lacks(base(model), wished, wish.sampling) if wish.sampling else ()
-        if lacks and not wished.is_exact:
-            async with AsyncExitStack() as stack:
-                yield _AsNeeded(self, self._workers, model, wish, lacks, stack)
-            return
         if wished.is_exact:
-            model = await self.chosen(model, wish, swap=wished.exact == "swap")
-        async with self._workers.place(model, wish) as place:
+            return self._exact(model, wish, swap=wished.exact == "swap")
+        lacks = self._lacks(base(model), wished, wish.sampling) if wish.sampling else ()
+        return self._as_needed(model, wish, lacks) if lacks else self._workers.place(model, wish)
+
+    @asynccontextmanager
+    async def _exact(self, model: str, wish: Wish, *, swap: bool) -> AsyncIterator[Place]:
+        async with self._workers.place(await self.chosen(model, wish, swap=swap), wish) as place:
             yield place
+
+    @asynccontextmanager
+    async def _as_needed(self, model: str, wish: Wish, lacks: tuple[str, ...]) -> AsyncIterator[Place]:
+        async with AsyncExitStack() as stack:
+            yield _AsNeeded(self, self._workers, model, wish, lacks, stack)
 
     @asynccontextmanager
     async def exact(self, model: str, wish: Wish = NO_WISH, *, swap: bool = False) -> AsyncIterator[Worker]:
@@ -167,4 +171,6 @@ class _AsNeeded:
 
 def _plain(wish: Wish) -> Wish:
     """Without what only chooses the engine."""
+    if wish.options.exact is None:
+        return wish
     return dataclasses.replace(wish, options=dataclasses.replace(wish.options, exact=None))

@@ -15,6 +15,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import lru_cache
 
 from fabula.core import texts
 from fabula.core.errors import EngineDied, ModelBroken, ModelBusy, ModelNotFound
@@ -68,17 +69,9 @@ class Supervisor:
 
     # ── what turn asks ──────────────────────────────────────────────────────────────────────────────
 
-    @asynccontextmanager
-    async def place(self, model: str, wish: Wish = NO_WISH) -> AsyncIterator[Seat]:
+    def place(self, model: str, wish: Wish = NO_WISH) -> _InLine:
         """A place in the model's line; leaving the block gives it up. Raises ModelNotFound, QueueFull."""
-        line = self._line(model)
-        self._on_request(line.name)
-        seat = line.join(self._with_adapters(wish, line.model), self.queue_limit)
-        self._serve(line)
-        try:
-            yield seat
-        finally:
-            self._leave(line, seat)
+        return _InLine(self._come, self._leave, model, wish)
 
     @asynccontextmanager
     async def lease(self, model: str, wish: Wish = NO_WISH) -> AsyncIterator[Worker]:
@@ -152,6 +145,13 @@ class Supervisor:
 
     # ── who is served ───────────────────────────────────────────────────────────────────────────────
 
+    def _come(self, model: str, wish: Wish) -> tuple[Line, Seat]:
+        line = self._line(model)
+        self._on_request(line.name)
+        seat = line.join(self._with_adapters(wish, line.model), self.queue_limit)
+        self._serve(line)
+        return line, seat
+
     def _line(self, model: str) -> Line:
         return self._roster.line(self._find(model))
 
@@ -160,7 +160,8 @@ class Supervisor:
         too, where the last one was detached."""
         if wish.options.adapters is not None:
             return wish
-        return replace(wish, options=replace(wish.options, adapters=self._options(model).adapters or ()))
+        attached = self._options(model).adapters or ()
+        return Wish(_attaching(wish.options, attached), wish.keep_alive_s, wish.sampling)
 
     def _serve_all(self) -> None:
         for line in list(self._roster.lines.values()):
@@ -265,6 +266,34 @@ class Supervisor:
     def _revive(self, line: Line) -> None:
         if not line.loaded and not line.loading and not self._roster.over:
             self._loads.start(line, NOTHING)
+
+
+class _InLine:
+    """The block in which somebody has a place. A class: as a generator it would cost each request as much as
+    all that is done in it."""
+
+    def __init__(
+        self,
+        come: Callable[[str, Wish], tuple[Line, Seat]],
+        leave: Callable[[Line, Seat], None],
+        model: str,
+        wish: Wish,
+    ) -> None:
+        self._come, self._leave = come, leave
+        self._model, self._wish = model, wish
+
+    async def __aenter__(self) -> Seat:
+        self._line, self._seat = self._come(self._model, self._wish)
+        return self._seat
+
+    async def __aexit__(self, *reason: object) -> None:
+        self._leave(self._line, self._seat)
+
+
+@lru_cache(maxsize=64)
+def _attaching(options: LoadOptions, adapters: tuple[tuple[str, float], ...]) -> LoadOptions:
+    """With these adapters. Requests nearly always wish the same."""
+    return replace(options, adapters=adapters)
 
 
 def _described(line: Line, loaded: Loaded) -> Running:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fabula.core.request import Context
-from fabula.engine.cache.table import Slot, Table, Trace, chat_of, common
+from fabula.engine.cache.table import Slot, Table, Trace, chat_of, common, goes_on
 
 
 def visit(table: Table, chat: str, trace: Trace = (1,)) -> int:
@@ -24,6 +24,14 @@ def test_common_beginnings() -> None:
     assert common("12", (1, 2)) == 0
     long = tuple(range(50_000))
     assert common(long, (*long[:49_999], -1)) == 49_999
+
+
+@pytest.mark.parametrize("held", [(), (1,), (1, 2), (1, 2, 3), (1, 2, 3, 4), "", "1", "123", "1234"])
+@pytest.mark.parametrize(
+    "asked", [(), (1,), (2,), (1, 2), (1, 2, 3, 4, 5), (2, 2, 3, 4), (1, 3, 3), "1", "12", "12345", "2234"]
+)
+def test_what_goes_on_keeps_at_least_half_of_what_is_held(held: Trace, asked: Trace) -> None:
+    assert goes_on(held, asked) == (len(held) > 0 and 2 * common(held, asked) >= len(held))
 
 
 def test_a_chat_keeps_its_slot() -> None:

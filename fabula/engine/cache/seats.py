@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -117,17 +117,14 @@ class Seats:
             finally:
                 self.table.give_back(slot)
 
-    @asynccontextmanager
-    async def sibling(
+    def sibling(
         self, context: Context, asked: Trace, variant: Variant = PLAIN
-    ) -> AsyncIterator[Family | None]:
+    ) -> AbstractAsyncContextManager[Family | None]:
         """The family that a request reads its prompt for; None when that was done, or it stands alone."""
         alone = context.siblings < 2 or self.table.count < 2 or isinstance(asked, str) or not self._shelf
         if alone or len(asked) < WORTH_RESTORING:
-            yield None
-            return
-        async with self._families.member((asked, variant), context.siblings) as family:
-            yield family
+            return contextlib.nullcontext()
+        return self._families.member((asked, variant), context.siblings)
 
     async def lend(self, seat: Seat, family: Family) -> None:
         """What the seat has read is there for the rest of its family from now on."""
