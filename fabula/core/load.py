@@ -109,6 +109,8 @@ class LoadOptions:
 
     def said(self) -> dict[str, Any]:
         """What was wished, without what was left open."""
+        if self is NOTHING:  # nearly always
+            return {}
         return {name: value for name in NAMES if (value := getattr(self, name)) is not None}
 
     @property

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any, Self
 
 from fabula.core.errors import BadParameter
@@ -117,7 +118,8 @@ class Sampling:
 
     def changed(self) -> dict[str, Any]:
         """The fields that differ from their defaults."""
-        return {name: value for name, value in self.all().items() if value != NEUTRAL[name]}
+        rows = zip(NAMES, _values(self), NEUTRAL.values(), strict=True)
+        return {name: value for name, value, neutral in rows if value != neutral}
 
     @property
     def needs_logits(self) -> bool:
@@ -186,5 +188,6 @@ RANGES: dict[str, tuple[float, float]] = {
 
 TYPES = {item.name: str(item.type) for item in dataclasses.fields(Sampling) if item.name != "said"}
 NAMES = tuple(TYPES)
+_values = attrgetter(*NAMES)  # every request asks several times what is changed
 NEUTRAL = Sampling().all()
 """The defaults by name, made once: every request asks what it changes."""

@@ -31,6 +31,10 @@ PLAIN = (
 """ChatML, for models whose file carries no template (llama.cpp falls back to the same)."""
 
 
+DATES = {"date_string": "%d %b %Y", "datetime": "%b %d %Y"}
+"""In the shape that is expected under each name."""
+
+
 @functools.lru_cache(maxsize=64)
 def _compile(source: str) -> jinja2.Template:
     return environment().from_string(source)
@@ -112,7 +116,7 @@ class ChatTemplate:
     ) -> str:
         try:
             parts = (code or _compile(self.source)).generate(
-                **copy.deepcopy(self._given),
+                **(copy.deepcopy(self._given) if self._given else {}),
                 **self._dates(),
                 messages=[_copied(message) for message in messages],
                 add_generation_prompt=add_generation_prompt,
@@ -143,10 +147,9 @@ class ChatTemplate:
             raise TemplateRefused(reason=phrase("reasons.template_text")) from reason
 
     def _dates(self) -> dict[str, str]:
-        """Two more names under which templates look for the date, in the shape that each expects."""
-        if not self._now:
-            return {}
-        return {"date_string": self._strftime("%d %b %Y"), "datetime": self._strftime("%b %d %Y")}
+        """Two more names under which some templates look for the date."""
+        styles = DATES.items() if self._now else ()
+        return {name: self._strftime(style) for name, style in styles if self.knows(name)}
 
     def _strftime(self, style: str) -> str:
         return self._now.strftime(style) if self._now else ""

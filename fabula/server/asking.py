@@ -73,8 +73,8 @@ def requests_of(request: Request, ask: Ask, model: str) -> list[TurnRequest]:
 
 def front_of(request: Request) -> str:
     """Which program asks, and in which dialect: conversations of one are not taken for those of another."""
-    host = request.client.host if request.client else ""
-    return f"{caller_of(request).key} {host} {request.headers.get('user-agent', '')[:200]} {request.url.path}"
+    host, path = request.client.host if request.client else "", request.scope["path"]
+    return f"{caller_of(request).key} {host} {request.headers.get('user-agent', '')[:200]} {path}"
 
 
 def is_open(last: Message) -> bool:
@@ -84,8 +84,9 @@ def is_open(last: Message) -> bool:
 
 def _nth(turn: TurnRequest, sampling: Sampling, choice: int) -> TurnRequest:
     """Choices of one seed must differ from each other, and the first be what a single one gives."""
-    if sampling.seed is not None and choice:
-        sampling = dataclasses.replace(sampling, seed=(sampling.seed + choice) % SEEDS)
+    if sampling.seed is None or not choice:
+        return turn
+    sampling = dataclasses.replace(sampling, seed=(sampling.seed + choice) % SEEDS)
     return dataclasses.replace(turn, sampling=sampling)
 
 

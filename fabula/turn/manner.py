@@ -5,6 +5,7 @@ taken apart. Knows no engine, no HTTP and no tree.
 from __future__ import annotations
 
 import datetime
+import functools
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -64,14 +65,16 @@ def manner_of(request: TurnRequest, model: LocalModel, now: datetime.datetime) -
     family = _family(request, plain.source)
     format, ignored = _tools(request, plain.source)
     variables, ignored_thinking = _variables(request, family, plain)
-    template = ChatTemplate(
-        model.chat_template,
-        bos=model.bos_token,
-        eos=model.eos_token,
-        now=now,
-        tools=request.tools if format else (),
-        variables=variables,
-    )
+    template = plain
+    if format or variables:
+        template = ChatTemplate(
+            model.chat_template,
+            bos=model.bos_token,
+            eos=model.eos_token,
+            now=now,
+            tools=request.tools if format else (),
+            variables=variables,
+        )
     found = Manner(
         template=template,
         messages=tuple(_unthought(message) for message in request.messages),
@@ -104,13 +107,18 @@ def _raw_ignored(request: TurnRequest, model: LocalModel) -> tuple[str, ...]:
 def _family(request: TurnRequest, source: str) -> Family | None:
     wanted = request.reasoning_format
     if not wanted:
-        return families.detect(source)
+        return _detected(source)
     if wanted == "none":
         return None
     if wanted not in families.BY_NAME:
         names = ", ".join(("none", *families.BY_NAME))
         raise BadParameter("reasoning_format", wanted, phrase("expected.one_of", names=names))
     return families.BY_NAME[wanted]
+
+
+@functools.lru_cache(maxsize=64)
+def _detected(source: str) -> Family | None:
+    return families.detect(source)
 
 
 # ── think control ───────────────────────────────────────────────────────────────────────────────────
