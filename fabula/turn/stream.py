@@ -76,6 +76,7 @@ class Turns:
             worker = place.worker
             if worker.model.pooling:
                 raise WritesNoText(worker.model.name)
+            bounds.check_tokens(request.sampling, worker.model)
             if request.overflow == "refuse":
                 bounds.check_against(said, worker.plan.context)
             manner = _manner(request, worker)
@@ -85,12 +86,15 @@ class Turns:
             known = _known(request, worker, manner, made, _exactness(place))
             if request.tells_ids:
                 known = replace(known, prompt_ids=await _ids(made.prompt, worker))
+            unasked = frozenset({"seed"} if request.sampling.seed is None else ())
+            request = _seeded(request, known)
             yield known
 
             def ask(prompt: Prompt, sampling: Sampling) -> AsyncGenerator[Delta, None]:
                 return ended(worker.stream(prompt, sampling, request.context), sampling)
 
-            facts, screen = _Facts(known, started, partial(self.on_finished, request)), _Screen(watch)
+            facts = _Facts(known, started, partial(self.on_finished, request), unasked)
+            screen = _Screen(watch)
             try:
                 for shown in screen.opened(_begins(made)):
                     yield shown
@@ -129,6 +133,7 @@ class Turns:
             async for _ in place.steps():
                 pass
             worker = place.worker
+            bounds.check_tokens(request.sampling, worker.model)
             made = await self._prompt(request, worker, _manner(request, worker))
             return await foresight.outlook(worker, made.prompt, request.sampling, request.context)
 
@@ -271,13 +276,22 @@ def _known(
     effective, ignored = worker.honours(sampled(request.sampling, manner))
     return Prepared(
         engine=worker.engine,
-        effective=effective | {"seed": request.sampling.seed},  # a random one is told at the end
+        effective=effective,
         ignored=(*ignored, *manner.ignored, *request.ignored),
         cut_messages=made.cut,
         cut_tokens=made.cut_tokens,
         story=_laid_facts(made.laid) if made.laid else None,
         exact=exactness.facts() if exactness else None,
     )
+
+
+def _seeded(request: TurnRequest, known: Prepared) -> TurnRequest:
+    """With the seed that the worker has chosen, where it takes one: it is known then however the reply ends,
+    and is the same where the reply is asked for in two parts."""
+    seed = known.effective.get("seed")
+    if seed is None:
+        return request
+    return replace(request, sampling=replace(request.sampling, seed=seed))
 
 
 def _begins(made: _Made) -> str:
@@ -292,8 +306,11 @@ def _laid_facts(laid: Laid | LaidPassage) -> dict[str, Any]:
 class _Facts:
     """Adds to a worker's last delta what only the turn knows."""
 
-    def __init__(self, known: Prepared, started: float, tell: Callable[[Finished], None]) -> None:
+    def __init__(
+        self, known: Prepared, started: float, tell: Callable[[Finished], None], unasked: frozenset[str]
+    ) -> None:
         self._known, self._started, self._tell = known, started, tell
+        self._unasked = unasked  # parameters that are not the caller's: a server may refuse them
         self._first_ms = 0.0
         self.tokens = 0  # of prompt and reply; of a reply that was broken off, what came of it
 
@@ -316,7 +333,7 @@ class _Facts:
             story=self._known.story,
             exact=self._known.exact,
             effective=delta.effective or self._known.effective,
-            ignored=(*delta.ignored, *self._known.ignored),
+            ignored=(*(name for name in delta.ignored if name not in self._unasked), *self._known.ignored),
         )
         self._tell(end)
         return end

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import pytest
 from stage import ENDLESS, Stage
 from talking import Client, Heard, text_of
 from waiting import until
 
 from fabula.core.errors import EngineDied, EngineRefused
-from fabula.engine.scripted import Reply
+from fabula.core.request import ANYONE
+from fabula.core.stream import Finished
+from fabula.engine.scripted import SEED, Reply, ScriptedWorker
 
 MESSAGES = [{"role": "user", "text": "Hello"}]
 
@@ -48,6 +53,43 @@ def test_sampling_is_honoured_and_told(client: Client, stage: Stage) -> None:
         "length",
         2,
     )
+
+
+def test_a_seed_is_told_of_a_reply_that_is_ended_for_the_model_too(client: Client, stage: Stage) -> None:
+    """The engine's last words, which tell what it used, never come then."""
+    stage.script = [Reply("and on " * 400)]
+    facts = generate(client, prompt="x", sampling={"loop_count": 4})[-1].data["facts"]
+    assert facts["finish_reason"] == "loop"
+    assert facts["effective"]["seed"] == stage.worker.samplings[-1].seed == SEED
+
+
+class RefusesSeeds(ScriptedWorker):
+    """As a server elsewhere that refuses to hear of seeds, and tells so at the end."""
+
+    async def stream(self, prompt, sampling, context=ANYONE):
+        async for delta in super().stream(prompt, sampling, context):
+            if isinstance(delta, Finished) and sampling.seed is not None:
+                delta = replace(delta, ignored=("seed",))
+            yield delta
+
+
+@pytest.mark.parametrize(("asked", "told"), [({}, []), ({"seed": 7}, ["seed"])])
+def test_only_a_seed_that_was_asked_for_is_told_as_ignored(
+    started: Callable[[], Client], stage: Stage, asked: dict[str, int], told: list[str]
+) -> None:
+    stage.make_worker = lambda model: RefusesSeeds()
+    facts = generate(started(), prompt="x", sampling=asked)[-1].data["facts"]
+    assert facts["ignored"] == told
+
+
+@pytest.mark.parametrize("sampling", [{"logit_bias": {"2": 1}}, {"banned_tokens": [2]}])
+def test_what_is_no_token_of_the_model_is_refused_with_the_range(
+    client: Client, sampling: dict[str, object]
+) -> None:
+    """The tiny model has two."""
+    last = generate(client, prompt="x", sampling=sampling)[-1]
+    assert (last.kind, last.data["code"]) == ("error", "bad_parameter")
+    assert "a whole number from 0 to 1" in last.data["message"]
 
 
 def test_going_away_stops_the_engine(client: Client, stage: Stage) -> None:

@@ -96,8 +96,9 @@ def test_a_stop_string_is_told(root: httpx.Client) -> None:
     assert told == ("Hello there", "word", ", tra")
 
 
-def test_texts_in_biases_are_biased_token_by_token(root: httpx.Client, stage: Stage) -> None:
-    complete(root, logit_bias=[["Hi there", -2.0], [9, False]])
+def test_texts_in_biases_are_biased_token_by_token(root: httpx.Client, home: Home, stage: Stage) -> None:
+    tiny_model.write(home.models / "ten.gguf", **{"tokenizer.ggml.tokens": [f"{id}" for id in range(10)]})
+    complete(root, model="ten", logit_bias=[["Hi there", -2.0], [9, False]])
     ids = stage.worker.ids("Hi there")
     bias = dict(stage.worker.samplings[-1].logit_bias)
     assert bias == {9: float("-inf"), **dict.fromkeys(ids, -2.0)}

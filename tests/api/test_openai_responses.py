@@ -195,7 +195,7 @@ def test_front_ends_of_other_programs_are_understood(base: str) -> None:
         "nsigma": 1.5,
         "mirostat_mode": 2,
         "dry_sequence_breakers": '["\\n", "x"]',
-        "custom_token_bans": "1,2",
+        "custom_token_bans": "0,1",
         "stopping_strings": ["never"],
         "skip_special_tokens": True,
         "temperature_last": True,
@@ -206,7 +206,7 @@ def test_front_ends_of_other_programs_are_understood(base: str) -> None:
     assert told["ignored"] == ["some_new_sampler"]
     assert (effective["max_tokens"], effective["temperature"], effective["repetition_window"]) == (5, 0.5, -1)
     assert (effective["typical_p"], effective["tfs"], effective["top_n_sigma"]) == (0.9, 0.8, 1.5)
-    assert (effective["mirostat"], effective["banned_tokens"]) == (2, [1, 2])
+    assert (effective["mirostat"], effective["banned_tokens"]) == (2, [0, 1])
     assert (effective["dry_sequence_breakers"], effective["stop"]) == (["\n", "x"], ["never"])
 
 
