@@ -151,15 +151,18 @@ def own(source: str) -> str:
 
 def list_(home: HomeOption = None, json: JsonOption = False) -> None:
     with connect(home) as studio:
-        rows = studio.get("/directions")["directions"]
+        told = studio.get("/directions")
+    rows = told["directions"]
     if json:
         screen.json_lines(rows)
     elif rows:
         screen.table([(say(title), side) for title, side in COLUMNS], [row_of(row) for row in rows])
         for row in rows:
             warn_of_missing(row)
-    else:
+    elif not told["unreadable"]:
         screen.note(say("cli.direction.none"))
+    for why in told["unreadable"]:
+        screen.note(why)
 
 
 def row_of(row: dict[str, Any]) -> tuple[str, ...]:
@@ -171,7 +174,8 @@ def row_of(row: dict[str, Any]) -> tuple[str, ...]:
 
 def warn_of_missing(row: dict[str, Any]) -> None:
     if parts := row["missing"]:
-        told = {"name": row["name"], "quoted": quote(row["name"]), "parts": ", ".join(parts)}
+        named = ", ".join(say(f"web.directions.origins.{part}") for part in parts)
+        told = {"name": row["name"], "quoted": quote(row["name"]), "parts": named}
         screen.note(say("cli.direction.missing", **told))
 
 

@@ -19,6 +19,7 @@ from fabula.models.sources.landing import land
 from fabula.store.files import write_atomic, writing
 
 Stamps = list[list[str | int]]
+LONGEST_NAME = 180  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,11 @@ def stamps(path: Path) -> Stamps:
     """Of all files of a model, or of one file."""
     files = files_of(path) if path.is_dir() else parts_of(path)
     return [[one.name, one.stat().st_size, one.stat().st_mtime_ns] for one in files if one.exists()]
+
+
+def short(name: str) -> str:
+    """With room for what is written behind a name meanwhile: file systems count bytes, not letters."""
+    return name.encode("utf-8", "ignore")[:LONGEST_NAME].decode("utf-8", "ignore").strip(" ._") or "model"
 
 
 def digest(told: Any) -> str:

@@ -232,7 +232,7 @@ export interface HeaderOf {
 }
 export interface Direction {
   name: string; model: string; positive: string; negative: string; best: number; band: [number, number]; accuracy: number; separation: number; massive: number[];
-  learned: number[]; held_out: number[]; recipe_hash: string; recipe: Record<string, any>; provenance: Record<string, Record<string, any>>; path: string; plots: PlotOf[];
+  learned: number[]; held_out: number[]; recipe_hash: string; recipe: Record<string, any>; provenance: Record<string, Record<string, any>>; path: string; plots: PlotOf[]; missing: string[];
   layers: { accuracy: number; separation: number; component: number; distance: number; size: number; massive: number; next: number | null }[];
 }
 export interface ShippedSet { name: string; learned: number; held_out: number; examples: { positive: string[]; negative: string[] } }

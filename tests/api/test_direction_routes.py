@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from test_cli_verbs import Fabula, fabula
 from fabula.cli import direction as verb
 from fabula.engine.vectors import Vectors
 from fabula.lab.directions import saved
+from fabula.lab.directions.recipe import Recipe
 from fabula.models.catalog import Catalog
 from fabula.store.home import Home
 
@@ -34,10 +37,10 @@ def direction(home: Home) -> saved.Direction:
         "best": 0,
         "band": [0, model.layers - 1],
         "layers": [ROW | {"next": None}] * model.layers,
-        "recipe": {"project": "no", "positive": "calm-wild", "negative": ""},
+        "recipe": Recipe(model="tiny", positive="calm-wild").decided,
         "recipe_hash": "0" * 64,
-        "model": {"name": "tiny"},
-        "prompts": {"learned": [6, 6], "held_out": [3, 3]},
+        "model": {"name": "tiny", "architecture": "llama", "quantization": "F32", "fingerprint": ""},
+        "prompts": {"hash": "0" * 64, "learned": [6, 6], "held_out": [3, 3]},
         "versions": {},
         "plots": [],
     }
@@ -249,3 +252,62 @@ def test_which_models_can_and_what_writing_would_touch_is_told_before(
     prompts.write_text("\n".join(f"Tell me about {number} hens." for number in range(12)))
     counted = fabula("direction", "check", str(prompts)).out
     assert "12 of them different: 8 to learn from, 4 held out" in counted
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "..",
+        "../config",
+        "a/b",
+        "other.safetensors",
+        "~",
+        "/etc/passwd",
+        "x" * 300,
+        "心" * 100,
+        "a\0b",
+        "owner/repo",
+    ],
+)
+def test_no_name_leads_out_of_the_shelf(
+    client: Client, direction: saved.Direction, tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file where the studio was begun was taken for one of the shelf, and removed."""
+    monkeypatch.chdir(tmp_path)
+    other = shutil.copyfile(direction.path, tmp_path / "other.safetensors")
+    place = f"/directions/{quote(name, safe='')}"
+    asked = {"model": "tiny"}
+    for way in ("write", "write/look", "export", "search"):
+        assert client.http.post(f"{place}/{way}", json=asked).status_code in (404, 405)
+    assert client.http.get("/directions/models", params={"direction": name}).status_code == 404
+    assert client.http.get(place).status_code in (404, 405)
+    assert client.http.delete(place).status_code in (404, 405)
+    wanted = {"direction": name, "model": "tiny"}
+    for kind in ("direction_write", "direction_export", "direction_search"):
+        assert client.http.post("/jobs", json={"kind": kind, "arguments": wanted}).status_code == 404
+    learned = client.post(
+        "/directions", {**asked, "positive": "formal-casual", "name": name, "force": True}, 400
+    )
+    assert learned["error"]["fields"]["name"] == "name"
+    assert other.exists()
+    assert direction.path.exists()
+
+
+def test_names_that_addresses_use_themselves_are_refused(client: Client, direction: saved.Direction) -> None:
+    """The direction was there, and its page showed the sets that ship."""
+    asked = {"model": "tiny", "positive": "formal-casual", "force": True}
+    for name in ("sets", "models", "prompts", "calm.safetensors"):
+        assert client.post("/directions", asked | {"name": name}, 400)["error"]["fields"]["name"] == "name"
+    shutil.copyfile(direction.path, direction.path.with_name("sets.safetensors"))
+    told = client.get("/directions")
+    assert [row["name"] for row in told["directions"]] == ["calm"]
+    assert "sets" in told["unreadable"][0]
+
+
+def test_a_name_of_many_bytes_is_shortened_as_when_weights_are_written(client: Client) -> None:
+    """It was told as a fault of ours."""
+    asked = {"type": "Q8_0", "measure": False, "name": "心" * 100}
+    job = client.post("/models/tiny/quantize", asked, 202)
+    *_, end = client.hear(f"/jobs/{job['id']}/events")
+    assert end.data["state"] == "done"
+    assert ("心" * 100).startswith(end.data["result"]["name"])

@@ -9,19 +9,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import steering_models
 from test_direction_write import direction
 
 from fabula.cli import direction as cli
 from fabula.cli import direction_try
 from fabula.cli.mistakes import WrongUsage
-from fabula.core.errors import BadParameter, PromptsUnusable, VectorNotFound
+from fabula.core.errors import BadParameter, ImportanceUnusable, PromptsUnusable, VectorNotFound
 from fabula.core.model import LocalModel
-from fabula.lab.directions import contrasts, learn, offer, recipe, saved, write
+from fabula.lab import product
+from fabula.lab.directions import contrasts, offer, recipe
 from fabula.lab.directions.offer import Exporting
 from fabula.lab.directions.saved import Shelf
 from fabula.lab.directions.search.recipe import Searching
 from fabula.lab.directions.use import Use
 from fabula.lab.quantize import quality, statistics, texts
+from fabula.lab.quantize.importance import read_importance
 from fabula.lab.quantize.quality import Pair, Text
 from fabula.store.home import Home
 from fabula.store.job_child import Report
@@ -98,18 +101,56 @@ def test_a_layer_that_the_model_has_not_is_refused(layer: float, home: Home) -> 
 
 
 @pytest.mark.parametrize("form", ["adapter", "vector", "peft"])
-@pytest.mark.parametrize("name", ["../../evil", "a/b", "/tmp/evil", "..", "a\\b", ".hidden"])
+@pytest.mark.parametrize(
+    "name",
+    ["../../evil", "a/b", "/tmp/evil", "..", "a\\b", ".hidden", "trait.safetensors", "a\ud800", "prompts"],
+)
 def test_what_is_exported_stays_on_its_shelf(form: Any, name: str, home: Home) -> None:
     """It went where the name said, anywhere on the disk."""
     with pytest.raises(BadParameter, match="name is"):
         offer.ready(home, Exporting(direction="trait", model="tiny", form=form, name=name))
 
 
+@pytest.mark.parametrize("out", ["~nobody-of-that-name/x", "a\0b", "x" * 300])
+def test_a_folder_for_peft_that_cannot_be_is_told(out: str, home: Home) -> None:
+    with pytest.raises(BadParameter, match="out is"):
+        offer.ready(home, Exporting(direction="trait", model="tiny", form="peft", out=out))
+
+
+def test_no_adapter_of_somebody_else_is_replaced(home: Home, tmp_path: Path) -> None:
+    """It was, and nothing was said."""
+    steering_models.make(home.models / "small.gguf", "llama")
+    direction(home, steering_models.LAYERS, steering_models.WIDTH)
+    asked = {"direction": "trait", "model": "small", "form": "peft", "out": str(tmp_path / "other")}
+    for _ in range(2):
+        offer.run(home, asked, Report())  # what a direction made is made anew
+    config = tmp_path / "other" / "adapter_config.json"
+    for name in ("adapter_model.safetensors", "adapter_config.json"):
+        (config.parent / name).write_text("{}")
+        with pytest.raises(BadParameter, match="other"):
+            offer.run(home, asked, Report())
+    assert config.read_text() == "{}"
+
+
+@pytest.mark.parametrize("source", ["~nobody-of-that-name/x", "a\0b", "x" * 300, "x/" * 3000])
+def test_what_no_file_can_be_called_is_told_as_a_file_that_is_not_there(source: str, home: Home) -> None:
+    """It was told as a fault of ours."""
+    for negative in ("", source):
+        with pytest.raises(PromptsUnusable):
+            contrasts.contrast(source, negative)
+    with pytest.raises(BadParameter):
+        texts.read_text(source)
+    with pytest.raises(ImportanceUnusable):
+        read_importance(Path(source))
+    with pytest.raises(BadParameter):
+        statistics._new_file(source, "")
+
+
 @pytest.mark.parametrize("name", ["中" * 150, "x" * 300, "é" * 200])
 def test_a_name_leaves_room_for_what_is_written_behind_it(name: str) -> None:
-    short = write._short(name)
+    short = product.short(name)
     assert name.startswith(short)
-    assert 100 < len(short.encode()) <= write.LONGEST_NAME
+    assert 100 < len(short.encode()) <= product.LONGEST_NAME
 
 
 def test_a_recipe_without_a_direction_is_told(tmp_path: Path) -> None:
@@ -153,71 +194,6 @@ def test_a_command_that_is_told_can_be_pasted_whatever_the_name(capsys: pytest.C
     }
     cli.tell(told | {"accuracy": 1.0, "separation": 2.0, "seconds": 1.0})
     assert "fabula direction try 'good mood' 'a b'" in capsys.readouterr().err
-
-
-# ── a file that lacks some of its metadata ──────────────────────────────────────────────────────────
-
-ROW = {"accuracy": 0.97, "separation": 4.2, "component": 0.9, "massive": 3.0, "next": None}
-TOLD: dict[str, Any] = {
-    "best": 1,
-    "band": [0, 2],
-    "layers": [ROW] * 3,
-    "recipe": {"positive": "calm-wild", "negative": ""},
-    "recipe_hash": "0" * 64,
-    "model": {"name": "tiny"},
-    "prompts": {"learned": [6, 6], "held_out": [3, 3]},
-    "versions": {},
-    "plots": [],
-}
-
-
-class Listing:
-    """A studio of one home, as far as directions are listed."""
-
-    def __init__(self, home: Home) -> None:
-        self.home = home
-
-    def get(self, path: str) -> dict[str, Any]:
-        return {
-            "directions": [learn.summary(one.name, one.told) for one in Shelf(self.home.directions).list()]
-        }
-
-
-def test_a_file_that_lacks_some_of_its_metadata_hides_no_other(
-    home: Home, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """One such file was the end of the whole list."""
-    whole = Shelf(home.directions).find("trait")
-    rows = {"direction": whole.direction, "positive": whole.positive, "negative": whole.negative}
-    saved.write(home.directions / "whole.safetensors", rows, TOLD)
-    monkeypatch.setattr(cli, "connect", lambda _: contextlib.nullcontext(Listing(home)))
-    cli.list_()
-    said = capsys.readouterr()
-    assert [line.split()[0] for line in said.out.splitlines()[1:]] == ["trait", "whole"]
-    assert "97%" in said.out
-    assert "0%" not in said.out
-    assert "trait lacks some of its metadata (" in said.err
-    assert "model, " in said.err
-    assert "whole" not in said.err
-
-
-@pytest.mark.parametrize("name", [name for name in TOLD if name not in ("best", "band")])
-@pytest.mark.parametrize("is_there", [False, True], ids=["absent", "of another kind"])
-def test_whatever_is_missing_is_named_and_the_rest_is_told(name: str, *, is_there: bool) -> None:
-    told = TOLD | {name: 5} if is_there else {key: value for key, value in TOLD.items() if key != name}
-    found, sound = learn.summary("trait", told), learn.summary("trait", TOLD)
-    assert (found["missing"], sound["missing"]) == ([name], [])
-    assert found.keys() == sound.keys()
-    assert {key: type(value) for key, value in found.items()} == {
-        key: type(value) for key, value in sound.items()
-    }
-    assert cli.row_of(sound) == ("trait", "tiny", "calm-wild", "1", "97%", "4.2")
-
-
-@pytest.mark.parametrize("row", [{"accuracy": 1.0}, ROW | {"massive": "3"}, ROW | {"next": "3"}, 5])
-def test_a_layer_that_was_measured_only_in_part_is_missing(row: Any) -> None:
-    found = learn.summary("trait", TOLD | {"layers": [ROW, row, ROW]})
-    assert (found["missing"], found["layers"]) == (["layers"], [])
 
 
 # ── texts ───────────────────────────────────────────────────────────────────────────────────────────

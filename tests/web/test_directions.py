@@ -20,6 +20,7 @@ from talking import Client
 
 from fabula.core.plots import Axis, Plot, Point, Series
 from fabula.lab.directions import saved
+from fabula.lab.directions.recipe import Recipe
 from fabula.models.catalog import Catalog
 from fabula.server.run import serve
 from fabula.store.home import Home
@@ -46,9 +47,9 @@ def lay(home: Home, name: str, rows: NDArray[np.float64] | None = None, **told: 
         "best": 0,
         "band": [0, layers - 1],
         "layers": [ROW | {"next": None}] * layers,
-        "recipe": {"project": "no", "positive": "cheerful-gloomy", "negative": ""},
+        "recipe": Recipe(model="tiny", positive="cheerful-gloomy").decided,
         "recipe_hash": "5" * 64,
-        "model": {"name": "tiny", "fingerprint": "sha256:77"},
+        "model": {"name": "tiny", "architecture": "llama", "quantization": "F32", "fingerprint": "sha256:77"},
         "prompts": {"learned": [64, 64], "held_out": [32, 32], "hash": "99"},
         "versions": {"fabula": "1", "method": 1},
         "plots": [plot("How far the two sides lie apart")],
@@ -97,11 +98,39 @@ async def test_what_was_found_is_told_in_words_figures_and_plots(open_page, calm
 
 async def test_doubts_about_a_direction_are_told_in_words(open_page, web_home):
     weak = ROW | {"accuracy": 0.7, "next": None}
-    lay(web_home, "weak", layers=[weak], prompts={"learned": [6, 6], "held_out": [3, 3]})
+    lay(web_home, "weak", layers=[weak], prompts={"learned": [6, 6], "held_out": [3, 3], "hash": "99"})
     page = await open_page("#/directions/weak")
     await expect(page.get_by_text("Only 70% of the held-out prompts are told apart")).to_be_visible()
     await expect(page.get_by_text("from 9 prompts a side")).to_be_visible()
     (web_home.directions / "weak.safetensors").unlink()
+
+
+@pytest.mark.parametrize(
+    ("locale", "parts", "lacks"),
+    [
+        ("en-GB", "Model, Recipe, Hash of the recipe", "Its file lacks some of its metadata"),
+        ("zh-TW", "模型, 配方, 配方的雜湊", "檔案缺少部分中繼資料"),
+        ("zh-CN", "模型, 配方, 配方的哈希", "文件缺少部分元数据"),
+    ],
+)
+async def test_what_a_file_lacks_is_told_on_all_its_pages(open_page, web_home, calm, locale, parts, lacks):
+    """One that comes from elsewhere hides no other, and no figure is made up for it."""
+    names = ("model", "recipe", "recipe_hash", "prompts", "versions", "layers", "plots")
+    lay(web_home, "bare", **dict.fromkeys(names))
+    (web_home.directions / "cut.safetensors").write_bytes(b"cut")
+    page = await open_page("#/directions", locale=locale)
+    row = page.get_by_role("listitem").filter(has=page.get_by_role("link", name="bare", exact=True))
+    await expect(row).to_contain_text(parts)
+    await expect(row).not_to_contain_text("%")
+    await expect(page.get_by_role("link", name="calm", exact=True)).to_be_visible()
+    await expect(page.get_by_text("cut.safetensors").first).to_be_visible()
+    for part in ("", "/try", "/search", "/write"):
+        await page.goto(f"{page.url.split('#')[0]}#/directions/bare{part}")
+        await expect(page.get_by_text(lacks)).to_contain_text(parts)
+        await expect(page.get_by_role("main").get_by_role("heading", level=2).first).to_be_visible()
+        await expect(page.get_by_text("0%")).to_have_count(0)
+    for name in ("bare", "cut"):
+        (web_home.directions / f"{name}.safetensors").unlink()
 
 
 async def test_a_direction_that_was_removed_can_be_taken_back(open_page, client, calm):

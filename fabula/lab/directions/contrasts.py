@@ -21,6 +21,7 @@ from fabula.core.texts import phrase
 
 Messages = tuple[Mapping[str, Any], ...]
 SHIPPED = Path(__file__).with_name("contrasts.json")
+SHOWN = 300  # letters of a source
 FEWEST = 8  # prompts of a side: below, nothing can be held out
 MOST = 4096
 SIZE_LIMIT = 256 << 20  # bytes of a file of prompts
@@ -118,7 +119,7 @@ def contrast(positive: str, negative: str = "", column: str = "", limit: int = 0
     """
     if not negative:
         found = shipped(positive)
-        if found is None and Path(positive).expanduser().exists():
+        if found is None and is_there(positive):
             raise PromptsUnusable(positive, phrase("lab.directions.one_side"))
         if found is None:
             raise PromptsUnusable(positive, phrase("lab.directions.no_set", known=", ".join(names())))
@@ -151,19 +152,26 @@ def _mixed(prompts: Sequence[Messages]) -> list[Messages]:
 def read(source: str, column: str = "") -> list[Messages]:
     """Prompts of a text (a line each), of JSONL, JSON, CSV or Parquet, or of a folder of such files as
     Hugging Face's datasets come. Raises PromptsUnusable."""
-    path = Path(source).expanduser()
-    files = _files(path)
+    if not is_there(source):
+        raise PromptsUnusable(source[:SHOWN], phrase("lab.directions.no_file", known=", ".join(names())))
+    files = _files(Path(source).expanduser())
     prompts = [prompt for file in files for prompt in _of_file(file, column, source)]
     if len(prompts) < FEWEST:
         raise PromptsUnusable(source, phrase("lab.directions.too_few", found=len(prompts), needed=FEWEST))
     return prompts
 
 
+def is_there(source: str) -> bool:
+    """Whether a file or a folder is named; what no file can be called is none."""
+    try:
+        return Path(source).expanduser().exists()
+    except (OSError, RuntimeError, ValueError):
+        return False
+
+
 def _files(path: Path) -> list[Path]:
-    if path.is_file():
-        return [path]
     if not path.is_dir():
-        raise PromptsUnusable(str(path), phrase("lab.directions.no_file", known=", ".join(names())))
+        return [path]
     found = sorted(file for file in _within(path) if file.suffix.lower() in READERS)
     tables = [file for file in found if file.suffix.lower() not in (".txt", ".md")]
     training = [file for file in tables if "train" in file.name.lower()]

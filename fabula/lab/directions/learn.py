@@ -11,7 +11,7 @@ import hashlib
 import json
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +30,7 @@ from fabula.lab.directions.contrasts import Contrast, contrast
 from fabula.lab.directions.recipe import Recipe, dump
 from fabula.lab.directions.saved import Direction, Shelf
 from fabula.lab.directions.saying import texts
+from fabula.lab.directions.shown import summary
 from fabula.lab.quantize.exact import Engine
 from fabula.models.catalog import Catalog
 from fabula.models.formats.folders import FORMAT as FOLDER
@@ -50,17 +51,6 @@ AS_GOOD = 0.95  # accuracy; where the best layer has less, this share of it
 HASHED_WHOLE = 2 << 30  # bytes; of larger models samples are hashed
 SAMPLE, SAMPLES = 1 << 16, 256  # bytes, of each file
 COMPUTING = "lab.directions.computing"
-FIGURES = ("accuracy", "separation", "component", "massive")  # of a layer, that are shown
-EMPTY: dict[str, Any] = {
-    "model": {"name": ""},
-    "recipe": {"positive": "", "negative": ""},
-    "recipe_hash": "",
-    "prompts": {"learned": [], "held_out": []},
-    "versions": {},
-    "layers": [],
-    "plots": [],
-}
-"""The metadata that a direction is shown by, where a file has none of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,54 +224,6 @@ def _told(
         "band": list(band(found, best)),
         "layers": layers,
     }
-
-
-def summary(name: str, told: Mapping[str, Any]) -> dict[str, Any]:
-    """The result of the job, and how a direction is shown. What its file lacks is named in `missing` and
-    empty here: one that comes from elsewhere hides no other."""
-    missing = [part for part, empty in EMPTY.items() if not _is_like(told.get(part), empty)]
-    if "layers" not in missing and not _are_whole(told["layers"], told["best"]):
-        missing.append("layers")
-    told = {**told, **{part: EMPTY[part] for part in missing}}
-    row = told["layers"][told["best"]] if told["layers"] else {"accuracy": 0.0, "separation": 0.0}
-    massive = [layer for layer, each in enumerate(told["layers"]) if each["massive"] > maths.MASSIVE]
-    return {
-        "name": name,
-        "model": told["model"]["name"],
-        "positive": told["recipe"]["positive"],
-        "negative": told["recipe"]["negative"],
-        "best": told["best"],
-        "band": told["band"],
-        "accuracy": row["accuracy"],
-        "separation": row["separation"],
-        "massive": massive,
-        "layers": told["layers"],
-        "learned": told["prompts"]["learned"],
-        "held_out": told["prompts"]["held_out"],
-        "recipe": told["recipe"],
-        "recipe_hash": told["recipe_hash"],
-        "provenance": {key: told[key] for key in ("model", "prompts", "versions")},
-        "plots": told["plots"],
-        "missing": missing,
-    }
-
-
-def _is_like(value: Any, empty: Any) -> bool:
-    """Whether it is of the same kind, with all that an object must have."""
-    if not isinstance(empty, dict):
-        return isinstance(value, type(empty))
-    return isinstance(value, dict) and all(_is_like(value.get(name), one) for name, one in empty.items())
-
-
-def _are_whole(layers: list[Any], best: Any) -> bool:
-    """Whether every layer has its figures, and the best one is among them."""
-    rows = all(
-        isinstance(row, dict)
-        and all(isinstance(row.get(name), int | float) for name in FIGURES)
-        and isinstance(row.get("next", ""), int | float | None)
-        for row in layers
-    )
-    return rows and isinstance(best, int) and 0 <= best < len(layers)
 
 
 def fingerprint(model: LocalModel) -> str:

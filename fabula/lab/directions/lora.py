@@ -16,7 +16,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fabula.core.errors import BadParameter
 from fabula.core.model import LocalModel
+from fabula.core.texts import phrase
 from fabula.lab.directions import ablate, finite, saved
 from fabula.lab.directions.ablate import Cut
 from fabula.lab.directions.saved import Direction
@@ -31,6 +33,7 @@ from fabula.store.job_child import Report
 
 F32 = 0
 MADE_BY = "fabula.direction"
+WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"  # as PEFT calls them
 EXPORTING = "lab.directions.exporting"
 
 Floats = NDArray[np.float32]
@@ -113,7 +116,7 @@ def put(file: Path, model: LocalModel, direction: Direction, drafts: Sequence[Dr
         "general.name": direction.name,
         "adapter.type": kind,
         "adapter.lora.alpha": 1.0,
-        MADE_BY: direction.told["recipe_hash"],
+        MADE_BY: direction.recipe_hash,
     }
     part = file.with_name(f".{file.name}.part")
     with writing(file):
@@ -129,6 +132,26 @@ def _drafts(one: Pair) -> Iterator[Draft]:
         data = np.ascontiguousarray(values, "<f4").tobytes()
         shape = values.shape[:0:-1] if len(values) == 1 else values.shape[::-1]
         yield Draft(one.writer.name + ending, shape, F32, len(data), partial(bytes, data))
+
+
+def require_free(out: str) -> None:
+    """Raises BadParameter where there is somebody else's adapter, or no folder can be."""
+    try:
+        folder = Path(out).expanduser()
+        there = any((folder / name).exists() for name in (WEIGHTS, CONFIG))
+        taken = "\0" in out or (folder.exists() and not folder.is_dir()) or (there and not _is_ours(folder))
+    except (OSError, RuntimeError):
+        taken = True
+    if taken:
+        raise BadParameter("out", out[:80], phrase("expected.peft_folder"))
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether a direction made it."""
+    try:
+        return "recipe_hash" in saved.told_in(folder / WEIGHTS)
+    except saved.UNTOLD:
+        return False
 
 
 def peft(model: LocalModel, direction: Direction, use: Use, folder: Path, report: Report) -> dict[str, Any]:
@@ -160,8 +183,8 @@ def peft(model: LocalModel, direction: Direction, use: Use, folder: Path, report
     }
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    saved.write(folder / "adapter_model.safetensors", arrays, {"recipe_hash": direction.told["recipe_hash"]})
-    write_atomic(folder / "adapter_config.json", json.dumps(config, indent=1).encode(), 0o644)
+    saved.write(folder / WEIGHTS, arrays, {"recipe_hash": direction.recipe_hash})
+    write_atomic(folder / CONFIG, json.dumps(config, indent=1).encode(), 0o644)
     return {"path": str(folder), "tensors": len(modules), "left": left}
 
 

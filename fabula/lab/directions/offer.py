@@ -41,6 +41,8 @@ def ready(home: Home, asked: Exporting) -> tuple[Direction, LocalModel]:
         raise BadParameter("form", f"{asked.form}", phrase("expected.one_of", names=", ".join(get_args(As))))
     if asked.name:
         require_name(asked.name)
+    if asked.out:
+        lora.require_free(asked.out)
     model = Catalog(home.models).find(asked.model)
     direction = Shelf(home.directions).find(asked.direction)
     direction.require_fit(model)
@@ -114,7 +116,7 @@ def vector(home: Home, direction: Direction, model: LocalModel, use: Use, name: 
     called = name or direction.name
     if _require_our_vector(home, called):
         vectors.remove(called)
-    return vectors.make(called, rows, model.architecture, direction.told["recipe_hash"]).name
+    return vectors.make(called, rows, model.architecture, direction.recipe_hash).name
 
 
 def _require_our_vector(home: Home, name: str) -> bool:

@@ -15,6 +15,40 @@ from fabula.lab.directions.maths import Found
 
 Rows = NDArray[np.float32]
 Pairs = Sequence[tuple[float, float]]
+KINDS = ("lines", "scatter")
+TEXTS = "lab.directions.plots."
+LARGEST = 1e15  # of what is shown
+
+
+def is_one(told: Any) -> bool:
+    """Whether a file tells a plot such as these, that can be drawn."""
+    try:
+        axes = [told[axis] for axis in ("x", "y")]
+        points = [point for series in told["series"] for point in series["points"]]
+        words = [told["title"], told["about"], *(series["name"] for series in told["series"])]
+        words += [axis[name] for axis in axes for name in ("label", "unit")]
+        words += [point["label"] for point in points]
+        is_drawn = told["kind"] in KINDS and bool(points) and all(axis["scale"] == "linear" for axis in axes)
+        return is_drawn and all(map(_are_words, words)) and all(map(_has_place, points))
+    except (KeyError, TypeError, AttributeError):
+        return False
+
+
+def _are_words(words: Any) -> bool:
+    """Phrases of ours have numbers in them."""
+    if not isinstance(words, dict) or words.keys() != {"key", "fields"}:
+        return isinstance(words, str)
+    is_ours = isinstance(words["key"], str) and words["key"].startswith(TEXTS)
+    return is_ours and isinstance(words["fields"], dict) and all(map(is_figure, words["fields"].values()))
+
+
+def _has_place(point: Any) -> bool:
+    beside = [point.get(name) for name in ("low", "high", "to")]
+    return is_figure(point["x"]) and is_figure(point["y"]) and beside == [None] * 3
+
+
+def is_figure(value: Any) -> bool:
+    return isinstance(value, int | float) and -LARGEST < value < LARGEST
 
 
 def of(
@@ -61,7 +95,7 @@ def _all(
 
 
 def _text(name: str) -> Phrase:
-    return phrase(f"lab.directions.plots.{name}")
+    return phrase(f"{TEXTS}{name}")
 
 
 def _line(values: Sequence[float]) -> dict[str, Pairs]:
@@ -77,7 +111,7 @@ def _plot(name: str, kind: Kind, x: Axis, y: Axis, groups: Mapping[str, Pairs], 
         Series(name=_text(group), points=tuple(Point(x=_short(a), y=_short(b)) for a, b in pairs))
         for group, pairs in groups.items()
     )
-    about = phrase(f"lab.directions.plots.{name}_about", layer=best)
+    about = phrase(f"{TEXTS}{name}_about", layer=best)
     return Plot(kind=kind, title=_text(f"{name}_title"), about=about, x=x, y=y, series=series)
 
 

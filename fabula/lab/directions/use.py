@@ -106,7 +106,7 @@ class Use:
             found = direction.direction[min(layer, direction.layers - 1)]
         else:
             found = maths.at(direction.direction, self.source(direction))
-        if direction.told["recipe"]["project"] == "twice":
+        if direction.is_projected_twice:
             found = maths.unit(maths.without(found, direction.negative[min(layer, direction.layers - 1)]))
         return seen_behind(found, norm)
 

@@ -35,7 +35,7 @@ from fabula.lab.directions.space import disk_full
 from fabula.lab.directions.use import Chosen
 from fabula.lab.directions.weights import FolderWeights, GgufWeights, open_weights
 from fabula.lab.directions.writers import Writer
-from fabula.lab.product import Product, digest, stamps
+from fabula.lab.product import Product, digest, short, stamps
 from fabula.lab.quantize.exact import Engine
 from fabula.lab.quantize.quality import Pair
 from fabula.models.catalog import Catalog
@@ -51,7 +51,6 @@ from fabula.store.job_child import Report
 KIND = "direction_write"
 WORKSHOP = ".directions"  # beside the models; its name hides it from the shelf
 SPARE = 64 << 20  # bytes that stay free
-LONGEST_NAME = 180  # bytes
 LEDGER, READY = "ledger.json", "ready"
 RECORDS = ".written"  # of the home's directions: what was made, and its result
 LAYOUT = 2  # raise it when the same order cuts its files into other pieces: notes count those
@@ -146,7 +145,7 @@ def order(home: Home, wishes: Writing) -> Order:
     direction.require_fit(model)
     between = "-with-" if wishes.adds else "-"
     wanted = wishes.name or f"{model.name.rsplit('/', 1)[-1]}{between}{direction.name}"
-    name = _short(plain_name(wanted.removesuffix(".gguf")))
+    name = short(plain_name(wanted.removesuffix(".gguf")))
     _require_possible(wishes, model, direction)
     is_folder, parts = model.format == FOLDER, parts_of(model.path)
     place = home.models / (name if is_folder or len(parts) > 1 else f"{name}.gguf")
@@ -156,11 +155,6 @@ def order(home: Home, wishes: Writing) -> Order:
     asked = Order(wishes, model, direction, name, mark, place, stage, record)
     require_free(asked)
     return asked
-
-
-def _short(name: str) -> str:
-    """With room for what is written behind a name meanwhile: file systems count bytes, not letters."""
-    return name.encode()[:LONGEST_NAME].decode("utf-8", "ignore").strip(" ._")
 
 
 def _require_possible(wishes: Writing, model: LocalModel, direction: Direction) -> None:

@@ -124,6 +124,8 @@ def read_importance(path: Path) -> Importance:
         if bad.reason != "not_gguf":
             raise _unreadable(path, bad.reason) from bad
         return _read_old(path)
+    except ValueError as bad:  # a name that no file can have
+        raise _unreadable(path, "unreadable") from bad
     return _from_header(header)
 
 

@@ -13,13 +13,14 @@ from typing import Any
 from fabula.core.errors import BadParameter, ModelExists, NeedsImportance, QuantizedAlready
 from fabula.core.model import LocalModel
 from fabula.core.texts import phrase
+from fabula.lab.product import short
 from fabula.lab.quantize.importance import Importance, read_importance
 from fabula.lab.quantize.mixes import MIXES, Mix, mix_named, name_for
 from fabula.lab.quantize.rules import Choice
 from fabula.lab.quantize.source import Source, lossy_type, read_source, require_possible
 from fabula.lab.quantize.target import Target, sizes, target
 from fabula.lab.quantize.texts import FEWEST, FEWEST_MEASURED, read_text
-from fabula.models.sources.landing import file_name
+from fabula.models.sources.landing import plain_name
 
 SMALLEST_PART = 1 << 20  # bytes
 
@@ -108,7 +109,8 @@ def order(model: LocalModel, wishes: Wishes, models: Path, *, anew: bool = True)
 
 
 def place(model: LocalModel, wishes: Wishes, models: Path) -> Path:
-    return models / file_name(wishes.name or name_for(model.name, mix_named(wishes.type)))
+    name = plain_name((wishes.name or name_for(model.name, mix_named(wishes.type))).removesuffix(".gguf"))
+    return models / f"{short(name)}.gguf"
 
 
 def require_texts(wishes: Wishes) -> None:

@@ -111,13 +111,22 @@ def task(model: LocalModel, wishes: Wishes, home: Home) -> Task:
     about = hashlib.sha256(f"{model.path} {stamp} {wishes.chunks} {text}".encode()).hexdigest()
     dataset = Path(wishes.text).name
     if wishes.out:
-        file = Path(wishes.out).expanduser().absolute()
-        if file.exists() and read_tally(file, about) is None:  # else it was killed before it could tell
-            raise BadParameter("out", wishes.out, phrase("expected.new_file"))
+        file = _new_file(wishes.out, about)
     else:
         name = file_name(f"{model.name}.{Path(dataset).stem}.{about[:8]}{ENDING}")
         file = home.path / FOLDER / name
     return Task(model, text, dataset, wishes.chunks, file, about)
+
+
+def _new_file(out: str, about: str) -> Path:
+    """Or the one that this computation made: it was killed before it could tell. Raises BadParameter."""
+    try:
+        file = Path(out).expanduser().absolute()
+        if "\0" not in out and (not file.exists() or read_tally(file, about)):
+            return file
+    except (OSError, RuntimeError):
+        pass  # nothing can be called so
+    raise BadParameter("out", out[:80], phrase("expected.new_file"))
 
 
 # ── doing ───────────────────────────────────────────────────────────────────────────────────────────

@@ -15,12 +15,12 @@ FEWEST_MEASURED = 16  # tokens of a window that is worth reading
 def read_text(file: str, fewest: int = 0) -> str:
     """Raises BadParameter, also where it is too short for so many tokens in any vocabulary: no token is
     of less than a byte."""
-    path = Path(file).expanduser()
     try:
+        path = Path(file).expanduser()
         if path.stat().st_size > LIMIT:
             raise BadParameter("text", file, phrase("expected.text_file"))
         text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError, RuntimeError) as error:  # also of what no file can be called
         raise BadParameter("text", file, phrase("expected.text_file")) from error
     if len(text.encode()) < fewest:
         raise BadParameter("text", file, phrase("expected.longer_text", tokens=fewest))

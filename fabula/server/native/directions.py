@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import Request
@@ -11,6 +11,7 @@ from fastapi.responses import Response
 
 from fabula.app import Studio, directing
 from fabula.app.forms import FORMS
+from fabula.core.errors import FabulaError
 from fabula.core.plots import said
 from fabula.server.caller import caller_of
 from fabula.server.native import bodies, forms, shapes
@@ -24,10 +25,11 @@ def router(studio: Studio) -> Routes:
     routes = Routes(prefix="/directions", tags=["Directions"])
 
     @routes.get("")
-    async def list_directions() -> Json:
-        """All directions, without their layers and plots."""
-        found = await asyncio.to_thread(_all, studio)
-        return {"directions": [_short(one) for one in found]}
+    async def list_directions(request: Request) -> Json:
+        """All directions, without their layers and plots; why other files there are none is `unreadable`."""
+        found, refused = await asyncio.to_thread(_all, studio)
+        why = [wrong.sentence(caller_of(request).language) for wrong in refused]
+        return {"directions": [_short(one) for one in found], "unreadable": why}
 
     @routes.get("/sets")
     async def sets() -> Json:
@@ -114,16 +116,17 @@ def _prompts(studio: Studio, asked: bodies.Prompts) -> Json:
     return take(studio.home, asked.text, asked.ending, asked.column, asked.title)
 
 
-def _all(studio: Studio) -> list[Json]:
-    from fabula.lab.directions.learn import summary
+def _all(studio: Studio) -> tuple[list[Json], Sequence[FabulaError]]:
     from fabula.lab.directions.saved import Shelf
+    from fabula.lab.directions.shown import summary
 
-    return [summary(one.name, one.told) for one in Shelf(studio.home.directions).list()]
+    found, refused = Shelf(studio.home.directions).look()
+    return [summary(one.name, one.told) for one in found], refused
 
 
 def _one(studio: Studio, name: str) -> Json:
-    from fabula.lab.directions.learn import summary
     from fabula.lab.directions.saved import Shelf
+    from fabula.lab.directions.shown import summary
 
     found = Shelf(studio.home.directions).find(name)
     return summary(found.name, found.told) | {"path": str(found.path)}

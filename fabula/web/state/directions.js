@@ -18,6 +18,8 @@ export const KINDS = ["direction", "direction_search", "direction_write", "direc
 
 export const directions = signal(/** @type {Direction[] | null} */ (null));
 export const directionsFailure = signal(/** @type {Error | null} */ (null));
+/** Of each other file among them, why it is none. */
+export const unreadable = signal(/** @type {string[]} */ ([]));
 export const sets = signal(/** @type {ShippedSet[]} */ ([]));
 /** Names that are not shown any more. */
 const leaving = signal(/** @type {string[]} */ ([]));
@@ -33,7 +35,9 @@ export const pageOf = (name, part = "") => `#/directions/${encodeURIComponent(na
 
 export async function loadDirections() {
   try {
-    directions.value = (await api.get("/directions")).directions;
+    const told = await api.get("/directions");
+    directions.value = told.directions;
+    unreadable.value = told.unreadable;
     directionsFailure.value = null;
   } catch (error) {
     directionsFailure.value = /** @type {Error} */ (error);
@@ -77,6 +81,7 @@ export const trait = (name, how, scale) => ({ [how === "take" ? "adapters" : "co
 
 /** Whether a model has an adapter of that name that fits. @param {string} name @param {string} model @returns {Promise<boolean>} */
 export async function hasAdapter(name, model) {
+  if (!model) return false;
   const { adapters } = await api.get(`/models/${encodeURIComponent(model)}/adapters`);
   return adapters.some((/** @type {any} */ one) => one.name === name && !one.misfit && !one.problem);
 }

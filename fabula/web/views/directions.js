@@ -6,10 +6,10 @@ import { Trouble } from "../parts/Trouble.js";
 import { Learn } from "../parts/directions/Learn.js";
 import { OneDirection } from "../parts/directions/OneDirection.js";
 import { Watch } from "../parts/directions/Watch.js";
-import { namesOf } from "../parts/directions/words.js";
+import { missingOf, namesOf } from "../parts/directions/words.js";
 import { html } from "../parts/html.js";
 import { loadKinds } from "../state/jobs.js";
-import { directions, directionsFailure, loadDirections, pageOf, shown, work } from "../state/directions.js";
+import { directions, directionsFailure, loadDirections, pageOf, shown, unreadable, work } from "../state/directions.js";
 import { loadSystem } from "../state/system.js";
 import { FORMATS, language, t } from "../texts.js";
 
@@ -40,6 +40,8 @@ function All() {
     <div class="row"><a class="button button-main" href="#/directions//learn">${t("web.directions.learn")}</a></div>
     ${shown.value.length > 0 && html`<section aria-labelledby="directions-here"><h2 id="directions-here">${t("web.directions.here")}</h2>
       <ul class="rows">${shown.value.map((one) => html`<${Row} key=${one.name} one=${one} />`)}</ul></section>`}
+    ${unreadable.value.length > 0 && html`<section aria-labelledby="directions-unreadable"><h2 id="directions-unreadable">${t("web.directions.unreadable")}</h2>
+      <ul class="rows">${unreadable.value.map((why) => html`<li key=${why} class="notice">${why}</li>`)}</ul></section>`}
     ${open.length > 0 && html`<section aria-labelledby="directions-work"><h2 id="directions-work">${t("web.lab.work")}</h2>
       <ul class="rows">${open.map((job) => html`<${JobCard} key=${job.id} job=${job} />`)}</ul></section>`}
   </main>`;
@@ -52,8 +54,9 @@ function Row({ one }) {
   return html`<li class="direction-row">
     <div class="job-words">
       <a class="model-title link-row" href=${pageOf(name)}>${name}</a>
-      <span class="quiet">${[namesOf(one).join(" − "), model].join(" · ")}</span>
-      <span class="quiet tabular">${figures}</span>
+      <span class="quiet">${[namesOf(one).join(" − "), model].filter(Boolean).join(" · ")}</span>
+      ${!one.missing.includes("layers") && html`<span class="quiet tabular">${figures}</span>`}
+      ${one.missing.length > 0 && html`<span class="notice">${t("web.directions.lacks", { parts: missingOf(one) })}</span>`}
     </div>
     <div class="row direction-verbs"><a class="button" aria-label=${t("web.directions.hear_named", { name })} href=${pageOf(name, "try")}>${t("web.directions.hear")}</a></div>
   </li>`;

@@ -87,13 +87,13 @@ def require_searchable(model: LocalModel) -> None:
 
 
 def _sets(wishes: Searching, model: LocalModel, direction: Direction) -> Sets:
-    told = direction.told["recipe"]
-    found = contrasts.contrast(
-        told["positive"], told["negative"], told.get("column", ""), told.get("limit", 0)
+    positive, negative, column = (
+        direction.part(str, "recipe", name) for name in ("positive", "negative", "column")
     )
-    if found.digest() != direction.told["prompts"]["hash"]:
-        raise PromptsUnusable(told["positive"], phrase("lab.directions.search.other_prompts"))
-    template = told.get("template", True)
+    found = contrasts.contrast(positive, negative, column, direction.part(int, "recipe", "limit"))
+    if found.digest() != direction.part(str, "prompts", "hash"):
+        raise PromptsUnusable(positive, phrase("lab.directions.search.other_prompts"))
+    template = direction.part(bool, "recipe", "template")
 
     def said(prompts: Sequence[Messages]) -> tuple[str, ...]:
         return tuple(texts(model, prompts[: wishes.prompts], template=template))

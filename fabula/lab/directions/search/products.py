@@ -100,7 +100,7 @@ def _basis(writer: Writer, direction: Direction, layers: tuple[float, float], no
     own = min(writer.layer or 0, direction.layers - 1)
     low, high = int(layers[0]), min(int(layers[1]) + 1, direction.layers - 1)
     rows = [direction.direction[layer] for layer in {own, *range(low, high + 1)}]
-    if direction.told["recipe"]["project"] == "twice":
+    if direction.is_projected_twice:
         rows.append(direction.negative[own])
     seen = np.stack([seen_behind(row, norm) for row in rows])
     return np.ascontiguousarray(np.linalg.qr(seen.T)[0].T)

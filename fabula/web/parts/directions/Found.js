@@ -13,14 +13,14 @@ const ENOUGH = 30; // prompts of a side
 
 /** @param {{direction: Direction}} props */
 export function Found({ direction }) {
-  const { best, band, accuracy, separation, plots, name } = direction;
+  const { best, band, accuracy, separation, plots, name, layers } = direction;
   const said = warnings(direction);
   return html`
     <section aria-labelledby="found-title"><h2 id="found-title">${t("web.directions.tabs.found")}</h2>
-      <p>${t("web.directions.found", { best, accuracy, separation: FORMATS.decimal(separation), first: band[0], last: band[1] })}</p>
+      <p>${!layers.length ? t("web.directions.found_bare", { best, first: band[0], last: band[1] }) : t("web.directions.found", { best, accuracy, separation: FORMATS.decimal(separation), first: band[0], last: band[1] })}</p>
       ${said.map((text) => html`<p key=${text} class="statement">${text}</p>`)}
       <${Plots} plots=${plots} />
-      <${Layers} direction=${direction} />
+      ${layers.length > 0 && html`<${Layers} direction=${direction} />`}
     </section>
     <${Origin} direction=${direction} />
     <section><button type="button" class="button button-quiet" onClick=${() => removeDirection(name)}><${Icon} name="trash" />${t("web.directions.remove")}</button>
@@ -28,10 +28,10 @@ export function Found({ direction }) {
 }
 
 /** @param {Direction} direction */
-function warnings({ accuracy, massive, learned, held_out: held }) {
+function warnings({ accuracy, massive, learned, held_out: held, layers }) {
   const few = Math.min(...learned.map((count, side) => count + held[side]));
   return [
-    accuracy < SURE && t("web.directions.unsure", { accuracy }),
+    layers.length > 0 && accuracy < SURE && t("web.directions.unsure", { accuracy }),
     few < ENOUGH && t("web.directions.few", { count: few }),
     massive.length > 0 && t("web.directions.massive", { layers: massive.join(", ") }),
   ].filter(Boolean);
@@ -48,7 +48,7 @@ function Layers({ direction: { layers, best, band } }) {
 }
 
 /** @param {{direction: Direction}} props */
-function Origin({ direction: { provenance, recipe, recipe_hash: hash, path, learned, held_out: held } }) {
+function Origin({ direction: { provenance, recipe, recipe_hash: hash, path, learned, held_out: held, missing } }) {
   const { model = {}, prompts = {}, versions = {} } = provenance;
   const rows = [
     ["model", [model.name, model.architecture, model.quantization].filter(Boolean).join(" · ")],
@@ -56,7 +56,7 @@ function Origin({ direction: { provenance, recipe, recipe_hash: hash, path, lear
     ["prompts", learned.map((count, side) => t("web.directions.side_counts", { learned: count, held_out: held[side] })).join(" · ")],
     ["prompts_hash", prompts.hash],
     ["versions", Object.entries(versions).map(([name, version]) => `${name} ${version}`).join(" · ")],
-    ["recipe", Object.entries(recipe).filter(([, value]) => value !== "").map(([name, value]) => `${name}: ${value}`).join(" · ")],
+    ["recipe", missing.includes("recipe") ? "" : Object.entries(recipe).filter(([, value]) => value !== "").map(([name, value]) => `${name}: ${value}`).join(" · ")],
     ["recipe_hash", hash],
     ["path", path],
   ];

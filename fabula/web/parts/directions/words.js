@@ -14,6 +14,9 @@ const fileOf = (path) => path.split(/[\\/]/).at(-1) ?? path;
 /** The two sides that a direction was learned from, the positive one first. @param {{positive: string, negative: string}} sides */
 export const namesOf = ({ positive, negative }) => (negative ? [fileOf(positive), fileOf(negative)] : polesOf(positive));
 
+/** What its file lacks, "" where it has all of it. @param {{missing: string[]}} direction */
+export const missingOf = ({ missing }) => missing.map((part) => t(`web.directions.origins.${part}`)).join(", ");
+
 /** A share that may be too small to tell. @param {number} value */
 export const shareWords = (value) => (value >= 0.0001 ? `${(value * 100).toFixed(2)} %` : "< 0.01 %");
 
