@@ -105,6 +105,14 @@ def test_a_missing_end_of_the_data_is_seen(file: Path) -> None:
     assert identify(file).problem == "models.problem.truncated"
 
 
+def test_a_model_that_holds_no_text_is_told_before_it_is_loaded(file: Path) -> None:
+    """The engine loads it, and aborts at the first prompt."""
+    file.write_bytes(tiny_gguf(llama__context_length=0))
+    assert identify(file).problem == "models.problem.no_context"
+    file.write_bytes(tiny_gguf(llama__context_length=1))
+    assert identify(file).problem == ""
+
+
 @pytest.mark.parametrize("kind", ["adapter", "mmproj", "imatrix"])
 def test_helpers_of_models_are_not_taken_for_models(file: Path, kind: str) -> None:
     file.write_bytes(tiny_gguf(general__type=kind))

@@ -141,6 +141,8 @@ def _problem(headers: Sequence[Header]) -> str:
         return "models.problem.truncated"
     if not architecture or not any(header.tensors for header in headers):
         return "models.problem.no_weights"
+    if not first.number(f"{architecture}.context_length", 1):  # the engine loads it, and aborts at a prompt
+        return "models.problem.no_context"
     return ""
 
 
