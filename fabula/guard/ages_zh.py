@@ -5,20 +5,21 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 from fabula.guard.ages import OF_A_THING, Age
 from fabula.guard.forms import compiled, cues_of, pattern
 from fabula.guard.lexicon import phrases, signs_of
 from fabula.guard.normalise import HAN
-from fabula.guard.numerals import CARDINALS, CHINESE, SPELLED, chinese, english, reckon, spelled
+from fabula.guard.numerals import CARDINALS, CHINESE, NUMERALS, SPELLED, chinese, english, reckon, spelled
 
 N = CHINESE
 ANY = rf"(?:{N}|{'|'.join(sorted(CARDINALS, key=len, reverse=True))}|{SPELLED})"
 _DATA = json.loads((Path(__file__).parent / "ages_zh.json").read_text(encoding="utf-8"))
 CUES = cues_of(_DATA["forms"])
 _LATER = re.compile(rf"(?P<n>{N})年(?:之?后|过去)")
+_NUMERAL = re.compile(rf"[\d{NUMERALS}]")
 _GAP = re.compile(r"[ ,、:(]+$")
 _NAME = re.compile(rf"[{HAN}·]+$")
 _TRIM = pattern("ages_zh.trim")
@@ -42,44 +43,58 @@ def forms() -> tuple[tuple[str, re.Pattern[str]], ...]:
     return tuple((row["form"], compiled(row["pattern"], parts)) for row in _DATA["forms"])
 
 
-def chinese_ages(
-    text: str, signs: int | None = None, beside: Callable[[], int] | None = None
-) -> Iterator[Age]:
+def chinese_ages(text: str, signs: int | None = None, beside: Callable[[], int] | None = None) -> list[Age]:
     """Every stated age; where two forms find the same one, the first tells it."""
+    ages: list[Age] = []
     taken: list[tuple[int, int]] = []
     for number in CUES.possible(signs_of(text) if signs is None else signs, beside):
         form, told = forms()[number]
+        if taken and form in _OF_NUMERALS and not _is_left(text, taken):
+            continue
         for match in told.finditer(text):
             if taken:
                 first, last = match.span("n")
                 if any(start < last and first < end for start, end in taken):
                     continue
-            found = list(_ages(form, match))
+            found = _ages(form, match)
             if found:
                 taken.append(match.span() if form == "stated" else match.span("n"))
-            yield from found
+                ages += found
+    return ages
 
 
-def _ages(form: str, match: re.Match[str]) -> Iterator[Age]:
+_OF_NUMERALS = frozenset(["bare", "intro", "couple", "candles"])  # these tell of nothing but of numerals
+
+
+def _is_left(text: str, taken: list[tuple[int, int]]) -> bool:
+    """Whether a numeral stands where no age was found."""
+    for match in _NUMERAL.finditer(text):
+        place = match.start()
+        if not any(start <= place < end for start, end in taken):
+            return True
+    return False
+
+
+def _ages(form: str, match: re.Match[str]) -> list[Age]:
     groups = match.groupdict()
     years = _years(form, match, groups)
     if groups.get("below") and _FORBIDS.search(match.string):
-        return  # a notice: not a person
-    if form in ("stated", "bare") and _DIFFERENCE.search(match.string[: match.start("n")]):
-        return  # how far apart two people are
-    if form == "stated" and _is_object(match):
-        yield Age(OF_A_THING, "", *match.span())
-        return
+        return []  # a notice: not a person
+    start, end = match.start("n"), match.end()
+    if form in ("stated", "bare") and _DIFFERENCE.search(match.string[:start]):
+        return []  # how far apart two people are
+    if form == "stated" and _is_object(match, groups["noun"]):
+        return [Age(OF_A_THING, "", *match.span())]
     if form == "sum" and not _OF_AGES.search(match.string):
-        return
+        return []
     if form in ("bare", "intro") and years < YOUNGEST_BARE:
-        return
-    who = groups.get("who") or _who(match.string[: match.start()])
-    yield Age(years, who, match.start("n"), match.end())
+        return []
+    ages = [Age(years, groups.get("who") or _who(match.string[: match.start()]), start, end)]
     if name := groups.get("name"):
-        yield Age(years, name, match.start("n"), match.end())
+        ages.append(Age(years, name, start, end))
     if second := groups.get("second"):
-        yield Age(value_of(second), groups.get("who2") or "", *match.span("second"))
+        ages.append(Age(value_of(second), groups.get("who2") or "", *match.span("second")))
+    return ages
 
 
 def value_of(text: str) -> int:
@@ -118,10 +133,11 @@ def later(text: str) -> int | None:
     return chinese(match["n"]) if match else None
 
 
-def _is_object(match: re.Match[str]) -> bool:
-    noun = match["noun"] or ""
-    before = match.string[max(0, match.start() - 4) : match.start()]
-    return noun.startswith(_objects()) or before.endswith(_objects())
+def _is_object(match: re.Match[str], noun: str | None) -> bool:
+    if noun and noun.startswith(_objects()):
+        return True
+    start = match.start()
+    return match.string.endswith(_objects(), max(0, start - 4), start)
 
 
 @functools.cache

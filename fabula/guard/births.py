@@ -49,6 +49,7 @@ class Births:
 
     def __init__(self) -> None:
         self._tail = ""
+        self._folded: str | None = ""
         self._births: set[int] = set()
         self._now: list[int] = []
         self._now_short: list[int] = []
@@ -62,13 +63,17 @@ class Births:
         """Whether anything was told that ages may be reckoned from."""
         return bool(self._births or self._grown or self._at_birth is not None)
 
-    def go_past(self, said: str) -> None:
-        """A sentence that tells nothing by itself, but what follows may go on from it."""
-        self._tail = said[-OVERLAP:]
+    def go_past(self, said: str, folded: str | None = None) -> None:
+        """A sentence that tells nothing by itself, but what follows may go on from it. `folded`: as `fold`
+        leaves it, where that is known and has as many characters."""
+        self._tail, self._folded = said, folded
 
-    def add(self, said: str) -> None:
-        text = fold(self._tail + said)
-        self.go_past(said)
+    def add(self, said: str, folded: str | None = None) -> None:
+        if folded is None or self._folded is None:
+            text = fold(self._tail[-OVERLAP:] + said)
+        else:
+            text = self._folded[-OVERLAP:] + folded
+        self.go_past(said, folded)
         if _MAY_BE_PARENT.search(text):
             self._add_parents(text)
         dated = _dated(text)

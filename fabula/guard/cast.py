@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from fabula.guard.ages import ADULT
 from fabula.guard.categories import bits
 from fabula.guard.people import CALLED, FIRST, NOUNS, SECOND, THIRD
-from fabula.guard.reading import Sentence
+from fabula.guard.reading import ASKS, Sentence
 from fabula.guard.young import Minor
 
-_ASKS, _LATER, _OWNED = bits("asks asks_license"), bits("now later"), bits("possessive absent")
+_LATER, _OWNED = bits("now later"), bits("possessive absent")
 _ADULT, _COUPLE, _MEMORY = map(bits, ("adult", "couple", "memory"))
 _FIRST, _SECOND, _THIRD = map(bits, ("first", "second", "third"))
 NEAR = 4  # sentences over which a pronoun or an ellipsis may reach back
@@ -87,13 +87,11 @@ class Cast:
         for person in self.minors.values():
             person.seen = -1000
 
-    def pass_time(self, sentence: Sentence) -> None:
-        if sentence.later is None:
-            return
+    def pass_time(self, years: int) -> None:
         for name, person in list(self.minors.items()):
             if person.fixed:
                 continue
-            person.years = (person.years if person.years is not None else 8) + sentence.later
+            person.years = (person.years if person.years is not None else 8) + years
             if person.years >= ADULT:
                 del self.minors[name]
 
@@ -179,11 +177,11 @@ class Cast:
     def tell_answers(self, sentence: Sentence) -> list[str]:
         """The minors of whom an answer, or a reckoning with ages told before, speaks."""
         years: list[int] = []
-        if sentence.answer is not None and self.at - self.asked_at <= 2:
+        if self.at - self.asked_at <= 2 and sentence.answer is not None:
             years.append(abs(sentence.answer))
         if sentence.younger is not None:
             years += [known - sentence.younger for known in self.years]
-        if sentence.words & _ASKS:
+        if sentence.words & ASKS:
             self.asked_at = self.at
         if not years:
             return []

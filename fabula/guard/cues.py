@@ -1,20 +1,21 @@
 """Which of many patterns a text can hold at all, by the words that each cannot do without. Knows no pattern.
 
 A pattern names groups of words and needs one of each. A group is a bit: one look-up for each word of a text
-tells which groups are there, and a pattern is tried only where all of its bits are, instead of everywhere.
+tells which groups are there. The first groups of all patterns are one row of bits, the second ones another;
+laid over one another, they tell at once of which patterns every group is there, and only these are tried.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
-from fabula.guard.numerals import CARDINALS, TENS
+from fabula.guard.numerals import CARDINALS, NUMERALS, TENS
 
 EVERYTHING = -1  # the signs of a text that holds all groups
 _STANDS_FOR = {
     "<N>": " ".join(["#", *CARDINALS, *(f"{tens}*" for tens in TENS)]),
     "<WITHIN>": " ".join(["#", *(f"*{word}*" for word in [*CARDINALS, *TENS])]),  # "someone" holds "one"
-    "<ZH>": "# 零 一 二 两 三 四 五 六 七 八 九 十 廿 百 千",
+    "<ZH>": " ".join(["#", *NUMERALS]),
 }
 
 
@@ -41,6 +42,9 @@ class _Groups(dict[str, int]):
 
 
 MOST_KNOWN = 20_000  # atoms
+FIRST_ROW = 90  # bits for groups that are asked for by themselves
+SLOTS, ROWS = 180, 4  # patterns, and how many groups each may need
+_ONE_ROW = (1 << SLOTS) - 1
 
 
 class Signs:
@@ -51,8 +55,11 @@ class Signs:
         self._of = _Groups()
         self._before: dict[str, int] = {}
         self._after: dict[str, int] = {}
-        self._beside = self._last = 0
+        self._beside = 0
         self._asked = False
+        self._slots: dict[tuple[str, ...], int] = {}
+        self._no_group = 0  # in the later rows, of patterns that need no further group
+        self._last = (0, 0)
         self.numbers = self.need("<WITHIN>") | self.need("<ZH>")  # whatever tells a number, or holds one
 
     def need(self, *groups: str) -> int:
@@ -62,6 +69,31 @@ class Signs:
         for group in groups:
             bits |= self._groups.get(group) or self._new(group)
         return bits
+
+    def pattern(self, groups: Sequence[str]) -> int:
+        """The bit by which `patterns` tells that one of each of some groups is there."""
+        slot = self._slots.get(tuple(groups))
+        if slot is None:
+            slot = self._slots[tuple(groups)] = len(self._slots)
+            assert not self._asked, "what was looked up before would lack this pattern"
+            assert slot < SLOTS
+            assert len(groups) <= ROWS
+            for row, group in enumerate(groups):
+                for atom in _STANDS_FOR.get(group, group).split():
+                    self._add(atom, 1 << FIRST_ROW + row * SLOTS + slot)
+            for row in range(len(groups), ROWS):
+                self._no_group |= 1 << FIRST_ROW + row * SLOTS + slot
+        return 1 << slot
+
+    def patterns(self, signs: int) -> int:
+        """The patterns of which a text with these signs has a word of each group."""
+        last, found = self._last
+        if last is signs:  # as several ask of one sentence
+            return found
+        rows = (signs | self._no_group) >> FIRST_ROW
+        found = rows & rows >> SLOTS & rows >> 2 * SLOTS & rows >> 3 * SLOTS & _ONE_ROW
+        self._last = signs, found
+        return found
 
     def need_beside(self, before: str, after: str) -> int:
         """The bits of what must stand right before a number, and right after it (`$`: nothing does)."""
@@ -76,16 +108,24 @@ class Signs:
                     known[atom] = known.get(atom, 0) | bit
         return bits
 
-    def beside(self, atoms: Sequence[str], *, whole: bool) -> int:
-        """What stands beside the numbers among the atoms; `whole`: nothing is left out between them, not even
-        the end of a line, which may take the place of a sign."""
-        if not whole:
-            return self._beside
-        bits, last, numbers, told = 0, len(atoms) - 1, self.numbers, map(self._of.__getitem__, atoms)
-        for place in [place for place, here in enumerate(told) if here and here & numbers]:
-            bits |= self._before.get(atoms[place - 1], 0) if place else 0
-            bits |= self._after.get(atoms[place + 1] if place < last else "$", 0)
+    def beside(self, atoms: Sequence[str], numbers: Iterable[int] | None = None) -> int:
+        """What stands beside the numbers among the atoms of a text of which nothing is left out between them.
+        `numbers`: where they stand, when that is known."""
+        before, after, count, bits = self._before, self._after, len(atoms), 0
+        for place in self._places(atoms) if numbers is None else numbers:
+            if place:
+                bits |= before.get(atoms[place - 1], 0)
+            bits |= after.get(atoms[place + 1] if place + 1 < count else "$", 0)
         return bits
+
+    def _places(self, atoms: Sequence[str]) -> list[int]:
+        told, numbers = map(self._of.__getitem__, atoms), self.numbers
+        return [place for place, here in enumerate(told) if here & numbers]
+
+    def anything_beside(self) -> int:
+        """What may stand beside the numbers of a text between whose atoms something is left out: the end of a
+        line may take the place of a sign."""
+        return self._beside
 
     def flag(self) -> int:
         """A bit for what no atom tells."""
@@ -93,6 +133,7 @@ class Signs:
 
     def _new(self, group: str, atoms: str | None = None) -> int:
         assert not self._asked, "what was looked up before would lack this group"
+        assert len(self._groups) < FIRST_ROW
         bit = self._groups[group] = 1 << len(self._groups)
         for atom in (_STANDS_FOR.get(group, group) if atoms is None else atoms).split():
             self._add(atom, bit)
@@ -123,27 +164,24 @@ SIGNS = Signs()
 
 
 class Cues:
-    """`rows[n]` are the groups that pattern `n` needs, the rarest first, and `beside[n]` other bits."""
+    """`rows[n]` are the groups that pattern `n` needs, and `beside[n]` other bits."""
 
     def __init__(self, rows: Iterable[Sequence[str]], beside: Sequence[int] = ()):
-        rows = list(rows)
-        self._rows: dict[int, list[tuple[int, int, int]]] = {SIGNS.need(groups[0]): [] for groups in rows}
+        self._rows: dict[int, list[tuple[int, int]]] = {}
         for number, groups in enumerate(rows):
             here = beside[number] if beside else 0
-            self._rows[SIGNS.need(groups[0])].append((number, SIGNS.need(*groups), here))
+            self._rows.setdefault(SIGNS.pattern(groups), []).append((number, here))
         self._any = sum(self._rows)
 
     def possible(self, signs: int, beside: Callable[[], int] | None = None) -> list[int]:
         """The patterns that a text with these signs may hold, in order. `beside` tells what stands beside its
         numbers, when it is asked for; without it, `signs` do."""
-        here = signs & self._any
+        here = SIGNS.patterns(signs) & self._any
         found: list[int] = []
         while here:
             bit = here & -here
             here ^= bit
-            for number, needs, around in self._rows[bit]:
-                if needs & signs != needs:
-                    continue
+            for number, around in self._rows[bit]:
                 if not around or around & (signs if beside is None else beside()) == around:
                     found.append(number)
         return sorted(found) if len(found) > 1 else found

@@ -62,7 +62,8 @@ class Forms:
         found: list[Hit] = []
         for number in self._cues.possible(signs):
             form = self._forms[number]
-            found += [Hit(match[0], form.means, *match.span()) for match in form.pattern.finditer(text)]
+            if form.pattern.search(text):  # most are not there
+                found += [Hit(match[0], form.means, *match.span()) for match in form.pattern.finditer(text)]
         return found
 
     def any(self, text: str, signs: int) -> bool:

@@ -5,14 +5,12 @@ In a text that reports, treats or teaches only what depicts or lures can complet
 
 from __future__ import annotations
 
-import functools
-import operator
 from typing import NamedTuple
 
 from fabula.guard.categories import YOUNG, bits
 from fabula.guard.forms import turns_in
 from fabula.guard.tokens import spelled
-from fabula.guard.young import may_pass_years, tells_numbers
+from fabula.guard.young import NUMBERS, may_pass_years
 
 _DEPICT, _HINT, _LURE, _NOW, _SCHOLARLY, _VOID = map(
     bits, ("depict", "hint", "lure", "now", "scholarly", "void")
@@ -30,20 +28,24 @@ class Glance(NamedTuple):
 
 def glance(raw: str) -> Glance:
     said = spelled(raw)
-    phrases, light = said.phrases
-    hits = [categories for _, _, categories in phrases]
-    hits += [form.categories for form in turns_in(said.text, said.signs)]
-    found = functools.reduce(operator.or_, hits, light)
-    told = tells_numbers(said.signs)
-    steady = not found & _UNSTEADY and not may_pass_years(said.signs)
+    signs = said.signs
+    phrases, found = said.phrases
+    hints = 0
+    for _, _, categories in phrases:
+        found |= categories
+        hints += categories & _HINT != 0
+    for form in turns_in(said.text, signs):
+        found |= form.categories
+        hints += form.categories & _HINT != 0
+    told = signs & NUMBERS != 0
+    steady = not found & _UNSTEADY and not may_pass_years(signs)
     grows = told and (found & _NOW or not _GROWING.isdisjoint(said.atoms))
-    return Glance(_is_dry(found, hits), told or found & YOUNG != 0, steady and not grows)
+    return Glance(_is_dry(found, hints), told or found & YOUNG != 0, steady and not grows)
 
 
-def _is_dry(found: int, hits: list[int]) -> bool:
+def _is_dry(found: int, hints: int) -> bool:
     if found & _DEPICT or (found & _LURE and (found & _VOID or not found & _SCHOLARLY)):
         return False
     if not found & _HINT:
         return True
-    hints = sum(categories & _HINT != 0 for categories in hits)
     return hints == 1 and not found & _NAMING

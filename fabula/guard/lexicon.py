@@ -45,30 +45,29 @@ class Lexicon:
     open_ended: frozenset[str]  # those phrases
     young: frozenset[str]  # the endings of phrases that tell of someone young
 
-    def find(self, atoms: Sequence[str], begun: Iterable[Node | None] = ()) -> tuple[list[Phrase], int]:
+    def find(self, atoms: Sequence[str], begun: Iterable[int] | None = None) -> tuple[list[Phrase], int]:
         """All phrases among the atoms of a text, longest first from each place on; none overlaps another: the
         numbers of their first and last atom, and what they mean.
 
-        Those of which only their presence counts (`LIGHT`) come as their categories alone. `begun`: what each
-        atom begins, where that is known.
+        Those of which only their presence counts (`LIGHT`) come as their categories alone. `begun`: the atoms
+        that may begin one, where they are known.
         """
         found: list[Phrase] = []
-        free, light = 0, 0
-        ended = [*atoms, _END]
-        for first, node in enumerate(begun or map(self.tree.get, atoms)):
-            if node is None or first < free:
+        free, light, tree, count = 0, 0, self.tree, len(atoms)
+        for first in self.begun(atoms)[0] if begun is None else begun:
+            if first < free:
                 continue
-            categories, further = node
-            step = first
+            categories, further = tree[atoms[first]]
             last = first if categories else -1
-            while further:
-                step += 1
-                node = further.get(ended[step])
+            step = first + 1
+            while further and step < count:
+                node = further.get(atoms[step])
                 if node is None:
                     break
                 means, further = node
                 if means:
                     last, categories = step, means
+                step += 1
             if last < 0:
                 continue
             free = last + 1
@@ -78,7 +77,20 @@ class Lexicon:
                 light |= categories
         return found, light
 
+    def begun(self, atoms: Sequence[str]) -> tuple[tuple[int, ...], Tree]:
+        """The numbers of the atoms that are phrases, or begin one with the next; what may follow the last."""
+        found: list[int] = []
+        further: Tree = {}
+        for place, atom in enumerate(atoms):
+            if atom in further:
+                found.append(place - 1)
+            means, further = self.tree.get(atom, _NOTHING)
+            if means:
+                found.append(place)
+        return tuple(found), further
 
+
+_NOTHING: Node = (0, {})
 LIGHT = bits("first second third now recall elder object lure memory scholarly break possessive asks")
 NUMBER_WORDS = frozenset({*CARDINALS, *TENS}) - {"one", "two", "six", "ten"}  # worth undoing a disguise for
 CHINESE_AGES = frozenset(f"{tens}{one}岁" for tens in ("", "十") for one in "一二三四五六七八九")
@@ -119,7 +131,7 @@ def signs_of(text: str) -> int:
     """All signs of a text as `normalise` leaves it."""
     atoms = ATOM.findall(text)
     whole = text.isascii() or len(atoms) == sum(map(len, atoms)) == len(text)
-    return SIGNS.among(atoms) | SIGNS.beside(atoms, whole=whole)
+    return SIGNS.among(atoms) | (SIGNS.beside(atoms) if whole else SIGNS.anything_beside())
 
 
 def _sort_in(endings: dict[str, set[str]], category: int, atoms: list[str]) -> None:

@@ -27,7 +27,8 @@ ORDINAL = rf"(?:\d{{1,3}}(?:st|nd|rd|th)|{'|'.join(sorted(ORDINALS, key=len, rev
 ROMAN = {"i": 1, "v": 5, "x": 10}
 PINYIN = {"yi": 1, "er": 2, "san": 3, "si": 4, "wu": 5, "liu": 6, "qi": 7, "ba": 8, "jiu": 9}
 SPELLED = rf"(?:shi(?:{'|'.join(PINYIN)})?|{'|'.join(PINYIN)})"  # Chinese numerals in Latin letters
-CHINESE = r"(?:\d{1,4}|[零一二两三四五六七八九十廿百千]{1,6})"
+NUMERALS = "零一二两三四五六七八九十廿百千"
+CHINESE = rf"(?:\d{{1,4}}|[{NUMERALS}]{{1,6}})"
 
 MOST_KNOWN = 1 << 12  # numbers, of which a story has few
 _SIGNS = {"plus": "+", "minus": "-", "times": "*", "x": "*", "×": "*", "divided by": "/"}

@@ -32,7 +32,7 @@ def heat_of(said: Spelled, found: Words) -> tuple[int, bool]:
     words = found.categories
     if not words & HEAT:
         return 0, False
-    if said.signs & _KEEPS_OUT:
+    if said.signs & KEEPS_OUT:
         hits = [hit for hit in found.hits if not _is_without(said.text, hit)]
         words &= ~HEAT
         for hit in hits:
@@ -54,7 +54,7 @@ _TOLD = bits("explicit lure")
 
 
 _WITHOUT = pattern("purpose.without")
-_KEEPS_OUT = SIGNS.need(
+KEEPS_OUT = SIGNS.need(
     "no without not never non 't cannot unable block blocks ban bans prohibit prohibits forbid forbids avoid "
     "avoids remove removes exclude excludes delete deletes reject rejects filter filters "
     "不 没 别 无 禁 删 去 拿"

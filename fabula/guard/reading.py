@@ -15,6 +15,7 @@ from fabula.guard.kept import kept
 from fabula.guard.lexicon import Hit
 from fabula.guard.purpose import (
     FRAMES,
+    KEEPS_OUT,
     NO_FRAME,
     Frame,
     are_apart,
@@ -28,12 +29,13 @@ from fabula.guard.purpose import (
 from fabula.guard.tokens import Spelled, spelled
 from fabula.guard.words import Words
 from fabula.guard.young import (
+    NUMBERS,
+    PASSES,
     Minor,
     ages_of,
     answer_in,
     may_tell,
     minors_of,
-    tells_numbers,
     years_passed,
     younger_by,
 )
@@ -55,6 +57,7 @@ _EVENTS = bits("break asks asks_license couple pair third")
 _LURE, _POSSESSIVE, _RECKONED, _SCHOLARLY, _VOID = map(
     bits, ("lure", "possessive", "reckoned", "scholarly", "void")
 )
+ASKS = bits("asks asks_license")
 _OWNED = pattern("reading.owned")
 _ALIAS = pattern("reading.alias")
 
@@ -77,24 +80,36 @@ class Sentence:
     denied: bool = False  # a prohibition, not a wish
     years: tuple[int, ...] = ()  # the adult ages that are stated
     younger: int | None = None  # years that ages are to be lessened by
-    answer: int | None = None  # the age that it tells if the one before it asked for one
-    heated: int = -1  # where what is sexual ends in it
     ends_paragraph: bool = False
     dated: bool = False  # it may tell of a birth, a year, or the age of a parent
     to_them: bool = False  # something is done "with her", or with someone else who was spoken of
-    said: Spelled | None = None  # until it was asked for names, which few are
-    _names: tuple[str, ...] = ()
+    said: Spelled | None = None  # with `found`, until it is settled: what follows is asked of few sentences
+    found: Words | None = None
+    _names: tuple[str, ...] | None = None
+    _answer: int | None = None
+    _heated: int = -1
 
     @property
     def names(self) -> tuple[str, ...]:
         """Of people, as far as they show."""
-        self.settle()
+        if self._names is None:
+            self._names = () if self.said is None else self.said.names
         return self._names
 
+    @property
+    def answer(self) -> int | None:
+        """The age that it tells if the one before it asked for one."""
+        return self._answer if self.said is None else answer_in(self.text, self.said.signs)
+
+    @property
+    def heated(self) -> int:
+        """Where what is sexual ends in it, or -1."""
+        return end_of_heat(self.found.hits) if self.found is not None and self.heat else self._heated
+
     def settle(self) -> None:
-        """Find its names, and keep no more of how it is spelled."""
-        if self.said is not None:
-            self._names, self.said = self.said.names, None
+        """Find all that may be asked of it, and keep no more of how it is spelled."""
+        self._names, self._answer, self._heated = self.names, self.answer, self.heated
+        self.said = self.found = None
 
     @property
     def strong(self) -> tuple[Minor, ...]:
@@ -108,7 +123,8 @@ class Sentence:
     @property
     def aside(self) -> str:
         """What it says in other clauses after what is sexual."""
-        return aside_of(self.text, self.heated) if self.heated >= 0 else ""
+        heated = self.heated
+        return aside_of(self.text, heated) if heated >= 0 else ""
 
     @property
     def eventful(self) -> bool:
@@ -192,6 +208,20 @@ def heat_in(raw: str) -> int:
     return heat_of(said, Words(said, hot=True))[0]
 
 
+_WARMS = bits("act depict hint body")
+
+
+def is_heated(raw: str) -> bool:
+    """Whether it is sexual at all: known by the lists alone where nothing takes a meaning away."""
+    said = spelled(raw)
+    phrases, words = said.phrases
+    for _, _, categories in phrases:
+        words |= categories
+    if words & _WARMS and not words & _VOID and not said.signs & KEEPS_OUT:
+        return True
+    return heat_in(raw) > 0
+
+
 _YOUNGER = SIGNS.need("subtract younger 减 变 改 调")
 _NAMING = (
     SIGNS.need("you", "are 're play"),
@@ -213,7 +243,7 @@ def _may_name(signs: int) -> bool:
 
 
 def _is_dated(signs: int) -> bool:
-    return bool(signs & _DATING or (signs & _PARENTS and tells_numbers(signs)))
+    return bool(signs & _DATING or (signs & _PARENTS and signs & NUMBERS))
 
 
 @functools.lru_cache(maxsize=16)
@@ -229,8 +259,7 @@ def read_sentence(raw: str) -> Sentence:
     said = spelled(raw)
     found = Words(said)
     text, signs, words = said.text, said.signs, found.categories
-    told = tells_numbers(signs)
-    ages = ages_in(raw) if told else []
+    ages = ages_in(raw) if signs & NUMBERS else []
     if ages and words & _VOID:
         ages = [age for age in ages if not _is_void(age.start, found.hits)]
     if signs & _OWNING and (ages or words & _SIGNALS) and _OWNED.search(text):
@@ -239,27 +268,27 @@ def read_sentence(raw: str) -> Sentence:
     heat, depicts = heat_of(said, found) if words & HEAT else (0, False)
     grown = [age for age in ages if age.is_adult] if ages else []
     to_them = bool(heat or minors) and is_to_them(text, signs)
+    both = bool(heat and minors)
     return Sentence(
         text,
         minors,
-        tuple([age.who for age in grown]),
+        tuple([age.who for age in grown]) if grown else (),
         heat,
         depicts,
         frame_of(found) if words & FRAMES else NO_FRAME,
         words & _LURE != 0 and not words & _SCHOLARLY,
         words,
-        years_passed(text, words, signs),
+        years_passed(text, words, signs) if words & PASSES or signs & SIGNS.numbers else None,
         tuple(_ALIAS.findall(text)) if signs & _MAY_NAME and _may_name(signs) else (),
-        bool(heat and minors) and not to_them and are_apart(said, found.hits, words, minors, grown),
-        bool(heat and minors) and is_forbidden(said, found.hits, words, bool(ages)),
-        tuple([age.years for age in grown]),
+        both and not to_them and are_apart(said, found.hits, words, minors, grown),
+        both and is_forbidden(said, found.hits, words, bool(ages)),
+        tuple([age.years for age in grown]) if grown else (),
         younger_by(text) if signs & _YOUNGER else None,
-        answer_in(text, signs),
-        end_of_heat(found.hits) if heat else -1,
         "\n" in raw and _PARAGRAPH.search(raw) is not None,
         _is_dated(signs),
         to_them,
         said,
+        found,
     )
 
 
@@ -269,7 +298,7 @@ def tells_young(raw: str) -> bool:
     said = spelled(raw)
     if _may_tell_young(raw, said):
         sentence = read_sentence(raw)
-        if sentence.strong or sentence.younger is not None or sentence.words & _ASKS:
+        if sentence.strong or sentence.younger is not None or sentence.words & ASKS:
             return True
     return _is_dated(said.signs) and may_reckon(raw)
 
@@ -279,6 +308,3 @@ def _may_tell_young(raw: str, said: Spelled) -> bool:
     signs = said.signs
     told = may_tell(*said.phrases) or signs & _YOUNGER or said.forms_tell
     return bool(told) or any(age.is_minor for age in ages_in(raw))
-
-
-_ASKS = bits("asks asks_license")

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from fabula.guard.cast import CAST, CHAIN, CHAR, NEAR, SOMEONE, SPEAKER, USER, Cast, is_named
 from fabula.guard.categories import bits
 from fabula.guard.purpose import Frame, is_clear
-from fabula.guard.reading import Reading, Sentence
+from fabula.guard.reading import ASKS, Reading, Sentence
 
 _TOGETHER, _OTHERS, _ASIDE = bits("pair couple"), bits("pair adult couple"), bits("possessive absent")
 _ABSENT, _BREAK, _HINT, _QUERY = map(bits, ("absent", "break", "hint", "query"))
+_GROWN = bits("adult couple")
 _FIRST, _SECOND, _THIRD = map(bits, ("first", "second", "third"))
 WARM = 3  # sentences for which something sexual stays present
 
@@ -45,17 +46,22 @@ class Scene(Cast):
 
     def step(self, sentence: Sentence, role: str, frame: Frame) -> bool:
         """Take in one sentence (`at` is its number). True when it completes a violation."""
-        if sentence.words & _BREAK:
+        words = sentence.words
+        if words & _BREAK:
             self.break_off()
             self.warm_at = -1000
-        self.pass_time(sentence)
-        self.grow(sentence, role)
+        if sentence.later is not None:
+            self.pass_time(sentence.later)
+        if sentence.grown or words & _GROWN:
+            self.grow(sentence, role)
         if sentence.denied:
             return False
-        fresh = self.meet(sentence, role) + self.tell_answers(sentence)
+        fresh = self.meet(sentence, role) if sentence.minors or sentence.aliases else []
+        if words & ASKS or sentence.younger is not None or self.at - self.asked_at <= 2:
+            fresh += self.tell_answers(sentence)
         lasting = [name for name in fresh if name in self.minors] if fresh else fresh
         self.follow(sentence)
-        hot = self._is_hot(sentence)
+        hot = sentence.heat > 0 and self._is_hot(sentence)
         excused = not (hot or lasting) or _is_excused(sentence, frame)
         guilty = not excused and (
             (hot and self._involves(sentence, role, fresh))
@@ -64,7 +70,7 @@ class Scene(Cast):
         if hot and not excused:
             self.warm_at, self.warm_text = self.at, sentence.text
             self.warm_pair = self._is_of_others(sentence)
-        if ((hot and not guilty and not excused) or sentence.words & _TOGETHER) and not sentence.strong:
+        if ((hot and not guilty and not excused) or words & _TOGETHER) and not sentence.strong:
             self.pair_at = self.at
         return guilty
 

@@ -118,10 +118,11 @@ def _word(atom: str) -> tuple[int, str]:
 
 
 def _eastern(atom: str, before: str) -> int:
-    kinds, last = _kinds(), before[-1:]
+    kind_of, last = _kinds().get, before[-1:]
     if last in _BEFORE_APART and (last.isalnum() or _APART.search(before)):
         return STIRS
-    return max([kinds.get(before[len(before) - count :] + atom, QUIET) for count in range(HAN_ENDING)])
+    alone, after_one = kind_of(atom, QUIET), kind_of(last + atom, QUIET)
+    return max(alone, after_one, kind_of(before[1 - HAN_ENDING :] + atom, QUIET))
 
 
 def quiet(tail: str, text: str, loudest: int = QUIET) -> str | None:

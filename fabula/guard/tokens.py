@@ -9,43 +9,56 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from fabula.guard.categories import HEAT
 from fabula.guard.cues import SIGNS
 from fabula.guard.forms import FORMS_THAT_TELL, TELLING, find_forms, pattern
-from fabula.guard.lexicon import ATOM, Hit, Node, Phrase, lexicon
+from fabula.guard.lexicon import ATOM, Hit, Phrase, Tree, lexicon
 from fabula.guard.normalise import HAN, LONE, WIDE, fold, hang_together, throughout, token_of
+from fabula.guard.numerals import NUMERALS
 from fabula.guard.people import capitalised, names_in
 
 _HAN = re.compile(f"[{HAN}]")
 _SPACE = re.compile(r"\s")
 _RUNS = re.compile(r"[a-z\d\s]")  # what is not one character by one
 _PURE = re.compile(f"[{HAN}\u3001-\u303f,:;?!()\"']")  # nothing more is done to these than folding them
+_NUMERAL = re.compile(f"[{NUMERALS}]")
 _CALLED = pattern("tokens.called")
 _IS_CALLED = SIGNS.need(
     "called named nicknamed known brand 叫 喊 号 名 昵 牌", "\" ' “ 「 『 ‘ 's 't 're 'm 'd 'll 've"
 )
 _IS_WIDE, _IS_LONE, _IS_IMPURE, NAMES = SIGNS.flag(), SIGNS.flag(), SIGNS.flag(), SIGNS.flag()
 
-Token = tuple[str, tuple[str, ...], int]  # as it is read, its atoms, and their signs
+
+class Token(NamedTuple):
+    """What stands between two spaces."""
+
+    plain: str  # as it is read
+    atoms: tuple[str, ...]
+    signs: int
+    begun: tuple[int, ...]  # the numbers of its atoms that may begin a phrase
+    further: Tree  # what may follow its last atom in a phrase
 
 
 @functools.lru_cache(maxsize=1 << 14)
 def token(part: str) -> Token:
-    """What stands between two spaces."""
     plain, bond = token_of(part, lexicon().words)
     atoms = tuple(ATOM.findall(plain))
     signs = SIGNS.among(atoms) | {WIDE: _IS_WIDE, LONE: _IS_LONE}.get(bond, 0)
-    return plain, atoms, signs | (NAMES if capitalised(part) else 0)
+    begun, further = lexicon().begun(atoms)
+    return Token(plain, atoms, signs | (NAMES if capitalised(part) else 0), begun, further)
 
 
-class _Characters(dict[str, tuple[str, int, Node | None]]):
-    """Of a Chinese character how it is read, its signs, and what it begins: one look-up instead of three."""
+class _Characters(dict[str, tuple[str, int, bool, Tree]]):
+    """Of a Chinese character how it is read, its signs, whether it is a phrase by itself, and what may follow
+    where it begins one: one look-up instead of four."""
 
-    def __missing__(self, char: str) -> tuple[str, int, Node | None]:
+    def __missing__(self, char: str) -> tuple[str, int, bool, Tree]:
         plain = fold(char)
         signs = SIGNS.among(plain) if _PURE.fullmatch(plain) else _IS_IMPURE
-        found = self[char] = plain, signs, lexicon().tree.get(plain)
+        begun, further = lexicon().begun(plain)
+        found = self[char] = plain, signs, bool(begun), further
         if len(self) > MOST_CHARACTERS:
             self.clear()
         return found
@@ -83,7 +96,7 @@ class Spelled:
         self._found: tuple[list[Phrase], int] | None = None
         self._forms: list[Hit] | None = None
         self._beside: int | None = None
-        self._begun: Sequence[Node | None] = ()
+        self._begun: Sequence[int] | None = None
         self.pure = self._of_tokens = False
         if raw.isascii() or not _HAN.search(raw):
             self._of_tokens = self._is_of_tokens(raw.split(" "))
@@ -94,7 +107,7 @@ class Spelled:
         if not self.pure:
             self._see(throughout(raw, lexicon().words))
         if self.signs & _IS_CALLED == _IS_CALLED:
-            self.pure, self._begun = False, ()
+            self.pure, self._begun = False, None
             self._see(_without_names(self.text))
         self.signs |= NAMES
 
@@ -102,28 +115,49 @@ class Spelled:
         """The whole is what its words are; False when it is not, or when names in it must be taken out."""
         plains: list[str] = []
         found: list[str] = []
+        begun: list[int] = []
         signs = 0
-        for plain, atoms, here in map(token, parts):
+        further: Tree = {}
+        for plain, atoms, here, begin, follow in map(token, parts):
             plains.append(plain)
-            found += atoms
             if here:  # most have none
                 signs |= here
+            if not atoms:
+                continue
+            if atoms[0] in further:
+                begun.append(len(found) - 1)
+            if begin:
+                before = len(found)
+                begun += [before + place for place in begin]
+            further = follow
+            found += atoms
         if signs & _IS_WIDE or signs & _IS_CALLED == _IS_CALLED:
             return False
         if signs & _IS_LONE and _hang_together(parts):
             return False
-        self.text, self.atoms, self.signs = " ".join(plains), found, signs
+        self.text, self.atoms, self.signs, self._begun = " ".join(plains), found, signs, begun
         return True
 
     def _is_pure(self, raw: str) -> bool:
         """Each character is an atom; False when it takes more to read it."""
-        plains, signs_of, begun = zip(*map(_CHARACTERS.__getitem__, raw), strict=True)
+        atoms: list[str] = []
+        begun: list[int] = []
         signs = 0
-        for here in filter(None, signs_of):
-            signs |= here
+        further: Tree = {}
+        before = -1
+        for plain, here, whole, follow in map(_CHARACTERS.__getitem__, raw):
+            atoms.append(plain)
+            if here:
+                signs |= here
+            if plain in further:
+                begun.append(before)
+            further = follow
+            before += 1
+            if whole:
+                begun.append(before)
         if signs & _IS_IMPURE:
             return False
-        self.text, self.atoms, self.signs, self._begun = "".join(plains), plains, signs, begun
+        self.text, self.atoms, self.signs, self._begun = "".join(atoms), atoms, signs, begun
         return True
 
     def _see(self, text: str) -> None:
@@ -134,9 +168,14 @@ class Spelled:
     def beside(self) -> int:
         """The signs of what stands beside its numbers, for which only ages ask."""
         if self._beside is None:
-            whole = self._of_tokens or self.pure or self.text.isascii() or not _SPACE.search(self.text)
-            told = self.signs & SIGNS.numbers
-            self._beside = SIGNS.beside(self.atoms, whole=whole) if told else 0
+            if not self.signs & SIGNS.numbers:
+                self._beside = 0
+            elif self.pure:
+                self._beside = SIGNS.beside(self.atoms, [it.start() for it in _NUMERAL.finditer(self.text)])
+            elif self._of_tokens or self.text.isascii() or not _SPACE.search(self.text):
+                self._beside = SIGNS.beside(self.atoms)
+            else:
+                self._beside = SIGNS.anything_beside()
         return self._beside
 
     @property

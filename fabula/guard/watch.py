@@ -14,9 +14,18 @@ from fabula.core.seams import Watch
 from fabula.guard.births import Births
 from fabula.guard.cast import CHAIN, introduces
 from fabula.guard.categories import bits
-from fabula.guard.glance import glance
+from fabula.guard.glance import Glance, glance
 from fabula.guard.purpose import Frame, is_clear
-from fabula.guard.reading import LONGEST, WAITS, Sentence, heat_in, next_end, read_sentence, tells_young
+from fabula.guard.reading import (
+    LONGEST,
+    WAITS,
+    Sentence,
+    heat_in,
+    is_heated,
+    next_end,
+    read_sentence,
+    tells_young,
+)
 from fabula.guard.scene import WARM, Scene
 from fabula.guard.sense import senses_heat, senses_young
 from fabula.guard.stir import (
@@ -33,6 +42,7 @@ from fabula.guard.stir import (
     kind,
     may_go_on,
     quiet,
+    quiet_piece,
     tail_of,
 )
 
@@ -83,13 +93,21 @@ class FloorWatch:
 
     def feed(self, text: str) -> str:
         if self._easy:
-            tail = quiet(self._tail, text, YOUNG if self._armed else QUIET)
+            loudest = YOUNG if self._armed else QUIET
+            if text.isascii():
+                tail = quiet(self._tail, text, loudest)
+            else:  # of this `quiet` knows nothing at once
+                tail = quiet_piece(self._tail + text, loudest)
             if tail is not None:
                 self._tail = tail
                 self._calm.append(text)
-                return self._further.feed(self._known(text, tail) if self._armed else text)
+                if loudest:  # armed: its open word waits, and the one before is shown
+                    text = self._back + text
+                    known = len(text) - len(tail)
+                    text, self._back = (text[:known], text[known:]) if known > 0 else ("", text)
+                return self._further.feed(text)
         elif self._held and not (self._blocked or self._ripe) and len(self._open) + len(text) <= LONGEST:
-            calm = text.isalnum() or not END.search(text)
+            calm = text.lstrip(" ").isalnum() or not END.search(text)
             if calm or WAITS.fullmatch(text):
                 self._ripe = not calm
                 self._open += text
@@ -102,13 +120,6 @@ class FloorWatch:
         if self._blocked and not out:
             raise Blocked(POLICY)
         return self._further.feed(text if out == text else out)  # the same object where nothing was changed
-
-    def _known(self, text: str, tail: str) -> str:
-        """What may be shown of a piece when armed: without its open word, and with the one before."""
-        whole = self._back + text
-        known = len(whole) - len(tail)
-        shown, self._back = (whole[:known], whole[known:]) if known > 0 else ("", whole)
-        return shown
 
     def finish(self) -> str:
         """What was held back, when it may be shown. Raises Blocked."""
@@ -202,7 +213,7 @@ class FloorWatch:
         if self._is_idle(self._scene, raw):
             return False
         for past in self._past:
-            self._step(self._scene, self._read(past))
+            self._step(self._scene, past)
         self._forget_past()
         return self._weigh(self._scene, raw)
 
@@ -212,7 +223,7 @@ class FloorWatch:
         self._young = False
 
     def _weigh(self, scene: Scene, raw: str) -> bool:
-        guilty = self._step(scene, self._read(raw))
+        guilty = self._step(scene, raw)
         born = self._births.known and self._births.minors()
         if born:
             reckoned = Sentence("", minors=born, words=bits("reckoned"))
@@ -225,9 +236,12 @@ class FloorWatch:
         told = [*self._past, raw]
         if not (self._is_young_near(scene) or self._is_young_in(told, scene)):
             return False
-        seen = [glance(sentence) for sentence in told]
-        if not all(sentence.dry for sentence in seen):
-            return False
+        seen: list[Glance] = []
+        for sentence in told:
+            at_once = glance(sentence)
+            if not at_once.dry:
+                return False
+            seen.append(at_once)
         for sentence, at_once in zip(told, seen, strict=True):
             self._dry.append((sentence, sentence is raw))
             self._steady &= at_once.steady
@@ -262,7 +276,7 @@ class FloorWatch:
             if judged:
                 self._weigh(scene, sentence)
             else:
-                self._step(scene, self._read(sentence))
+                self._step(scene, sentence)
         self._dry.clear()
         self._news.clear()
         self._young_at, self._steady = -1000, True
@@ -280,8 +294,11 @@ class FloorWatch:
         """Where nobody young is near, a sentence is left for later: it can complete nothing."""
         if scene.at - scene.asked_at <= WARM or self._births.known or scene.has_young_within(len(self._past)):
             return False
-        news = [*self._past[self._sensed :], raw]
-        self._young = self._young or any(self._tells_young(scene, past) for past in news)
+        if not self._young:
+            for past in (*self._past[self._sensed :], raw):
+                if self._tells_young(scene, past):
+                    self._young = True
+                    break
         if self._young:
             return False
         self._past.append(raw)
@@ -294,14 +311,18 @@ class FloorWatch:
             return True
         return bool(scene.minors) and scene.named(past.lower())
 
-    def _read(self, raw: str) -> Sentence:
+    def _step(self, scene: Scene, raw: str) -> bool:
+        """Read a sentence and take it in. True when it completes a violation."""
         sentence = read_sentence(raw)
-        (self._births.add if sentence.dated else self._births.go_past)(raw)
-        return sentence
-
-    def _step(self, scene: Scene, sentence: Sentence) -> bool:
+        said = sentence.said
+        folded = sentence.text if said is not None and said.pure else None
+        if sentence.dated:
+            self._births.add(raw, folded)
+        else:
+            self._births.go_past(raw, folded)
         scene.at += 1
-        self._lured |= sentence.lured or sentence.depicts
+        if sentence.lured or sentence.depicts:
+            self._lured = True
         if sentence.frame or self._lured:
             self._frame |= sentence.frame
             self._is_report = not self._lured and is_clear(self._frame)
@@ -326,6 +347,6 @@ class FloorWatch:
             near = start < self._alert and (
                 self._alert == math.inf or completes(self._open[: self._looked], atom)
             )
-            if (found >= STIRS or near) and heat_in(self._open[: self._looked]):
+            if (found >= STIRS or near) and is_heated(self._open[: self._looked]):
                 self._held, self._hold_from = True, start if armed else self._looked
                 return

@@ -20,13 +20,14 @@ _NUMBERED = frozenset([*CARDINALS, *ORDINALS, *TENS, "dozen"]) - {"one", "two", 
 _IN_ENGLISH = SIGNS.need(" ".join(["#", "*age*", *sorted(_NUMBERED)]))
 _IN_MORE = SIGNS.need(" ".join(sorted(NUMBER_WORDS)))
 _IN_CHINESE = SIGNS.need("# 岁 一 二 三 四 五 六 七 八 九 十")
+NUMBERS = _IN_ENGLISH | _IN_MORE | _IN_CHINESE  # without one of these no age is told
 _LATER = SIGNS.need("year years", "later* passed* on had afterwards*", "<N>")
 _LATER_IN_CHINESE = SIGNS.need("年", "后 过", "<ZH>")
 _MAY_BE_NOT_YET = SIGNS.need("in not no soon* almost* next 还 再 没 我 等 明")
 _MAY_BE_ORDINAL = SIGNS.need(" ".join(["#", *ORDINALS]))
 
 
-_ADULT, _COLLECTIVE, _ELDER, _PASSES, _RECALL = map(bits, ("adult", "collective", "elder", "later", "recall"))
+_ADULT, _COLLECTIVE, _ELDER, PASSES, _RECALL = map(bits, ("adult", "collective", "elder", "later", "recall"))
 _MINOR3, _MINOR2, _MINOR1 = map(bits, ("minor3", "minor2", "minor1"))
 _FIRM = TELLING & ~_MINOR1
 _GRADE, _SCHOOL3, _SCHOOL2 = map(bits, ("grade", "school3", "school2"))
@@ -42,11 +43,6 @@ class Minor(NamedTuple):
     end: int
     passing: bool = False  # two weak signs in one sentence: not remembered after it
     mere: bool = False  # children as such, of whom nothing is told: "the pupils noticed nothing"
-
-
-def tells_numbers(signs: int) -> bool:
-    """Whether an age can be told at all."""
-    return signs & (_IN_ENGLISH | _IN_MORE | _IN_CHINESE) != 0
 
 
 def may_tell(phrases: list[Phrase], light: int) -> bool:
@@ -188,7 +184,7 @@ def years_passed(text: str, words: int, signs: int) -> int | None:
     told = signs & _LATER_IN_CHINESE == _LATER_IN_CHINESE
     if told and (years := chinese_later(text)) is not None:
         return years
-    return ADULT if words & _PASSES else None
+    return ADULT if words & PASSES else None
 
 
 _YOUNGER = pattern("young.younger")
