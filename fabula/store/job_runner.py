@@ -17,7 +17,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from fabula.core.errors import Unexpected
+from fabula.core.errors import FabulaError, JobKilled, Unexpected
 from fabula.core.request import LOCAL_OWNER
 from fabula.core.seams import Events
 from fabula.core.texts import phrase
@@ -30,6 +30,7 @@ LOOK = 0.25  # seconds between looks at the database
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
 """Of numpy's matrices: its threads wait by spinning, and on a busy machine for each other (measured: 31 times
 the axes of 192 prompts took 79 s with four, well under 1 s with one). torch and the engine have their own."""
+KILLED = 9  # SIGKILL, which Windows has no name for
 GRACE = 10.0  # seconds that a cancelled job, or one of a studio that ends, gets to stop by itself
 
 
@@ -141,8 +142,7 @@ class JobRunner:
         if jobs.find(connection, id).cancel_requested:
             jobs.end(connection, id, "cancelled")
         else:
-            reason = last_line(self._log(id)) or phrase("reasons.exit_status", code=code)
-            jobs.end(connection, id, "interrupted", error=jobs.as_error(Unexpected(reason)))
+            jobs.end(connection, id, "interrupted", error=jobs.as_error(_death(code, self._log(id))))
 
     def _log(self, id: str) -> Path:
         return self._home.jobs / f"{id}.log"
@@ -186,6 +186,13 @@ class JobRunner:
         self._events.publish("studio", "job", data)
         if kind == "end":
             self._events.end(f"job/{job.id}")
+
+
+def _death(code: int | None, log: Path) -> FabulaError:
+    """What is told of a child that ended before its job. One that was killed had no last words."""
+    if code == -KILLED:
+        return JobKilled("SIGKILL")
+    return Unexpected(last_line(log) or phrase("reasons.exit_status", code=code))
 
 
 def last_line(log: Path, size: int = 4096) -> str:

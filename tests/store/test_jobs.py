@@ -173,7 +173,10 @@ async def test_a_child_that_is_killed_leaves_a_job_that_can_be_resumed(
     job = await runner.submit("die", "", {"mark": str(tmp_path / "mark")})
     told = await to_the_end(events, job)
     assert told[-1]["state"] == "interrupted"
-    assert told[-1]["error"]["fields"] == {"reason": "about to die"}
+    error = told[-1]["error"]
+    assert (error["code"], error["fields"]) == ("job_killed", {"signal": "SIGKILL"})
+    assert "memory" in error["message"]
+    assert "resume" in error["message"]
     seen = events.latest(f"job/{job.id}")
     await runner.resume(job.id)
     told = await to_the_end(events, job, after=seen)

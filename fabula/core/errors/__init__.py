@@ -45,6 +45,7 @@
     │                          QuantizationMissing, AccessDenied, AccessGated, NotInStore,
     │                          NotAModel, PipMissing, PictureUnreachable, FileUnreachable
     ├── Unexpected (500)        a fault of ours
+    ├── JobKilled (500)
     ├── NotOffered (501)        what a dialect has and Fabula has not
     ├── StoreFailure (500)      DatabaseTooNew, BackupInvalid, SettingUnknown, SettingInvalid, StoreUnwritable
     └── StudioGone (502)
@@ -164,6 +165,7 @@ from fabula.core.errors.engine import (
     VocabulariesDiffer,
 )
 from fabula.core.errors.faults import (
+    JobKilled,
     NotOffered,
     Unexpected,
 )
@@ -316,6 +318,7 @@ __all__ = [
     "ImportanceUnusable",
     "ItemChanged",
     "ItemExists",
+    "JobKilled",
     "JobNotFound",
     "JobStopped",
     "KeyExists",

@@ -16,6 +16,13 @@ class Unexpected(FabulaError):
 
 
 @dataclass(eq=False)
+class JobKilled(FabulaError):
+    """The process of a job was ended from outside: by the system, when memory runs out, or by somebody."""
+
+    signal: str
+
+
+@dataclass(eq=False)
 class NotOffered(FabulaError):
     """A route of another program for something that Fabula does not do: `what`."""
 
