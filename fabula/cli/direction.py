@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from fabula.cli import screen, verbs
+from fabula.cli.beside import only
 from fabula.cli.client import segment
 from fabula.cli.direction_look import check, models
 from fabula.cli.direction_search import search
@@ -111,6 +112,7 @@ SIDES = ("positive", "negative")
 
 
 def learn(
+    context: typer.Context,
     model: ModelArgument = "",
     positive: PositiveArgument = "",
     negative: NegativeArgument = "",
@@ -128,6 +130,7 @@ def learn(
     json: JsonOption = False,
 ) -> None:
     if recipe:
+        only(context, "recipe", ("model", "positive", "negative", "name"))
         from fabula.lab.directions.recipe import load
 
         asked = load(recipe) | {word: value for word, value in (("model", model), ("name", name)) if value}

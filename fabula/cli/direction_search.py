@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from fabula.cli import screen
+from fabula.cli.beside import only
 from fabula.cli.client import Client, segment
 from fabula.cli.jobs import follow
 from fabula.cli.mistakes import WrongUsage
@@ -65,6 +66,7 @@ COLUMNS: tuple[tuple[str, screen.Side], ...] = (
 
 
 def search(
+    context: typer.Context,
     direction: DirectionArgument = "",
     model: ModelArgument = "",
     goal: GoalOption = "remove",
@@ -81,7 +83,10 @@ def search(
     json: JsonOption = False,
 ) -> None:
     asked: dict[str, Any] = {}
-    if recipe:
+    if resume:
+        only(context, "resume", ())
+    elif recipe:
+        only(context, "recipe", ("direction", "model"))
         from fabula.lab.directions.recipe import load_use
 
         usual, asked = load_use(recipe)
@@ -90,7 +95,7 @@ def search(
     elif direction and model:
         asked = {"model": model, "goal": goal, "trials": trials, "seed": seed, "threads": threads}
         asked |= {"prompts": prompts, "tokens": tokens, "harmless": place(harmless)} | parts(targets)
-    elif not resume:
+    else:
         raise WrongUsage(say("cli.direction.search.what"))
     with connect(home) as studio:
         path = f"/jobs/{resume}/resume" if resume else f"/directions/{segment(direction)}/search"

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from fabula.cli import screen
+from fabula.cli.beside import only, refuse
 from fabula.cli.client import Client, segment
 from fabula.cli.direction_look import foresee
 from fabula.cli.direction_search import point as point_of
@@ -66,7 +67,13 @@ LookOption = Annotated[bool, typer.Option("--look", help=say("cli.direction.writ
 AttachOption = Annotated[bool, typer.Option("--attach", help=say("cli.direction.export.attach"))]
 
 
+OF_POINT = ("strength", "scope", "layer", "layers", "targets")  # a trial tells them
+NOT_OF = {"adapter": ("out",), "vector": ("out", "attach", "targets", "point"), "peft": ("attach",)}
+"""What says nothing to a form of export. A vector lies at the ends of layers, as strong at each."""
+
+
 def export(
+    context: typer.Context,
     direction: DirectionArgument,
     model: ModelArgument,
     form: AsOption = "adapter",
@@ -82,6 +89,9 @@ def export(
     home: HomeOption = None,
     json: JsonOption = False,
 ) -> None:
+    refuse(context, "form", NOT_OF.get(form, ()), form)
+    if point:
+        refuse(context, "point", OF_POINT)
     asked = chosen(model, name, strength, scope, layer, layers, targets)
     asked |= {"form": form, "out": place(out)}
     with connect(home) as studio:
@@ -99,6 +109,7 @@ def export(
 
 
 def write(
+    context: typer.Context,
     direction: DirectionArgument = "",
     model: ModelArgument = "",
     name: CalledOption = "",
@@ -118,7 +129,10 @@ def write(
     home: HomeOption = None,
     json: JsonOption = False,
 ) -> None:
+    if point:
+        refuse(context, "point", OF_POINT)
     if recipe:
+        only(context, "recipe", ("direction", "model", "name", "look"))
         from fabula.lab.directions.recipe import load_use
 
         usual, asked = load_use(recipe)

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from fabula.cli import screen
+from fabula.cli.beside import only, refuse
 from fabula.cli.client import error_of, segment
 from fabula.cli.jobs import follow
 from fabula.cli.options import HomeOption, JsonOption, ModelArgument
@@ -59,6 +60,7 @@ TEXTS: tuple[tuple[str, screen.Side], ...] = (
 
 
 def quantize(
+    context: typer.Context,
     model: ModelArgument,
     type_: TypeArgument = "",
     name: NameOption = "",
@@ -75,6 +77,10 @@ def quantize(
 ) -> None:
     from fabula.models.fit.asking import bytes_of
 
+    if no_measure:
+        refuse(context, "no_measure", ("measure",))
+    if not type_:
+        only(context, "model", ())
     asked = {"type": type_, "name": name, "threads": threads, "force": force, "measure": not no_measure}
     asked |= {"imatrix": place(imatrix), "imatrix_from": place(imatrix_from), "text": place(measure)}
     asked |= {"split": bytes_of("split", split) if split else 0, "probes": not no_probes}

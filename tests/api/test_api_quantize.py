@@ -6,10 +6,13 @@ from typing import Any
 
 import pytest
 from talking import Client
+from test_cli_verbs import Fabula, fabula
 
 from fabula.cli import quantize
 from fabula.core.errors import NoDiskSpace
 from fabula.store.home import Home
+
+__all__ = ["fabula"]
 
 MADE: dict[str, Any] = {
     "name": "tiny-Q8_0",
@@ -95,3 +98,13 @@ def test_types_are_shown_as_a_table(capsys: pytest.CaptureFixture[str]) -> None:
     assert "IQ2_XS" in (told := capsys.readouterr().out)
     assert "2.31" in told
     assert "needs --imatrix" in told
+
+
+def test_an_option_that_would_not_be_heard_is_named(fabula: Fabula) -> None:
+    """They were left out without a word."""
+    for asked, unheard in (
+        (("Q8_0", "--no-measure", "--measure", "FILE"), "--measure would not be heard beside --no-measure"),
+        (("--name", "new", "--threads", "2"), "--name, --threads would not be heard"),
+    ):
+        ran = fabula("quantize", "tiny", *asked)
+        assert (ran.status, unheard in " ".join(ran.err.split())) == (2, True)

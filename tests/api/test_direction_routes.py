@@ -311,3 +311,44 @@ def test_a_name_of_many_bytes_is_shortened_as_when_weights_are_written(client: C
     *_, end = client.hear(f"/jobs/{job['id']}/events")
     assert end.data["state"] == "done"
     assert ("心" * 100).startswith(end.data["result"]["name"])
+
+
+@pytest.mark.parametrize(
+    ("asked", "unheard"),
+    [
+        (("learn", "--recipe", "FILE", "--winsor", "1.0"), "--winsor"),
+        (("learn", "tiny", "--recipe", "FILE", "--bare", "--limit", "8"), "--bare, --limit"),
+        (("write", "--recipe", "FILE", "--no-measure"), "--no-measure"),
+        (("write", "--recipe", "FILE", "--add", "1"), "--add"),
+        (("write", "--recipe", "FILE", "--point", "job:1"), "--point"),
+        (("write", "calm", "tiny", "--point", "job:1", "--strength", "1"), "--strength"),
+        (("search", "--recipe", "FILE", "--trials", "40"), "--trials"),
+        (("search", "--resume", "JOB", "calm", "tiny"), "[DIRECTION], [MODEL]"),
+        (("search", "--resume", "JOB", "--recipe", "FILE"), "--recipe"),
+        (("export", "calm", "tiny", "--out", "FOLDER"), "--out"),
+        (("export", "calm", "tiny", "--as", "vector", "--attach"), "--attach"),
+        (("export", "calm", "tiny", "--point", "job:1", "--layers", "0"), "--layers"),
+    ],
+    ids=str,
+)
+def test_an_option_that_would_not_be_heard_is_named(
+    fabula: Fabula, asked: tuple[str, ...], unheard: str
+) -> None:
+    """It was left out without a word, and something else was done than was asked."""
+    ran = fabula("direction", *asked)
+    assert (ran.status, f"{unheard} would not be heard beside" in " ".join(ran.err.split())) == (2, True)
+
+
+def test_what_a_form_of_export_has_no_place_for_is_refused(
+    client: Client, direction: saved.Direction
+) -> None:
+    for form, name, value in (
+        ("adapter", "keep_norms", True),
+        ("adapter", "out", "/tmp/x"),
+        ("vector", "attention", False),
+        ("vector", "mlp_ramp", {"peak": 1.0}),
+        ("peft", "keep_norms", True),
+    ):
+        asked = {"model": "tiny", "form": form, name: value}
+        assert client.post("/directions/calm/export", asked, 400)["error"]["fields"]["name"] == name
+    assert client.get("/jobs")["jobs"] == []

@@ -14,7 +14,7 @@ import dying
 import pytest
 import quantizing
 
-from fabula.core.errors import ModelExists
+from fabula.core.errors import BadParameter, ModelExists
 from fabula.lab.quantize import job, ordering
 from fabula.lab.quantize.job import Wishes
 from fabula.models.catalog import Catalog
@@ -91,3 +91,18 @@ def test_what_was_made_can_be_measured_later(home: Home, monkeypatch: pytest.Mon
     result = job.run(home, replace(wishes, measure=True).arguments(), Report())
     assert (result["measured"], "again" in result) == ({"kl": 0.5}, False)
     assert (home.models / "new.gguf").stat().st_mtime_ns == stamp
+
+
+@pytest.mark.parametrize(
+    ("model", "wishes"),
+    [
+        ("trial-F32", {"type": "Q8_0", "text": __file__, "measure": False}),
+        ("tiny", {"type": "GPTQ", "importance": __file__}),
+        ("tiny", {"type": "AWQ", "part_size": ordering.SMALLEST_PART}),
+    ],
+    ids=["a text that nobody reads", "an importance matrix to GPTQ", "parts of AWQ"],
+)
+def test_what_would_have_no_effect_is_refused(home: Home, model: str, wishes: dict[str, Any]) -> None:
+    """It was left out without a word."""
+    with pytest.raises(BadParameter, match="no effect"):
+        job.ask(home, Catalog(home.models).find(model), Wishes(model=model, **wishes))

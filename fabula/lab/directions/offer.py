@@ -24,6 +24,15 @@ from fabula.store.job_child import Report
 
 GGUF = "gguf"
 As = Literal["adapter", "vector", "peft"]
+_PARTS: dict[str, Any] = {"attention": True, "mlp": True, "embeddings": False}
+_RAMPS: dict[str, Any] = {"attention_ramp": None, "mlp_ramp": None}
+UNHEARD: dict[str, dict[str, Any]] = {
+    "adapter": {"keep_norms": False, "out": ""},
+    "vector": {"keep_norms": False, "out": "", **_PARTS, **_RAMPS},
+    "peft": {"keep_norms": False},
+}
+"""What says nothing to a form, and what it is where nobody says anything: adapters are of rank 1, vectors lie
+at the ends of layers, as strong at each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,12 +42,19 @@ class Exporting(Chosen):
     form: As = "adapter"
     out: str = ""
 
+    def __post_init__(self) -> None:
+        if self.form not in get_args(As):
+            names = ", ".join(get_args(As))
+            raise BadParameter("form", f"{self.form}"[:80], phrase("expected.one_of", names=names))
+        for name, usual in UNHEARD[self.form].items():
+            if getattr(self, name) != usual:
+                reason = phrase("expected.unheard", beside=self.form)
+                raise BadParameter(name, f"{getattr(self, name)}"[:80], reason)
+
 
 def ready(home: Home, asked: Exporting) -> tuple[Direction, LocalModel]:
     """All that can be refused is refused. Raises ModelNotFound, DirectionNotFound, DirectionUnfit,
     BadParameter."""
-    if asked.form not in get_args(As):
-        raise BadParameter("form", f"{asked.form}", phrase("expected.one_of", names=", ".join(get_args(As))))
     if asked.name:
         require_name(asked.name)
     if asked.out:

@@ -73,6 +73,9 @@ def named(home: Home, model: LocalModel, wishes: Wishes) -> str:
 
 def packed(home: Home, model: LocalModel, wishes: Wishes, *, anew: bool) -> Packing:
     require_texts(wishes)
+    for name, asked in (("imatrix", wishes.importance), ("split", wishes.part_size)):
+        if asked:
+            raise BadParameter(name, f"{asked}"[:80], phrase("expected.unheard", beside=wishes.type))
     files = {"learn": wishes.importance_from, "measure": wishes.text}
     texts = {use: read_text(file) for use, file in files.items() if file}
     return packing(home, model, wishes.type, wishes.name, texts, wishes.threads, anew=anew)

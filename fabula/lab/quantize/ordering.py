@@ -117,6 +117,8 @@ def require_texts(wishes: Wishes) -> None:
     """Raises BadParameter for what contradicts itself, cannot be read or is too small to be meant."""
     if wishes.importance and wishes.importance_from:
         raise BadParameter("imatrix_from", wishes.importance_from, phrase("expected.one_imatrix"))
+    if wishes.text and not wishes.measure:
+        raise BadParameter("text", wishes.text[:80], phrase("expected.unheard", beside="measure=False"))
     for text, fewest in ((wishes.importance_from, FEWEST), (wishes.text, FEWEST_MEASURED)):
         if text:
             read_text(text, fewest)
