@@ -3,7 +3,8 @@
 FastAPI reads the types of a route's function as soon as it is said, and once more for each router that it is
 included in: 1 to 3 ms for each of more than 400 (measured, FastAPI 0.165), of which a start needs a dozen.
 A route that takes the request as it is and gives a response, as every dialect's streams do, has nothing to
-work out: it is called, and FastAPI is asked for its description only.
+work out: it is called, past FastAPI and the ten layers that it lays around each route. FastAPI is asked for
+its description, and how its failures are told.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from fastapi.routing import APIRoute
 from fastapi.telemetry import TelemetryConfig
 from starlette.requests import Request
 from starlette.routing import BaseRoute, Match, Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 Answers = TypeVar("Answers", bound=Callable[..., Any])
 AS_IT_IS = {"request": "Request", "return": "Response"}
@@ -28,6 +29,9 @@ UNTOLD: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "a
 """What a request was and how it failed is told to nobody; FastAPI would look for listeners each time."""
 LATE = "fabula.route"
 """In the scope of a request: its LateRoute."""
+FAILED = "fabula.failed"
+"""In the scope of a request that is only to be told how it failed: the exception."""
+LONGEST_NUMBER = 18  # digits of a length
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +111,8 @@ class LateRoute(BaseRoute):
     def __init__(self, said: Said, app: FastAPI) -> None:
         self._said, self._app = said, app
         self._place = Route(said.path, said.answers, methods=[said.method])
-        self._is_plain = _is_plain(said)
+        self.is_plain = _is_plain(said)
+        self.is_fixed = "{" not in said.path
 
     @functools.cached_property
     def route(self) -> APIRoute:
@@ -123,6 +128,10 @@ class LateRoute(BaseRoute):
             **(limits | said.more),
         )
 
+    @property
+    def method(self) -> str:
+        return self._said.method
+
     def lies_at(self, path: str) -> bool:
         return self._place.path_regex.match(path) is not None
 
@@ -133,14 +142,17 @@ class LateRoute(BaseRoute):
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._calls(scope):
-            response = await self._said.answers(Request(scope, receive, send))
-            await response(scope, receive, send)
+            await self.call(scope, receive, send)
         else:
             await self.route.handle(scope, receive, send)
 
+    async def call(self, scope: Scope, receive: Receive, send: Send) -> None:
+        response = await self._said.answers(Request(scope, receive, send))
+        await response(scope, receive, send)
+
     def _calls(self, scope: Scope) -> bool:
         """Whether the function itself answers; to other methods FastAPI tells which one there is."""
-        return self._is_plain and scope["method"] == self._said.method
+        return self.is_plain and scope["method"] == self.method
 
 
 def _is_plain(said: Said) -> bool:
@@ -157,18 +169,31 @@ class Table(BaseRoute):
         self.all: list[LateRoute] = []
         self._fixed: set[str] = set()
         self._at: dict[str, list[LateRoute]] = {}
+        self._plain_at: dict[str, dict[str, LateRoute]] = {}  # by path and method
 
     def add(self, said: Said, app: FastAPI) -> None:
-        self.all.append(LateRoute(said, app))
-        self._at = {}
-        if "{" not in said.path:
+        self.all.append(route := LateRoute(said, app))
+        self._at, self._plain_at = {}, {}
+        if route.is_fixed:
             self._fixed.add(said.path)
+
+    def plain(self, path: str, method: str) -> LateRoute | None:
+        """The route that answers there, where it has neither parameters nor anything to work out."""
+        if path not in self._fixed:
+            return None
+        if path not in self._plain_at:
+            first = {route.method: route for route in reversed(self._near(path))}
+            plain = {said: route for said, route in first.items() if route.is_plain and route.is_fixed}
+            self._plain_at[path] = plain
+        return self._plain_at[path].get(method)
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         """The first that fits wholly, else the first that fits but for its method."""
         partly: tuple[Match, Scope] = Match.NONE, {}
         if scope["type"] != "http":
             return partly
+        if FAILED in scope:
+            return Match.FULL, {}
         for route in self._near(scope["path"]):
             match, found = route.matches(scope)
             if match == Match.FULL:
@@ -185,6 +210,8 @@ class Table(BaseRoute):
         return self._at[path]
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if FAILED in scope:
+            raise scope[FAILED]
         route: LateRoute = scope[LATE]
         await route.handle(scope, receive, send)
 
@@ -194,17 +221,48 @@ class App(FastAPI):
 
     def __init__(self, **said: Any) -> None:
         super().__init__(telemetry=UNTOLD, **said)
+        self._table = Table()
+        self.router.routes.append(self._table)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        route = self._short_way(scope)
+        if route is None:
+            await super().__call__(scope, receive, send)
+            return
+        scope["app"] = self
+        has_begun = False
+
+        async def noted(message: Message) -> None:
+            nonlocal has_begun
+            has_begun = True
+            await send(message)
+
+        try:
+            await route.call(scope, receive, noted)
+        except Exception as failure:
+            if has_begun:  # it has its status already
+                raise
+            await super().__call__({**scope, FAILED: failure}, receive, send)
+
+    def _short_way(self, scope: Scope) -> LateRoute | None:
+        """A route that may be called at once: a body that has told its length need not be counted."""
+        if scope["type"] != "http":
+            return None
+        route = self._table.plain(scope["path"], scope["method"])
+        return route if route and self._has_length(scope) else None
+
+    def _has_length(self, scope: Scope) -> bool:
+        most = self.router.max_body_size
+        said = [value for name, value in scope["headers"] if name == b"content-length"]
+        if len(said) != 1 or not said[0].isdigit() or len(said[0]) > LONGEST_NUMBER:
+            return False
+        return most is None or int(said[0]) <= most
 
     def include(self, routes: Routes, prefix: str = "") -> None:
-        table = next((route for route in self.router.routes if isinstance(route, Table)), None)
-        if table is None:
-            self.router.routes.append(table := Table())
         for said in routes.said:
-            table.add(replace(said, path=prefix + said.path), self)
+            self._table.add(replace(said, path=prefix + said.path), self)
 
     @property
     def routes(self) -> list[BaseRoute]:
-        found: list[BaseRoute] = []
-        for route in self.router.routes:
-            found += [late.route for late in route.all] if isinstance(route, Table) else [route]
-        return found
+        others = [route for route in self.router.routes if route is not self._table]
+        return [*others, *(late.route for late in self._table.all)]

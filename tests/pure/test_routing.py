@@ -18,9 +18,9 @@ def app_of(routes: Routes) -> App:
 
 
 async def asked(
-    app: App, path: str, method: str = "GET", body: bytes = b""
+    app: App, path: str, method: str = "GET", body: bytes = b"", length: str | None = None
 ) -> tuple[int, str, dict[str, str]]:
-    """Status, text and headers."""
+    """Status, text and headers. "" as a length is none."""
     heard: list[dict[str, Any]] = []
 
     async def receive() -> dict[str, Any]:
@@ -29,7 +29,9 @@ async def asked(
     async def send(message: Any) -> None:
         heard.append(message)
 
-    scope = {"type": "http", "method": method, "path": path, "headers": [], "query_string": b""}
+    said = f"{len(body)}" if length is None else length
+    told = [(b"content-length", said.encode())] if said else []
+    scope = {"type": "http", "method": method, "path": path, "headers": told, "query_string": b""}
     await app(scope, receive, send)
     text = b"".join(message.get("body", b"") for message in heard[1:]).decode()
     headers = {name.decode(): value.decode() for name, value in heard[0]["headers"]}
@@ -111,6 +113,71 @@ async def test_other_methods_are_told_which_one_there_is(method: str) -> None:
 
     status, _, headers = await asked(app_of(routes), "/room/plain", method)
     assert (status, headers["allow"]) == (405, "GET")
+
+
+class Wrong(Exception):
+    pass
+
+
+def failing(failure: Exception, begins: bool = False) -> App:
+    """An app whose one route fails; it tells what is `Wrong` with 418, and all else with 500."""
+    routes = Routes()
+
+    class Broken(Response):
+        async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            raise failure
+
+    @routes.post("/fails", response_model=None)
+    async def fails(request: Request) -> Response:
+        if begins:
+            return Broken()
+        raise failure
+
+    async def wrong(request: Request, failure: Exception) -> Response:
+        return PlainTextResponse(f"wrong: {request.url.path}", 418)
+
+    async def unexpected(request: Request, failure: Exception) -> Response:
+        return PlainTextResponse("unexpected", 500)
+
+    app = app_of(routes)
+    app.add_exception_handler(Wrong, wrong)
+    app.add_exception_handler(Exception, unexpected)
+    return app
+
+
+@pytest.mark.parametrize("length", [None, ""])
+async def test_a_failure_is_told_as_the_app_tells_it_on_both_ways(length: str | None) -> None:
+    class Worse(Wrong):
+        pass
+
+    answer = await asked(failing(Worse()), "/room/fails", "POST", b"1", length)
+    assert answer[:2] == (418, "wrong: /room/fails")
+    with pytest.raises(ValueError, match="nobody knows it"):  # told, and raised again for the server's log
+        await asked(failing(ValueError("nobody knows it")), "/room/fails", "POST", b"1", length)
+
+
+async def test_a_failure_in_the_midst_of_an_answer_begins_no_second_one() -> None:
+    heard: list[Any] = []
+
+    async def send(message: Any) -> None:
+        heard.append(message["type"])
+
+    async def receive() -> Any:
+        return {"type": "http.disconnect"}
+
+    scope = {"type": "http", "method": "POST", "path": "/room/fails", "query_string": b""}
+    with pytest.raises(Wrong):
+        await failing(Wrong(), begins=True)(scope | {"headers": [(b"content-length", b"0")]}, receive, send)
+    assert heard == ["http.response.start"]
+
+
+@pytest.mark.parametrize("length", [None, "", "5"])
+async def test_no_body_is_longer_than_the_app_allows(length: str | None) -> None:
+    app = App(openapi_url=None, max_body_size=4)
+    app.include(rooms())
+    assert (await asked(app, "/echo", "POST", b"1234"))[:2] == (200, "1234")
+    assert (await asked(app, "/echo", "POST", b"12345", length))[0] == 413
 
 
 def test_the_description_has_every_route() -> None:
