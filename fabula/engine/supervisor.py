@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import lru_cache
+from weakref import WeakKeyDictionary
 
 from fabula.core import texts
 from fabula.core.errors import EngineDied, ModelBroken, ModelBusy, ModelNotFound
@@ -66,6 +67,8 @@ class Supervisor:
             self._roster, room, make, options, on_loaded=self._arrived, on_ended=self._serve_all
         )
         self._watches: set[asyncio.Task[None]] = set()
+        self._suits: WeakKeyDictionary[Loaded, LoadOptions] = WeakKeyDictionary()
+        """The wishes that a worker was last found to serve as it is: nearly always the next ones too."""
 
     # ── what turn asks ──────────────────────────────────────────────────────────────────────────────
 
@@ -179,10 +182,13 @@ class Supervisor:
 
     def _fill(self, line: Line, loaded: Loaded) -> None:
         while line.waiting and not line.closed and not line.loading and line.busy < line.slots:
-            if why := self._reason(line, line.waiting[0].wish.options):
-                if not line.busy:
-                    self._loads.begin(line, why)
-                return
+            wished = line.waiting[0].wish.options
+            if self._suits.get(loaded) is not wished:
+                if why := self._reason(line, wished):
+                    if not line.busy:
+                        self._loads.begin(line, why)
+                    return
+                self._suits[loaded] = wished
             loaded.stay()
             seat = line.waiting.pop(0)
             self._hear(loaded, seat.wish)

@@ -99,6 +99,8 @@ class Table:
     saves: bool = False
     slots: list[Slot] = field(init=False)
     _overwritten: deque[Trace] = field(init=False, default_factory=lambda: deque(maxlen=OVERWRITTEN))
+    """Of each what is needed to know it again."""
+    _texts: tuple[str, ...] = ()  # those of them that are texts
     _clock: int = 0
 
     def __post_init__(self) -> None:
@@ -114,13 +116,16 @@ class Table:
         asked = _Asked(chat, trace, variant, front, returns, returns and self.saves)
         slot = min(idle, key=lambda slot: _for_chat(slot, asked) if chat else _for_others(slot, asked))
         if slot.front and slot.trace and not (slot.chat or goes_on(slot.trace, trace)):
-            self._overwritten.append(slot.trace)
+            self._overwritten.append(_needed(slot.trace))
+            self._texts = tuple(part for part in self._overwritten if isinstance(part, str))
         slot.busy = True
         return slot
 
     def was_overwritten(self, trace: Trace) -> bool:
         """Whether a program's conversation lost its slot to another a while ago, and goes on now."""
-        return any(goes_on(old, trace) for old in self._overwritten)
+        if isinstance(trace, str):
+            return trace.startswith(self._texts)
+        return any(_begins(trace, part) for part in self._overwritten)
 
     def give_back(self, slot: Slot) -> None:
         self._clock += 1
@@ -152,10 +157,22 @@ class Table:
 
 def goes_on(held: Trace, asked: Trace) -> bool:
     """Whether more of what is held stays than is given up."""
-    half = (len(held) + 1) // 2
-    if not 0 < half <= len(asked) or type(held) is not type(asked) or held[half - 1] != asked[half - 1]:
-        return False  # nearly always: every request asks this of all that is remembered
-    return held[:half] == asked[:half]
+    return bool(held) and _begins(asked, _needed(held))
+
+
+def _needed(held: Trace) -> Trace:
+    """What a prompt has to begin with, so that it goes on with what is held."""
+    return held[: (len(held) + 1) // 2]
+
+
+def _begins(asked: Trace, part: Trace) -> bool:
+    """Whether it does; `part` is not empty. Every request asks this of all that is remembered."""
+    if isinstance(part, str):
+        return isinstance(asked, str) and asked.startswith(part)
+    if isinstance(asked, str):
+        return False
+    size = len(part)
+    return size <= len(asked) and asked[size - 1] == part[-1] and asked[:size] == part
 
 
 def _for_chat(slot: Slot, asked: _Asked) -> tuple[bool, int, bool, bool, int]:
@@ -169,10 +186,12 @@ def _for_others(slot: Slot, asked: _Asked) -> tuple[bool, int, int, bool, int]:
     """No chat's slot if that can be; then the one whose conversation it continues; then an empty one, the
     reserved one first; then one in which a conversation of the same program began alike; else the one used
     longest ago. One that returns looks at chats last, but does look at them."""
-    there = asked.there(slot)
-    same = slot.variant == asked.variant and goes_on(slot.trace, asked.trace)
-    kin = bool(asked.front) and slot.front == asked.front and there >= KIN and not asked.returns
+    alike = slot.variant == asked.variant
+    same = alike and goes_on(slot.trace, asked.trace)
+    kin = alike and bool(asked.front) and slot.front == asked.front and not asked.returns
+    kin = kin and not same and len(slot.trace) >= KIN and _begins(asked.trace, slot.trace[:KIN])
     kind = 0 if same else 1 if not slot.trace else 2 if kin else 3
+    there = asked.there(slot) if kind in (0, 2) else 0
     protected = bool(slot.chat) and not asked.displaces
     last_resort = kind == 3 and bool(asked.front)  # then the reserved one is no better than others
-    return protected, kind, -there if kind in (0, 2) else 0, not (slot.reserved or last_resort), slot.used
+    return protected, kind, -there, not (slot.reserved or last_resort), slot.used
