@@ -9,6 +9,7 @@ top_p, min_p), which follow llama.cpp's own defaults.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any, Self
@@ -17,6 +18,7 @@ from fabula.core.errors import BadParameter
 from fabula.core.loose import typed
 from fabula.core.texts import as_number, phrase
 
+NUMBERS = frozenset({bool, int, float})
 SEED_LIMIT = 2**32 - 1  # the engine's seed is an unsigned 32-bit number; its maximum means "random"
 
 
@@ -101,6 +103,18 @@ class Sampling:
     @classmethod
     def of(cls, values: dict[str, Any]) -> Self:
         """From loose values (JSON, a preset file). Raises BadParameter for unknown names and wrong types."""
+        if NUMBERS.issuperset(map(type, values.values())):  # most programs send the same few each time
+            return cls._of_numbers(tuple((name, type(value), value) for name, value in values.items()))
+        return cls._of(values)
+
+    @classmethod
+    @functools.lru_cache(maxsize=256)
+    def _of_numbers(cls, values: tuple[tuple[str, type, Any], ...]) -> Self:
+        """With their types, as 1 is not True here."""
+        return cls._of({name: value for name, _, value in values})
+
+    @classmethod
+    def _of(cls, values: dict[str, Any]) -> Self:
         checked = {}
         for name, value in values.items():
             if name not in TYPES:

@@ -37,7 +37,11 @@ DATES = {"date_string": "%d %b %Y", "datetime": "%b %d %Y"}
 
 @functools.lru_cache(maxsize=64)
 def _compile(source: str) -> jinja2.Template:
-    return environment().from_string(source)
+    made = environment().from_string(source)
+    made.globals = dict(
+        made.globals
+    )  # each rendering copies them, which takes Jinja's chain of two far longer
+    return made
 
 
 @functools.lru_cache(maxsize=64)

@@ -26,6 +26,8 @@ class Written:
     marks: list[str]
 
     def pieces(self, messages: Sequence[Spoken]) -> Pieces:
+        if FENCE not in self.text:  # nearly always: no mark stands in it
+            return (self.text,) if self.text else ()
         pieces: list[str | tuple[int, ...]] = []
         start = 0
         for message, mark in zip(messages, self.marks, strict=True):
