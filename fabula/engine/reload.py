@@ -45,6 +45,17 @@ def reload_reason(
     return None
 
 
+def unmet(plan: Plan, wished: LoadOptions) -> tuple[str, ...]:
+    """The wishes that a model is used without: those that are not worth a reload, those of GPUs where none
+    takes part, and more room than there could be had."""
+    return tuple(
+        name
+        for name, wish in wished.said().items()
+        if (name in (*ROOM, *SPEED) or not _matters(name, plan))
+        and _differs(name, wish, in_force(plan, name), by_hand=True, less=False)
+    )
+
+
 def _matters(name: str, plan: Plan) -> bool:
     """Whether an option of GPUs can change anything: none took part though the plan was free to take one, or
     none was to."""

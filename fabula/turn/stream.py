@@ -22,6 +22,7 @@ from fabula.core.scoring import Outlook
 from fabula.core.seams import Guard, Watch
 from fabula.core.stream import Delta, Exactness, Finished, Prepared, Thought, Token, ToolCallPart
 from fabula.core.worker import Counts, Place, Prompt, Sees, TellsExactness, Worker, Workers
+from fabula.engine.reload import unmet
 from fabula.models.derived import Derived
 from fabula.prompt.assemble import render
 from fabula.prompt.infill import gap
@@ -277,12 +278,17 @@ def _known(
     return Prepared(
         engine=worker.engine,
         effective=effective,
-        ignored=(*ignored, *manner.ignored, *request.ignored),
+        ignored=(*ignored, *manner.ignored, *request.ignored, *_unmet(request, worker)),
         cut_messages=made.cut,
         cut_tokens=made.cut_tokens,
         story=_laid_facts(made.laid) if made.laid else None,
         exact=exactness.facts() if exactness else None,
     )
+
+
+def _unmet(request: TurnRequest, worker: Worker) -> Iterable[str]:
+    """What was wished of the load, and is not worth one."""
+    return (f"load.{name}" for name in unmet(worker.plan, request.wish.options))
 
 
 def _seeded(request: TurnRequest, known: Prepared) -> TurnRequest:

@@ -82,6 +82,15 @@ def test_only_a_seed_that_was_asked_for_is_told_as_ignored(
     assert facts["ignored"] == told
 
 
+def test_a_wish_of_the_load_that_is_not_worth_one_is_told(client: Client, stage: Stage) -> None:
+    first, second, third = (
+        generate(client, prompt="x", load=load)[-1].data["facts"]["ignored"]
+        for load in ({"threads": 2}, {"threads": 1, "mlock": True}, {"threads": 2, "context": 64})
+    )
+    assert (first, second, third) == ([], ["load.threads", "load.mlock"], [])
+    assert len(stage.workers) == 1
+
+
 @pytest.mark.parametrize("sampling", [{"logit_bias": {"2": 1}}, {"banned_tokens": [2]}])
 def test_what_is_no_token_of_the_model_is_refused_with_the_range(
     client: Client, sampling: dict[str, object]

@@ -13,7 +13,7 @@ from fabula.core.model import LocalModel
 from fabula.core.plan import Plan
 from fabula.engine.choice import choose
 from fabula.engine.llamacpp.loading import arguments, config, load_mode, overrides
-from fabula.engine.reload import beyond, reload_reason, together
+from fabula.engine.reload import beyond, reload_reason, together, unmet
 
 PLAN = Plan(
     model="m", tier="rough", verdict="fits", devices=(), context=8192, slots=4, gpu_layers=12, threads=3
@@ -188,3 +188,26 @@ def test_a_person_can_choose_but_not_the_impossible() -> None:
             choose(other, options)
     with pytest.raises(BadParameter, match="safetensors"):
         choose(MODEL, LoadOptions(quantize="4bit"))
+
+
+@pytest.mark.parametrize(
+    ("wish", "told"),
+    [
+        ({"threads": 3, "mmap": True, "speculation": "none", "context": 512, "slots": 4}, ()),
+        ({"threads": 2, "batch": 64, "mlock": True}, ("threads", "batch", "mlock")),
+        ({"context": 16_384, "kv_type": "q8_0"}, ("context",)),
+        ({"gpu_layers": 12, "tensor_split": (1.0,)}, ()),
+    ],
+    ids=str,
+)
+def test_wishes_that_a_loaded_model_does_not_meet_are_named(
+    wish: dict[str, object], told: tuple[str, ...]
+) -> None:
+    """A cache of another type is a reload, which says why."""
+    assert unmet(PLAN, LoadOptions(**wish)) == told
+
+
+def test_so_are_those_of_gpus_where_none_takes_part() -> None:
+    alone = replace(PLAN, gpu_layers=0)
+    assert unmet(alone, LoadOptions(gpu_layers=20, main_gpu=1)) == ("gpu_layers", "main_gpu")
+    assert unmet(alone, LoadOptions(gpu_layers=-1, main_gpu=0)) == ()
