@@ -84,6 +84,15 @@ BETWEEN: Mapping[str, tuple[str, ...]] = {
 }
 """KoboldAI's numbers stand for what KoboldCpp runs in one go with them."""
 FIRST, LAST = ("no_repeat_ngram", "encoder_repetition_penalty", "top_n_sigma"), ("xtc", "mirostat")
+LISTS = ("sampler_priority", "samplers", "samplers_priorities")
+
+HEARD = (
+    frozenset({*ASKS_NOTHING, *FOREIGN, *LOOSE, *LENGTHS, *SWITCHES, *LISTS, "sampler_order"})
+    | {detail for details in DETAILS.values() for detail in details}
+    | {"instruction_template_str", "banned_tokens", "custom_token_bans", "repetition_window"}
+    | {"dynatemp_low", "dynatemp_high"}
+)
+"""All fields that are looked at here. OpenAI's own clients send none of them, and no nulls."""
 
 
 def translated(body: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -92,6 +101,12 @@ def translated(body: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]
     Values are not checked: `Sampling.of` does that. Where two names say different things of one field, ours
     counts, then the first; the other one is told.
     """
+    if HEARD.isdisjoint(body) and None not in body.values():
+        return dict(body), ()
+    return _translated(body)
+
+
+def _translated(body: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]:
     kept = {
         name: value
         for name, value in body.items()
@@ -257,7 +272,7 @@ def _numbered(numbers: Sequence[Any], unheeded: list[str]) -> list[str]:
 def _listed(kept: dict[str, Any], unheeded: list[str]) -> list[str]:
     """A list of names, or one name a line. Of several lists the first counts; the others are told."""
     order: list[str] = []
-    for key in ("sampler_priority", "samplers", "samplers_priorities"):
+    for key in LISTS:
         value = kept.pop(key, None)
         names = value.replace(",", "\n").split("\n") if isinstance(value, str) else value
         if not names:

@@ -8,7 +8,8 @@ import pytest
 
 from fabula.core.errors import BadParameter
 from fabula.core.load import LoadOptions
-from fabula.core.sampling import SAMPLERS, Sampling
+from fabula.core.sampling import NEUTRAL, SAMPLERS, Sampling
+from fabula.server import wire_names
 from fabula.server.openai import parse
 from fabula.server.textgen.loading import options_of
 from fabula.server.wire_names import asks_nothing, limit_of, translated
@@ -298,3 +299,37 @@ def test_null_under_our_name_says_nothing(body: dict[str, Any], said: dict[str, 
 )
 def test_what_cannot_be_read_is_told(body: dict[str, Any], told: str) -> None:
     assert told in translated(body)[1]
+
+
+PLAIN = {
+    name: value for name, value in NEUTRAL.items() if name not in wire_names.HEARD and value is not None
+} | {
+    "model": "m",
+    "messages": [{"role": "user", "content": "Hi"}],
+    "stream": True,
+    "num_ctx": 4096,
+    "logprobs": True,
+    "max_tokens": 9,
+    "seed": 1,
+    "stop": ["."],
+    "tools": [],
+    "user": "me",
+    "load": {},
+}
+VALUES = ("as usual", 0, -1, 1.5, True, False, "", "text", [], [1], ["a"], {}, {"a": 1})
+
+
+@pytest.mark.parametrize(
+    "value", ["as usual", 0, -1, 1.5, True, False, "", "text", [], [1], ["a"], {}, {"a": 1}]
+)
+def test_what_no_translation_looks_at_stays_as_it_is(value: Any) -> None:
+    """The short way past the translation, and the translation itself, say the same."""
+    body = PLAIN if value == "as usual" else dict.fromkeys(PLAIN, value) | {"messages": PLAIN["messages"]}
+    assert wire_names.HEARD.isdisjoint(body)
+    assert wire_names._translated(body) == (body, ())
+    assert translated(body) == (body, ())
+    assert translated(body)[0] is not body
+
+
+def test_a_null_is_no_reason_to_stay() -> None:
+    assert translated({"temperature": None, "model": "m"}) == ({"model": "m"}, ())
