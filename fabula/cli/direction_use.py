@@ -157,6 +157,7 @@ def write(
             show_probes(studio, made.get("measured") or {})
 
 
+SHOWN = 5  # names of tensors
 SAMPLE = ("prompt", "before", "after")
 
 
@@ -203,6 +204,8 @@ def tell(made: dict[str, Any]) -> None:
         screen.line(say("cli.direction.write.done_add", **told, scale=f"{made['scale']:g}", off=off))
     else:
         screen.line(say("cli.direction.write.done", **told, left=f"{made['most_left']:.1g}"))
+    if masks := made.get("masks"):
+        screen.note(say("lab.directions.masks", count=len(masks), names=", ".join(masks[:SHOWN])))
     if made.get("again"):
         screen.note(say("cli.direction.write.again"))
     if measured := made.get("measured"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from fabula.lab.quantize.ordering import Wishes
 from fabula.models.catalog import Catalog
 from fabula.models.formats.folders import identify_folder
 from fabula.models.formats.gguf import read_header
-from fabula.models.formats.safetensors import read_tensors
+from fabula.models.formats.safetensors import read_data, read_tensors
 from fabula.models.formats.types import TENSOR_TYPES
 from fabula.store.home import Home
 from fabula.store.job_child import Report
@@ -126,6 +127,22 @@ def test_eight_bits_are_what_torch_takes_them_for(lab: None, type_: str) -> None
     )
 
 
+@pytest.mark.parametrize(
+    ("type_", "dtype"), [("F64", "<f8"), ("F32", "<f4"), ("F16", "<f2"), ("BF16", "<u2")]
+)
+def test_a_mask_is_told_from_what_is_damaged(type_: str, dtype: str) -> None:
+    none = 0xFF80 if type_ == "BF16" else -np.inf
+    mask = np.triu(np.full((5, 5), none), 1).astype(dtype)
+    assert finite.is_mask(mask.reshape(-1).view(np.uint8), type_)
+    negative = 0x8000 if type_ == "BF16" else -0.0
+    assert finite.is_mask(np.full(4, negative).astype(dtype).view(np.uint8), type_)
+    others = [0x7F80, 0x7FC0, 0x3F80] if type_ == "BF16" else [np.inf, np.nan, 1.0]
+    for other in others:
+        mask[3, 3] = other
+        assert not finite.is_mask(mask.reshape(-1).view(np.uint8), type_)
+    assert not finite.is_mask(np.zeros(4, np.uint8), "Q8_0")
+
+
 # ── what is written ─────────────────────────────────────────────────────────────────────────────────
 
 
@@ -158,6 +175,42 @@ def test_a_tensor_of_a_gguf_that_is_only_copied_is_named(
     start, size = header.data_start + tensor.offset, tensor.size or 0
     spoil(header.path, [start + 5 * kind.size, start + size - kind.size], NONE.get(type_, b"\x00\x7e"))
     told(home, way, f"tiny-{type_}", tensor.name, 2 * kind.block)
+
+
+@pytest.mark.parametrize("way", ["add", "remove"])
+@pytest.mark.parametrize("type_", ["float32", "bfloat16"])
+def test_a_mask_that_was_saved_with_the_weights_is_copied_and_told(
+    way: str, type_: str, home: Home, pieces: None
+) -> None:
+    """It was refused as damaged, though nothing is wrong with it."""
+    folder = home.models / "tiny"
+    saved_again(folder, type_)
+    name = "model.layers.1.self_attn.mask"
+    masked(folder, name, type_, 40)
+    result = write.run(home, wishes(way), Report())
+    assert result["masks"] == [name]
+    assert write.run(home, wishes(way), Report())["masks"] == [name]
+    (shard,) = (file for file in (home.models / "new").glob("*.safetensors") if name in read_tensors(file))
+    place = read_tensors(shard)[name]
+    before = read_tensors(folder / shard.name)[name]
+    assert read_data(shard, place) == read_data(folder / shard.name, before)
+    spoil(folder / shard.name, [before.start], NONE["F32"][2:] if type_ == "bfloat16" else NONE["F32"])
+    shutil.rmtree(home.models / "new")
+    with pytest.raises(WeightsUnusable, match=name):
+        write.run(home, wishes(way), Report())
+
+
+def masked(folder: Path, name: str, type_: str, width: int) -> None:
+    """A causal mask, in a shard of its own."""
+    import torch
+    from safetensors.torch import save_file
+
+    mask = torch.full((1, 1, width, width), -torch.inf).triu(1).to(getattr(torch, type_))
+    save_file({name: mask}, folder / "model-mask.safetensors", {"format": "pt"})
+    index = folder / "model.safetensors.index.json"
+    told = json.loads(index.read_text())
+    told["weight_map"][name] = "model-mask.safetensors"
+    index.write_text(json.dumps(told))
 
 
 def test_a_norm_by_which_the_direction_is_turned_is_named_and_not_the_matrix(

@@ -94,12 +94,13 @@ class Numbers(Protocol):
 
 @dataclass(slots=True)
 class Ledger:
-    """What is surely on the disk: so many files, and so many spans of the next one."""
+    """What is surely on the disk: so many files, and so many spans of the next one; among them `masks`."""
 
     path: Path
     mark: str
     files: int = 0
     spans: int = 0
+    masks: list[str] = field(default_factory=list)
 
     @classmethod
     def open(cls, path: Path, mark: str) -> Ledger:
@@ -109,11 +110,11 @@ class Ledger:
             told = {}
         if told.get("mark") != mark:
             return cls(path, mark)
-        return cls(path, mark, told["files"], told["spans"])
+        return cls(path, mark, told["files"], told["spans"], told.get("masks", []))
 
     def note(self, files: int, done: int) -> None:
         self.files, self.spans = files, done
-        told = {"mark": self.mark, "files": files, "spans": done}
+        told = {"mark": self.mark, "files": files, "spans": done, "masks": self.masks}
         write_atomic(self.path, json.dumps(told).encode())
 
 
@@ -149,7 +150,7 @@ class Edit:
             for place in range(begin, len(file.spans)):
                 span = file.spans[place]
                 tell(before + span.start)
-                self._span(span, file, source, target)
+                self._span(span, file, source, target, ledger.masks)
                 if span.end - noted > NOTE:
                     _flush(target)
                     ledger.note(number, place + 1)
@@ -164,7 +165,7 @@ class Edit:
         except OSError as error:
             raise broken(self.name, "unreadable", source) from error
 
-    def _span(self, span: Span, file: File, source: BinaryIO, target: BinaryIO) -> None:
+    def _span(self, span: Span, file: File, source: BinaryIO, target: BinaryIO, masks: list[str]) -> None:
         if span.name in self.cuts:
             assert self.numbers is not None
             writer, cut = self.cuts[span.name]
@@ -176,8 +177,10 @@ class Edit:
             target.write(span.data)
             return
         for data in self._pieces(span, source):
-            if finite.strange(data, span.type):
-                raise self._no_numbers(span.name, file, source)
+            if span.name not in masks and finite.strange(data, span.type):
+                if not self._is_mask(span.name, file):
+                    raise self._no_numbers(span.name, file, source)
+                masks.append(span.name)
             target.write(data.data)
 
     def _pieces(self, span: Span, source: BinaryIO) -> Iterator[Bytes]:
@@ -198,6 +201,12 @@ class Edit:
             raise broken(self.name, "unreadable", Path(source.name)) from error
         if got != len(data):  # it became shorter while it was read
             raise broken(self.name, "truncated", Path(source.name))
+
+    def _is_mask(self, tensor: str, file: File) -> bool:
+        """All of it is looked through, with a hand of its own: the other one is in the middle of it."""
+        parts = [span for span in file.spans if span.name == tensor]
+        with self._opened(file.source) as source:
+            return all(finite.is_mask(data, one.type) for one in parts for data in self._pieces(one, source))
 
     def _no_numbers(self, tensor: str, file: File, source: BinaryIO) -> WeightsUnusable:
         """With how many there are in all of it."""

@@ -1,7 +1,8 @@
 """What is no number among weights as they are stored: NaN and infinite values. Knows no file.
 
 All bits of their exponent are set, so they are found without computing anything. In packed types only the
-scales of a block are such numbers, and one that is none makes all values of its block so.
+scales of a block are such numbers, and one that is none makes all values of its block so. A tensor in which
+nothing is but 0 and −∞ is no damaged one: it is a mask of attention that was saved with the weights.
 """
 
 from __future__ import annotations
@@ -86,6 +87,19 @@ def strange(data: Bytes, type_: str) -> int:
         return 0
     found = [_are_strange(*each) for each in _fields(data, type_)]
     return int(np.count_nonzero(np.logical_or.reduce(found))) * BLOCKS[type_].block
+
+
+MASKED = {"F64": (8, 0xFFF << 52), "F32": (4, 0xFF800000), "F16": (2, 0xFC00), "BF16": (2, 0xFF80)}
+"""Bytes of a number, and the bits of −∞."""
+
+
+def is_mask(data: Bytes, type_: str) -> bool:
+    """Whether all values are 0 or −∞."""
+    if type_ not in MASKED:
+        return False
+    size, infinite = MASKED[type_]
+    bits = data.view(f"<u{size}")
+    return bool(((bits == bits.dtype.type(infinite)) | (bits << bits.dtype.type(1) == 0)).all())
 
 
 def _fields(data: Bytes, type_: str) -> Iterator[tuple[NDArray[Any], Field]]:

@@ -252,7 +252,8 @@ def written(home: Home, asked: Order, report: Report) -> dict[str, Any]:
         _finish(asked, made)
     found = (added if asked.wishes.adds else cut)(asked, made.edit, report)
     recipes.dump(home.directions / f"{asked.name}.written.yaml", KIND, asked.wishes.arguments())
-    return described(asked, made.edit) | found
+    masks = (asked.product.known or {}).get("masks", [])
+    return described(asked, made.edit) | found | {"masks": masks}
 
 
 @contextlib.contextmanager
@@ -312,8 +313,9 @@ def _finish(asked: Order, made: Made) -> None:
                 flush(file)
         sync_folder(ready)
         require_free(asked)
+        known = {"masks": Ledger.open(asked.stage / LEDGER, asked.mark).masks}
         (asked.stage / LEDGER).unlink(missing_ok=True)  # of a model that is removed nothing is there any more
-        asked.product.land(asked.whole, asked.place)
+        asked.product.land(asked.whole, asked.place, known)
 
 
 def new_model(asked: Order, edit: Edit) -> LocalModel:

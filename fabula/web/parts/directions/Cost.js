@@ -19,6 +19,8 @@ import { scaleWords, shareWords } from "./words.js";
 
 const MeasuredProbes = later(() => import("../evals/MeasuredProbes.js"), "MeasuredProbes", "evals.css");
 
+const SHOWN = 5; // names of tensors
+
 /** @param {{job: string}} props */
 export function Cost({ job: id }) {
   const live = jobs.value.find((job) => job.id === id);
@@ -36,7 +38,7 @@ export function Cost({ job: id }) {
 
 /** @param {{page: JobPage}} props */
 function Result({ page: { result, plots } }) {
-  const { name, source, way, scale, measured, most_left: left, most_off: off, tensors, size, source_size: was } = result;
+  const { name, source, way, scale, measured, most_left: left, most_off: off, tensors, masks, size, source_size: was } = result;
   const done = way === "add" ? [["scale", scaleWords(scale)], ["biases", FORMATS.number(tensors.length)], ["off", shareWords(off)]] : [["left", shareWords(left)], ["tensors", FORMATS.number(tensors.length)]];
   const rows = [
     ...done,
@@ -47,6 +49,7 @@ function Result({ page: { result, plots } }) {
   ];
   return html`<p>${t("web.directions.made", { source })} <a href=${`#/models/${encodeURIComponent(name)}`}>${name}</a></p>
     <dl class="numbers direction-cost">${rows.filter(([, value]) => value).map(([what, value]) => html`<div key=${what}><dt class="quiet">${t(`web.directions.costs.${what}`)}</dt><dd class="tabular">${value}</dd></div>`)}</dl>
+    ${masks?.length > 0 && html`<p class="quiet">${t("lab.directions.masks", { count: masks.length, names: masks.slice(0, SHOWN).join(", ") })}</p>`}
     ${measured?.error && html`<p class="notice">${measured.error.message ?? t("web.result.not_measured")}</p>`}
     ${!measured && html`<p class="quiet">${t("web.directions.unmeasured")}</p>`}
     ${measured?.kl !== undefined && html`<p class="quiet">${t("web.directions.cost_about")}</p>`}
