@@ -22,6 +22,7 @@ from fabula.core.plan import Held, Plan
 from fabula.core.sampling import Sampling
 from fabula.core.stream import Delta
 from fabula.core.worker import Prompt
+from fabula.engine.llamacpp import pulse
 from fabula.engine.llamacpp.process import EngineProcess
 from fabula.engine.llamacpp.worker import LlamaCppWorker
 from fabula.engine.supervisor import Supervisor
@@ -55,6 +56,27 @@ async def test_a_killed_engine_is_noticed_and_loaded_again(supervisor: Superviso
         await read_and_kill()
     assert len(text_of(seen)) >= 20
     assert not supervisor.is_loaded("starter")
+    async with supervisor.lease("starter") as worker:
+        _, finished = await collect(worker, "Once upon", max_tokens=3)
+    assert finished.completion_tokens == 3
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="no process can be stopped here")
+async def test_an_engine_that_hangs_is_ended_and_loaded_again(
+    supervisor: Supervisor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pulse, "LOOK_S", 0.2)
+    monkeypatch.setattr(pulse, "ANSWER_S", 0.2)
+
+    async def read_and_stop() -> None:
+        async with supervisor.lease("starter") as worker:
+            (running,) = supervisor.running()
+            async for delta in worker.stream(Prompt(("Once upon",)), Sampling(ignore_eos=True)):
+                if text_of([delta]):
+                    os.kill(running.pid, signal.SIGSTOP)
+
+    with pytest.raises(EngineDied, match="answered nothing and did nothing"):
+        await read_and_stop()
     async with supervisor.lease("starter") as worker:
         _, finished = await collect(worker, "Once upon", max_tokens=3)
     assert finished.completion_tokens == 3

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
+
+from fabula.core.texts import Phrase, phrase
 from fabula.engine.child_process import ENVIRONMENT, ChildProcess
+from fabula.engine.llamacpp import pulse
 
 __all__ = ["ENVIRONMENT", "EngineProcess"]
 
@@ -21,6 +28,8 @@ class EngineProcess(ChildProcess):
         self.address = ("", 0)
         self._engine_pid = 0  # where the child is only the one that started the engine
         self.key = secrets.token_urlsafe(32)
+        self._watch: asyncio.Task[None] | None = None
+        self._silent_s = 0.0  # after which it was ended
 
     @property
     def pid(self) -> int:
@@ -34,3 +43,22 @@ class EngineProcess(ChildProcess):
         host, _, port = handshake["address"].removeprefix("http://").rpartition(":")
         self.address = (host, int(port))
         self._engine_pid = handshake.get("pid", 0)
+
+    # ── one that hangs ──────────────────────────────────────────────────────────────────────────────
+
+    def watch(self, is_busy: Callable[[], bool]) -> None:
+        """Ends it where it hangs while it `is_busy`: those who wait would wait for ever."""
+        self._watch = asyncio.create_task(self._end_when_lost(is_busy))
+
+    async def _end_when_lost(self, is_busy: Callable[[], bool]) -> None:
+        self._silent_s = await pulse.lost(self.address, self.pid, is_busy)
+        with contextlib.suppress(psutil.Error):
+            psutil.Process(self.pid).kill()
+
+    async def stop(self) -> None:
+        if self._watch:
+            self._watch.cancel()
+        await super().stop()
+
+    def _cause(self) -> Phrase | str:
+        return phrase("reasons.hung", seconds=round(self._silent_s)) if self._silent_s else super()._cause()

@@ -116,6 +116,7 @@ class LlamaCppWorker:
         self._one_way = await asyncio.to_thread(cannot_go_back, model)
         self._apart = checkpoints(model, plan)["checkpoint_step"]
         self._seats = Seats(self, plan.slots, None if model.projector else self._shelf, name)
+        self._process.watch(lambda: any(slot.is_busy for slot in self.slots()))
         if model.projector:
             self._eye = Eye((await self._get("/props"))["media_marker"], self.detokenize)
         pooled = Pooled(self._post)
