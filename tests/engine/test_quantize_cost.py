@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import resource
@@ -17,7 +18,9 @@ import pytest
 import quantizing
 
 from fabula.core.errors import DoesNotFit, StoreUnwritable
+from fabula.core.plan import DevicePlan, Plan
 from fabula.evals.probes import bank
+from fabula.lab.directions.folder_engine import FolderEngine
 from fabula.lab.quantize import exact, job, ordering, quality
 from fabula.lab.quantize.job import Wishes
 from fabula.models.catalog import Catalog
@@ -112,6 +115,30 @@ def test_where_it_cannot_be_measured_the_model_is_there_and_the_reason_is_told(
     result = made(home, "Q5_0", name="alone")
     assert result["measured"]["error"]["code"] == "does_not_fit"
     assert (home.models / "alone.gguf").exists()
+
+
+@pytest.mark.parametrize("engine", [exact.Engine, FolderEngine])
+def test_what_is_short_of_memory_is_named_as_the_plan_has_it(
+    home: Home, engine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All devices together have room enough, and that was told: 5 GiB where there are 11."""
+    parts = {"kv": 0, "compute": 0}
+    devices = (
+        DevicePlan(name="GPU 0", weights=4 << 30, available=3 << 30, **parts),
+        DevicePlan(name="host", weights=1 << 30, available=8 << 30, **parts),
+    )
+    told = {"verdict": "no", "context": 512, "slots": 1, "gpu_layers": 9, "threads": 2, "devices": devices}
+    plan = Plan(model="trial-F32", tier="rough", **told)
+    monkeypatch.setattr(engine, "plan", lambda *_: plan)
+    model = Catalog(home.models).find("trial-F32")
+
+    async def load() -> None:
+        async with engine.of(home).load(model, 512):
+            pass
+
+    with pytest.raises(DoesNotFit) as error:
+        asyncio.run(load())
+    assert (error.value.needed, error.value.available) == (4 << 30, 3 << 30)
 
 
 def test_a_job_that_was_cut_off_while_it_measured_goes_on_there(home: Home) -> None:

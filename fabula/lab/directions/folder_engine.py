@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-from fabula.core.errors import DoesNotFit
 from fabula.core.load import LoadOptions
 from fabula.core.model import LocalModel
 from fabula.core.plan import Held, Plan
 from fabula.engine import memory
 from fabula.engine.direct.desk_worker import DeskWorker
+from fabula.engine.room import fitting
 from fabula.engine.transformers_child import plan as planning
 from fabula.engine.transformers_child.worker import TransformersWorker
 from fabula.models import fit, hardware
@@ -59,9 +59,7 @@ class FolderEngine:
             if plan.verdict == "no" and self._kept:
                 await self.close()
                 plan = await asyncio.to_thread(self.plan, model, LONGEST)
-            if plan.verdict == "no":
-                raise DoesNotFit(model.name, plan.total, plan.available, plan.context)
-            self._kept[model.path] = await self._loaded(model, plan)
+            self._kept[model.path] = await self._loaded(model, fitting(plan))
         yield self._kept[model.path]
 
     async def _loaded(self, model: LocalModel, plan: Plan) -> TransformersWorker:

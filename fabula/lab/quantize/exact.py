@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, Self, TypeVar
 
-from fabula.core.errors import DoesNotFit
 from fabula.core.load import LoadOptions
 from fabula.core.model import LocalModel
 from fabula.core.plan import Held, Plan
@@ -21,6 +20,7 @@ from fabula.engine.builds.builds import Build
 from fabula.engine.direct.desk_worker import DeskWorker
 from fabula.engine.direct.loading import obstacle
 from fabula.engine.direct.worker import DirectWorker
+from fabula.engine.room import fitting
 from fabula.models import fit, hardware
 from fabula.store import settings
 from fabula.store.home import Home
@@ -73,9 +73,7 @@ class Engine:
         self, model: LocalModel, context: int, held: Held | None = None
     ) -> AsyncIterator[DirectWorker]:
         """Raises DoesNotFit, DirectUnavailable, or another EngineFailure."""
-        plan = await asyncio.to_thread(self.plan, model, context, held)
-        if plan.verdict == "no":
-            raise DoesNotFit(model.name, plan.total, plan.available, plan.context)
+        plan = fitting(await asyncio.to_thread(self.plan, model, context, held))
         worker = DirectWorker(self.logs, self.proof, start_timeout_s=self.start_timeout_s, build=self.build)
         try:
             await worker.load(model, plan)
