@@ -136,8 +136,10 @@ def later(text: str) -> int | None:
 def _is_object(match: re.Match[str], noun: str | None) -> bool:
     if noun and noun.startswith(_objects()):
         return True
-    start = match.start()
-    return match.string.endswith(_objects(), max(0, start - 4), start)
+    text, start = match.string, match.start()
+    if not start or text[start - 1] not in _ends_of_objects():
+        return False
+    return text.endswith(_objects(), max(0, start - 4), start)
 
 
 @functools.cache
@@ -145,8 +147,15 @@ def _objects() -> tuple[str, ...]:
     return tuple(word for word in phrases("object") if not word[0].isascii())
 
 
+@functools.cache
+def _ends_of_objects() -> frozenset[str]:
+    return frozenset(word[-1] for word in _objects())
+
+
 def _who(before: str) -> str:
     """The name or pronoun that stands right before an age."""
+    if not before:
+        return ""
     match = _NAME.search(_TRIM.sub("", _GAP.sub("", before)))
     run = _LEAD.sub("", match[0]) if match else ""
     if pronoun := _PRONOUNS.match(run):

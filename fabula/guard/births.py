@@ -47,6 +47,8 @@ OVERLAP = 40  # characters of a sentence that what is reckoned with may go on fr
 class Births:
     """What was said of births and years so far; sentences are added one by one."""
 
+    known = False  # whether anything was told that ages may be reckoned from
+
     def __init__(self) -> None:
         self._tail = ""
         self._folded: str | None = ""
@@ -57,11 +59,6 @@ class Births:
         self._grown: list[int] = []
         self._at_birth: int | None = None
         self._parents: list[int] = []
-
-    @property
-    def known(self) -> bool:
-        """Whether anything was told that ages may be reckoned from."""
-        return bool(self._births or self._grown or self._at_birth is not None)
 
     def go_past(self, said: str, folded: str | None = None) -> None:
         """A sentence that tells nothing by itself, but what follows may go on from it. `folded`: as `fold`
@@ -76,9 +73,12 @@ class Births:
         self.go_past(said, folded)
         if _MAY_BE_PARENT.search(text):
             self._add_parents(text)
-        dated = _dated(text)
-        if not (_DIGIT.search(dated) or "零后" in dated or "五后" in dated):
-            return  # of 后来 there is more than of any decade
+        dated = _dated(text)  # of 后来 there is more than of any decade
+        if _DIGIT.search(dated) or "零后" in dated or "五后" in dated:
+            self._add_years(dated)
+        self.known = bool(self._births or self._grown or self._at_birth is not None)
+
+    def _add_years(self, dated: str) -> None:
         if _MAY_BE_NOW.search(dated):
             self._now_short += [_full(match["n"]) for match in _NOW_SHORT.finditer(dated)]
         if not tells_year(dated):

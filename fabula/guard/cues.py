@@ -178,10 +178,15 @@ class Cues:
         numbers, when it is asked for; without it, `signs` do."""
         here = SIGNS.patterns(signs) & self._any
         found: list[int] = []
+        told: int | None = None
         while here:
             bit = here & -here
             here ^= bit
             for number, around in self._rows[bit]:
-                if not around or around & (signs if beside is None else beside()) == around:
-                    found.append(number)
+                if around:
+                    if told is None:
+                        told = signs if beside is None else beside()
+                    if around & told != around:
+                        continue
+                found.append(number)
         return sorted(found) if len(found) > 1 else found

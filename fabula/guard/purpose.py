@@ -33,7 +33,8 @@ def heat_of(said: Spelled, found: Words) -> tuple[int, bool]:
     if not words & HEAT:
         return 0, False
     if said.signs & KEEPS_OUT:
-        hits = [hit for hit in found.hits if not _is_without(said.text, hit)]
+        reach = _REACH_IN_HAN if said.pure else _REACH
+        hits = [hit for hit in found.hits if not _is_without(said.text, hit, reach)]
         words &= ~HEAT
         for hit in hits:
             words |= hit.categories & HEAT
@@ -61,9 +62,12 @@ KEEPS_OUT = SIGNS.need(
 )
 
 
-def _is_without(text: str, hit: Hit) -> bool:
+_REACH, _REACH_IN_HAN = 30, 8  # characters that may take to say so
+
+
+def _is_without(text: str, hit: Hit, reach: int) -> bool:
     """ "There will be no sexual scene": what is kept out is not there."""
-    return bool(hit.categories & HEAT and _WITHOUT.search(text[max(0, hit.start - 30) : hit.start]))
+    return bool(hit.categories & HEAT and _WITHOUT.search(text[max(0, hit.start - reach) : hit.start]))
 
 
 def frame_of(found: Words) -> Frame:

@@ -47,8 +47,9 @@ _TITLES = "".join(
     for title in ("[Mm]r", "[Mm]s", "[Mm]rs", "[Dd]r", "[Pp]rof", "[Ss]t", "[Ff]", "[Jj]r")
 )
 _ENDS = "。!?;…\uff01\uff1f\uff1b\n"  # the full-width ! ? ; too: what is cut is text as it came
-BOUNDARY = re.compile(rf"[{_ENDS}]+[{_CLOSERS}]*(?=[^{_ENDS}{_CLOSERS}])|\.{_TITLES}\.*[{_CLOSERS}]*(?=\s)")
-_MAY_END = re.compile(f"[{_ENDS}.]")  # quick: most text has none
+BOUNDARY = re.compile(  # begins with one set of characters, which most text has none of: that is quick to see
+    rf"[{_ENDS}.](?:(?<!\.)[{_ENDS}]*[{_CLOSERS}]*(?=[^{_ENDS}{_CLOSERS}])|(?<=\.){_TITLES}\.*[{_CLOSERS}]*(?=\s))"
+)
 WAITS = re.compile(rf"[^{_ENDS}.]*(?:[{_ENDS}.][{_CLOSERS}]*)?")  # of these only what follows can be the end
 _SIGNALS = YOUNG & ~bits("grade")
 _PARAGRAPH = re.compile(r"\n\s*\n\s*$")
@@ -154,8 +155,7 @@ class Reading:
 
 def next_end(text: str, start: int) -> int | None:
     """Where the sentence that begins at `start` ends, or None while only more text can tell."""
-    first = _MAY_END.search(text, start)
-    match = BOUNDARY.search(text, first.start()) if first else None
+    match = BOUNDARY.search(text, start)
     if match and match.end() - start <= LONGEST:
         return match.end()
     if len(text) - start <= LONGEST:

@@ -62,7 +62,11 @@ class Scene(Cast):
         lasting = [name for name in fresh if name in self.minors] if fresh else fresh
         self.follow(sentence)
         hot = sentence.heat > 0 and self._is_hot(sentence)
-        excused = not (hot or lasting) or _is_excused(sentence, frame)
+        if not hot and not lasting:
+            if words & _TOGETHER and not sentence.strong:
+                self.pair_at = self.at
+            return False
+        excused = _is_excused(sentence, frame)
         guilty = not excused and (
             (hot and self._involves(sentence, role, fresh))
             or (not sentence.apart and self._joins_warm(sentence, lasting))

@@ -195,6 +195,8 @@ def tail_of(text: str) -> str:
         word = text[text.rfind(" ", max(0, len(text) - LONGEST_TAIL)) + 1 :]
         if word.isalnum() and word.isascii() and len(word) < LONGEST_TAIL:
             return word
+    if "一" <= last <= "鿿" and "一" <= text[-2:-1] <= "鿿":
+        return text[-2:]
     tail = _TAIL.search(text, max(0, len(text) - LONGEST_TAIL))
     return tail[0] if tail else ""
 

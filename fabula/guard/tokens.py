@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from fabula.guard.categories import HEAT
 from fabula.guard.cues import SIGNS
@@ -31,23 +30,16 @@ _IS_CALLED = SIGNS.need(
 _IS_WIDE, _IS_LONE, _IS_IMPURE, NAMES = SIGNS.flag(), SIGNS.flag(), SIGNS.flag(), SIGNS.flag()
 
 
-class Token(NamedTuple):
-    """What stands between two spaces."""
-
-    plain: str  # as it is read
-    atoms: tuple[str, ...]
-    signs: int
-    begun: tuple[int, ...]  # the numbers of its atoms that may begin a phrase
-    further: Tree  # what may follow its last atom in a phrase
+Token = tuple[str, tuple[str, ...], int]  # as it is read, its atoms, and their signs
 
 
 @functools.lru_cache(maxsize=1 << 14)
 def token(part: str) -> Token:
+    """What stands between two spaces."""
     plain, bond = token_of(part, lexicon().words)
     atoms = tuple(ATOM.findall(plain))
     signs = SIGNS.among(atoms) | {WIDE: _IS_WIDE, LONE: _IS_LONE}.get(bond, 0)
-    begun, further = lexicon().begun(atoms)
-    return Token(plain, atoms, signs | (NAMES if capitalised(part) else 0), begun, further)
+    return plain, atoms, signs | (NAMES if capitalised(part) else 0)
 
 
 class _Characters(dict[str, tuple[str, int, bool, Tree]]):
@@ -98,7 +90,7 @@ class Spelled:
         self._beside: int | None = None
         self._begun: Sequence[int] | None = None
         self.pure = self._of_tokens = False
-        if raw.isascii() or not _HAN.search(raw):
+        if raw.isascii() or not ("一" <= raw[0] <= "鿿" or _HAN.search(raw)):
             self._of_tokens = self._is_of_tokens(raw.split(" "))
         else:
             self.pure = self._is_pure(raw)
@@ -115,27 +107,17 @@ class Spelled:
         """The whole is what its words are; False when it is not, or when names in it must be taken out."""
         plains: list[str] = []
         found: list[str] = []
-        begun: list[int] = []
         signs = 0
-        further: Tree = {}
-        for plain, atoms, here, begin, follow in map(token, parts):
+        for plain, atoms, here in map(token, parts):
             plains.append(plain)
+            found += atoms
             if here:  # most have none
                 signs |= here
-            if not atoms:
-                continue
-            if atoms[0] in further:
-                begun.append(len(found) - 1)
-            if begin:
-                before = len(found)
-                begun += [before + place for place in begin]
-            further = follow
-            found += atoms
         if signs & _IS_WIDE or signs & _IS_CALLED == _IS_CALLED:
             return False
         if signs & _IS_LONE and _hang_together(parts):
             return False
-        self.text, self.atoms, self.signs, self._begun = " ".join(plains), found, signs, begun
+        self.text, self.atoms, self.signs = " ".join(plains), found, signs
         return True
 
     def _is_pure(self, raw: str) -> bool:

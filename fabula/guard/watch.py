@@ -88,20 +88,19 @@ class FloorWatch:
         self._steady = True  # none of them may end anybody's youth
         self._calm: list[str] = []  # pieces that were shown without a look, and are not yet in `_open`
         self._easy = False
-        self._armed = armed  # an open word is kept back until it is known: it could be the one that completes
+        # Armed (YOUNG), an open word is kept back until it is known: it could be the one that completes.
+        self._armed = YOUNG if armed else QUIET
         self._begin("")
 
     def feed(self, text: str) -> str:
         if self._easy:
-            loudest = YOUNG if self._armed else QUIET
-            if text.isascii():
-                tail = quiet(self._tail, text, loudest)
-            else:  # of this `quiet` knows nothing at once
-                tail = quiet_piece(self._tail + text, loudest)
+            armed = self._armed
+            at_once = text.isascii()  # of other pieces `quiet` could tell nothing before it looks them up
+            tail = quiet(self._tail, text, armed) if at_once else quiet_piece(self._tail + text, armed)
             if tail is not None:
                 self._tail = tail
                 self._calm.append(text)
-                if loudest:  # armed: its open word waits, and the one before is shown
+                if armed:  # its open word waits, and the one before is shown
                     text = self._back + text
                     known = len(text) - len(tail)
                     text, self._back = (text[:known], text[known:]) if known > 0 else ("", text)
@@ -116,7 +115,7 @@ class FloorWatch:
         if self._blocked:
             raise Blocked(POLICY)
         self._open += text
-        out = owed + (self._take() if self._may_end(text) else self._so_far())
+        out = owed + (self._take() if self._ripe or self._may_end(text) else self._so_far())
         if self._blocked and not out:
             raise Blocked(POLICY)
         return self._further.feed(text if out == text else out)  # the same object where nothing was changed
@@ -157,7 +156,7 @@ class FloorWatch:
 
     def _may_end(self, text: str) -> bool:
         """Whether a sentence may have ended with this piece: else nobody needs to look for its end."""
-        self._ripe = self._ripe or END.search(text) is not None
+        self._ripe = END.search(text) is not None
         return self._ripe or len(self._open) + len(text) > LONGEST
 
     def _take(self) -> str:
@@ -341,7 +340,9 @@ class FloorWatch:
                 return
             self._looked = match.end()
             found = kind(atom, self._open[max(0, start - BEFORE) : start])
-            armed, self._armed = self._armed, self._armed or found == YOUNG
+            armed = self._armed
+            if found == YOUNG:
+                self._armed = YOUNG
             if found in (ALERTS, ODD):
                 self._alert = math.inf if found == ODD else max(self._alert, start + ALERT_SPAN)
             near = start < self._alert and (

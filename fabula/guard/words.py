@@ -55,15 +55,11 @@ class Words:
 
 def _placed(said: Spelled, phrases: list[Phrase]) -> list[Hit]:
     atoms, starts = said.atoms, said.starts
-    return [
-        Hit(
-            atoms[first] if last == first else " ".join(atoms[first : last + 1]),
-            categories,
-            starts[first],
-            starts[last] + len(atoms[last]),
-        )
-        for first, last, categories in phrases
-    ]
+    hits: list[Hit] = []
+    for first, last, categories in phrases:
+        phrase = atoms[first] if last == first else " ".join(atoms[first : last + 1])
+        hits.append(Hit(phrase, categories, starts[first], starts[last] + len(atoms[last])))
+    return hits
 
 
 def _without_void(hits: list[Hit]) -> list[Hit]:
