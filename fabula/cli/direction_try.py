@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any
 
 import typer
@@ -72,9 +73,12 @@ def try_(
 
 def numbers(text: str) -> list[float]:
     try:
-        return [float(part) for part in text.split(",")]
-    except ValueError as wrong:
-        raise WrongUsage(say("cli.direction.try.no_scales", scales=text or "–")) from wrong
+        found = [float(part) for part in text.split(",")]
+    except ValueError:
+        found = [math.nan]
+    if not all(map(math.isfinite, found)):
+        raise WrongUsage(say("cli.direction.try.no_scales", scales=text or "–"))
+    return found
 
 
 def require_vector(studio: Client, name: str) -> None:

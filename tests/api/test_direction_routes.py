@@ -153,6 +153,7 @@ def test_wrong_usage_is_told_before_anything_begins(fabula: Fabula) -> None:
     assert fabula("direction", "write", "calm", "tiny", "--add", "1", "--strength", "2").status == 2
     assert fabula("direction", "write", "calm", "tiny", "--add", "1", "--point", "j:1").status == 2
     assert fabula("direction", "try", "calm", "tiny", "--scales", "much").status == 2
+    assert fabula("direction", "try", "calm", "tiny", "--scales", "0,nan").status == 2
 
 
 def test_the_same_question_is_asked_at_every_scale(

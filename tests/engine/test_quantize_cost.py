@@ -72,6 +72,7 @@ def test_what_a_coarse_type_unlearned_is_told_probe_by_probe(
 ) -> None:
     few = tuple(probe for probe in bank.probes() if probe.id.startswith("en/facts/"))[:6]
     monkeypatch.setattr(bank, "probes", lambda: few)
+    monkeypatch.setattr(bank, "by_id", lambda: {probe.id: probe for probe in few})
     (home.path / "short.txt").write_text("The ferry to the island leaves at twenty past seven, as always.")
     wishes = {"name": "coarse", "text": str(home.path / "short.txt"), "probes": True}
     told = made(home, "Q2_K", **wishes)["measured"]["probes"]

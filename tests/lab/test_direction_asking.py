@@ -117,6 +117,17 @@ def test_a_folder_for_peft_that_cannot_be_is_told(out: str, home: Home) -> None:
         offer.ready(home, Exporting(direction="trait", model="tiny", form="peft", out=out))
 
 
+@pytest.mark.parametrize(
+    ("name", "wishes"), [("strength", {"strength": 0.0}), ("layers", {"first": 0, "last": 0})]
+)
+def test_a_vector_that_would_add_nothing_is_told(name: str, wishes: dict[str, Any], home: Home) -> None:
+    """A vector of nothing was made, or none at all, and it was said to be there."""
+    steering_models.make(home.models / "small.gguf", "llama")
+    direction(home, steering_models.LAYERS, steering_models.WIDTH)
+    with pytest.raises(BadParameter, match=name):
+        offer.ready(home, Exporting(direction="trait", model="small", form="vector", **wishes))
+
+
 def test_no_adapter_of_somebody_else_is_replaced(home: Home, tmp_path: Path) -> None:
     """It was, and nothing was said."""
     steering_models.make(home.models / "small.gguf", "llama")

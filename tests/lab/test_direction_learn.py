@@ -143,6 +143,7 @@ def test_what_an_edit_cost_is_told_with_replies_and_probes_before_and_after(
 ) -> None:
     few = tuple(bank.by_id()[name] for name in ("en/facts/france", "en/reading/keys", "zh-Hant/open/walk"))
     monkeypatch.setattr(bank, "probes", lambda: few)
+    monkeypatch.setattr(bank, "by_id", lambda: {probe.id: probe for probe in few})
     learned(home, model, f"costly-{model}")
     told = {"direction": f"costly-{model}", "model": model, "name": f"dear-{model}"}
     result = write.run(home, Writing.of(told).arguments(), Report())

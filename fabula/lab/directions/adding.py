@@ -15,13 +15,11 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from fabula.core.errors import BadParameter
-from fabula.core.texts import phrase
 from fabula.lab.directions.ablate import Vector
 from fabula.lab.directions.biases import After, Place, Places
 from fabula.lab.directions.edit import Edit
 from fabula.lab.directions.saved import Direction
-from fabula.lab.directions.use import Use, steering
+from fabula.lab.directions.use import Use, added
 from fabula.lab.directions.writers import Shape
 
 Floats = NDArray[np.float32]
@@ -78,11 +76,7 @@ class Numbers(Protocol):
 
 def planned(numbers: Numbers, direction: Direction, use: Use, after: After) -> Addition:
     """Raises CannotAdd, BadParameter."""
-    if not use.strength:
-        raise BadParameter("strength", f"{use.strength:g}", phrase("lab.directions.add.not_zero"))
-    rows = {layer: row for layer, row in steering(direction, use).items() if row.any()}
-    if not rows:
-        raise BadParameter("layers", "0", phrase("expected.layer_from_one"))
+    rows = added(direction, use)
     places = numbers.places(list(rows), after)
     return Addition(rows, places)
 

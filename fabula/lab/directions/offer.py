@@ -16,7 +16,7 @@ from fabula.core.texts import phrase
 from fabula.engine.vectors import Vectors
 from fabula.lab.directions import lora, outputs
 from fabula.lab.directions.saved import Direction, Shelf, require_name
-from fabula.lab.directions.use import Chosen, Use, steering
+from fabula.lab.directions.use import Chosen, Use, added, steering
 from fabula.models.catalog import Catalog
 from fabula.models.formats.gguf import BadHeader, read_header
 from fabula.store.home import Home
@@ -63,6 +63,8 @@ def ready(home: Home, asked: Exporting) -> tuple[Direction, LocalModel]:
     direction = Shelf(home.directions).find(asked.direction)
     direction.require_fit(model)
     asked.use.span(direction)
+    if asked.form == "vector":
+        added(direction, asked.use)
     return direction, model
 
 

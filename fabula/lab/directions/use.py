@@ -188,3 +188,13 @@ def steering(direction: Direction, use: Use) -> dict[int, Vector]:
         length = distance[layer] / np.sqrt(len(layers))
         made[layer] = use.vector(writer, direction) * length * use.strength
     return made
+
+
+def added(direction: Direction, use: Use) -> dict[int, Vector]:
+    """As `steering`, where anything is added. Raises BadParameter where nothing is."""
+    if not use.strength:
+        raise BadParameter("strength", f"{use.strength:g}", phrase("lab.directions.add.not_zero"))
+    rows = {layer: row for layer, row in steering(direction, use).items() if row.any()}
+    if not rows:
+        raise BadParameter("layers", "0", phrase("expected.layer_from_one"))
+    return rows
