@@ -14,6 +14,7 @@ from fabula.core.messages import Message
 from fabula.core.request import ANYONE
 from fabula.guard.ages import Age, english_ages
 from fabula.guard.ages_zh import chinese_ages
+from fabula.guard.births import Births
 from fabula.guard.cues import EVERYTHING
 from fabula.guard.floor import FloorGuard
 from fabula.guard.forms import find_forms, forms_of
@@ -21,7 +22,7 @@ from fabula.guard.glance import glance
 from fabula.guard.lexicon import ATOM, LANGUAGES, LATIN, lexicon, signs_of
 from fabula.guard.normalise import normalise
 from fabula.guard.policy import OpenPolicy
-from fabula.guard.reading import cut, read_sentence, tells_young
+from fabula.guard.reading import cut, heat_in, is_heated, read_sentence, tells_young
 from fabula.guard.sense import senses_heat, senses_young
 from fabula.guard.stir import stirs
 from fabula.guard.tokens import NAMES, Spelled
@@ -64,6 +65,11 @@ def test_ages_are_found_by_their_words_as_by_trying_all_forms(script: str) -> No
         if text.isascii() == (script == "latin"):
             ages = english_ages if script == "latin" else chinese_ages
             assert _told(list(ages(text))) == _told(list(ages(text, EVERYTHING))) or "i'm" in text, text
+
+
+def test_a_numeral_beside_an_age_that_was_found_is_still_looked_at() -> None:
+    assert _told(chinese_ages("姐姐十八岁,妹妹九,都在家")) == [(18, "姐姐"), (9, "妹妹")]
+    assert _told(chinese_ages("妹妹九岁,都在家")) == [(9, "妹妹")]
 
 
 def _told(ages: list[Age]) -> list[tuple[int, str]]:
@@ -116,6 +122,21 @@ def test_what_is_dry_at_a_glance_neither_depicts_nor_lures_when_it_is_read() -> 
 def test_most_sentences_between_adults_are_not_sensed_as_news() -> None:
     story = ["He kissed her and they had sex.", "The lamp was on.", "他們做愛。", "雨下了一夜。"]
     assert [senses_young(sentence) for sentence in story] == [False] * 4
+
+
+def test_whether_anything_is_sexual_is_known_by_the_lists_as_by_how_sexual_it_is() -> None:
+    assert {is_heated(text) for text in sentences()} == {True, False}
+    assert [text for text in sentences() if is_heated(text) != (heat_in(text) > 0)] == []
+
+
+def test_births_are_reckoned_from_what_is_folded_already_as_from_what_came() -> None:
+    told, again = Births(), Births()
+    for raw in ["那年媽媽十七歲", "生下了她。", "媽媽今年三十歲。"]:
+        said = Spelled(raw)
+        assert said.pure
+        told.add(raw)
+        again.add(raw, said.text)
+    assert [minor.years for minor in told.minors()] == [minor.years for minor in again.minors()] == [13]
 
 
 PREPARED = """
