@@ -140,7 +140,7 @@ def ramp(values: dict[str, float] | None) -> str:
     return say("cli.direction.search.ramp", **shown) if shown else "–"
 
 
-def point(studio: Client, named: str) -> dict[str, Any]:
+def point(studio: Client, named: str, direction: str) -> dict[str, Any]:
     """How a trial puts its direction to use: the fields of an edit, and a name of its own for what is made of
     it: that of the direction is its usual adapter's. `named` is JOB:NUMBER."""
     job, _, number = named.partition(":")
@@ -150,5 +150,9 @@ def point(studio: Client, named: str) -> dict[str, Any]:
     found = next((trial for trial in made.get("trials") or [] if trial["number"] == int(number)), None)
     if found is None:
         raise WrongUsage(say("cli.direction.no_point", point=named))
+    if made["direction"] != direction:
+        raise WrongUsage(
+            say("cli.direction.other_point", point=named, other=made["direction"], name=direction)
+        )
     use: dict[str, Any] = found["use"]
     return use | {"name": f"{made['direction']}-{made['recipe_hash'][:4]}-{number}"}

@@ -95,7 +95,7 @@ def export(
     asked = chosen(model, name, strength, scope, layer, layers, targets)
     asked |= {"form": form, "out": place(out)}
     with connect(home) as studio:
-        asked = picked(studio, point, asked)
+        asked = picked(studio, point, asked, direction)
         job = follow(studio, studio.post(f"/directions/{segment(direction)}/export", asked), json=json)
         made = job["result"]
         if attach and made and form == "adapter":
@@ -146,7 +146,7 @@ def write(
         asked |= {"probes": not no_probes}
         asked |= added(add, strength, point)
     with connect(home) as studio:
-        asked = picked(studio, point, asked)
+        asked = picked(studio, point, asked, direction)
         if look:
             foresee(studio, direction, asked, json=json)
             return
@@ -189,11 +189,11 @@ def added(scale: float | None, strength: float, point: str) -> dict[str, Any]:
     return {"way": "add", "strength": scale}
 
 
-def picked(studio: Client, point: str, asked: dict[str, Any]) -> dict[str, Any]:
+def picked(studio: Client, point: str, asked: dict[str, Any], direction: str) -> dict[str, Any]:
     """With the layers and strengths of a trial, where one is named; a name that was given stays."""
     if not point:
         return asked
-    use = point_of(studio, point)
+    use = point_of(studio, point, direction)
     return asked | use | {"name": asked["name"] or use["name"]}
 
 

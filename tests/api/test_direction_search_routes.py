@@ -94,13 +94,15 @@ class Studio:
 def test_a_trial_is_taken_with_its_layers_under_a_name_of_its_own() -> None:
     studio: Any = Studio()
     asked = {"model": "tiny", "name": "", "scope": "global", "mlp": True}
-    taken = direction_use.picked(studio, "j7:0", asked)
+    taken = direction_use.picked(studio, "j7:0", asked, "calm")
     assert (taken["name"], taken["scope"], taken["mlp"]) == ("calm-5f0c-0", "layers", False)
-    assert direction_use.picked(studio, "j7:1", asked | {"name": "mine"})["name"] == "mine"
-    assert direction_use.picked(studio, "", asked) == asked
+    assert direction_use.picked(studio, "j7:1", asked | {"name": "mine"}, "calm")["name"] == "mine"
+    assert direction_use.picked(studio, "", asked, "calm") == asked
     for wrong in ("j7:9", "j8:0", "j7"):
         with pytest.raises(WrongUsage, match="is no trial of a search"):
-            direction_use.picked(studio, wrong, asked)
+            direction_use.picked(studio, wrong, asked, "calm")
+    with pytest.raises(WrongUsage, match="a trial of calm, not of wild"):
+        direction_use.picked(studio, "j7:0", asked, "wild")
 
 
 def test_a_trial_is_what_an_edit_takes(client: Client, direction: saved.Direction) -> None:
