@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 
 import pytest
 from hypothesis import given
@@ -72,3 +73,34 @@ def test_the_inside_of_a_chunk_is_not_taken_for_one() -> None:
 def test_an_answer_without_its_end_is_broken_off(tail: bytes) -> None:
     with pytest.raises(ConnectionResetError):
         received([HEAD, framed(b"one"), tail])
+
+
+@pytest.mark.parametrize("variables", [0, 1])
+def test_a_reader_is_woken_whatever_its_context_holds(variables: int) -> None:
+    """A context without variables is falsy; where it was taken for none, its task waited for ever."""
+
+    async def body() -> bytes:
+        answer = Answer()
+        loop = asyncio.get_running_loop()
+        for at, piece in enumerate((HEAD, framed(b"one"), LAST), start=1):
+            loop.call_later(at / 1000, answer.data_received, piece)
+        return await asyncio.wait_for(answer.body(), 30)
+
+    async def reading() -> bytes:
+        context = contextvars.Context()
+        for number in range(variables):
+            context.run(contextvars.ContextVar[int](f"variable{number}").set, number)
+        return await asyncio.create_task(body(), context=context)
+
+    assert asyncio.run(reading()) == b"one"
+
+
+def test_a_reader_that_is_cancelled_hears_of_it_at_once() -> None:
+    async def cancelled() -> bool:
+        task = asyncio.create_task(Answer().body())
+        await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait([task], timeout=30)
+        return task.cancelled()
+
+    assert asyncio.run(cancelled())

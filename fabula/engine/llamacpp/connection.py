@@ -8,14 +8,20 @@ read without it.
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from contextlib import asynccontextmanager
 from contextvars import Context
 
 import httptools
 
-_chunk = re.compile(rb"([0-9a-fA-F]+)\r\n(.+)\r\n", re.DOTALL).fullmatch
+
+def _heads(most: int) -> list[bytes]:
+    """How chunks begin (RFC 9112, 7.1), by the length of the whole; b"" where no chunk is of that length."""
+    heads = {len(head) + size + 2: head for size in range(1, most) for head in (b"%x\r\n" % size,)}
+    return [heads.get(length, b"") for length in range(most)]
+
+
+_HEADS = _heads(1024)  # a token's chunk has about 120 bytes, and is known without reading a number
 
 
 class Bell:
@@ -36,12 +42,12 @@ class Bell:
     def ring(self) -> None:
         """From a callback of the event loop, where no task is running."""
         wake, self._wake = self._wake, None
-        if wake and self._context:
+        if wake is not None and self._context is not None:  # a context without variables is falsy
             self._context.run(wake, self)
 
     def __await__(self) -> Generator[Bell, None, None]:
         self._asyncio_future_blocking = True
-        yield self
+        return iter((self,))  # type: ignore[return-value]  # any iterator will do
 
     # what asyncio's tasks call
 
@@ -62,6 +68,16 @@ class Bell:
             raise asyncio.CancelledError
 
 
+class _Nothing:
+    """Awaited, it is there."""
+
+    def __await__(self) -> Generator[None, None, None]:
+        return iter(())  # type: ignore[return-value]
+
+
+NOTHING = _Nothing()
+
+
 class Answer(asyncio.Protocol):
     """Status and body of one response. Reading raises ConnectionError when it ends too early.
 
@@ -75,28 +91,32 @@ class Answer(asyncio.Protocol):
         self._between = False  # the bytes so far end with a chunk
         self._complete = False
         self._broken: Exception | None = None
+        self.is_over = False  # and all was taken
         self.status = 0
 
     async def begin(self) -> None:
         """Returns when the status is known."""
         while not self.status:
-            await self._more()
+            await self._awaited()
 
-    async def pieces(self) -> list[bytes]:
-        """The next pieces of the body, as they arrived; none at its end."""
-        while not (self._parts or self._complete):
-            await self._more()
+    def more(self) -> Awaitable[None]:
+        """Awaited until there is something to take, or the end."""
+        return NOTHING if self._parts or self._complete else self._awaited()
+
+    def taken(self) -> list[bytes]:
+        """What has come of the body and was not taken yet, in pieces as they arrived."""
         parts, self._parts = self._parts, []
+        self.is_over = self._complete
         return parts
 
     async def body(self) -> bytes:
         body: list[bytes] = []
-        while parts := await self.pieces():
-            body += parts
+        while not self.is_over:
+            await self.more()
+            body += self.taken()
         return b"".join(body)
 
-    def _more(self) -> Bell:
-        """Rung when more has come."""
+    def _awaited(self) -> Bell:
         if self._broken:
             raise ConnectionResetError("the answer broke off") from self._broken
         return self._news
@@ -142,11 +162,10 @@ class Answer(asyncio.Protocol):
 
 
 def _whole_chunk(data: bytes) -> bytes:
-    """The content of a chunk that is all there is, with the simplest of heads (RFC 9112, 7.1); else b""."""
-    if found := _chunk(data):
-        size, content = found.groups()
-        if int(size, 16) == len(content):
-            return content
+    """The content of a chunk that is all there is, with the simplest of heads; else b""."""
+    head = _HEADS[len(data)] if len(data) < len(_HEADS) else b""
+    if head and data[: len(head)] == head and data[-2:] == b"\r\n":
+        return data[len(head) : -2]
     return b""
 
 
