@@ -6,7 +6,7 @@ Knows no dialect's words: each says by which names it calls the fields of `Sampl
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -17,11 +17,10 @@ from fabula.core.errors import BadParameter
 from fabula.core.messages import Message
 from fabula.core.request import Context
 from fabula.core.sampling import NAMES, Sampling
-from fabula.core.stream import Delta
 from fabula.core.worker import Pieces
 from fabula.engine.presets.shelf import KEY
 from fabula.server.caller import caller_of
-from fabula.server.stopping import Stop, begin, stoppable
+from fabula.server.stopping import Stop, Stoppable, Turn, begin
 from fabula.turn.request import Hurry, TurnRequest
 
 SAMPLING_FIELDS = frozenset(NAMES)
@@ -46,23 +45,22 @@ class Ask:
         return dataclasses.replace(self, turn={**self.turn, "hurry": hurry})
 
 
-def turns_of(
-    studio: Studio, request: Request, ask: Ask, model: str, stop: Stop | None = None
-) -> list[AsyncGenerator[Delta, None]]:
+def turns_of(studio: Studio, request: Request, ask: Ask, model: str, stop: Stop | None = None) -> list[Turn]:
     """One stream per choice, in the order of their index; all end when `stop` is asked."""
     stop = stop or begin(request)
-    asked, each = requests_of(request, ask, model), range(ask.choices)
+    asked, each = requests_of(request, ask, model, stop), range(ask.choices)
     streams = (studio.turns.stream(_nth(turn, ask.sampling, choice)) for turn in asked for choice in each)
-    return [stoppable(stream, stop) for stream in streams]
+    return [Stoppable(stream, stop) for stream in streams]
 
 
-def requests_of(request: Request, ask: Ask, model: str) -> list[TurnRequest]:
+def requests_of(request: Request, ask: Ask, model: str, stop: Stop | None = None) -> list[TurnRequest]:
     """One for each conversation and each prompt, whatever the number of choices."""
     common: dict[str, Any] = {
         "model": model,
         "sampling": ask.sampling,
         "context": Context(caller_of(request), siblings=ask.choices, front=front_of(request)),
         "ignored": ask.ignored,
+        "stop": stop or Stop(),
         **ask.turn,
     }
     return [

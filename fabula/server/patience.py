@@ -22,6 +22,9 @@ START_S = 20.0  # for the head of a request, and as a start for its body
 SLOWEST = 4096  # bytes per second that a body has to come with, after that start
 SILENT_S = 60.0  # in the middle of a body
 LOOK_S = 1.0  # between two looks
+_MOST = 1024
+_HEADS = [b"%x\r\n" % size for size in range(_MOST)]
+"""How chunks of these sizes begin: to write such a number takes as long as to put the chunk together."""
 log = logging.getLogger(__name__)
 
 
@@ -97,7 +100,9 @@ def _write(cycle: RequestResponseCycle, piece: bytes) -> bool:
     end it."""
     if not (piece and cycle.chunked_encoding) or cycle.disconnected or cycle.flow.write_paused:
         return False
-    cycle.transport.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+    size = len(piece)
+    head = _HEADS[size] if size < _MOST else b"%x\r\n" % size
+    cycle.transport.write(head + piece + b"\r\n")
     return True
 
 

@@ -29,34 +29,50 @@ def event(id: int, kind: str, data: Mapping[str, Any]) -> bytes:
     return f"id: {id}\nevent: {kind}\ndata: {_encode(data)}\n\n".encode()
 
 
-class EventStream(Response):
-    """Sends what `body` yields as it comes, `ping` when it is silent for `PING_S` (b"" = nothing), and closes
-    `body` as soon as the reader goes away. Starlette's own StreamingResponse can do the first only."""
+class Way:
+    """To the reader of one answer."""
+
+    def __init__(self, scope: Scope, send: Send) -> None:
+        self.send = scope.get(STRAIGHT, send)
+        self.write: Write = scope.get(WRITE, _cannot_write)
+
+    async def put(self, piece: bytes) -> None:
+        if piece and not self.write(piece):
+            await self.send({"type": "http.response.body", "body": piece, "more_body": True})
+
+
+class Stream(Response):
+    """Sends what `pour` puts on its way as it comes, `ping` when it is silent for `PING_S` (b"" = nothing),
+    and cancels it as soon as the reader goes away. Starlette's own StreamingResponse can do the first only.
+    """
 
     media_type = "text/event-stream"
+    silent = False
+    """Set anew before each ping: what pours says that it was not."""
 
     def __init__(
         self,
-        body: AsyncGenerator[bytes, None],
         *,
         status: int = 200,
         headers: Mapping[str, str] | None = None,
         media_type: str | None = None,
         ping: bytes = PING,
     ):
-        self.body_iterator, self._ping_with = body, ping
+        self._ping_with = ping
         all_headers = {"cache-control": "no-store", **(headers or {})}
         super().__init__(status_code=status, headers=all_headers, media_type=media_type)
         del self.headers["content-length"]  # Response sets it from its empty body
-        self._silent = False
+
+    async def pour(self, way: Way) -> None:
+        raise NotImplementedError
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        straight = scope.get(STRAIGHT, send)
+        way = Way(scope, send)
         tasks = [
-            asyncio.create_task(self._send_all(straight, scope.get(WRITE, _cannot_write))),
+            asyncio.create_task(self._send_all(way)),
             asyncio.create_task(_gone(receive)),
-            *([asyncio.create_task(self._ping(straight))] if self._ping_with else ()),
+            *([asyncio.create_task(self._ping(way.send))] if self._ping_with else ()),
         ]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -67,21 +83,31 @@ class EventStream(Response):
         for task in done:
             task.result()
 
-    async def _send_all(self, send: Send, write: Write) -> None:
-        async with aclosing(self.body_iterator) as body:
-            async for chunk in body:
-                self._silent = False
-                if not write(chunk):
-                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+    async def _send_all(self, way: Way) -> None:
+        await self.pour(way)
+        await way.send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _ping(self, send: Send) -> None:
         """Proxies and clients give up on silent connections, and a long prompt is silent."""
         while True:
-            self._silent = True
+            self.silent = True
             await asyncio.sleep(PING_S)
-            if self._silent:
+            if self.silent:
                 await send({"type": "http.response.body", "body": self._ping_with, "more_body": True})
+
+
+class EventStream(Stream):
+    """Of what a generator yields, which is closed at the end."""
+
+    def __init__(self, body: AsyncGenerator[bytes, None], **told: Any) -> None:
+        self.body_iterator = body
+        super().__init__(**told)
+
+    async def pour(self, way: Way) -> None:
+        async with aclosing(self.body_iterator) as body:
+            async for piece in body:
+                self.silent = False
+                await way.put(piece)
 
 
 def _cannot_write(piece: bytes) -> bool:

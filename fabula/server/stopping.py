@@ -6,31 +6,41 @@ A client that hangs up needs none of this: its stream is closed. Knows no dialec
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import AsyncGenerator, Collection
-from contextlib import aclosing
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Awaitable, Collection
+from dataclasses import dataclass
+from typing import Protocol
 from weakref import WeakSet
 
 from fastapi import Request
 
 from fabula.core.stream import Delta, Finished, Prefill, Prepared, Thought, Token, ToolCallPart
 from fabula.server.caller import caller_of
+from fabula.turn import request
 
 NOTHING_KNOWN = Prepared(engine="", effective={})
 NOTHING_READ = Prefill(0, 0, 0)
 
 
-class Stop:
-    """A wish to end that comes while an answer is written. `owner` and `path` say whose it is."""
+class Turn(Protocol):
+    """The deltas of one choice, to be read to its end or closed."""
+
+    def __aiter__(self) -> AsyncIterator[Delta]: ...
+
+    def __anext__(self) -> Awaitable[Delta]: ...
+
+    def aclose(self) -> Awaitable[None]: ...
+
+
+class Stop(request.Stop):
+    """`owner` and `path` say whose answer it is."""
 
     def __init__(self, owner: str = "", path: str = "") -> None:
+        super().__init__()
         self.owner, self.path = owner, path
-        self.asked = False
         self.waits: asyncio.Future[Delta | None] | None = None
 
     def ask(self) -> None:
-        self.asked = True
+        super().ask()
         if self.waits:
             self.waits.cancel()
 
@@ -66,28 +76,41 @@ def begin(request: Request) -> Stop:
     return stops_of(request).begin(caller_of(request).owner_id, request.url.path)
 
 
-async def stoppable(turn: AsyncGenerator[Delta, None], stop: Stop) -> AsyncGenerator[Delta, None]:
-    """The same deltas; when `stop` is asked, they end with a `Finished` of what is known."""
-    seen = _Seen()
-    async with aclosing(turn):
-        while delta := await _next(turn, stop):  # reading a long prompt, or waiting for others, ends at once
-            yield seen.take(delta)
-            if isinstance(delta, Token | Thought | ToolCallPart):
-                break
-        if not stop.asked:
-            async for delta in turn:
-                if isinstance(delta, Token):  # nearly always
-                    seen.tokens += len(delta.ids)
-                else:
-                    seen.take(delta)
-                yield delta
-                if stop.asked:
-                    break
-    if not seen.is_over:
-        yield seen.end()
+class Stoppable:
+    """A turn that ends also while it waits for others or reads a long prompt: at once when `stop` is asked,
+    with a `Finished` of what is known. Once it writes, it ends itself with its next piece (see `Turns`).
+
+    Not a generator, which would cost each token as much as the turn itself.
+    """
+
+    def __init__(self, turn: Turn, stop: Stop) -> None:
+        self._turn, self._stop = turn, stop
+        self._seen = _Seen()
+        self._writes = False
+
+    def __aiter__(self) -> AsyncIterator[Delta]:
+        """Of a turn that writes, itself: who begins to read it anew then, reads it past all this."""
+        return self._turn.__aiter__() if self._writes else self
+
+    def __anext__(self) -> Awaitable[Delta]:
+        return self._turn.__anext__() if self._writes else self._ahead()
+
+    async def aclose(self) -> None:
+        await self._turn.aclose()
+
+    async def _ahead(self) -> Delta:
+        if self._seen.is_over:
+            raise StopAsyncIteration
+        if delta := await _next(self._turn, self._stop):
+            self._seen.take(delta)
+            self._writes = isinstance(delta, Token | Thought | ToolCallPart)
+            return delta
+        await self._turn.aclose()
+        self._seen.is_over = True
+        return self._seen.end()
 
 
-async def _next(turn: AsyncGenerator[Delta, None], stop: Stop) -> Delta | None:
+async def _next(turn: Turn, stop: Stop) -> Delta | None:
     """None at the end, and when it is asked to stop."""
     if stop.asked:
         return None
@@ -103,34 +126,25 @@ async def _next(turn: AsyncGenerator[Delta, None], stop: Stop) -> Delta | None:
         stop.waits = None
 
 
-async def _first(turn: AsyncGenerator[Delta, None]) -> Delta | None:
+async def _first(turn: Turn) -> Delta | None:
     return await anext(turn, None)
 
 
 @dataclass(slots=True)
 class _Seen:
-    """What can be told of an answer that was ended early."""
+    """What can be told of an answer that was ended before it began."""
 
     known: Prepared = NOTHING_KNOWN
     read: Prefill = NOTHING_READ
-    tokens: int = 0
-    reasoning: int = 0
     is_over: bool = False
-    started: float = field(default_factory=time.perf_counter)
 
-    def take(self, delta: Delta) -> Delta:
-        if isinstance(delta, Token):
-            self.tokens += len(delta.ids)
-        elif isinstance(delta, Thought):
-            self.tokens += len(delta.ids)
-            self.reasoning += len(delta.ids)
-        elif isinstance(delta, Prefill):
-            self.read, self.started = delta, time.perf_counter()
+    def take(self, delta: Delta) -> None:
+        if isinstance(delta, Prefill):
+            self.read = delta
         elif isinstance(delta, Prepared):
             self.known = delta
         elif isinstance(delta, Finished):
             self.is_over = True
-        return delta
 
     def end(self) -> Finished:
         return Finished(
@@ -138,10 +152,9 @@ class _Seen:
             prompt_tokens=self.read.total,
             reused_tokens=self.read.reused,
             processed_tokens=max(self.read.processed - self.read.reused, 0),
-            completion_tokens=self.tokens,
-            reasoning_tokens=self.reasoning,
+            completion_tokens=0,
             prompt_ms=0.0,
-            predicted_ms=(time.perf_counter() - self.started) * 1000 if self.tokens else 0.0,
+            predicted_ms=0.0,
             engine=self.known.engine,
             effective=self.known.effective,
             ignored=self.known.ignored,

@@ -26,6 +26,10 @@ class Hurry:
         self.asked = True
 
 
+class Stop(Hurry):
+    """A wish that comes while a turn runs: end now, with what is written so far."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnRequest:
     """Either `messages` for the model's chat template, or a raw `prompt`; with a `suffix`, a model that was
@@ -39,7 +43,8 @@ class TurnRequest:
 
     `tools` are shown to the model where its template can; with `tool_choice` "required" it has to call one of
     them, or `only_tool`. `reasoning_format` names a family of think tags where the template does not tell it
-    ("none" leaves tags in the text); `variables` are for the template. `hurry` ends reasoning while it runs.
+    ("none" leaves tags in the text); `variables` are for the template. `hurry` ends reasoning while it runs,
+    `stop` the whole reply with its next piece.
     With a `story` the prompt is laid out as one; `messages` are then its own, as the tree has them.
     `images` are those of a raw prompt, one for each `messages.IMAGE` in its texts.
     """
@@ -64,5 +69,6 @@ class TurnRequest:
     reasoning_format: str = ""
     variables: Mapping[str, Any] = field(default_factory=dict)
     hurry: Hurry = field(default_factory=Hurry)
+    stop: Stop = field(default_factory=Stop)
     story: Telling | None = None
     tells_ids: bool = False  # of the prompt, in `Prepared`

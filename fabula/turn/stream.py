@@ -20,7 +20,7 @@ from fabula.core.request import Context
 from fabula.core.sampling import Sampling
 from fabula.core.scoring import Outlook
 from fabula.core.seams import Guard, Watch
-from fabula.core.stream import Delta, Exactness, Finished, Prepared, Thought, Token, ToolCallPart
+from fabula.core.stream import Delta, Exactness, Finished, Prefill, Prepared, Thought, Token, ToolCallPart
 from fabula.core.worker import Counts, Place, Prompt, Sees, TellsExactness, Worker, Workers
 from fabula.engine.reload import unmet
 from fabula.models.derived import Derived
@@ -75,11 +75,7 @@ class Turns:
             async for news in place.steps():
                 yield news
             worker = place.worker
-            if worker.model.pooling:
-                raise WritesNoText(worker.model.name)
-            bounds.check_tokens(request.sampling, worker.model)
-            if request.overflow == "refuse":
-                bounds.check_against(said, worker.plan.context)
+            _check(request, said, worker)
             manner = _manner(request, worker)
             made = await self._prompt(request, worker, manner)
             request, manner = _ending(request, made), made.manner or manner
@@ -103,6 +99,10 @@ class Turns:
                     async for delta in deltas:
                         for shown in screen.through(facts.on(delta)):
                             yield shown
+                        if request.stop.asked and not facts.are_whole:
+                            for shown in screen.through(facts.so_far()):
+                                yield shown
+                            break
             finally:
                 if meter := request.context.caller.meter:
                     meter.used(worker.model.name, facts.tokens)
@@ -215,6 +215,15 @@ class Turns:
         return _Made(prompt, 0, made, _passage_manner(request, worker, continues=made.prompt.continues))
 
 
+def _check(request: TurnRequest, said: tuple[Message, ...], worker: Worker) -> None:
+    """Raises WritesNoText, BadParameter or ContextExceeded."""
+    if worker.model.pooling:
+        raise WritesNoText(worker.model.name)
+    bounds.check_tokens(request.sampling, worker.model)
+    if request.overflow == "refuse":
+        bounds.check_against(said, worker.plan.context)
+
+
 def _visible(images: tuple[bytes, ...], worker: Worker) -> tuple[bytes, ...]:
     """The same, for a worker that sees them. Raises SeesNoImages."""
     if images and not (isinstance(worker, Sees) and worker.sees_images):
@@ -309,6 +318,9 @@ def _laid_facts(laid: Laid | LaidPassage) -> dict[str, Any]:
     return laid.facts() if isinstance(laid, LaidPassage) else telling.facts(laid)
 
 
+NOTHING_READ = Prefill(0, 0, 0)
+
+
 class _Facts:
     """Adds to a worker's last delta what only the turn knows."""
 
@@ -317,18 +329,51 @@ class _Facts:
     ) -> None:
         self._known, self._started, self._tell = known, started, tell
         self._unasked = unasked  # parameters that are not the caller's: a server may refuse them
+        self._read = NOTHING_READ
         self._first_ms = 0.0
+        self._thoughts = 0
         self.tokens = 0  # of prompt and reply; of a reply that was broken off, what came of it
+        self.are_whole = False
 
     def on(self, delta: Delta) -> Delta:
-        if not isinstance(delta, Token) and isinstance(delta, Finished):  # a type that it is not takes longer
+        if isinstance(delta, Token):  # asked first: nearly all are
+            self.tokens += len(delta.ids) or 1
+            if not self._first_ms and delta.text:
+                self._first_ms = (time.perf_counter() - self._started) * 1000
+        elif isinstance(delta, Finished):
             return self._at_end(delta)
-        self.tokens += 1
-        if not self._first_ms and isinstance(delta, Token | Thought) and delta.text:
-            self._first_ms = (time.perf_counter() - self._started) * 1000
+        else:
+            self._on_others(delta)
         return delta
 
+    def _on_others(self, delta: Delta) -> None:
+        if isinstance(delta, Prefill):
+            self._read = delta
+        elif isinstance(delta, Thought):
+            self.tokens += len(delta.ids) or 1
+            self._thoughts += len(delta.ids) or 1
+            if not self._first_ms and delta.text:
+                self._first_ms = (time.perf_counter() - self._started) * 1000
+        elif isinstance(delta, ToolCallPart):
+            self.tokens += 1
+
+    def so_far(self) -> Finished:
+        """The end of a reply that is ended from outside."""
+        return self._at_end(
+            Finished(
+                reason="stopped",
+                prompt_tokens=self._read.total,
+                reused_tokens=self._read.reused,
+                processed_tokens=max(self._read.processed - self._read.reused, 0),
+                completion_tokens=self.tokens,
+                reasoning_tokens=self._thoughts,
+                prompt_ms=0.0,
+                predicted_ms=(time.perf_counter() - self._started) * 1000 - self._first_ms,
+            )
+        )
+
     def _at_end(self, delta: Finished) -> Finished:
+        self.are_whole = True
         self.tokens = delta.prompt_tokens + delta.completion_tokens
         end = replace(
             delta,

@@ -50,7 +50,10 @@ class Seat:
         """What the request has brought, so that the table knows what the slot holds."""
         if isinstance(delta, Token):
             self._answered = True
-            self._written += delta.ids or (UNKNOWN if delta.text else ())
+            if len(delta.ids) == 1:  # nearly always
+                self._written.append(delta.ids[0])
+            else:
+                self._written += delta.ids or (UNKNOWN if delta.text else ())
         elif isinstance(delta, Prefill):
             self._read = delta.processed
 

@@ -43,17 +43,17 @@ class Forms:
         self._understood: set[str] = set()
         self._one_at_a_time = asyncio.Lock()
 
-    def watched(
+    def is_news(self, sampling: Sampling) -> bool:
+        """Whether it has a form that was not understood before."""
+        form = sampling.json_schema or sampling.regex
+        return bool(form) and form not in self._understood
+
+    async def watched(
         self, deltas: AsyncGenerator[Delta, None], sampling: Sampling, slot: int
     ) -> AsyncGenerator[Delta, None]:
-        """The same deltas. Raises BadParameter before the first token of a form that was not understood."""
+        """The same deltas. Raises BadParameter before the first token of a form that is not understood."""
         name = "json_schema" if sampling.json_schema else "regex"
         form = getattr(sampling, name)
-        return self._watch(deltas, name, form, slot) if form and form not in self._understood else deltas
-
-    async def _watch(
-        self, deltas: AsyncGenerator[Delta, None], name: str, form: str, slot: int
-    ) -> AsyncGenerator[Delta, None]:
         async with aclosing(deltas):
             async with self._one_at_a_time:
                 before, _ = self._log.lines_since(0)

@@ -43,7 +43,7 @@ from fabula.engine.llamacpp.identity import checkpoints, fingerprint, weights
 from fabula.engine.llamacpp.planned import record, told
 from fabula.engine.llamacpp.pooling import Pooled
 from fabula.engine.llamacpp.process import EngineProcess
-from fabula.engine.llamacpp.reading import Gap, Reader, Unsaid, refusal
+from fabula.engine.llamacpp.reading import Gap, Read, Reader, Unsaid, refusal
 
 EXTERNAL = Path(__file__).with_name("external.py")
 KEEP_S = 20.0  # for saving slots when the worker is closed; a state of 1 GB takes about a second
@@ -51,7 +51,6 @@ START_TIMEOUT_S = 600.0  # a large model from a slow disk takes minutes
 BETWEEN_TEXTS = -1  # no token has this id; the engine's tokenizer passes it through
 ANCHOR = "\n"  # put before a fragment, so that no tokenizer adds a space to it
 GAPS_KEPT = 10_000
-Unready = (Gap, Unsaid)
 _UNSAFE = re.compile(r"[^\w.-]+")
 
 
@@ -196,8 +195,7 @@ class LlamaCppWorker:
     async def stream(
         self, prompt: Prompt, sampling: Sampling, context: Context = ANYONE
     ) -> AsyncGenerator[Delta, None]:
-        if self._seats is None:
-            raise EngineDied(self.model.name, phrase("reasons.not_loaded"))
+        seats = self._loaded()
         wire.check(prompt, sampling)
         bans = await rewriting.bans_of(sampling)
         prompt = await self._eye.seen(prompt) if self._eye else prompt
@@ -206,29 +204,45 @@ class LlamaCppWorker:
         sampling = self._loras.settle(sampling)
         variant = self._loras.variant(sampling)
         async with (
-            self._seats.sibling(context, asked, variant) as family,
-            self._seats.seat(context, asked, variant) as seat,
+            seats.sibling(context, asked, variant) as family,
+            seats.seat(context, asked, variant) as seat,
         ):
             # The whole prompt is read as one, or step by step; what is told of it is the same.
             told = Steps()
-            async with aclosing(self._stepped(exact, seat, family)) as deltas:
-                async for delta in deltas:
-                    if isinstance(told_now := told.step(delta, len(seat.asked)), Prefill):
-                        seat.follow(told_now)
-                        yield told_now
+            async with aclosing(self._stepped(exact, seat, family, told)) as prefills:
+                async for prefill in prefills:
+                    yield prefill
             effective, _ = self.honours(sampling)
-            async with aclosing(self._written(exact, sampling, effective, bans, seat)) as deltas:
-                async for delta in deltas:
-                    if not isinstance(delta, Token):
-                        delta = told.last(delta)
-                        if isinstance(delta, Finished):
-                            delta = self._told(delta, effective, seat)
-                    seat.follow(delta)
-                    yield delta
+            body = _body(exact, sampling, effective, seat)
+            known = partial(self._known, told, effective, seat)
+            if apart := self._apart_from_usual(exact, sampling, body, bans, seat):
+                async with aclosing(apart) as deltas:
+                    async for delta in deltas:
+                        yield known(delta)
+                return
+            reader = _reader(self.model.name, sampling)
+            async with self._ask("/completion", body, self._together) as answer:
+                # As in `_read`: one generator more between the two costs each token a twentieth of its way.
+                while not answer.is_over:
+                    await answer.more()
+                    for piece in answer.taken():
+                        for read in reader.feed(piece):
+                            if isinstance(read, Token):  # asked first: nearly all are
+                                seat.follow(read)
+                                yield read
+                            else:
+                                for delta in await self._completed(read):
+                                    yield known(delta)
+
+    def _loaded(self) -> Seats:
+        """Raises EngineDied where the model is not loaded."""
+        if self._seats is None:
+            raise EngineDied(self.model.name, phrase("reasons.not_loaded"))
+        return self._seats
 
     async def _stepped(
-        self, prompt: Prompt, seat: Seat, family: Family | None
-    ) -> AsyncGenerator[Delta, None]:
+        self, prompt: Prompt, seat: Seat, family: Family | None, told: Steps
+    ) -> AsyncGenerator[Prefill, None]:
         """What is read before the reply is asked for: a prompt up to each message, where the model could not
         go back to (see `cache.steps`), and all of it for the others who ask the same."""
         ids = seat.asked
@@ -239,7 +253,9 @@ class LlamaCppWorker:
         for end in (*ends, len(ids)) if family else ends:
             async with aclosing(self._reading(ids[:end], seat.number, seat.slot.variant)) as deltas:
                 async for delta in deltas:
-                    yield delta
+                    if isinstance(told_now := told.step(delta, len(ids)), Prefill):
+                        seat.follow(told_now)
+                        yield told_now
         if family and self._seats:
             await self._seats.lend(seat, family)
 
@@ -251,22 +267,26 @@ class LlamaCppWorker:
             self._openings[text] = tuple(await self.tokenize(Prompt((text,), add_special=False)))
         return self._openings[text]
 
-    def _written(
-        self,
-        prompt: Prompt,
-        sampling: Sampling,
-        effective: dict[str, Any],
-        bans: Bans | None,
-        seat: Seat,
-    ) -> AsyncGenerator[Delta, None]:
-        body = wire.body(prompt, sampling, effective) | {"id_slot": seat.number}
-        body |= numbered(seat.slot.variant.scales)
-        body |= pictured(prompt) if prompt.images else {}
+    def _apart_from_usual(
+        self, prompt: Prompt, sampling: Sampling, body: dict[str, Any], bans: Bans | None, seat: Seat
+    ) -> AsyncGenerator[Delta, None] | None:
+        """A reply that more is done with than to read it; None for any other."""
         if bans:
             asks = rewriting.Asks(self._read, partial(self._post, "/completion"), self.detokenize)
             return rewriting.rewritten(asks, self.model.name, body, prompt, sampling, bans, self._one_way)
-        reader = Reader(self.model.name, logprobs=sampling.logprobs, stops=bool(sampling.stop))
-        return self._forms.watched(self._read(body, reader), sampling, seat.number)
+        if self._forms.is_news(sampling):
+            reader = _reader(self.model.name, sampling)
+            return self._forms.watched(self._read(body, reader), sampling, seat.number)
+        return None
+
+    def _known(self, told: Steps, effective: dict[str, Any], seat: Seat, delta: Delta) -> Delta:
+        """With what only the seat and the steps before know; the seat hears of it too."""
+        if not isinstance(delta, Token):
+            delta = told.last(delta)
+            if isinstance(delta, Finished):
+                delta = self._told(delta, effective, seat)
+        seat.follow(delta)
+        return delta
 
     def _told(self, finished: Finished, effective: dict[str, Any], seat: Seat) -> Finished:
         used = wire.settled(effective, finished.effective or {})
@@ -277,14 +297,12 @@ class LlamaCppWorker:
 
     async def _read(self, body: dict[str, Any], reader: Reader) -> AsyncGenerator[Delta, None]:
         async with self._ask("/completion", body, self._together) as answer:
-            while pieces := await answer.pieces():
-                for piece in pieces:
+            while not answer.is_over:
+                await answer.more()
+                for piece in answer.taken():
                     for read in reader.feed(piece):
-                        if not isinstance(read, Token) and isinstance(read, Unready):
-                            for delta in await self._completed(read):
-                                yield delta
-                        else:
-                            yield read
+                        for delta in await self._completed(read):
+                            yield delta
 
     async def _together(self) -> None:
         """With all that arrived with it: the engine then reads their prompts in one batch."""
@@ -298,11 +316,13 @@ class LlamaCppWorker:
         ids = tuple(await self.tokenize(prompt))
         return dataclasses.replace(prompt, pieces=(ids,), add_special=False)
 
-    async def _completed(self, read: Gap | Unsaid) -> Sequence[Delta]:
-        """With what only the tokenizer knows."""
+    async def _completed(self, read: Read) -> Sequence[Delta]:
+        """With what only the tokenizer knows, where it is needed."""
         if isinstance(read, Gap):
             return (read.filled(await self._canonical(read)),)
-        return read.said(await self.detokenize(read.ids))
+        if isinstance(read, Unsaid):
+            return read.said(await self.detokenize(read.ids))
+        return (read,)
 
     async def _canonical(self, gap: Gap) -> tuple[int, ...]:
         """The ids that the tokenizer gives for the text in the middle of a reply; remembered."""
@@ -350,12 +370,11 @@ class LlamaCppWorker:
     # ── Foresees ────────────────────────────────────────────────────────────────────────────────────
 
     async def outlook(self, prompt: Prompt, sampling: Sampling, context: Context = ANYONE) -> Outlook:
-        if self._seats is None:
-            raise EngineDied(self.model.name, phrase("reasons.not_loaded"))
+        seats = self._loaded()
         ids = tuple(await self.tokenize(prompt))
         settled = self._loras.settle(sampling)
         variant = self._loras.variant(settled)
-        async with self._seats.seat(context, ids, variant) as seat:
+        async with seats.seat(context, ids, variant) as seat:
             asked = wire.looking(ids, seat.number) | numbered(variant.scales)
 
             async def post(body: dict[str, Any]) -> Any:
@@ -414,6 +433,16 @@ class LlamaCppWorker:
                 yield answer
         except OSError as broken:
             raise await process.death() from broken
+
+
+def _body(prompt: Prompt, sampling: Sampling, effective: dict[str, Any], seat: Seat) -> dict[str, Any]:
+    body = wire.body(prompt, sampling, effective) | {"id_slot": seat.number}
+    body |= numbered(seat.slot.variant.scales)
+    return body | pictured(prompt) if prompt.images else body
+
+
+def _reader(name: str, sampling: Sampling) -> Reader:
+    return Reader(name, logprobs=sampling.logprobs, stops=bool(sampling.stop))
 
 
 def _error(body: bytes) -> Any:

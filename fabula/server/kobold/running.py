@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from fabula.core.stream import Delta
 from fabula.server.answering import Written
-from fabula.server.stopping import Stop
+from fabula.server.stopping import Stop, Turn
 
 KEPT = 64  # answers that are over
 
@@ -36,9 +36,7 @@ class Generations:
         self._running: set[Generation] = set()
         self._over: OrderedDict[tuple[str, str], Generation] = OrderedDict()
 
-    async def follow(
-        self, generation: Generation, turn: AsyncGenerator[Delta, None]
-    ) -> AsyncGenerator[Delta, None]:
+    async def follow(self, generation: Generation, turn: Turn) -> AsyncGenerator[Delta, None]:
         """The same deltas, remembered while they pass."""
         self._running.add(generation)
         try:

@@ -7,9 +7,10 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from fabula.core.stream import Delta, Finished, Prefill, Prepared, Token
+from fabula.server.stopping import Turn
 
 
-async def limited(turn: AsyncGenerator[Delta, None], limit_ms: float) -> AsyncGenerator[Delta, None]:
+async def limited(turn: Turn, limit_ms: float) -> AsyncGenerator[Delta, None]:
     """The same deltas; once a line was written, the reply ends `limit_ms` after its first token."""
     watch = _Watch(limit_ms)
     async with aclosing(turn):

@@ -11,7 +11,7 @@ from fastapi.responses import Response
 from fabula.app import Studio
 from fabula.core.errors import FillsNoGaps
 from fabula.core.model import LocalModel
-from fabula.server.answering import Turn, answered
+from fabula.server.answering import answered
 from fabula.server.asking import over_preset, turns_of
 from fabula.server.bodies import body_of
 from fabula.server.caller import caller_of
@@ -19,6 +19,7 @@ from fabula.server.current import named_or_current
 from fabula.server.llamacpp import loras, models, parse, properties, render, texts
 from fabula.server.llamacpp.limit import limited
 from fabula.server.routing import Routes
+from fabula.server.stopping import Turn
 
 
 def router(studio: Studio) -> Routes:

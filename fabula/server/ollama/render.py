@@ -28,6 +28,7 @@ from fabula.server.answering import Written
 from fabula.server.honesty import honesty
 from fabula.server.ollama import errors
 from fabula.server.ollama.times import nanoseconds, now
+from fabula.server.stopping import Turn
 
 MEDIA_TYPE = "application/x-ndjson"
 DONE: dict[FinishReason, str] = {"length": "length"}  # everything else is "stop" in this dialect
@@ -118,7 +119,7 @@ class Lines:
         self._middle = f'",{before}'
         self._tail = f'{self._after},"done":false}}\n'
 
-    async def noting(self, turn: AsyncGenerator[Delta, None]) -> AsyncGenerator[Delta, None]:
+    async def noting(self, turn: Turn) -> AsyncGenerator[Delta, None]:
         """The same turn; how long its model was loaded and which ids it has are remembered for the end."""
         loading = 0.0
         async with aclosing(turn) as deltas:

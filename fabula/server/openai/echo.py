@@ -18,6 +18,7 @@ from fabula.core.scoring import Scored
 from fabula.core.stream import Choice, Delta, Finished, Token
 from fabula.core.worker import Pieces
 from fabula.server.openai import parse
+from fabula.server.stopping import Turn
 
 FIELD = "logprobs of the echoed prompt"
 UNKNOWN = math.nan  # the first token has nothing before it
@@ -59,7 +60,7 @@ def tokens(scored: Scored, without_first: bool) -> Lead:
     return made[1:] if without_first else made
 
 
-async def led(lead: Lead, turn: AsyncGenerator[Delta, None]) -> AsyncGenerator[Delta, None]:
+async def led(lead: Lead, turn: Turn) -> AsyncGenerator[Delta, None]:
     """The prompt's tokens right before the first token of the answer, or before its end."""
     waiting = list(lead)
     async with aclosing(turn):

@@ -273,14 +273,14 @@ class Chunks:
     def end(self) -> bytes:
         return DONE
 
-    def _scored(self, index: int, token: Token) -> bytes:
-        """With its log-probability, and so also where it has no text."""
-        start = self._offsets[index]
-        self._offsets[index] += len(token.text)
-        return self._answer.chunk(index, self._answer.shape.token_choice(token, start))
-
     def _text(self, index: int, text: str) -> bytes:
         if not text:
             return b""
         before, after = self._parts[index]
         return f"{before}{encode_basestring(text)}{after}".encode()
+
+    def _scored(self, index: int, token: Token) -> bytes:
+        """With its log-probability, and so also where it has no text."""
+        start = self._offsets[index]
+        self._offsets[index] += len(token.text)
+        return self._answer.chunk(index, self._answer.shape.token_choice(token, start))

@@ -10,7 +10,7 @@ from fastapi.responses import Response
 
 from fabula.app import Studio
 from fabula.core.model import LocalModel
-from fabula.server.answering import CLIENT_GONE, ClientGone, Turn, answered, until_gone
+from fabula.server.answering import CLIENT_GONE, ClientGone, answered, until_gone
 from fabula.server.asking import over_preset, turns_of
 from fabula.server.bodies import body_of
 from fabula.server.caller import caller_of
@@ -20,6 +20,7 @@ from fabula.server.openai import echo, parse, render
 from fabula.server.openai.control import Running
 from fabula.server.openai.responses import routes as responses
 from fabula.server.routing import Routes
+from fabula.server.stopping import Turn
 
 
 def router(studio: Studio) -> Routes:
