@@ -21,12 +21,12 @@ Write = Callable[[bytes], bool]
 PING_S = 15.0
 PING = b": ping\n\n"
 LONGEST_NUMBER = 18  # digits of an event's number
-_encode = json.JSONEncoder(ensure_ascii=False).encode  # `json.dumps` would make one for each event
+encode = json.JSONEncoder(ensure_ascii=False).encode  # `json.dumps` would make one for each event
 
 
 def event(id: int, kind: str, data: Mapping[str, Any]) -> bytes:
     """One event as the browser's EventSource reads it."""
-    return f"id: {id}\nevent: {kind}\ndata: {_encode(data)}\n\n".encode()
+    return f"id: {id}\nevent: {kind}\ndata: {encode(data)}\n\n".encode()
 
 
 class Way:

@@ -73,7 +73,7 @@ def stops_of(request: Request) -> Stops:
 
 
 def begin(request: Request) -> Stop:
-    return stops_of(request).begin(caller_of(request).owner_id, request.url.path)
+    return stops_of(request).begin(caller_of(request).owner_id, request.scope["path"])
 
 
 class Stoppable:

@@ -5,7 +5,6 @@ The constant part of a chunk is rendered once per stream: on this path every tok
 
 from __future__ import annotations
 
-import json
 import math
 import time
 import uuid
@@ -18,7 +17,7 @@ from fabula.core.stream import Choice, Delta, Finished, FinishReason, Queued, Th
 from fabula.server.answering import Written
 from fabula.server.honesty import honesty
 from fabula.server.openai import errors
-from fabula.server.sse import PING
+from fabula.server.sse import PING, encode
 
 DONE = b"data: [DONE]\n\n"
 FINISH: dict[FinishReason, str] = {
@@ -28,7 +27,7 @@ FINISH: dict[FinishReason, str] = {
 
 
 def data(body: Mapping[str, Any]) -> bytes:
-    return f"data: {json.dumps(body, ensure_ascii=False)}\n\n".encode()
+    return f"data: {encode(body)}\n\n".encode()
 
 
 def queued(place: Queued) -> bytes:
@@ -197,7 +196,7 @@ class Answer:
             "model": model,
         }
         self._chunk_head = self._head | {"object": shape.chunk_object}
-        self._prefix = f'data: {json.dumps(self._chunk_head, ensure_ascii=False)[:-1]}, "choices":['
+        self._prefix = f'data: {encode(self._chunk_head)[:-1]}, "choices":['
 
     def chunk(self, index: int, choice: dict[str, Any]) -> bytes:
         return data(self._chunk_head | {"choices": [{"index": index, **choice}]})
