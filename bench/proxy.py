@@ -15,7 +15,7 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +66,7 @@ class Sides:
     ours: Side
     theirs: Side
     bare: Side
+    short: Side  # ours, asked for one token: what a request costs beside its tokens
 
 
 async def one_round(side: Side, level: Level, question: str = QUESTION) -> None:
@@ -117,11 +118,13 @@ async def compare(studio: Studio, level: Level, question: str = QUESTION) -> Sid
                 Side(Server("127.0.0.1", studio.port, ""), studio.cpu_s),
                 Side(Server(engine.host, engine.port, engine.key)),
                 Side(Server("127.0.0.1", port, engine.key), lambda: cpu_s(process)),
+                Side(Server("127.0.0.1", studio.port, ""), studio.cpu_s),
             )
-            order = [sides.theirs, sides.ours, sides.bare]
+            order = [sides.theirs, sides.ours, sides.bare, sides.short]
             for _ in range(1 if warm_up else level.rounds):
                 for side in order:
-                    await one_round(side, level, question)
+                    asked = replace(level, tokens=1) if side is sides.short else level
+                    await one_round(side, asked, question)
                 order.append(order.pop(0))
     return sides
 
@@ -142,6 +145,14 @@ def tell(report: Report, level: Level, sides: Sides, *, promised: bool) -> None:
     report.measure("processor of the studio per token", mean(ours.cpu), "ms", at_most(0.3))
     report.measure("processor of the bare relay per token (bound)", mean(bare.cpu), "ms")
     report.measure("studio / relay", ratio(ours.cpu, bare.cpu))
+    report.measure("processor of the studio for a request of one token", mean(sides.short.cpu), "ms")
+    report.measure("processor of the studio for each token more", mean(_each_more(level, sides)), "ms")
+
+
+def _each_more(level: Level, sides: Sides) -> list[float]:
+    """Processor time per token after the first, ms."""
+    rounds = zip(sides.ours.cpu, sides.short.cpu, strict=True)
+    return [(each * level.tokens - short) / (level.tokens - 1) for each, short in rounds]
 
 
 def tell_first(report: Report, engine: str, level: Level, sides: Sides) -> None:
@@ -220,10 +231,14 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--threads", type=int, default=0, help="of the engine (0 = as the studio plans)")
     parser.add_argument("--only", choices=("real", "first", "instant", "paced", "scripted"), help="one part")
     parser.add_argument("--streams", type=int, help="one level")
+    parser.add_argument("--tokens", type=int, help="of each reply, instead of the level's own")
+    parser.add_argument("--rounds", type=int, help="instead of the level's own")
     given = parser.parse_args(arguments)
 
     def levels(all: tuple[Level, ...]) -> tuple[Level, ...]:
-        return tuple(_picked(all, given.streams, given.quick))
+        picked = _picked(all, given.streams, given.quick)
+        tokens, rounds = given.tokens, given.rounds
+        return tuple(Level(one.streams, tokens or one.tokens, rounds or one.rounds) for one in picked)
 
     with reported("proxy", "through the studio against the engine's own server") as report:
         if given.only in (None, "real"):
