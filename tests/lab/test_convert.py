@@ -140,7 +140,7 @@ def test_a_folder_is_quantized_through_a_file_that_goes_again(tmp_path: Path) ->
     )
     names = {file.name for file in home.models.iterdir()}
     assert names == {"tiny", "tiny-Q8_0.gguf", "tiny-Q8_0.quantized.json", ".quantize", ".index.json"}
-    assert [file.suffix for file in (home.models / ".quantize").iterdir()] == [".lock"]
+    assert {file.name for file in (home.models / ".quantize").iterdir()} == {"made", "tiny-Q8_0.lock"}
 
 
 def test_a_plain_type_is_the_conversion_itself(tmp_path: Path) -> None:
