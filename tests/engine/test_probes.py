@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from probing import ask_only
 
 from fabula.app import kinds
 from fabula.evals.probes import bank, job
@@ -25,8 +26,7 @@ def home(starter_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Home:
 
 @pytest.fixture(autouse=True)
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
-    some = tuple(bank.by_id()[name] for name in FEW)
-    monkeypatch.setattr(bank, "probes", lambda: some)
+    ask_only(monkeypatch, *FEW)
 
 
 def test_asked_twice_the_starter_answers_the_same(home: Home) -> None:

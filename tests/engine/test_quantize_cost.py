@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 import quantizing
+from probing import ask_only
 
 from fabula.core.errors import DoesNotFit, StoreUnwritable
 from fabula.core.plan import DevicePlan, Plan
@@ -70,9 +71,7 @@ def test_parts_are_loaded_by_the_engine_and_what_it_cost_is_kept_beside_them(hom
 def test_what_a_coarse_type_unlearned_is_told_probe_by_probe(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    few = tuple(probe for probe in bank.probes() if probe.id.startswith("en/facts/"))[:6]
-    monkeypatch.setattr(bank, "probes", lambda: few)
-    monkeypatch.setattr(bank, "by_id", lambda: {probe.id: probe for probe in few})
+    ask_only(monkeypatch, *[name for name in bank.by_id() if name.startswith("en/facts/")][:6])
     (home.path / "short.txt").write_text("The ferry to the island leaves at twenty past seven, as always.")
     wishes = {"name": "coarse", "text": str(home.path / "short.txt"), "probes": True}
     told = made(home, "Q2_K", **wishes)["measured"]["probes"]

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tiny_models
+from probing import ask_only
 
 from fabula.core.errors import BadParameter, DirectionExists, DirectionUnfit, TooCoarse
 from fabula.engine.vectors import Vectors
-from fabula.evals.probes import bank
 from fabula.lab.convert.convert import convert, folder_of
 from fabula.lab.directions import from_gguf, learn, offer, write
 from fabula.lab.directions.recipe import Recipe, load
@@ -141,9 +141,7 @@ def test_a_direction_of_another_shape_is_refused_with_both(home: Home, tmp_path:
 def test_what_an_edit_cost_is_told_with_replies_and_probes_before_and_after(
     model: str, home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    few = tuple(bank.by_id()[name] for name in ("en/facts/france", "en/reading/keys", "zh-Hant/open/walk"))
-    monkeypatch.setattr(bank, "probes", lambda: few)
-    monkeypatch.setattr(bank, "by_id", lambda: {probe.id: probe for probe in few})
+    ask_only(monkeypatch, "en/facts/france", "en/reading/keys", "zh-Hant/open/walk")
     learned(home, model, f"costly-{model}")
     told = {"direction": f"costly-{model}", "model": model, "name": f"dear-{model}"}
     result = write.run(home, Writing.of(told).arguments(), Report())
