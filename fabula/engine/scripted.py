@@ -21,9 +21,10 @@ from fabula.core.errors import ContextExceeded, EngineDied, FabulaError
 from fabula.core.model import LocalModel
 from fabula.core.plan import Plan
 from fabula.core.request import ANYONE, Context
-from fabula.core.sampling import Sampling
+from fabula.core.sampling import NAMES, Sampling
 from fabula.core.stream import Choice, Delta, Finished, FinishReason, Prefill, Token
 from fabula.core.worker import Embedded, Judged, Prompt
+from fabula.engine.sampling.needs import idle, in_force
 
 PIECE = re.compile(r"\w+|\s+|[^\w\s]")
 SEED = 42  # what `effective` tells when no seed was asked for
@@ -105,7 +106,8 @@ class ScriptedWorker:
         seed = SEED if sampling.seed is None else sampling.seed
         # JSON has no infinity; `Sampling.of` reads this back.
         bias = [[token, "-inf" if bias == -math.inf else bias] for token, bias in sampling.logit_bias]
-        return sampling.all() | {"seed": seed} | ({"logit_bias": bias} if bias else {}), ()
+        used = in_force(sampling, NAMES) | {"seed": seed} | ({"logit_bias": bias} if bias else {})
+        return used, idle(sampling)
 
     async def tokenize(self, prompt: Prompt) -> list[int]:
         ready = (self.ids(piece) if isinstance(piece, str) else piece for piece in prompt.pieces)

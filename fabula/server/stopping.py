@@ -32,17 +32,17 @@ class Turn(Protocol):
 
 
 class Stop(request.Stop):
-    """`owner` and `path` say whose answer it is."""
+    """`owner` and `path` say whose answer it is; `waiting` are its choices that write nothing yet."""
 
     def __init__(self, owner: str = "", path: str = "") -> None:
         super().__init__()
         self.owner, self.path = owner, path
-        self.waits: asyncio.Future[Delta | None] | None = None
+        self.waiting: set[asyncio.Future[Delta | None]] = set()
 
     def ask(self) -> None:
         super().ask()
-        if self.waits:
-            self.waits.cancel()
+        for wait in self.waiting:
+            wait.cancel()
 
 
 class Stops:
@@ -115,15 +115,16 @@ async def _next(turn: Turn, stop: Stop) -> Delta | None:
     if stop.asked:
         return None
     task = asyncio.current_task()
-    stop.waits = asyncio.ensure_future(_first(turn))
+    wait = asyncio.ensure_future(_first(turn))
+    stop.waiting.add(wait)
     try:
-        return await stop.waits
+        return await wait
     except asyncio.CancelledError:
         if stop.asked and not (task and task.cancelling()):
             return None
         raise
     finally:
-        stop.waits = None
+        stop.waiting.discard(wait)
 
 
 async def _first(turn: Turn) -> Delta | None:

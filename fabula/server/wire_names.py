@@ -12,6 +12,7 @@ from typing import Any
 
 from fabula.core.sampling import NAMES, NEUTRAL, SAMPLERS
 from fabula.engine.presets.names import FIELDS, NOTHING_ASKED, STEPS, Unusable, ids
+from fabula.engine.sampling.needs import NEEDS
 from fabula.engine.sampling.order import OFF
 
 OWN = frozenset(NAMES)
@@ -63,20 +64,6 @@ LENGTHS = ("truncation_length", "max_context_length")
 
 SWITCHES = ("dynamic_temperature", "do_sample", "temperature_last", "auto_max_new_tokens")
 
-DETAILS: Mapping[str, tuple[str, ...]] = {
-    "dry_multiplier": ("dry_base", "dry_allowed_length", "dry_window", "dry_sequence_breakers"),
-    "xtc_probability": ("xtc_threshold",),
-    "dynatemp_range": ("dynatemp_exponent",),
-    "smoothing_factor": ("smoothing_curve",),
-    "adaptive_target": ("adaptive_decay",),
-    "mirostat": ("mirostat_tau", "mirostat_eta"),
-    "guidance_scale": ("negative_prompt",),
-    "repetition_penalty": ("repetition_slope",),
-}
-"""Front-ends send these always, also of a sampler that they switch off in the same body. Without the switch
-they stay: whoever forgot it is told that they did nothing."""
-PENALTIES = ("repetition_penalty", "presence_penalty", "frequency_penalty")
-
 BETWEEN: Mapping[str, tuple[str, ...]] = {
     "top_p": ("top_p", "min_p"),
     "temperature": ("smoothing", "temperature", "dynatemp"),
@@ -88,8 +75,8 @@ LISTS = ("sampler_priority", "samplers", "samplers_priorities")
 
 HEARD = (
     frozenset({*ASKS_NOTHING, *FOREIGN, *LOOSE, *LENGTHS, *SWITCHES, *LISTS, "sampler_order"})
-    | {detail for details in DETAILS.values() for detail in details}
-    | {"instruction_template_str", "banned_tokens", "custom_token_bans", "repetition_window"}
+    | NEEDS.keys()
+    | {"instruction_template_str", "banned_tokens", "custom_token_bans"}
     | {"dynatemp_low", "dynatemp_high"}
 )
 """All fields that are looked at here. OpenAI's own clients send none of them, and no nulls."""
@@ -225,13 +212,12 @@ def _heat(kept: dict[str, Any], said: dict[str, Any], unheeded: list[str]) -> No
 
 
 def _leave_idle(values: dict[str, Any]) -> None:
-    for switch, details in DETAILS.items():
-        if values.get(switch) is not None and values[switch] == NEUTRAL[switch]:
-            for name in details:
-                values.pop(name, None)
-    given = [name for name in PENALTIES if values.get(name) is not None]
-    if "repetition_penalty" in given and all(values[name] == NEUTRAL[name] for name in given):
-        values.pop("repetition_window", None)
+    """Front-ends send the details always, also of a sampler that they switch off in the same body. Without
+    the switch they stay: whoever forgot it is told that they did nothing."""
+    for detail, switches in NEEDS.items():
+        said = [name for name in switches if values.get(name) is not None]
+        if switches[0] in said and all(values[name] == NEUTRAL[name] for name in said):
+            values.pop(detail, None)
 
 
 def _is_number(value: Any) -> bool:

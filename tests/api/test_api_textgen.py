@@ -141,7 +141,8 @@ def test_a_chat_that_makes_no_sense_is_refused(v1: httpx.Client, messages: Any) 
 
 
 def test_its_fields_reach_the_engine_through_openais_routes(v1: httpx.Client, stage: Stage) -> None:
-    fields = {"max_new_tokens": 3, "repetition_penalty_range": 0, "typical": 0.9, "mode": "instruct"}
+    fields = {"max_new_tokens": 3, "typical": 0.9, "mode": "instruct"}
+    fields |= {"repetition_penalty": 1.1, "repetition_penalty_range": 0}
     for path, body in (("/completions", {"prompt": "x"}), ("/chat/completions", CHAT)):
         answer = v1.post(path, json=body | fields | {"character": "Ann"})
         assert answer.headers["x-fabula-ignored"] == "character"

@@ -194,6 +194,7 @@ def test_front_ends_of_other_programs_are_understood(base: str) -> None:
         "tfs_z": 0.8,
         "nsigma": 1.5,
         "mirostat_mode": 2,
+        "dry_multiplier": 0.8,
         "dry_sequence_breakers": '["\\n", "x"]',
         "custom_token_bans": "0,1",
         "stopping_strings": ["never"],

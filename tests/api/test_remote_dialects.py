@@ -324,7 +324,8 @@ async def test_kobold_gets_prompts_that_are_made_here(tmp_path: Path) -> None:
         assert not worker.converses
         assert isinstance(worker, Counts)
         assert await worker.count(["a b"]) == [2]
-        asked = {"tfs": 0.9, "banned_strings": ("shiver",), "repetition_window": -1, "max_tokens": 5}
+        asked = {"tfs": 0.9, "banned_strings": ("shiver",), "max_tokens": 5}
+        asked |= {"repetition_penalty": 1.1, "repetition_window": -1}
         deltas, end = await written(worker, Prompt(("Once",)), **asked, stop=("\n",))
         body = server.last("/api/extra/generate/stream").body
     assert (text_of(deltas), end.reason, worker.model.name) == ("Hello", "stop", "box/Tiny-Q4")

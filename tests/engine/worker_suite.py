@@ -25,6 +25,8 @@ from fabula.core.errors import FabulaError
 from fabula.core.sampling import Sampling
 from fabula.core.stream import Finished, Prefill, Token
 from fabula.core.worker import Counts, Prompt, Spells, Worker
+from fabula.engine.sampling.knobs import tried
+from fabula.engine.sampling.needs import NEEDS
 
 COUNTING = "1, 2, 3, 4,"
 STORY = "The old lighthouse keeper climbed the stairs every evening to light the lamp. " * 12
@@ -177,6 +179,14 @@ class WorkerSuite:
         for name, value in {"tfs": 0.9, "top_k": 7, "banned_strings": ("x",), "no_repeat_ngram": 3}.items():
             effective, ignored = suited.worker.honours(Sampling(**{name: value}))
             assert (effective[name] == value) != (name in ignored), name
+
+    async def test_what_does_nothing_by_itself_is_told_and_not_claimed(self, suited: Suited) -> None:
+        for name, needed in NEEDS.items():
+            value = tried(name)[name]
+            effective, ignored = suited.worker.honours(Sampling.of({name: value}))
+            assert name in ignored, name
+            assert effective.get(name) != value, name
+            assert not set(needed) & set(ignored)
 
     async def test_a_reader_who_leaves_stops_the_engine(self, suited: Suited) -> None:
         stream = suited.worker.stream(

@@ -20,9 +20,10 @@ def body(**sampling: object) -> dict[str, object]:
 
 
 def test_windows_count_tokens_and_minus_one_is_the_whole_context() -> None:
-    sent = body(repetition_window=-1, dry_window=-1)
+    on = {"repetition_penalty": 1.1, "dry_multiplier": 0.8}
+    sent = body(repetition_window=-1, dry_window=-1, **on)
     assert (sent["repeat_last_n"], sent["dry_penalty_last_n"]) == (2048, 2048)
-    sent = body(repetition_window=0, dry_window=0)
+    sent = body(repetition_window=0, dry_window=0, **on)
     assert (sent["repeat_last_n"], sent["dry_penalty_last_n"]) == (0, 0)
 
 

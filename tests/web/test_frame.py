@@ -30,7 +30,10 @@ async def first_visit(browser, address):
     return asked
 
 
-async def test_the_first_page_asks_for_little_and_for_nothing_twice(browser, client):
+async def test_the_first_page_asks_for_little_and_for_nothing_twice(browser, start):
+    """In a studio of its own: another has jobs by now, whose cards are code of their own."""
+    client, _ = start()
+    client.new_chat(model="tiny", title="A chat")
     asked = await first_visit(browser, client.address)
     assert len(asked) <= MOST_REQUESTS, "\n".join(asked)
     assert sorted(asked) == sorted(set(asked))

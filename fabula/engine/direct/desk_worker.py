@@ -19,23 +19,31 @@ from fabula.core.errors import ContextExceeded, EngineDied, EngineRefused
 from fabula.core.model import LocalModel
 from fabula.core.plan import Plan
 from fabula.core.request import ANYONE, Context
-from fabula.core.sampling import SEED_LIMIT, Sampling
+from fabula.core.sampling import NAMES, SEED_LIMIT, Sampling
 from fabula.core.scoring import Divergence, Outlook, Scored
 from fabula.core.stream import Choice, Delta, Finished, Prefill, Rewrites, Token
 from fabula.core.texts import phrase
 from fabula.core.worker import Prompt
 from fabula.engine.direct.process import DirectProcess
+from fabula.engine.llamacpp.adapters import Attached, Loras, NothingAttached
+from fabula.engine.sampling.needs import idle, in_force
 from fabula.engine.sampling.order import settled
+from fabula.engine.vectors import Vectors
 
 
 class DeskWorker:
-    """Also Counts, Spells, Foresees, Scores, Compares. Whoever derives loads, which sets `_process`."""
+    """Also Counts, Spells, Foresees, TakesAdapters, Scores, Compares. Whoever derives loads, which sets
+    `_process`, and `_loras` where adapters are attached; `vectors` are the control vectors there are."""
 
     model: LocalModel
     plan: Plan
     engine = ""
     vocabulary = 0
     _process: DirectProcess | None = None
+
+    def __init__(self, attached: Attached | None = None, vectors: Vectors | None = None) -> None:
+        self._attached, self._vectors = attached or NothingAttached(), vectors
+        self._loras = Loras()
 
     # ── life ────────────────────────────────────────────────────────────────────────────────────────
 
@@ -63,22 +71,37 @@ class DeskWorker:
 
     # ── writing ─────────────────────────────────────────────────────────────────────────────────────
 
+    @property
+    def adapters(self) -> tuple[str, ...]:
+        return self._loras.names
+
     def honours(self, sampling: Sampling) -> tuple[dict[str, Any], tuple[str, ...]]:
-        """All of it but adapters and control vectors, which not every engine has."""
-        used = settled(sampling).all()
-        used["seed"] = _seed(sampling)
-        used["logit_bias"] = _as_json(sampling)["logit_bias"]
-        used |= {"adapters": {}, "control_vectors": []}
-        lost = [f"adapters.{name}" for name, _ in sampling.adapters]
-        return used, (*lost, *(f"control_vectors.{name}" for name, *_ in sampling.control_vectors))
+        """All of it; only adapters that are not attached, vectors that are not here, and what does nothing by
+        itself are asked for in vain."""
+        missing = self._unknown(sampling)
+        used = in_force(settled(sampling), NAMES) | {
+            "seed": _seed(sampling),
+            "logit_bias": _as_json(sampling)["logit_bias"],
+            "adapters": dict(self._loras.settle(sampling).adapters),
+            "control_vectors": [
+                list(row) for row in sampling.control_vectors if f"control_vectors.{row[0]}" not in missing
+            ],
+        }
+        return used, (*self._loras.ignored(sampling), *missing, *idle(sampling))
 
     def scales(self, sampling: Sampling) -> list[float]:
         """How strong each loaded adapter is."""
-        return []
+        return [scale for _, scale in self._loras.settle(sampling).adapters]
 
     def pointed(self, sampling: Sampling) -> Sequence[Sequence[Any]]:
         """The control vectors that are in force, as the child reads them."""
-        return []
+        return self._vectors.asked(sampling, self.model) if self._vectors else []
+
+    def _unknown(self, sampling: Sampling) -> tuple[str, ...]:
+        """The vectors that are not here."""
+        if self._vectors:
+            return self._vectors.ignored(sampling)
+        return tuple(f"control_vectors.{name}" for name, *_ in sampling.control_vectors)
 
     async def stream(
         self, prompt: Prompt, sampling: Sampling, context: Context = ANYONE

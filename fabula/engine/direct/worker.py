@@ -26,7 +26,7 @@ from fabula.engine.cache.steps import cannot_go_back
 from fabula.engine.direct import loading
 from fabula.engine.direct.desk_worker import DeskWorker, pieces
 from fabula.engine.direct.process import PROGRAM, DirectProcess
-from fabula.engine.llamacpp.adapters import Attached, Loras, NothingAttached
+from fabula.engine.llamacpp.adapters import Attached, Loras
 from fabula.engine.llamacpp.identity import weights
 from fabula.engine.llamacpp.loading import engine_name
 from fabula.engine.vectors import Vectors
@@ -55,12 +55,10 @@ class DirectWorker(DeskWorker):
         attached: Attached | None = None,
         vectors: Vectors | None = None,
     ) -> None:
+        super().__init__(attached, vectors)
         self._logs, self._proof = logs, proof
         self._build = build or ours()
         self._start_timeout_s = start_timeout_s
-        self._attached = attached or NothingAttached()
-        self._loras = Loras()
-        self._vectors = vectors
 
     # ── life ────────────────────────────────────────────────────────────────────────────────────────
 
@@ -86,28 +84,6 @@ class DirectWorker(DeskWorker):
         return loading.settings(
             self.model, self.plan, self._build, files, is_one_way=is_one_way, proof=self._proof
         )
-
-    @property
-    def adapters(self) -> tuple[str, ...]:
-        return self._loras.names
-
-    def honours(self, sampling: Sampling) -> tuple[dict[str, Any], tuple[str, ...]]:
-        """All of it; only adapters that are not attached, and vectors that are not here, are asked for in
-        vain."""
-        used, lost = super().honours(sampling)
-        used["adapters"] = dict(self._loras.settle(sampling).adapters)
-        missing = tuple(name for name in lost if name.startswith("control_vectors."))
-        missing = self._vectors.ignored(sampling) if self._vectors else missing
-        used["control_vectors"] = [
-            list(row) for row in sampling.control_vectors if f"control_vectors.{row[0]}" not in missing
-        ]
-        return used, (*self._loras.ignored(sampling), *missing)
-
-    def scales(self, sampling: Sampling) -> list[float]:
-        return [scale for _, scale in self._loras.settle(sampling).adapters]
-
-    def pointed(self, sampling: Sampling) -> Sequence[Sequence[Any]]:
-        return self._vectors.asked(sampling, self.model) if self._vectors else []
 
     # ── inside ──────────────────────────────────────────────────────────────────────────────────────
 

@@ -15,6 +15,7 @@ from fabula.core.errors import BadParameter, BansWithForm
 from fabula.core.sampling import NEUTRAL, OUTSIDE_THE_ENGINE, SEED_LIMIT, Sampling
 from fabula.core.texts import phrase
 from fabula.core.worker import Prompt
+from fabula.engine.sampling.needs import PENALTIES, idle, in_force
 from fabula.engine.sampling.order import OFF
 
 ID_END = 1 << 31
@@ -79,7 +80,6 @@ _BARE_SLASH = re.compile(r"(?<!\\)/")
 TRIGGER_WORD = 1  # the engine's kind of trigger that is a text
 NO_BREAKER = "\0"  # the engine refuses an empty list; this never occurs in text
 
-PENALTIES = ("repetition_penalty", "presence_penalty", "frequency_penalty")
 DRY_DETAILS = ("dry_base", "dry_allowed_length", "dry_window", "dry_sequence_breakers")
 BYPASSED_BY_MIROSTAT = (
     *("top_k", "top_p", "min_p", "typical_p", "top_n_sigma", "xtc_probability", "xtc_threshold"),
@@ -200,12 +200,12 @@ def trace(prompt: Prompt) -> str | tuple[int, ...]:
 
 def effective(sampling: Sampling, *, context: int, seed: int) -> dict[str, Any]:
     """What the engine will really use: with a seed, windows in tokens, and what it cannot do switched off."""
-    used = {name: value if name in HONOURED else NEUTRAL[name] for name, value in sampling.all().items()}
+    used = in_force(sampling, HONOURED)
     if sampling.mirostat:
         used |= _OFF_WITH_MIROSTAT
     return used | {
-        "repetition_window": _whole(sampling.repetition_window, context),
-        "dry_window": _whole(sampling.dry_window, context),
+        "repetition_window": _whole(used["repetition_window"], context),
+        "dry_window": _whole(used["dry_window"], context),
         # The engine reads its largest seed as "random"; ours is always told.
         "seed": seed if sampling.seed in (None, SEED_LIMIT) else sampling.seed,
         # JSON has no infinity; `Sampling.of` reads this back.
@@ -220,37 +220,14 @@ def _whole(window: int, context: int) -> int:
 
 def ignored(sampling: Sampling) -> tuple[str, ...]:
     """The fields asked for in vain: the engine cannot do them, or another field switches them off."""
-    off = NOT_HONOURED.copy()
-    if sampling.mirostat:
-        off.update(BYPASSED_BY_MIROSTAT)
-    else:
-        off.update(("mirostat_tau", "mirostat_eta"))
-    if not sampling.dry_multiplier:
-        off.update(DRY_DETAILS)
-    if not sampling.xtc_probability:
-        off.add("xtc_threshold")
-    if not sampling.dynatemp_range:
-        off.add("dynatemp_exponent")
-    if not sampling.adaptive_target:
-        off.add("adaptive_decay")
-    asked = sampling.changed()
-    if not any(name in asked for name in PENALTIES):
-        off.add("repetition_window")
-    return tuple(name for name in asked if name in off)
-
-
-NEEDS = {
-    "smoothing_curve": "smoothing_factor",
-    "negative_prompt": "guidance_scale",
-    "repetition_slope": "repetition_penalty",
-}
-"""Parameters that the engine lacks, and do nothing by themselves."""
+    off = {*idle(sampling), *(BYPASSED_BY_MIROSTAT if sampling.mirostat else ())}
+    return tuple(name for name in sampling.changed() if name in NOT_HONOURED or name in off)
 
 
 def lacks(sampling: Sampling) -> tuple[str, ...]:
     """What would change the text and only our own samplers can do; a form together with bans is that too."""
-    asked = sampling.changed()
-    lost = [name for name in asked if name in NOT_HONOURED and NEEDS.get(name, name) in asked]
+    asked, off = sampling.changed(), idle(sampling)
+    lost = [name for name in asked if name in NOT_HONOURED and name not in off]
     bans = [name for name in ("banned_strings", "banned_regexes") if name in asked]
     forms = [name for name in ("json_schema", "regex", "grammar") if name in asked]
     return (*lost, *(bans if forms else ()))

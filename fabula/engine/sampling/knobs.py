@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from fabula.core.sampling import NEUTRAL, RANGES, TYPES
+from fabula.engine.sampling.needs import NEEDS
 from fabula.engine.sampling.order import OFF
 
 Family = Literal["cut", "heat", "repeat", "end", "words", "form", "guidance", "thinking", "order"]
@@ -62,11 +63,9 @@ _KINDS: dict[str, Kind] = {
 
 def _knob(name: str, family: Family, *slider: float, **more: Any) -> Knob:
     low, high, step = slider if slider else (0.0, None, 1.0)
-    more = {"neutral": _NEUTRAL.get(name), "kind": _KINDS[TYPES[name]]} | more
+    more = {"neutral": _NEUTRAL.get(name), "kind": _KINDS[TYPES[name]], "needs": NEEDS.get(name, ())} | more
     return Knob(name, family, low, high, step, **more)
 
-
-PENALTIES = ("repetition_penalty", "presence_penalty", "frequency_penalty")
 
 KNOBS = (
     _knob("temperature", "heat", 0, 2, 0.05, everyday=True),
@@ -86,29 +85,29 @@ KNOBS = (
     _knob("eta_cutoff", "cut", 0, 40, 1),
     # how surprising
     _knob("xtc_probability", "heat", 0, 1, 0.05),
-    _knob("xtc_threshold", "heat", 0, 0.5, 0.01, needs=("xtc_probability",)),
+    _knob("xtc_threshold", "heat", 0, 0.5, 0.01),
     _knob("dynatemp_range", "heat", 0, 2, 0.05),
-    _knob("dynatemp_exponent", "heat", 0, 4, 0.1, needs=("dynatemp_range",), neutral=1.0),
+    _knob("dynatemp_exponent", "heat", 0, 4, 0.1, neutral=1.0),
     _knob("smoothing_factor", "heat", 0, 4, 0.05),
-    _knob("smoothing_curve", "heat", 1, 4, 0.05, needs=("smoothing_factor",), neutral=1.0),
+    _knob("smoothing_curve", "heat", 1, 4, 0.05, neutral=1.0),
     _knob("mirostat", "heat", kind="choice"),
-    _knob("mirostat_tau", "heat", 0, 10, 0.1, needs=("mirostat",)),
-    _knob("mirostat_eta", "heat", 0, 1, 0.01, needs=("mirostat",)),
+    _knob("mirostat_tau", "heat", 0, 10, 0.1),
+    _knob("mirostat_eta", "heat", 0, 1, 0.01),
     _knob("adaptive_target", "heat", 0, 1, 0.01),
-    _knob("adaptive_decay", "heat", 0, 0.99, 0.01, needs=("adaptive_target",)),
+    _knob("adaptive_decay", "heat", 0, 0.99, 0.01),
     # against repetition
-    _knob("repetition_window", "repeat", 0, 4096, 64, neutral=0, needs=PENALTIES),
-    _knob("repetition_slope", "repeat", 0, 2, 0.05, needs=("repetition_penalty",), neutral=1.0),
+    _knob("repetition_window", "repeat", 0, 4096, 64, neutral=0),
+    _knob("repetition_slope", "repeat", 0, 2, 0.05, neutral=1.0),
     _knob("presence_penalty", "repeat", -2, 2, 0.05),
     _knob("frequency_penalty", "repeat", -2, 2, 0.05),
     _knob("encoder_repetition_penalty", "repeat", 0.8, 1.5, 0.01),
     _knob("no_repeat_ngram", "repeat", 0, 20, 1),
-    _knob("dry_base", "repeat", 1, 4, 0.05, needs=("dry_multiplier",)),
-    _knob("dry_allowed_length", "repeat", 0, 20, 1, needs=("dry_multiplier",)),
-    _knob("dry_window", "repeat", needs=("dry_multiplier",)),
-    _knob("dry_sequence_breakers", "repeat", needs=("dry_multiplier",)),
+    _knob("dry_base", "repeat", 1, 4, 0.05),
+    _knob("dry_allowed_length", "repeat", 0, 20, 1),
+    _knob("dry_window", "repeat"),
+    _knob("dry_sequence_breakers", "repeat"),
     _knob("loop_count", "repeat", 0, 50, 1, neutral=0),
-    _knob("loop_length", "repeat", 1, 256, 1, needs=("loop_count",)),
+    _knob("loop_length", "repeat", 1, 256, 1),
     # where a reply ends
     _knob("stop", "end", neutral=()),
     _knob("min_tokens", "end", 0, 1000, 10, neutral=0),
@@ -124,7 +123,7 @@ KNOBS = (
     _knob("regex", "form", neutral=""),
     # away from something
     _knob("guidance_scale", "guidance", 0, 4, 0.1, neutral=1.0),
-    _knob("negative_prompt", "guidance", kind="long_text", needs=("guidance_scale",), neutral=""),
+    _knob("negative_prompt", "guidance", kind="long_text", neutral=""),
     # thinking
     _knob("think", "thinking"),
     _knob("think_effort", "thinking", neutral=""),

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from fabula.core.plan import Plan
 from fabula.core.sampling import Sampling
 from fabula.engine.direct.desk_worker import DeskWorker
 from fabula.engine.direct.process import DirectProcess
-from fabula.engine.llamacpp.adapters import Attached, Loras, NothingAttached
+from fabula.engine.llamacpp.adapters import Attached, Loras
 from fabula.engine.transformers_child.needs import require
 from fabula.engine.vectors import Vectors
 
@@ -52,9 +51,8 @@ class TransformersWorker(DeskWorker):
         attached: Attached | None = None,
         vectors: Vectors | None = None,
     ) -> None:
+        super().__init__(attached, vectors)
         self._logs, self._start_timeout_s, self._python = logs, start_timeout_s, python
-        self._attached, self._vectors = attached or NothingAttached(), vectors
-        self._loras = Loras()
         self._schemas = True
 
     async def load(self, model: LocalModel, plan: Plan) -> None:
@@ -76,28 +74,12 @@ class TransformersWorker(DeskWorker):
         self._loras = Loras(names, usual=partial(self._attached.usual, self.model))
         return settings(self.model, self.plan) | {"adapters": [str(file) for file in files]}
 
-    @property
-    def adapters(self) -> tuple[str, ...]:
-        return self._loras.names
-
     def honours(self, sampling: Sampling) -> tuple[dict[str, Any], tuple[str, ...]]:
-        """All; only adapters that are not attached and vectors that are not here are asked for in vain, and
-        JSON schemas, and grammars in its language, need llguidance beside the rest."""
-        used, missing = super().honours(sampling)
-        lost = () if self._schemas else tuple(name for name in FORMS if _is_for_library(name, sampling))
-        missing = tuple(name for name in missing if name.startswith("control_vectors."))
-        missing = self._vectors.ignored(sampling) if self._vectors else missing
-        used["adapters"] = dict(self._loras.settle(sampling).adapters)
-        used["control_vectors"] = [
-            list(row) for row in sampling.control_vectors if f"control_vectors.{row[0]}" not in missing
-        ]
-        return used | dict.fromkeys(lost, ""), (*self._loras.ignored(sampling), *missing, *lost)
-
-    def scales(self, sampling: Sampling) -> list[float]:
-        return [scale for _, scale in self._loras.settle(sampling).adapters]
-
-    def pointed(self, sampling: Sampling) -> Sequence[Sequence[Any]]:
-        return self._vectors.asked(sampling, self.model) if self._vectors else []
+        """As at any desk; only JSON schemas, and grammars in its language, need llguidance beside
+        the rest."""
+        used, lost = super().honours(sampling)
+        forms = () if self._schemas else tuple(name for name in FORMS if _is_for_library(name, sampling))
+        return used | dict.fromkeys(forms, ""), (*lost, *forms)
 
 
 def _is_for_library(name: str, sampling: Sampling) -> bool:
