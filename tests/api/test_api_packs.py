@@ -40,7 +40,8 @@ def test_a_prompt_is_chosen_for_a_model_a_chat_and_all_and_the_plan_names_it(
 ) -> None:
     chat = client.post("/chats", {}, 201)
     client.call("PUT", "/packs/chosen", json={"pack": "assistant"})
-    client.post(f"/chats/{chat['id']}/turns", {"revision": chat["revision"], "text": "Hi"}, 202)
+    begun = client.post(f"/chats/{chat['id']}/turns", {"revision": chat["revision"], "text": "Hi"}, 202)
+    client.hear(f"/turns/{begun['turn_id']}/events")  # its end changes the revision
     assert parts(client, chat["id"])[0] == ("system", "Assistant")
     client.call("PUT", "/packs/chosen", json={"pack": "plain-spoken", "model": "tiny"})
     assert parts(client, chat["id"])[0] == ("system", "Plain-spoken adult assistant")
