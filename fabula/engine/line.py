@@ -53,6 +53,11 @@ class Trouble:
     error: EngineFailure
     times: int
     until: float  # monotonic; before it, `error` is told again instead of another try
+    wished: LoadOptions | None = None  # the wishes of the load that failed; None = it was no load
+
+    def is_of(self, wished: LoadOptions) -> bool:
+        """Other wishes may be served nevertheless."""
+        return self.wished is None or self.wished == wished
 
 
 class Seat:
@@ -151,10 +156,12 @@ class Line:
             else:
                 seat.hear(Queued(number, self.behind))
 
-    def refuse_all(self, error: FabulaError) -> None:
-        refused, self.waiting = self.waiting, []
-        for seat in refused:
-            seat.refuse(error)
+    def refuse_all(self, error: FabulaError, wished: LoadOptions | None = None) -> None:
+        """All who wait; with `wished` only those who wish the same."""
+        for seat in list(self.waiting):
+            if wished is None or seat.wish.options == wished:
+                self.waiting.remove(seat)
+                seat.refuse(error)
 
     def ended(self, seat: Seat) -> None:
         """The seat's request is over."""

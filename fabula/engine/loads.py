@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from fabula.core.errors import EngineDied, EngineFailure, FabulaError, Unexpected
@@ -46,20 +46,25 @@ class Loads:
         self._one = asyncio.Lock()
 
     def begin(self, line: Line, why: Phrase | None = None) -> None:
-        """A load for those who wait; all who come meanwhile share it."""
+        """A load for those who wait; all who come meanwhile share it. In a pause after failures the first one
+        is refused instead, and those who wish the same."""
         if self._roster.over:
             line.refuse_all(closing(line.name))
         if line.loading or not line.waiting:
             return
-        if line.trouble and time.monotonic() < line.trouble.until:
-            line.refuse_all(line.trouble.error)
+        wishes = [seat.wish.options for seat in line.waiting]
+        if line.trouble and time.monotonic() < line.trouble.until and line.trouble.is_of(wishes[0]):
+            line.refuse_all(line.trouble.error, line.trouble.wished)
             return
-        self.start(line, together([seat.wish.options for seat in line.waiting]), why)
+        self.start(line, wishes, why)
 
-    def start(self, line: Line, wished: LoadOptions, why: Phrase | None = None) -> asyncio.Task[Loaded]:
+    def start(
+        self, line: Line, wishes: Sequence[LoadOptions], why: Phrase | None = None
+    ) -> asyncio.Task[Loaded]:
+        """As the first one wishes, with room for the others where there is some."""
         line.why = why
-        line.loading = asyncio.create_task(self._load(line, wished))
-        line.loading.add_done_callback(lambda done: self._ended(line, done))
+        line.loading = asyncio.create_task(self._load(line, wishes))
+        line.loading.add_done_callback(lambda done: self._ended(line, wishes[0], done))
         return line.loading
 
     async def cancel_all(self) -> None:
@@ -70,13 +75,25 @@ class Loads:
 
     # ── one load ────────────────────────────────────────────────────────────────────────────────────
 
-    async def _load(self, line: Line, wished: LoadOptions) -> Loaded:
+    async def _load(self, line: Line, wishes: Sequence[LoadOptions]) -> Loaded:
+        first, all_of_them = wishes[0], together(wishes)
+        try:
+            return await self._loaded(line, all_of_them)
+        except FabulaError:
+            if all_of_them == first:
+                raise
+        return await self._loaded(line, first)  # what another one wishes is no reason to refuse this one
+
+    async def _loaded(self, line: Line, wished: LoadOptions) -> Loaded:
         async with self._one:
             said_s = line.loaded.said_s if line.loaded else None
+            options = wished.over(self._options(line.model))
+            options = replace(options, adapters=options.adapters or None)
+            if line.loaded:
+                await self._room.check(line, options)
             await self._roster.drop(line)  # dead, or loaded in another way
             try:
-                options = wished.over(self._options(line.model))
-                plan = await self._room.make(line, replace(options, adapters=options.adapters or None))
+                plan = await self._room.make(line, options)
                 worker = await self._started(line.model, plan)
             finally:
                 self._roster.open_all()
@@ -101,23 +118,24 @@ class Loads:
             raise
         return worker
 
-    def _ended(self, line: Line, load: asyncio.Task[Loaded]) -> None:
+    def _ended(self, line: Line, wished: LoadOptions, load: asyncio.Task[Loaded]) -> None:
         line.loading, line.behind, line.why = None, "", None
         if load.cancelled():
             line.refuse_all(closing(line.name))
         elif error := load.exception():
             if isinstance(error, EngineFailure):
-                note_trouble(line, error)
+                note_trouble(line, error, wished)
             known = isinstance(error, FabulaError)
-            line.refuse_all(error if known else Unexpected(f"{type(error).__name__}: {error}"))  # type: ignore[arg-type]
+            told = error if known else Unexpected(f"{type(error).__name__}: {error}")
+            line.refuse_all(told, wished)  # type: ignore[arg-type]
         self._on_ended()
 
 
-def note_trouble(line: Line, error: EngineFailure) -> None:
+def note_trouble(line: Line, error: EngineFailure, wished: LoadOptions | None = None) -> None:
     """Another failure without a request that was served: from the second on, a back-off."""
     times = line.trouble.times + 1 if line.trouble else 1
     patience = min(RETRY_S * 2 ** (times - 2), LONGEST_RETRY_S) if times > 1 else 0.0
-    line.trouble = Trouble(error, times, time.monotonic() + patience)
+    line.trouble = Trouble(error, times, time.monotonic() + patience, wished)
 
 
 def closing(name: str) -> EngineDied:

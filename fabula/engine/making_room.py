@@ -45,6 +45,10 @@ class Room:
                     return plan
                 await self._wait_for_idle(line, waited_since)
 
+    async def check(self, line: Line, options: LoadOptions) -> None:
+        """Raises as `make` where even an empty machine could not load it so: then nothing has to go."""
+        fitting(await self._planned(line, options, memory.given_back(self._roster.in_use())))
+
     async def _planned(self, line: Line, options: LoadOptions, held: Held) -> Plan:
         return await asyncio.to_thread(self._plan, line.model, options, held)
 

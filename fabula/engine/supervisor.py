@@ -109,7 +109,7 @@ class Supervisor:
         loaded = line.loaded
         if loaded is None or why or not alive(loaded):
             line.trouble = None
-            loaded = await awaited(self._loads.start(line, wish.options, why), line.name)
+            loaded = await awaited(self._loads.start(line, [wish.options], why), line.name)
         self._hear(loaded, wish)
         self._keep(loaded, line)
         return _described(line, loaded)
@@ -174,9 +174,9 @@ class Supervisor:
         """Free slots go to those who wait longest; a load begins where one is needed."""
         if line.model.problem:
             line.refuse_all(_broken(line.model))
-        if line.loaded is None and line.waiting:
+        while line.loaded is None and line.waiting and not line.loading:
             self._loads.begin(line)
-        elif line.loaded and alive(line.loaded):  # one that has died is looked after by its watch
+        if line.loaded and alive(line.loaded):  # one that has died is looked after by its watch
             self._fill(line, line.loaded)
         line.tell()
 
@@ -185,9 +185,10 @@ class Supervisor:
             wished = line.waiting[0].wish.options
             if self._suits.get(loaded) is not wished:
                 if why := self._reason(line, wished):
-                    if not line.busy:
-                        self._loads.begin(line, why)
-                    return
+                    if line.busy:
+                        return
+                    self._loads.begin(line, why)
+                    continue
                 self._suits[loaded] = wished
             loaded.stay()
             seat = line.waiting.pop(0)
@@ -271,7 +272,7 @@ class Supervisor:
 
     def _revive(self, line: Line) -> None:
         if not line.loaded and not line.loading and not self._roster.over:
-            self._loads.start(line, NOTHING)
+            self._loads.start(line, [NOTHING])
 
 
 class _InLine:

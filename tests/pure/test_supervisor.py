@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
+from types import NoneType
 
 import pytest
 
@@ -39,16 +40,19 @@ class Machine:
         self.load_error: FabulaError | None = None
         self.load_delay_s = 0.0
         self.supervisor = Supervisor(find, self.plan, self.make, on_change=self.changed, **options)
-        self.most_context = 100_000
+        self.most_context = self.fitting_context = 100_000
 
     def changed(self) -> None:
         self.changes += 1
 
     def plan(self, model: LocalModel, options: LoadOptions, held: Held) -> Plan:
         needed, free = int(model.name), MEMORY - held.taken
+        if (options.context or 0) > self.fitting_context:
+            needed += MEMORY
+        fits = needed <= free
         memory = DevicePlan(name="memory", weights=needed, kv=0, compute=0, available=free)
         return Plan(
-            model=model.name, tier="rough", verdict="fits" if needed <= free else "no", devices=(memory,),
+            model=model.name, tier="rough", verdict="fits" if fits else "no", devices=(memory,),
             context=min(options.context or 512, self.most_context), slots=options.slots or SLOTS,
             gpu_layers=0, threads=1,
             kv_type=options.kv_type or "f16", options=options,
@@ -65,6 +69,10 @@ class Machine:
 
     async def use(self, name: str) -> None:
         async with self.supervisor.lease(name):
+            pass
+
+    async def served(self, wished: Wish) -> None:
+        async with self.supervisor.lease("10", wished):
             pass
 
 
@@ -392,6 +400,35 @@ async def test_what_could_not_be_had_once_is_not_tried_again_and_again() -> None
         async with machine.supervisor.lease("10", wish(context=context)):
             pass
     assert len(machine.workers) == 2 - 1
+    await machine.supervisor.close()
+
+
+@pytest.mark.parametrize("loaded", [False, True])
+async def test_a_wish_that_cannot_be_met_is_refused_to_those_who_have_it_and_takes_nothing_away(
+    loaded: bool,
+) -> None:
+    machine = Machine()
+    machine.fitting_context = 1024
+    if loaded:
+        await machine.use("10")
+    huge = wish(context=9000)
+    asked = [machine.served(own) for own in (NO_WISH, huge, NO_WISH, wish(slots=1), huge)]
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+    assert [type(answer) for answer in answers] == [NoneType, DoesNotFit, NoneType, NoneType, DoesNotFit]
+    assert len(machine.workers) == 1
+    await machine.supervisor.close()
+
+
+async def test_a_wish_with_which_it_cannot_be_loaded_is_no_trouble_to_others() -> None:
+    machine = Machine()
+    machine.load_error = ModelLoadFailed("10", "no such type")
+    for _ in range(3):
+        with pytest.raises(ModelLoadFailed):
+            await machine.served(wish(kv_type="q4_0"))
+    assert len(machine.workers) == 2  # there is a pause
+    machine.load_error = None
+    await machine.served(NO_WISH)
+    assert machine.loaded() == ["10"]
     await machine.supervisor.close()
 
 
