@@ -107,6 +107,20 @@ def test_harmony_tells_reasoning_calls_and_answers_apart(cuts: list[int]):
     assert found["text"] == ""
 
 
+ODD = ("assistant", "analysis", "final", "commentary to=functions.get", *" \n<霧", "<|", "to=", "So", "{}")
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
+@given(data=st.data(), cuts=st.lists(st.integers(0, 10_000), max_size=12), complete=st.booleans())
+def test_marks_in_any_order_are_read_the_same_from_any_pieces(
+    family: Family, data: st.DataObject, cuts: list[int], complete: bool
+):
+    text = "".join(data.draw(st.lists(st.sampled_from([*family.shown, *ODD]), max_size=12)))
+    whole_text = read(parser_of(family), [Token(text, (1,))], complete)
+    assert read(parser_of(family), pieces_of(text, cuts), complete) == whole_text
+    assert read(parser_of(family), [Token(each, (1,)) for each in text], complete) == whole_text
+
+
 @given(cuts=st.lists(st.integers(0, 10_000), max_size=30))
 def test_ids_stay_with_their_text(cuts: list[int]):
     """A token that lies in one channel keeps its ids there; one that is divided has none."""

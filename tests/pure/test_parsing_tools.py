@@ -209,6 +209,32 @@ def test_the_format_is_found_by_its_hints(each):
     assert detect(" ".join(each.hints)).hints == each.hints
 
 
+BROKEN = (
+    *('{"name": "get", "arguments": {', '"city": "台\\"北"}}', '{"name":', "<function=get>", "<arg_key>"),
+    *("get", "[get(n=1)]", "call:get{", "So", "null", "</", *'}],"', *" \n\u00a0"),
+)
+
+
+@pytest.mark.parametrize("name", sorted(BY_NAME))
+@given(data=st.data(), cuts=st.lists(st.integers(0, 10_000), max_size=12), complete=st.booleans())
+def test_what_is_broken_is_read_the_same_from_any_pieces(
+    name: str, data: st.DataObject, cuts: list[int], complete: bool
+):
+    found = BY_NAME[name]
+    written_so = [mark for mark in (*found.marks, *(found.call or found.fields or ())) if mark]
+    pieces = data.draw(st.lists(st.sampled_from([*written_so, *BROKEN]), max_size=10))
+    end = data.draw(st.integers(0, 6))
+    text = "".join(pieces)[: -end or None]
+    assert read(name, divided(text, cuts), complete) == read(name, [text], complete)
+    assert read(name, list(text), complete) == read(name, [text], complete)
+
+
+@given(cuts=st.lists(st.integers(0, 10_000), max_size=20))
+def test_a_call_after_what_is_none_is_a_call(cuts: list[int]):
+    written = "<tool_call>none</tool_call> <tool_call>" + '{"name": "get", "arguments": {}}</tool_call>\n'
+    assert read("hermes", divided(written, cuts)) == ("<tool_call>none</tool_call> ", [("get", "{}")])
+
+
 @given(st.text(alphabet='{}[]":,<>|abc \\\n', max_size=60), st.sampled_from(sorted(BY_NAME)))
 def test_nonsense_never_fails(junk: str, name: str):
     begin = next(iter(BY_NAME[name].begins), "")

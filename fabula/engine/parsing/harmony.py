@@ -60,12 +60,12 @@ class HarmonyParser:
 
     def _header(self) -> list[Part | CallEvent] | None:
         text = self._tape.text
-        if MESSAGE not in text:
-            if _is_header(text):
-                return None
+        header, message, _ = text.partition(MESSAGE)
+        if not _is_header(header if message else text[: len(text) - overlap(text, (MESSAGE,))]):
             self._in_header, self._channel = False, "text"
             return []
-        header, _, _ = text.partition(MESSAGE)
+        if not message:
+            return None
         self._in_header = False
         marks: list[Part | CallEvent] = [*_parts("mark", self._tape.cut(len(header) + len(MESSAGE)))]
         return marks + self._begin(header)
@@ -106,7 +106,7 @@ class HarmonyParser:
 
 
 def _is_header(text: str) -> bool:
-    """Whether text without `<|message|>` may still become a header."""
+    """Whether this is a header without `<|message|>`, or may become one when more comes."""
     word = text.removeprefix("assistant").lstrip()
     begins = any(word.startswith(mark) or mark.startswith(word) for mark in HEADER_BEGINS)
     return len(text) < HEADER_LIMIT and (begins or "assistant".startswith(text))

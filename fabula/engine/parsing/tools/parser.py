@@ -1,7 +1,8 @@
 """Tool calls told apart from the answer while both come. Knows no format: those are data.
 
 Text is given out as soon as it cannot be the beginning of a call. What began like a call and is none becomes
-text again, whole.
+text again, in which calls may begin. White space around calls is dropped. All of it is the same whatever the
+pieces in which a reply comes.
 """
 
 from __future__ import annotations
@@ -25,10 +26,11 @@ class ToolParser:
         self._calls = Calls()
         self._text = Text()
         self._block: Reading[None] | None = None
-        self._raw = ""  # the block so far, in case it is no call
+        self._mark = ""  # that the block began with
+        self._raw = ""  # the block after it, in case it is no call
         self._begun = 0  # calls before the block
         self._may_be_bare = format.bare is not None
-        self._written = False  # text of the answer has been told
+        self._between = True  # nothing but white space has come since the beginning or the last call
 
     def feed(self, token: Token) -> list[Token | CallEvent]:
         if self._block is None:
@@ -43,7 +45,9 @@ class ToolParser:
         parts = self._advance()
         if self._block is not None:  # cut off inside a call
             return parts
-        held = "" if self._calls.count and not self._tape.text.strip() else self._tape.text
+        held = self._tape.text
+        if self._between and self._calls.count and not held.strip():
+            return parts
         length = len(held) if complete else len(held) - overlap(held, self._format.begins)
         return [*parts, *self._tape.cut(length)]
 
@@ -68,18 +72,20 @@ class ToolParser:
             self._tape.cut(len(mark))
             self._may_be_bare = False
             self._open(self._format.begins[mark], mark, len(self._tape.text))
-            return list(before) if text[:at].strip() else []
+            return self._told(before) if text[:at].strip() or not self._between else []
         solid = len(text) - overlap(text, self._format.begins)
-        if not text[:solid].strip() and (self._calls.count or not self._written):
-            return None  # white space between calls, or before the first
-        told: list[Token | CallEvent] = [*self._tape.cut(solid)]
-        self._written = self._written or bool(told)
-        return told or None
+        if self._between and not text[:solid].strip():
+            return None
+        return self._told(self._tape.cut(solid)) or None
+
+    def _told(self, text: list[Token]) -> list[Token | CallEvent]:
+        self._between = self._between and not text
+        return [*text]
 
     def _open(self, reader: Reader, mark: str, length: int) -> None:
         self._begun = self._calls.count
         self._block = reader(self._text, self._calls, self._schemas)
-        self._raw, self._text.left = mark, ""
+        self._mark, self._raw, self._text.left = mark, "", ""
         self._add("".join(token.text for token in self._tape.cut(length)))
 
     # ── inside ──────────────────────────────────────────────────────────────────────────────────────
@@ -100,18 +106,17 @@ class ToolParser:
         return [*self._calls.drain()] or None
 
     def _no_call(self) -> list[Token | CallEvent]:
-        """Without any call it was text all along; after one, what follows is."""
-        events = self._calls.drain()
+        """Without any call it was text all along; after one, what follows is. Calls may begin in either."""
         if self._calls.count > self._begun:
             self._calls.end()
             self._close(self._text.left)
-            return [*events, *self._calls.drain()]
-        raw = self._raw
-        self._close("")
-        return [Token(raw)]
+            return [*self._calls.drain()]
+        self._close(self._raw)
+        return self._told([Token(self._mark)] if self._mark else [])
 
     def _close(self, left: str) -> None:
         self._block = None
         self._text.left = ""
+        self._between = self._between or self._calls.count > self._begun
         if left:
             self._tape.push(Token(left))

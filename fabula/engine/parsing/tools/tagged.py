@@ -152,7 +152,9 @@ def _closing(text: Text, mark: str) -> Reading[None]:
 
 def pythonic(text: Text, calls: Calls, schemas: Schemas) -> Reading[None]:
     """`[name(key='value', …), …]<|tool_call_end|>` (LFM2)."""
-    source, _ = yield from until(text, "<|tool_call_end|>")
+    source, mark = yield from until(text, "<|tool_call_end|>", "<|tool_call_start|>")
+    if mark == "<|tool_call_start|>":  # the one before never ended
+        raise NotACall
     try:
         tree = ast.parse(source.strip(), mode="eval").body
         found = tree.elts if isinstance(tree, ast.List) else [tree]
