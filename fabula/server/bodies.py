@@ -38,8 +38,9 @@ def parsed(raw: bytes) -> dict[str, Any]:
 def any_of(raw: bytes) -> Any:
     """Any JSON that was sent. Raises BadParameter."""
     try:
-        body = _decode(raw.decode(json.detect_encoding(raw), "surrogatepass"))
-        if b"\\ud" in raw or b"\\uD" in raw:  # half a character can neither be tokenized nor sent back
+        text = raw.decode(json.detect_encoding(raw))
+        body = _decode(text)
+        if "\\ud" in text or "\\uD" in text:  # half a character can neither be tokenized nor sent back
             json.dumps(body, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as reason:
         shown = raw[:80].decode(errors="replace")
@@ -135,9 +136,10 @@ def image_in(address: Any, where: str) -> bytes:
 
 
 def image_of(coded: Any, where: str) -> bytes:
-    """The file behind base64. Raises BadParameter for what is no image that can be read here."""
+    """The file behind base64, which may stand in lines. Raises BadParameter for what is no image that can be
+    read here."""
     try:
-        data = base64.b64decode(coded, validate=True)
-    except (ValueError, TypeError) as wrong:
+        data = base64.b64decode("".join(coded.split()), validate=True)
+    except (ValueError, TypeError, AttributeError) as wrong:
         raise BadParameter(where, f"{coded!r}"[:40], phrase("expected.image_data")) from wrong
     return images.checked(data, where)

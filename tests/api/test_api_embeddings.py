@@ -137,6 +137,15 @@ async def test_openai_s_vectors_are_floats_or_base64(api: httpx.AsyncClient) -> 
         assert struct.unpack(f"<{len(raw) // 4}f", raw) == pytest.approx(plain["embedding"])
 
 
+@pytest.mark.parametrize(
+    ("path", "field"), [("embeddings", "dimensions"), ("rerank", "top_n")], ids=["dimensions", "top_n"]
+)
+async def test_how_many_are_wished_is_at_least_one(api: httpx.AsyncClient, path: str, field: str) -> None:
+    body = {"input": "the cat", "query": "cat", "documents": ["a cat"], field: 0}
+    told = (await api.post(f"{V1}/{path}", json=body)).json()["error"]
+    assert told["message"] == f"{field} is 0, but must be a whole number from 1 on."
+
+
 @pytest.mark.parametrize("given", ["the cat", [1, 0, 1], ["the cat", "a dog"], [[1, 1], [0]]])
 async def test_openai_s_input_is_text_or_ids_one_or_many(api: httpx.AsyncClient, given: object) -> None:
     answer = await api.post(f"{V1}/embeddings", json={"input": given})

@@ -46,6 +46,13 @@ async def test_images_reach_a_model_that_sees_in_their_places(api: httpx.AsyncCl
     assert prompt.pieces == (f"<user>Compare {IMAGE} with {IMAGE}</><assistant>",)
 
 
+async def test_base64_may_stand_in_lines(api: httpx.AsyncClient, stage: Stage) -> None:
+    lines = base64.encodebytes(GIF + bytes(100)).decode()
+    answer = await api.post(f"{V1}/chat/completions", json=asked(image(f"data:image/gif;base64,{lines}")))
+    assert answer.status_code == 200
+    assert stage.worker.prompts[-1].images == (GIF + bytes(100),)
+
+
 async def test_a_model_that_sees_nothing_says_so(api: httpx.AsyncClient) -> None:
     answer = await api.post(f"{V1}/chat/completions", json=asked(image(DATA), model="tiny"))
     assert (answer.status_code, answer.json()["error"]["code"]) == (400, "sees_no_images")

@@ -229,6 +229,11 @@ def test_errors_have_llama_cpps_shape(
     assert error["message"]
 
 
+def test_a_list_that_is_no_text_is_named_as_it_was_sent(root: httpx.Client) -> None:
+    told = root.post("/tokenize", json={"content": ["a", None]}).json()["error"]["message"]
+    assert told == "content is ['a', None], but must be a text, or a list of texts and token ids."
+
+
 def test_an_engine_that_dies_in_mid_stream_is_told(root: httpx.Client, stage: Stage) -> None:
     stage.script = [Reply("Hello there", error=EngineDied("tiny", "killed"), fail_at=1)]
     *_, last = events(root)

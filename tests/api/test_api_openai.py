@@ -97,6 +97,8 @@ BAD_BODIES = [
     b"\xff",
     b'{"messages": "Hello"}',
     b'{"messages": [{"role": "user", "content": "\\ud800"}]}',
+    b'{"messages": [{"role": "user", "content": "\xed\xa0\xbd"}]}',
+    '{"messages": [{"role": "user", "content": "\\ud800"}]}'.encode("utf-16"),
     b'{"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}',
     b'{"messages": [{"role": "user", "content": 5}]}',
     b'{"messages": [5]}',

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from fabula.core.errors import BadParameter
+from fabula.core.errors import BadParameter, ContextExceeded, EngineRefused
 from fabula.core.load import NOTHING, LoadOptions
 from fabula.core.model import LocalModel
 from fabula.core.plan import Plan
 from fabula.engine.llamacpp.loading import LONGEST_TEXT, arguments, config, whole_texts
+from fabula.engine.llamacpp.pooling import Pooled
 
 BERT = LocalModel(name="b", path=Path("b.gguf"), size=1, pooling="cls", trained_context=512)
 WRITER = LocalModel(name="w", path=Path("w.gguf"), size=1, trained_context=512)
@@ -35,6 +36,17 @@ def test_an_encoder_gets_no_more_context_than_it_has_positions() -> None:
     assert whole_texts(BERT, LoadOptions(context=8192)) == LoadOptions(context=512, batch=512, pooling="cls")
     assert whole_texts(BERT, NOTHING).batch == LONGEST_TEXT
     assert whole_texts(BERT, LoadOptions(batch=64)).batch == 64
+
+
+@pytest.mark.parametrize(("batch", "context", "told"), [(2048, 64, 64), (128, 512, 128)])
+async def test_a_text_that_is_too_long_is_told_what_one_may_have(batch: int, context: int, told: int) -> None:
+    async def refuses(path: str, body: dict[str, object]) -> None:
+        size = f"increase the physical batch size (current batch size: {batch})"
+        raise EngineRefused("b", f"input (5002 tokens) is too large to process. {size}")
+
+    with pytest.raises(ContextExceeded) as refused:
+        await Pooled(refuses, context).embed(["x"])
+    assert (refused.value.prompt_tokens, refused.value.context) == (5002, told)
 
 
 def test_a_model_that_only_writes_is_loaded_as_it_was_wished() -> None:

@@ -14,10 +14,13 @@ _TOO_LONG = re.compile(r"input \((\d+) tokens\) is too large.*batch size: (\d+)"
 
 
 class Pooled:
-    """`post` sends a body to a path and gives what was answered; it raises what the engine refused."""
+    """`post` sends a body to a path and gives what was answered; it raises what the engine refused.
 
-    def __init__(self, post: Post) -> None:
-        self._post = post
+    `context`: what a text may have; the engine refuses one by its batch first, which may be larger.
+    """
+
+    def __init__(self, post: Post, context: int) -> None:
+        self._post, self._context = post, context
 
     async def embed(self, texts: Sequence[str | tuple[int, ...]]) -> Embedded:
         asked = {"input": [text if isinstance(text, str) else list(text) for text in texts]}
@@ -35,5 +38,5 @@ class Pooled:
             return await self._post(path, body)
         except EngineRefused as refused:
             if numbers := _TOO_LONG.search(refused.reason):
-                raise ContextExceeded(int(numbers[1]), int(numbers[2])) from refused
+                raise ContextExceeded(int(numbers[1]), min(int(numbers[2]), self._context)) from refused
             raise

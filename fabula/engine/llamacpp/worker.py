@@ -118,7 +118,7 @@ class LlamaCppWorker:
         self._process.watch(lambda: any(slot.is_busy for slot in self.slots()))
         if model.projector:
             self._eye = Eye((await self._get("/props"))["media_marker"], self.detokenize)
-        pooled = Pooled(self._post)
+        pooled = Pooled(self._post, plan.context)
         if (how := loading.pooling(model, plan.options)) == "rank":
             self.rerank = pooled.rerank
         elif how:

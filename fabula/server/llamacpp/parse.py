@@ -142,15 +142,16 @@ def _wish(body: dict[str, Any], given: tuple[Given, ...], ignored: tuple[str, ..
 
 def _sampling(body: Mapping[str, Any], bias: list[tuple[int, float]]) -> tuple[Sampling, tuple[str, ...]]:
     """With what a list of samplers switches off, and the fields that were asked for and so do nothing."""
-    values = named(body, ALIASES, not_ours=HANDLED, special=SPECIAL)
+    overruled: list[str] = []
+    values = named(body, ALIASES, not_ours=HANDLED, special=SPECIAL, overruled=overruled)
     if bias:
         values["logit_bias"] = bias
     asked = chain(body.get("samplers"))
     if asked is None:
-        return Sampling.of(values), ()
+        return Sampling.of(values), tuple(overruled)
     lost = tuple(name for name in body if _is_lost(body, name, asked.off))
     strange = tuple(f"samplers.{name}" for name in asked.unknown)
-    return Sampling.of({**values, **asked.off, "sampler_order": asked.order}), (*lost, *strange)
+    return Sampling.of({**values, **asked.off, "sampler_order": asked.order}), (*overruled, *lost, *strange)
 
 
 def _is_lost(body: Mapping[str, Any], name: str, off: Mapping[str, Any]) -> bool:
@@ -228,7 +229,7 @@ def _prompt(value: Any, where: str) -> Given:
 def pieces_of(parts: list[Any], where: str) -> Pieces:
     """Texts and ids as they follow each other. Raises BadParameter."""
     if not all(isinstance(part, str) or (type(part) is int and part >= 0) for part in parts):
-        raise _wrong_prompt(parts)
+        raise BadParameter(where, f"{parts!r}"[:80], phrase("expected.mixed"))
     pieces: list[str | tuple[int, ...]] = []
     for is_text, found in itertools.groupby(parts, lambda part: isinstance(part, str)):
         run = tuple(found)

@@ -120,7 +120,9 @@ def _text(body: dict[str, Any], name: str) -> str:
 
 def _whole(body: dict[str, Any], name: str) -> int | None:
     value = body.get(name)
-    number: int | None = _checked(body, name, type(value) is int and value > 0, phrase("expected.whole"))
+    number: int | None = _checked(
+        body, name, type(value) is int and value > 0, phrase("expected.whole_from", low=1)
+    )
     return number
 
 
