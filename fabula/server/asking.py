@@ -97,20 +97,30 @@ def named(
     *,
     not_ours: Iterable[str] = (),
     special: Mapping[str, Callable[[Any], Any]] | None = None,
+    overruled: list[str] | None = None,
 ) -> dict[str, Any]:
     """The values of a body under the names of `Sampling`: its own names, and a dialect's `aliases` of them.
 
     Fields in `not_ours` mean something else in the dialect. `special` makes a value what `Sampling.of` takes,
-    by the name of its field; seeds and single stop strings are seen to here.
+    by the name of its field; seeds and single stop strings are seen to here. Of several names of one field
+    the dialect's own counts, the first of them; those that say something else are added to `overruled`.
     """
     ways = _WAYS | dict(special or {})
     foreign = frozenset(not_ours)
     values: dict[str, Any] = {}
+    by: dict[str, str] = {}
     for name, value in body.items():
         field_ = aliases.get(name, name)
         if value is None or field_ not in SAMPLING_FIELDS or name in foreign:
             continue
-        values[field_] = ways[field_](value) if field_ in ways else value
+        meant = ways[field_](value) if field_ in ways else value
+        loser = ""
+        if field_ in by:
+            loser = by[field_] if name in aliases and by[field_] not in aliases else name
+            if overruled is not None and meant != values[field_]:
+                overruled.append(loser)
+        if loser != name:
+            values[field_], by[field_] = meant, name
     return values
 
 

@@ -49,13 +49,16 @@ def messages(body: dict[str, Any]) -> Wish:
     shown = get(body, "tools", list, [])
     asked, ignored_tools = tools.asked(shown, get(body, "tool_choice", dict, {}))
     config = get(body, "output_config", dict, {})
-    values = {**thinking, **_form(config), **named(body, ALIASES, not_ours=HANDLED | NO_WORD_FOR)}
+    overruled: list[str] = []
+    said_of_it = named(body, ALIASES, not_ours=HANDLED | NO_WORD_FOR, overruled=overruled)
+    values = {**thinking, **_form(config), **said_of_it}
     wish = Wish(
         model=get(body, "model", str, ""),
         sampling=sampling_of(values, body, ALIASES),
         conversations=(tuple(said.messages),),
         stream=get(body, "stream", bool, False),
         ignored=(
+            *overruled,
             *unknown(body, KNOWN, NEUTRAL),
             *(f"output_config.{name}" for name in unknown(config, ("effort", "format"))),
             *ignored_thinking,

@@ -126,7 +126,7 @@ def is_said_twice(name: str, value: Any, body: Mapping[str, Any]) -> bool:
         return False
     field, _ = FIELDS[name]
     others = (field, *(theirs for theirs, ours in ALIASES.items() if ours == field))
-    return value in ("", [], {}) or any(other in body for other in others)
+    return value in ("", [], {}) or any(body[other] == value for other in others if other in body)
 
 
 # ── biases ──────────────────────────────────────────────────────────────────────────────────────────

@@ -52,7 +52,8 @@ class Read:
 
 def read(options: Mapping[str, Any]) -> Read:
     """Raises BadParameter."""
-    sampling = named(options, ALIASES, special={"max_tokens": _limit})
+    overruled: list[str] = []
+    sampling = named(options, ALIASES, special={"max_tokens": _limit}, overruled=overruled)
     load = {
         ours: value
         for theirs, ours in LOADS.items()
@@ -60,7 +61,8 @@ def read(options: Mapping[str, Any]) -> Read:
     }
     known = {*ALIASES, *LOADS, *sampling}
     unheard = (name for name, value in options.items() if name not in known and value is not None)
-    return Read({name: value for name, value in sampling.items() if value is not None}, load, tuple(unheard))
+    heard = {name: value for name, value in sampling.items() if value is not None}
+    return Read(heard, load, (*overruled, *unheard))
 
 
 def _limit(value: Any) -> Any:

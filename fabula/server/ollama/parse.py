@@ -109,7 +109,7 @@ def _asked(
         model=model_of(body),
         sampling=sampling,
         stream=get(body, "stream", bool, True),
-        ignored=_ignored(body, read, shown),
+        ignored=(*_ignored(body, read, shown), *_overruled(loose, read)),
         turn={**(turn or {}), **cut, "wish": wish},
         loads=loads,
         unloads=loads and wish.keep_alive_s == 0,
@@ -126,6 +126,11 @@ def _ignored(body: dict[str, Any], read: options.Read, shown: bool) -> tuple[str
     names = unknown(body, HANDLED | SAMPLING_FIELDS, NEUTRAL)
     tops = ("top_logprobs",) if body.get("top_logprobs") and not shown else ()
     return (*names, *(f"options.{name}" for name in read.unheard), *tops)
+
+
+def _overruled(loose: Mapping[str, Any], read: options.Read) -> tuple[str, ...]:
+    """`options` say something else."""
+    return tuple(name for name, value in loose.items() if read.sampling.get(name, value) != value)
 
 
 def _wish(body: dict[str, Any], load: dict[str, Any], template: str) -> Wish:

@@ -136,20 +136,21 @@ def wish(body: dict[str, Any], *, ignored: tuple[str, ...] = (), **parts: Any) -
     turn = {**parts.pop("turn", {}), "wish": wish_of(get(body, "load", dict, {}), body.get("keep_alive"))}
     if limit := limit_of(body):
         turn |= {"overflow": "cut", "limit": limit}
+    overruled: list[str] = []
     return Wish(
         model=get(body, "model", str, ""),
-        sampling=_sampling(body),
+        sampling=_sampling(body, overruled),
         choices=choices,
         stream=get(body, "stream", bool, False),
         with_usage=bool(options.get("include_usage")),
-        ignored=(*ignored, *unknown(body, KNOWN, NEUTRAL)),
+        ignored=(*ignored, *overruled, *unknown(body, KNOWN, NEUTRAL)),
         turn=turn,
         **parts,
     )
 
 
-def _sampling(body: dict[str, Any]) -> Sampling:
-    values = named(body, ALIASES, not_ours=HANDLED)
+def _sampling(body: dict[str, Any], overruled: list[str]) -> Sampling:
+    values = named(body, ALIASES, not_ours=HANDLED, overruled=overruled)
     return sampling_of(values | _form(get(body, "response_format", dict, {})), body, ALIASES)
 
 
