@@ -32,6 +32,24 @@ CASES: list[tuple[str, str, Calls]] = [
         [("get", THREE), ("get", PARIS)],
     ),
     ("hermes", '<tool_call>{"name": "get"}</tool_call>', [("get", {})]),
+    ("hermes", '<tool_call>{"name": "get", "arguments": {"city": "Paris"}}}]</tool_call>', [("get", PARIS)]),
+    (
+        "hermes",
+        '<tool_call>{"name": "get", "arguments": {"city": "Paris"}, "name": "put", "arguments": {}}'
+        "</tool_call>",
+        [("get", PARIS)],
+    ),
+    (
+        "qwen-coder",
+        "<function=get>\n<parameter=city>\nParis\n</parameter>\n</function>\n</tool_call>",
+        [("get", PARIS)],
+    ),
+    (
+        "lfm2",
+        '<|tool_call_start|>[{"name": "get", "arguments": {"city": "Paris"}}, {"name": "get"}]'
+        "<|tool_call_end|>",
+        [("get", PARIS), ("get", {})],
+    ),
     (
         "qwen-coder",
         "<tool_call>\n<function=get>\n<parameter=city>\nParis\n</parameter>\n<parameter=n>\n3\n</parameter>\n"
@@ -182,11 +200,25 @@ OPTIONAL = {"anyOf": [{"type": "string"}, {"type": "null"}]}
         ({"enum": ["1", "2"]}, "1", "1"), ({"enum": [1, 2]}, "1", 1), ({"type": "string"}, "null", "null"),
         ({"type": "number"}, "NaN", "NaN"), ({}, "1e999", "1e999"), ({}, "[" * 5000, "[" * 5000),
         ({}, '{"a": ["中"]}', {"a": ["中"]}), ({"type": "array"}, "[1, null]", [1, None]),
+        ({"type": "boolean"}, "True", True), ({"type": "string"}, "True", "True"),
     ],
 )  # fmt: skip
 def test_an_argument_between_tags_has_the_type_of_its_schema(schema: object, said: str, argument: object):
     told = typed(said, schema)
     assert json.loads(told, parse_constant=pytest.fail) == argument
+
+
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [
+        ("qwen-coder", '<function=get\ud800><parameter=x>"\\ud800"</parameter></function>'),
+        ("hermes", r'<tool_call>{"name": "get\ud800", "arguments": "{\"x\": \"\ud800\"}"}</tool_call>'),
+    ],
+)
+def test_half_a_character_can_be_sent(name: str, written: str):
+    """Models write one as an escape; UTF-8 has none."""
+    _, [(called, arguments)] = read(name, [written])
+    assert (called.encode(), json.loads(arguments.encode())) == (b"get\\ud800", {"x": "\ud800"})
 
 
 def test_arguments_are_told_as_they_come():

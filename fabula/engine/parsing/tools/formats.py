@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from fabula.engine.parsing.tools import named, tagged
 from fabula.engine.parsing.tools.objects import one_or_more
-from fabula.engine.parsing.tools.reading import Reading, Text, peek
+from fabula.engine.parsing.tools.reading import Reading, Text, skip
 from fabula.engine.parsing.tools.tagged import Schemas
 from fabula.engine.parsing.tools.telling import Calls
 
@@ -52,11 +52,7 @@ def _objects(*closing: str) -> Reader:
 
     def read(text: Text, calls: Calls, schemas: Schemas) -> Reading[None]:
         yield from one_or_more(text, calls)
-        yield from peek(text)
-        for mark in closing:
-            while len(text.left) < len(mark) and mark.startswith(text.left) and not text.closed:
-                yield
-            text.left = text.left.removeprefix(mark)
+        yield from skip(text, *closing)
 
     return read
 
@@ -197,7 +193,7 @@ FORMATS = (
     ),
     Format(
         name="qwen-coder",
-        begins={"<tool_call>": tagged.tool_call, "<function=": tagged.function},
+        begins={"<tool_call>": tagged.tool_call, "<function=": tagged.bare_function},
         hints=("<tool_call>", "<function="),
         shown=("</tool_call>",),
         fields=(
@@ -218,7 +214,7 @@ FORMATS = (
     ),
     Format(
         name="llama",
-        begins={"<|python_tag|>": tagged.llama, "<function=": tagged.function},
+        begins={"<|python_tag|>": tagged.llama, "<function=": tagged.bare_function},
         hints=("<|start_header_id|>",),
         bare=tagged.llama,
         call=('{"name": "', '", "parameters": ', "}"),
@@ -228,7 +224,7 @@ FORMATS = (
 
 GENERAL = Format(
     name="general",
-    begins={"<tool_call>": tagged.tool_call, "<function=": tagged.function},
+    begins={"<tool_call>": tagged.tool_call, "<function=": tagged.bare_function},
     hints=(),
     shown=("</tool_call>",),
     bare=tagged.llama,

@@ -44,10 +44,10 @@ def an_object(text: Text, calls: Calls, only: Collection[str] | None = None) -> 
     while (yield from peek(text)) not in ("}", ""):
         key = parsed((yield from whole_value(text)))
         yield from expect(text, ":")
-        if key in NAMES:
+        if key in NAMES and calls.count == before:
             calls.begin(_name(parsed((yield from whole_value(text))), only))
             calls.tell(waiting)
-        elif key in ARGUMENTS:
+        elif key in ARGUMENTS and not (waiting or calls.is_told):
             waiting = yield from _arguments(text, calls)
         elif key == "function" and (yield from peek(text)) == "{":
             yield from an_object(text, calls, only)

@@ -73,6 +73,15 @@ def expect(text: Text, mark: str) -> Reading[None]:
     text.take(len(mark))
 
 
+def skip(text: Text, *marks: str) -> Reading[None]:
+    """White space, and each of the marks that stands there."""
+    for mark in marks:
+        yield from peek(text)
+        while len(text.left) < len(mark) and mark.startswith(text.left) and not text.closed:
+            yield
+        text.left = text.left.removeprefix(mark)
+
+
 def value(text: Text, tell: Tell) -> Reading[None]:
     """One JSON value, told as its text comes. It is not checked."""
     first = yield from peek(text)

@@ -13,7 +13,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from fabula.engine.parsing.tools.objects import an_object, one_or_more
-from fabula.engine.parsing.tools.reading import NotACall, Reading, Text, expect, parsed, peek, until, value
+from fabula.engine.parsing.tools.reading import (
+    NotACall,
+    Reading,
+    Text,
+    expect,
+    parsed,
+    peek,
+    skip,
+    until,
+    value,
+)
 from fabula.engine.parsing.tools.telling import Calls
 
 DEEPEST = 8  # schemas inside each other that are looked into for types
@@ -48,6 +58,12 @@ def function(text: Text, calls: Calls, schemas: Schemas) -> Reading[None]:
     else:
         yield from _parameters(text, calls, schemas, ("<parameter=", ">", "</parameter>", "</function>"))
     calls.end()
+
+
+def bare_function(text: Text, calls: Calls, schemas: Schemas) -> Reading[None]:
+    """One whose `<tool_call>` the model forgot, but perhaps not its end (Qwen3-Coder)."""
+    yield from function(text, calls, schemas)
+    yield from skip(text, "</tool_call>")
 
 
 def minimax(text: Text, calls: Calls, schemas: Schemas) -> Reading[None]:
@@ -112,6 +128,8 @@ def typed(said: str, schema: Any) -> str:
     kinds = _kinds(schema)
     if "string" in kinds and not (said == "null" and "null" in kinds):
         return _json(said)
+    if "boolean" in kinds and said.strip() in ("True", "False"):  # as Python writes them
+        return said.strip().lower()
     try:
         return _json(parsed(said))
     except (NotACall, ValueError):
@@ -142,8 +160,10 @@ def _json(something: Any) -> str:
 
 
 def _closing(text: Text, mark: str) -> Reading[None]:
-    """The closing mark, which some models forget at the end of the reply."""
-    if (yield from peek(text)):
+    """The closing mark, which some models forget at the end of the reply. Others close too many brackets."""
+    while (first := (yield from peek(text))) in ("}", "]"):
+        text.take(1)
+    if first:
         yield from expect(text, mark)
 
 
@@ -151,10 +171,15 @@ def _closing(text: Text, mark: str) -> Reading[None]:
 
 
 def pythonic(text: Text, calls: Calls, schemas: Schemas) -> Reading[None]:
-    """`[name(key='value', …), …]<|tool_call_end|>` (LFM2)."""
+    """`[name(key='value', …), …]<|tool_call_end|>`, or JSON where the prompt asked for that (LFM2)."""
     source, mark = yield from until(text, "<|tool_call_end|>", "<|tool_call_start|>")
     if mark == "<|tool_call_start|>":  # the one before never ended
         raise NotACall
+    if source.lstrip("[ \n").startswith("{"):
+        inside = Text()
+        inside.left, inside.closed = source, True
+        yield from one_or_more(inside, calls)
+        return
     try:
         tree = ast.parse(source.strip(), mode="eval").body
         found = tree.elts if isinstance(tree, ast.List) else [tree]

@@ -16,13 +16,18 @@ class Calls:
     def begin(self, name: str) -> None:
         self.count += 1
         self.is_open, self._told = True, False
-        self.name = name.strip()
+        self.name = _whole(name.strip())
         self._events.append(Called(self.name))
 
     def tell(self, text: str) -> None:
         if text:
             self._told = True
-            self._events.append(Argued(text))
+            self._events.append(Argued(_whole(text)))
+
+    @property
+    def is_told(self) -> bool:
+        """Whether the open call has arguments already."""
+        return self.is_open and self._told
 
     def end(self) -> None:
         """A call without arguments has an empty object of them."""
@@ -33,3 +38,8 @@ class Calls:
     def drain(self) -> list[CallEvent]:
         events, self._events = self._events, []
         return events
+
+
+def _whole(text: str) -> str:
+    """Half a character, which a model can write as an escape and nobody can send, is an escape again."""
+    return text.encode(errors="backslashreplace").decode()
