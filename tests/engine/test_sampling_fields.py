@@ -151,7 +151,7 @@ async def test_a_window_of_zero_is_off_and_minus_one_is_everything(worker: Llama
     plain = await written(worker, 1, {"temperature": 0})
     off = await written(worker, 1, {"temperature": 0, "repetition_penalty": 1.8, "repetition_window": 0})
     assert off == plain
-    effective, _ = worker.honours(Sampling(repetition_window=-1))
+    effective, _ = worker.honours(Sampling(repetition_penalty=1.1, repetition_window=-1))
     assert effective["repetition_window"] == worker.plan.context
 
 
