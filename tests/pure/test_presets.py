@@ -89,6 +89,20 @@ def test_two_limits_of_the_temperature_are_a_middle_and_a_range() -> None:
     assert webui == {"temperature": 2, "dynatemp_range": 1}
 
 
+def test_bans_that_sillytavern_does_not_send_are_not_taken_and_those_of_all_presets_are() -> None:
+    lists = {"banned_tokens": "[5]\nshivers", "global_banned_tokens": '[6]\n"spine"', "extensions": {}}
+    both = {"banned_tokens": (5, 6), "banned_strings": ("shivers", "spine")}
+    assert sampling(**lists, send_banned_tokens=True) == both
+    assert sampling(**lists) == both
+    assert sampling(**lists, send_banned_tokens=False) == {}
+    assert left_out(**lists, send_banned_tokens=False) == []
+
+
+def test_a_switch_that_is_neither_on_nor_off_is_told() -> None:
+    assert left_out(dynatemp=1, min_temp=0.5, max_temp=2) == [("dynatemp", "unusable")]
+    assert left_out(sampler_order=[True]) == [("sampler_order[True]", "unknown")]
+
+
 @pytest.mark.parametrize(
     ("key", "order"),
     [

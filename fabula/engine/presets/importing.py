@@ -42,7 +42,8 @@ RANGES_OF_TEMPERATURE = (
 )
 HANDLED = frozenset(
     {*ORDERS, *(name for names in RANGES_OF_TEMPERATURE for name in names)}
-    | {"temperature_last", "do_sample", "max_length", "banned_tokens"}
+    | {"temperature_last", "do_sample", "max_length"}
+    | {"banned_tokens", "global_banned_tokens", "send_banned_tokens"}
 )
 
 
@@ -139,7 +140,11 @@ class _Reading:
             if key not in HANDLED:
                 self._one(key, value)
         self._lengths(values)
-        self._bans(values.get("banned_tokens"))
+        if (
+            values.get("send_banned_tokens") is not False
+        ):  # SillyTavern keeps the list of what it has switched off
+            for key in ("banned_tokens", "global_banned_tokens"):
+                self._bans(key, values.get(key))
         for switch, low, high in RANGES_OF_TEMPERATURE:
             self._dynatemp(values, switch, low, high)
         self._order(values)
@@ -191,11 +196,11 @@ class _Reading:
         else:
             self.leave("max_length", "unsupported")
 
-    def _bans(self, value: Any) -> None:
+    def _bans(self, key: str, value: Any) -> None:
         """Ids, or SillyTavern's lines, each of which is a list of ids or a text."""
         if not isinstance(value, str):
             if value:
-                self.set("banned_tokens", value, "banned_tokens")
+                self.set("banned_tokens", value, key)
             return
         tokens: list[int] = []
         strings: list[str] = []
@@ -204,21 +209,23 @@ class _Reading:
                 try:
                     tokens += ids(line)
                 except Unusable:
-                    self.leave("banned_tokens", "unusable")
+                    self.leave(key, "unusable")
             else:
                 quoted = len(line) > 1 and line[0] == line[-1] == '"'
                 strings.append(line[1:-1] if quoted else line)
         for name, found in (("banned_tokens", tuple(tokens)), ("banned_strings", tuple(strings))):
             before = self.sampling.get(name, ())
             if found and isinstance(before, list | tuple):  # what is none is refused with the rest
-                self.set(name, (*before, *found), "banned_tokens")
+                self.set(name, (*before, *found), key)
 
     def _dynatemp(self, values: dict[str, Any], switch: str, low: str, high: str) -> None:
         """Two limits, as a middle and what it is to both sides."""
-        if values.get(switch) is not True:
+        if not values.get(switch):
             return
         lowest, highest = values.get(low, 1), values.get(high, 1)
-        if not all(isinstance(value, int | float) for value in (lowest, highest)):
+        if values[switch] is not True or not all(
+            isinstance(limit, int | float) for limit in (lowest, highest)
+        ):
             self.leave(switch, "unusable")
             return
         if not -MOST_HEAT <= lowest <= highest <= MOST_HEAT:
@@ -250,7 +257,7 @@ class _Reading:
             self.leave(key, "unusable")
         order: list[str] = []
         for name in names:
-            known = STEPS.get(name, ()) if isinstance(name, str | int) else ()
+            known = STEPS.get(name, ()) if type(name) in (str, int) else ()
             if not known:
                 self.leave(f"{key}[{name}]", "unknown")
             order += [step for step in known if step not in order]

@@ -187,6 +187,7 @@ NOTHING_ASKED: dict[str, tuple[Any, ...] | None] = {
     "trim_stop": (True,),
     "streaming": (True, False),
     "stream": (True, False),
+    "extensions": ({},),
     "name": None,
     "format": None,
 }
