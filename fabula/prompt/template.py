@@ -1,7 +1,7 @@
 """Render a model's own Jinja chat template, in a sandbox. Knows nothing of tokens or of what is cut.
 
 What a template wants to be told is found by asking it: whether it takes tools, a system prompt, the arguments
-of a call as text.
+of a call as text, what is said in parts.
 """
 
 from __future__ import annotations
@@ -118,11 +118,22 @@ class ChatTemplate:
         code: jinja2.Template | None = None,
         budget: Budget | None = None,
     ) -> str:
+        copied = _in_parts if _wants_parts(self.source) else _copied
+        return self._made([copied(message) for message in messages], add_generation_prompt, code, budget)
+
+    def _made(
+        self,
+        messages: list[dict[str, Any]],
+        add_generation_prompt: bool,
+        code: jinja2.Template | None = None,
+        budget: Budget | None = None,
+    ) -> str:
+        """Of messages as they are, which the template may change."""
         try:
             parts = (code or _compile(self.source)).generate(
                 **(copy.deepcopy(self._given) if self._given else {}),
                 **self._dates(),
-                messages=[_copied(message) for message in messages],
+                messages=messages,
                 add_generation_prompt=add_generation_prompt,
                 bos_token=self._bos,
                 eos_token=self._eos,
@@ -231,6 +242,25 @@ def _wants_text(source: str) -> bool:
         )
     except TemplateRefused:
         return False
+
+
+@functools.lru_cache(maxsize=64)
+def _wants_parts(source: str) -> bool:
+    """Whether a template takes what is said as a list of parts, as those of models that see do: of a text it
+    shows nothing, or fails on it."""
+    said: dict[str, Any] = {"role": "user", "content": "probe text"}
+
+    def shows(message: dict[str, Any]) -> bool:
+        try:
+            return "probe text" in ChatTemplate(source)._made([message], True)
+        except TemplateRefused:
+            return False
+
+    return not shows(_copied(said)) and shows(_in_parts(said))
+
+
+def _in_parts(message: dict[str, Any]) -> dict[str, Any]:
+    return {**_copied(message), "content": [{"type": "text", "text": message["content"]}]}
 
 
 def _copied(message: dict[str, Any]) -> dict[str, Any]:

@@ -92,6 +92,26 @@ def test_where_a_template_knows_no_system_prompt_it_comes_before_the_first_messa
     assert ChatTemplate(source).render(asked, add_generation_prompt=True) == "[Be kind.\nHello]"
 
 
+@pytest.mark.parametrize(
+    "shown",
+    ["{{ message.content[0].text }}", "{% for part in message.content %}{{ part['text'] }}{% endfor %}"],
+)
+def test_what_is_said_comes_in_parts_where_a_template_takes_it_so(shown: str):
+    source = f"{{% for message in messages %}}<{{{{ message.role }}}}>{shown}{{% endfor %}}"
+    said = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"}]
+    assert ChatTemplate(source).render(said, add_generation_prompt=True) == "<system>Be brief.<user>Hi"
+    assert said[1]["content"] == "Hi"
+
+
+def test_a_template_that_takes_texts_and_parts_gets_texts():
+    source = (
+        "{{ messages[0].content if messages[0].content is string else messages[0].content[0].text | upper }}"
+    )
+    assert (
+        ChatTemplate(source).render([{"role": "user", "content": "Hi"}], add_generation_prompt=True) == "Hi"
+    )
+
+
 def test_a_template_may_change_its_lists_but_not_ours():
     source = (
         "{% set _ = tools[0].function.parameters.a.append('c') %}{{ tools[0].function.parameters.a.pop() }}"
