@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import dataclasses
 import logging
-import secrets
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -32,7 +31,7 @@ from fabula.core.load import Wish, wish_of
 from fabula.core.messages import Message
 from fabula.core.model import LocalModel
 from fabula.core.request import Caller, Context
-from fabula.core.sampling import SEED_LIMIT, Sampling
+from fabula.core.sampling import Sampling
 from fabula.core.seams import Journal
 from fabula.core.texts import phrase
 from fabula.engine.presets.shelf import Presets
@@ -42,6 +41,7 @@ from fabula.prompt.macros.scene import Scene
 from fabula.turn.live import Live, Outcome, replay
 from fabula.turn.looking import Looked
 from fabula.turn.request import TurnRequest
+from fabula.turn.seeds import alternatives
 from fabula.turn.stream import Turns
 from fabula.turn.telling import Telling
 
@@ -209,10 +209,9 @@ class Replies:
         asked = bool(ask.text)
         telling, then = await self._telling(caller, change.chat, path, ask.kind, ask.speaker, asked=asked)
         place = dataclasses.replace(place, author=telling.story.character.name if telling else "")
-        samplings = _apart(sampling, ask.count)
-        place = dataclasses.replace(place, sampling=places.journaled(samplings[0]))
         request = TurnRequest(
             model=model.name,
+            sampling=sampling,
             context=Context(caller, ask.chat_id, "chat", siblings=ask.count),
             messages=await self._conversation(caller, chat, path, ask.kind, model),
             continues=ask.kind == "continue",
@@ -221,7 +220,9 @@ class Replies:
             reasoning_format=ask.reasoning_format,
             story=self._stories.keeping(caller.owner_id, telling) if telling else None,
         )
-        streams = [self._turns.stream(dataclasses.replace(request, sampling=each)) for each in samplings]
+        asked_for = alternatives(request, ask.count)
+        place = dataclasses.replace(place, sampling=places.journaled(asked_for[0].sampling))
+        streams = [self._turns.stream(each) for each in asked_for]
         self._live.start(
             turn_id,
             dataclasses.asdict(place),
@@ -453,10 +454,3 @@ def _checked(ask: Ask) -> Wish:
     if not 1 <= ask.count <= most:
         raise BadParameter("count", f"{ask.count}", phrase("expected.whole_range", low=1, high=most))
     return wish_of(ask.load, ask.keep_alive)
-
-
-def _apart(sampling: Sampling, count: int) -> list[Sampling]:
-    """One for each alternative: their seeds differ, and are known from the start, whoever chose them."""
-    seed = secrets.randbelow(SEED_LIMIT) if sampling.seed is None else sampling.seed
-    seeds = [seed, *((seed + number) % SEED_LIMIT for number in range(1, count))]
-    return [dataclasses.replace(sampling, seed=each) for each in seeds]

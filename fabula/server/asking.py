@@ -16,15 +16,15 @@ from fabula.app import Studio
 from fabula.core.errors import BadParameter
 from fabula.core.messages import Message
 from fabula.core.request import Context
-from fabula.core.sampling import NAMES, Sampling
+from fabula.core.sampling import NAMES, SEED_LIMIT, Sampling
 from fabula.core.worker import Pieces
 from fabula.engine.presets.shelf import KEY
 from fabula.server.caller import caller_of
 from fabula.server.stopping import Stop, Stoppable, Turn, begin
 from fabula.turn.request import Hurry, TurnRequest
+from fabula.turn.seeds import alternatives
 
 SAMPLING_FIELDS = frozenset(NAMES)
-SEEDS = 2**32 - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,9 +48,9 @@ class Ask:
 def turns_of(studio: Studio, request: Request, ask: Ask, model: str, stop: Stop | None = None) -> list[Turn]:
     """One stream per choice, in the order of their index; all end when `stop` is asked."""
     stop = stop or begin(request)
-    asked, each = requests_of(request, ask, model, stop), range(ask.choices)
-    streams = (studio.turns.stream(_nth(turn, ask.sampling, choice)) for turn in asked for choice in each)
-    return [Stoppable(stream, stop) for stream in streams]
+    asked = requests_of(request, ask, model, stop)
+    turns = (turn for one in asked for turn in alternatives(one, ask.choices))
+    return [Stoppable(studio.turns.stream(turn), stop) for turn in turns]
 
 
 def requests_of(request: Request, ask: Ask, model: str, stop: Stop | None = None) -> list[TurnRequest]:
@@ -78,14 +78,6 @@ def front_of(request: Request) -> str:
 def is_open(last: Message) -> bool:
     """An assistant's last message is lengthened, unless it waits for the answers of tools."""
     return last.role == "assistant" and not last.tool_calls
-
-
-def _nth(turn: TurnRequest, sampling: Sampling, choice: int) -> TurnRequest:
-    """Choices of one seed must differ from each other, and the first be what a single one gives."""
-    if sampling.seed is None or not choice:
-        return turn
-    sampling = dataclasses.replace(sampling, seed=(sampling.seed + choice) % SEEDS)
-    return dataclasses.replace(turn, sampling=sampling)
 
 
 # ── sampling ────────────────────────────────────────────────────────────────────────────────────────
@@ -141,7 +133,7 @@ def _stop(value: Any) -> Any:
 def _seed(value: Any) -> Any:
     """Many clients send −1 for a random seed, and some 64 bits."""
     if isinstance(value, int) and not isinstance(value, bool):
-        return None if value < 0 else value % SEEDS
+        return None if value < 0 else value % SEED_LIMIT
     return value
 
 

@@ -18,6 +18,7 @@ def honesty(ends: Iterable[Finished], language: str = "en") -> dict[str, Any]:
     ends = list(ends)
     return {
         "effective": ends[0].effective if ends else {},
+        "seeds": [(end.effective or {}).get("seed") for end in ends],
         "ignored": sorted({name for end in ends for name in end.ignored}),
         "reasons": [end.reason for end in ends],
         "form_problems": [end.form_problem.say(language) if end.form_problem else "" for end in ends],

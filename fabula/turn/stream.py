@@ -83,14 +83,13 @@ class Turns:
             known = _known(request, worker, manner, made, _exactness(place))
             if request.tells_ids:
                 known = replace(known, prompt_ids=await _ids(made.prompt, worker))
-            unasked = frozenset({"seed"} if request.sampling.seed is None else ())
             request = _seeded(request, known)
             yield known
 
             def ask(prompt: Prompt, sampling: Sampling) -> AsyncGenerator[Delta, None]:
                 return ended(worker.stream(prompt, sampling, request.context), sampling)
 
-            facts = _Facts(known, started, partial(self.on_finished, request), unasked)
+            facts = _Facts(known, started, partial(self.on_finished, request), request.unasked)
             screen = _Screen(watch)
             try:
                 for shown in screen.opened(_begins(made)):
@@ -287,7 +286,12 @@ def _known(
     return Prepared(
         engine=worker.engine,
         effective=effective,
-        ignored=(*ignored, *manner.ignored, *request.ignored, *_unmet(request, worker)),
+        ignored=(
+            *_heard(ignored, request.unasked),
+            *manner.ignored,
+            *request.ignored,
+            *_unmet(request, worker),
+        ),
         cut_messages=made.cut,
         cut_tokens=made.cut_tokens,
         story=_laid_facts(made.laid) if made.laid else None,
@@ -306,7 +310,12 @@ def _seeded(request: TurnRequest, known: Prepared) -> TurnRequest:
     seed = known.effective.get("seed")
     if seed is None:
         return request
-    return replace(request, sampling=replace(request.sampling, seed=seed))
+    unasked = request.unasked | (frozenset({"seed"}) if request.sampling.seed is None else frozenset())
+    return replace(request, sampling=replace(request.sampling, seed=seed), unasked=unasked)
+
+
+def _heard(ignored: Iterable[str], unasked: frozenset[str]) -> Iterable[str]:
+    return (name for name in ignored if name not in unasked)
 
 
 def _begins(made: _Made) -> str:
@@ -328,7 +337,7 @@ class _Facts:
         self, known: Prepared, started: float, tell: Callable[[Finished], None], unasked: frozenset[str]
     ) -> None:
         self._known, self._started, self._tell = known, started, tell
-        self._unasked = unasked  # parameters that are not the caller's: a server may refuse them
+        self._unasked = unasked  # a server may refuse them
         self._read = NOTHING_READ
         self._first_ms = 0.0
         self._thoughts = 0
@@ -384,7 +393,7 @@ class _Facts:
             story=self._known.story,
             exact=self._known.exact,
             effective=delta.effective or self._known.effective,
-            ignored=(*(name for name in delta.ignored if name not in self._unasked), *self._known.ignored),
+            ignored=(*_heard(delta.ignored, self._unasked), *self._known.ignored),
         )
         self._tell(end)
         return end

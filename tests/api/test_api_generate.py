@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+import httpx
 import pytest
 from stage import ENDLESS, Stage
 from talking import Client, Heard, text_of
@@ -80,6 +81,33 @@ def test_only_a_seed_that_was_asked_for_is_told_as_ignored(
     stage.make_worker = lambda model: RefusesSeeds()
     facts = generate(started(), prompt="x", sampling=asked)[-1].data["facts"]
     assert facts["ignored"] == told
+
+
+class HasNoSeeds(ScriptedWorker):
+    """As a server elsewhere that knows of no seeds."""
+
+    def honours(self, sampling):
+        used, ignored = super().honours(sampling)
+        used.pop("seed")
+        return used, (*ignored, *(() if sampling.seed is None else ("seed",)))
+
+
+@pytest.mark.parametrize(("asked", "told"), [({}, []), ({"seed": 7}, ["seed"])])
+@pytest.mark.parametrize("worker", [HasNoSeeds, RefusesSeeds])
+def test_a_seed_that_nobody_asked_for_is_not_told_as_ignored(
+    started: Callable[[], Client],
+    stage: Stage,
+    worker: type[ScriptedWorker],
+    asked: dict[str, int],
+    told: list[str],
+) -> None:
+    stage.make_worker = lambda model: worker()
+    client = started()
+    chat = client.new_chat()
+    assert chat.say("Hello", sampling=asked)[-1].data["facts"]["ignored"] == told
+    body = {"messages": [{"role": "user", "content": "Hello"}], "n": 2, **asked}
+    answer = httpx.post(f"{client.address}/v1/chat/completions", json=body).json()
+    assert answer["fabula"]["ignored"] == told
 
 
 def test_a_wish_of_the_load_that_is_not_worth_one_is_told(client: Client, stage: Stage) -> None:

@@ -128,6 +128,13 @@ def test_several_answers_at_once(kobold: httpx.Client) -> None:
     assert [row["text"] for row in generated(kobold, n=2)["results"]] == [SAID, SAID]
 
 
+def test_each_of_several_answers_tells_its_seed(kobold: httpx.Client, stage: Stage) -> None:
+    stage.script = lambda prompt, sampling: f"{sampling.seed}"
+    answer = generated(kobold, n=2)
+    assert [int(row["text"]) for row in answer["results"]] == answer["fabula"]["seeds"]
+    assert len(set(answer["fabula"]["seeds"])) == 2
+
+
 def test_what_was_ignored_is_told_in_the_answer_and_in_a_header(kobold: httpx.Client) -> None:
     body = {"prompt": "x", "grammar_retain_state": True}
     whole = kobold.post("/v1/generate", json=body)

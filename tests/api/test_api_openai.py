@@ -89,6 +89,31 @@ def test_usage_counts_every_prompt_once_and_every_choice(base: str) -> None:
     assert (last["choices"], last["usage"]["total_tokens"]) == ([], usage["total_tokens"])
 
 
+def test_every_choice_tells_its_own_seed_whoever_chose_it(base: str, stage: Stage) -> None:
+    stage.script = lambda prompt, sampling: f"Seed {sampling.seed}."
+    answer = httpx.post(base + CHAT, json=HELLO | {"n": 3}).json()
+    first, *others = seeds = answer["fabula"]["seeds"]
+    assert answer["fabula"]["effective"]["seed"] == first
+    assert others == [first + 1, first + 2]
+    texts = [choice["message"]["content"] for choice in answer["choices"]]
+    assert texts == [f"Seed {seed}." for seed in seeds]
+    again = httpx.post(base + CHAT, json=HELLO | {"n": 3, "seed": first}).json()
+    assert (again["choices"], again["fabula"]["seeds"]) == (answer["choices"], seeds)
+
+
+def test_every_choice_of_a_stream_ends_with_its_own_seed(base: str, stage: Stage) -> None:
+    stage.script = lambda prompt, sampling: f"{sampling.seed}"
+    body = {"prompt": ["x", "x"], "n": 2, "stream": True}
+    texts, seeds = [""] * 4, [[0]] * 4
+    for chunk in chunks_of(httpx.post(f"{base}/v1/completions", json=body)):
+        (choice,) = chunk["choices"]
+        texts[choice["index"]] += choice["text"]
+        if "fabula" in chunk:
+            seeds[choice["index"]] = chunk["fabula"]["seeds"]
+    assert [[int(text)] for text in texts] == seeds
+    assert len(set(texts)) == 4, "also the same prompt twice has other replies"
+
+
 BAD_BODIES = [
     b"",
     b"{",

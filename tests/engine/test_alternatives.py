@@ -49,6 +49,20 @@ def test_the_prompt_is_read_once_and_a_chosen_one_is_not_read_again(studio: Stud
         assert following["processed_tokens"] <= GLUE
 
 
+def test_each_of_three_swipes_can_be_written_again_alone(studio: StudioProcess) -> None:
+    chat = studio.client.new_chat()
+    sampling = {"max_tokens": 24, "temperature": 1.0}
+    chat.say("Tell me about a fox.", sampling=sampling)
+    written = ends(chat.say(kind="swipe", count=3, sampling=sampling))
+    facts = {event.data["index"]: event.data["facts"] for event in written}
+    ids = chat.messages[-1]["swipe"]["ids"][1:]
+    texts = [chat.client.get(f"{chat.path}/messages/{id}/versions")["versions"][0]["text"] for id in ids]
+    assert len(set(texts)) == 3
+    for index, text in enumerate(texts):
+        chat.say(kind="swipe", sampling=sampling | {"seed": facts[index]["effective"]["seed"]})
+        assert chat.texts[-1] == text
+
+
 def test_what_three_were_writing_survives_kill_9(studio: StudioProcess, home: Path) -> None:
     chat = studio.client.new_chat()
     endless = {"ignore_eos": True, "max_tokens": 1500}

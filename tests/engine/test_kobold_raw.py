@@ -132,6 +132,15 @@ def test_a_stream_says_the_same(kobold: httpx.Client) -> None:
     assert last["finish_reason"] == "length"
 
 
+def test_each_of_three_texts_can_be_written_again_alone(kobold: httpx.Client) -> None:
+    asked = {"temperature": 1, "max_length": 24}
+    answer = generated(kobold, n=3, **asked)
+    texts = [row["text"] for row in answer["results"]]
+    assert len(set(texts)) == 3
+    for seed, text in zip(answer["fabula"]["seeds"], texts, strict=True):
+        assert text_of(generated(kobold, sampler_seed=seed, **asked)) == text
+
+
 @pytest.mark.parametrize("seed", [None, 7])
 def test_openais_dialect_says_the_same(studio: StudioProcess, kobold: httpx.Client, seed: int | None) -> None:
     sampling = {"temperature": 1.2 if seed else 0}

@@ -172,6 +172,31 @@ def test_several_choices_differ_and_the_first_is_the_only_one_of_n_1(client: Ope
     assert texts[1] not in ("", alone)
 
 
+def test_each_choice_can_be_written_again_alone(client: OpenAI) -> None:
+    asked = {"temperature": 1, "max_tokens": 24}
+    answer = chat(client, n=3, **asked)
+    assert answer.model_extra
+    seeds = answer.model_extra["fabula"]["seeds"]
+    texts = [choice.message.content for choice in answer.choices]
+    assert len(set(texts)) == 3
+    for seed, text in zip(seeds, texts, strict=True):
+        assert text_of(chat(client, seed=seed, **asked)) == text
+    again = chat(client, n=3, seed=seeds[0], **asked)
+    assert [choice.message.content for choice in again.choices] == texts
+
+
+def test_each_choice_of_a_stream_tells_the_seed_with_which_it_is_written_again(client: OpenAI) -> None:
+    asked = {"temperature": 1, "max_tokens": 24}
+    texts, seeds = ["", "", ""], [0, 0, 0]
+    for chunk in chat(client, n=3, stream=True, **asked):
+        (choice,) = chunk.choices
+        texts[choice.index] += choice.delta.content or ""
+        if told := (chunk.model_extra or {}).get("fabula"):
+            (seeds[choice.index],) = told["seeds"]
+    for seed, text in zip(seeds, texts, strict=True):
+        assert text_of(chat(client, seed=seed, **asked)) == text
+
+
 def test_an_assistants_message_at_the_end_is_lengthened(client: OpenAI) -> None:
     start = "Once upon a time, there was a fox named"
     answer = chat(client, messages=[*HELLO, {"role": "assistant", "content": start}], max_tokens=8)

@@ -40,7 +40,7 @@ from fabula.core.load import wish_of
 from fabula.core.messages import Message
 from fabula.core.model import LocalModel
 from fabula.core.request import Caller, Context
-from fabula.core.sampling import SEED_LIMIT, Sampling
+from fabula.core.sampling import Sampling
 from fabula.core.seams import Journal
 from fabula.core.stream import Token
 from fabula.core.texts import phrase
@@ -52,6 +52,7 @@ from fabula.prompt.novel.model import Chapter, Memory, Novel, Task, anchor
 from fabula.store.database import Database
 from fabula.turn.live import Live, Outcome, replay
 from fabula.turn.looking import Looked
+from fabula.turn.seeds import alternatives
 from fabula.turn.stream import Turns
 from fabula.turn.writing import LaidPassage, PassageRequest, Writing
 
@@ -211,10 +212,10 @@ class NovelWriting:
             raise NovelChanged(ask.novel_id, ask.revision, novel.revision, text=ask.instruction)
         ids = tuple(uuid.uuid4().hex for _ in range(ask.count))
         take = ask.count == 1 if ask.take is None else ask.take
-        samplings = _apart(request.sampling, ask.count)
-        kept = places.journaled(samplings[0])
+        asked_for = alternatives(request, ask.count)
+        kept = places.journaled(asked_for[0].sampling)
         spot = replace(spot, turn_id=turn_id, passage_ids=ids, take=take, sampling=kept)
-        streams = [self._turns.stream(replace(request, sampling=each)) for each in samplings]
+        streams = [self._turns.stream(each) for each in asked_for]
         header = dataclasses.asdict(spot)
         self._live.start(turn_id, header, spot.start_event(), streams, _Keeper(self, spot), request.hurry.ask)
         self._novels.begun(novel, turn_id)
@@ -412,14 +413,6 @@ def _span(ask: Ask, size: int) -> tuple[int, int]:
     if ask.kind != "continue" and at == end:
         raise BadParameter("end", f"{at}–{end}", phrase("expected.some_text"))
     return at, end
-
-
-def _apart(sampling: Sampling, count: int) -> list[Sampling]:
-    """One for each passage: their seeds differ, and are known from the start, whoever chose them."""
-    seed = secrets.randbelow(SEED_LIMIT) if sampling.seed is None else sampling.seed
-    return [
-        replace(sampling, seed=(seed + number) % SEED_LIMIT if number else seed) for number in range(count)
-    ]
 
 
 def _brought(spot: Spot, number: int, outcome: Outcome) -> dict[str, Any] | None:
