@@ -234,6 +234,12 @@ def test_a_call_that_was_cut_off_is_told_as_far_as_it_came():
         [("get", '{"ci')],
     )
     assert read("hermes", ["Well <tool_c"], complete=False) == ("Well ", [])
+    assert read("hermes", ['Well <tool_call>{"name": "ge'], complete=False) == ("Well ", [])
+    assert read("hermes", ['<tool_call>{"name": "get"}</tool_call>\n<too'], complete=False) == (
+        "",
+        [("get", "{}")],
+    )
+    assert read("llama", ['{"name": "ge'], complete=False) == ('{"name": "ge', [])  # it may be any JSON
 
 
 @pytest.mark.parametrize("each", FORMATS, ids=lambda each: each.name)

@@ -40,15 +40,18 @@ class ToolParser:
         return self._advance()
 
     def finish(self, *, complete: bool) -> list[Token | CallEvent]:
-        """All that is left. Of a stream that was cut short, half a mark at its end is no text."""
+        """All that is left. Of a stream that was cut short, half a mark at its end is no text, nor is a call
+        that had no name yet."""
+        if not complete and self._block is not None and self._mark and self._calls.count == self._begun:
+            return []
         self._text.closed = True
         parts = self._advance()
         if self._block is not None:  # cut off inside a call
             return parts
         held = self._tape.text
-        if self._between and self._calls.count and not held.strip():
-            return parts
         length = len(held) if complete else len(held) - overlap(held, self._format.begins)
+        if self._between and self._calls.count and not held[:length].strip():
+            return parts
         return [*parts, *self._tape.cut(length)]
 
     def _advance(self) -> list[Token | CallEvent]:
