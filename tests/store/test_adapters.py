@@ -13,7 +13,7 @@ import pytest
 from adapter_making import change, noise, numbers, packed, write_gguf, write_model, write_peft
 from models_stand_ins import Shelf, serve
 
-from fabula.core.errors import AdapterNotFound, AdapterUnfit, AdapterUnusable, SourceMissing
+from fabula.core.errors import AdapterNotFound, AdapterUnfit, AdapterUnusable
 from fabula.core.load import LoadOptions
 from fabula.core.model import LocalModel
 from fabula.core.texts import LANGUAGES
@@ -435,8 +435,9 @@ def test_a_repository_of_gguf_is_taken_as_it_is(
 
 
 def test_a_folder_without_an_adapter_is_told(tmp_path: Path, model: LocalModel, shelf: Adapters) -> None:
-    with pytest.raises(SourceMissing):
+    with pytest.raises(AdapterUnusable) as empty:
         take(str(tmp_path / "adapters"), model, Errand(shelf.folder))
+    assert empty.value.reason.key == "models.adapter.no_config"
     folder = write_peft(tmp_path / "pickled", {V_PROJ: change((8, 4), 2, "x")})
     (folder / "adapter_model.safetensors").rename(folder / "adapter_model.bin")
     with pytest.raises(AdapterUnusable) as refused:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from fabula.core.errors import AdapterUnfit, AdapterUnusable, SourceMissing, UnknownSource
 from fabula.core.model import LocalModel
+from fabula.core.texts import phrase
 from fabula.models.adapters.adapter import describe
 from fabula.models.adapters.convert import convert
 from fabula.models.adapters.fitting import misfit
@@ -67,7 +68,7 @@ def _gguf_in(folder: Path, model: LocalModel, errand: Errand, name: str) -> Path
     """A folder that holds one GGUF adapter and no PEFT configuration."""
     files = sorted(folder.glob("*.gguf"))
     if len(files) != 1:
-        raise SourceMissing(str(folder))
+        raise AdapterUnusable(folder.resolve().name, phrase("models.adapter.no_config"))
     own = files[0].stem
     return _gguf(parse(str(files[0])), model, errand, name if own.startswith(OWN_NAMES) else own)
 
