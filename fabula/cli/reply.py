@@ -54,7 +54,7 @@ def facts(data: dict[str, Any]) -> str:
     A reply that was stopped knows only a part of it.
     """
     known = data.get("facts") or {}
-    parts = [*_pace(known), *_honesty(known), *_bans(known.get("bans") or {})]
+    parts = [*_pace(known), *_unmet(known), *_how(known), *_bans(known.get("bans") or {})]
     if (reason := data.get("reason", "stop")) != "stop":
         parts.append(say(f"cli.facts.{reason}"))
     return " · ".join(parts)
@@ -72,7 +72,7 @@ def _pace(known: dict[str, Any]) -> Iterator[str]:
         yield say("cli.facts.reused", reused=known["reused_tokens"], prompt=known["prompt_tokens"])
 
 
-def _honesty(known: dict[str, Any]) -> Iterator[str]:
+def _unmet(known: dict[str, Any]) -> Iterator[str]:
     """What is not as it was asked for."""
     if problem := known.get("form_problem"):
         yield say("cli.facts.form_problem", problem=problem)
@@ -81,10 +81,14 @@ def _honesty(known: dict[str, Any]) -> Iterator[str]:
     story = known.get("story") or {}
     if cut := story.get("cut_characters"):
         yield say("cli.facts.cut_text", characters=cut)
-    if broke := story.get("broke"):
-        yield broken(broke)
     if ignored := known.get("ignored"):
         yield say("cli.facts.ignored", names=", ".join(ignored))
+
+
+def _how(known: dict[str, Any]) -> Iterator[str]:
+    """What was read again, and which engine wrote it."""
+    if broke := (known.get("story") or {}).get("broke"):
+        yield broken(broke)
     if exact := known.get("exact"):
         key = "cli.facts.exact" if exact["used"] else "cli.facts.exact_not"
         yield say(key, names=", ".join(exact["needed"]), why=exact["why"])
@@ -111,9 +115,11 @@ def wait(milliseconds: float) -> str:
 
 
 def tell_facts(data: dict[str, Any]) -> None:
-    """The facts go under the reply, for those who sit at a terminal."""
-    sentence = facts(data)
-    if sentence and sys.stderr.isatty() and sys.stdout.isatty():
+    """The facts go under the reply, for those who sit at a terminal; what is not as it was asked for is told to
+    scripts too."""
+    is_watched = sys.stderr.isatty() and sys.stdout.isatty()
+    sentence = facts(data) if is_watched else " · ".join(_unmet(data.get("facts") or {}))
+    if sentence:
         screen.note(sentence)
 
 

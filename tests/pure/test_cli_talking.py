@@ -139,3 +139,13 @@ def test_an_answer_that_is_no_json_is_shown_as_it_is() -> None:
 
 def test_names_are_safe_in_addresses() -> None:
     assert client.segment("a/b c?.gguf") == "a%2Fb%20c%3F.gguf"
+
+
+def test_a_script_is_told_what_was_not_done_and_nothing_else(capsys: pytest.CaptureFixture[str]) -> None:
+    reply.tell_facts({"facts": FACTS})
+    assert capsys.readouterr().err == ""
+    reply.tell_facts({"facts": FACTS | {"ignored": ["mirostat_tau"], "cut_messages": 2}})
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "without effect here: mirostat_tau" in told.err
+    assert "31" not in told.err
