@@ -115,8 +115,8 @@ def wait(milliseconds: float) -> str:
 
 
 def tell_facts(data: dict[str, Any]) -> None:
-    """The facts go under the reply, for those who sit at a terminal; what is not as it was asked for is told to
-    scripts too."""
+    """The facts go under the reply, for those who sit at a terminal; what is not as it was asked for is told
+    to scripts too."""
     is_watched = sys.stderr.isatty() and sys.stdout.isatty()
     sentence = facts(data) if is_watched else " · ".join(_unmet(data.get("facts") or {}))
     if sentence:
