@@ -32,9 +32,9 @@ def asked(prompt: Prompt, manner: Manner) -> Prompt:
 
 
 def sampled(sampling: Sampling, manner: Manner) -> Sampling:
-    """The sampling, with the grammar that tool calls need."""
+    """The sampling, with the grammar that tool calls need in the place of any other form."""
     calls = manner.must_call or manner.may_call
-    return replace(sampling, grammar=calls) if calls else sampling
+    return replace(sampling, grammar=calls, json_schema="", regex="") if calls else sampling
 
 
 def read(

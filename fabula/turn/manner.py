@@ -23,6 +23,7 @@ from fabula.engine.parsing.tools.formats import Format
 from fabula.prompt.assemble import rows
 from fabula.prompt.template import ChatTemplate, takes_tools
 from fabula.turn.request import TurnRequest
+from fabula.turn.structure import FORMS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -235,13 +236,18 @@ def _calling(found: Manner, request: TurnRequest) -> Manner:
     """With the grammars of calls, where the format can be enforced."""
     assert found.format
     several = request.several_calls
+    forms = tuple(name for name in FORMS if getattr(request.sampling, name))
     if request.tool_choice == "required":
         wanted = _wanted(request)
         forced = grammar.must_call(found.format, wanted, found.family, opened=found.opened, several=several)
-        return replace(found, must_call=forced) if forced else _also_ignored(found, "tool_choice")
+        if not forced:
+            return _also_ignored(found, "tool_choice")
+        return replace(_also_ignored(found, *forms), must_call=forced)
+    if forms:  # it holds from the first token on; only a grammar may have calls in it
+        return found if "grammar" in forms else _also_ignored(found, "tools")
     trigger = found.format.trigger
     calls = grammar.calling(found.format, request.tools, several=several) if trigger else None
-    if calls is None or request.sampling.grammar:
+    if calls is None:
         return found
     return replace(found, may_call=calls, triggers=(trigger,))
 
@@ -256,5 +262,5 @@ def _wanted(request: TurnRequest) -> Sequence[dict[str, Any]]:
     return wanted
 
 
-def _also_ignored(found: Manner, name: str) -> Manner:
-    return replace(found, ignored=(*found.ignored, name))
+def _also_ignored(found: Manner, *names: str) -> Manner:
+    return replace(found, ignored=(*found.ignored, *names))

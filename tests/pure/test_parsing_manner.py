@@ -13,6 +13,7 @@ from fabula.core.messages import Message
 from fabula.core.model import LocalModel
 from fabula.core.sampling import Sampling
 from fabula.prompt.assemble import render
+from fabula.turn.answers import sampled
 from fabula.turn.manner import Manner, manner_of
 from fabula.turn.request import TurnRequest
 
@@ -63,6 +64,31 @@ def test_a_form_leaves_no_room_for_thinking() -> None:
     found = manner(OPENED, sampling={"json_schema": "{}", "think": True})
     assert prompt(found).endswith("</think>\n\n")
     assert found.ignored == ("think",)
+
+
+TOOLS = PLAIN + "{% for tool in tools %}{{ tool.function.name }}{% endfor %}{# <tool_call> #}"
+GO = {"type": "function", "function": {"name": "go"}}
+
+
+@pytest.mark.parametrize("form", [{"json_schema": "{}"}, {"regex": "a+"}, {"grammar": 'root ::= "a"'}])
+def test_a_call_that_must_come_goes_before_a_form(form: dict[str, str]) -> None:
+    found = manner(TOOLS, tools=(GO,), tool_choice="required", sampling=form)
+    sent = sampled(Sampling(**form), found)
+    assert (sent.grammar, sent.json_schema, sent.regex) == (found.must_call, "", "")
+    assert found.ignored == tuple(form)
+
+
+@pytest.mark.parametrize(
+    ("form", "ignored"),
+    [({"json_schema": "{}"}, ("tools",)), ({"regex": "a+"}, ("tools",)), ({"grammar": 'root ::= "a"'}, ())],
+)
+def test_a_form_holds_from_the_first_token_where_a_call_may_come(
+    form: dict[str, str], ignored: tuple[str, ...]
+) -> None:
+    found = manner(TOOLS, tools=(GO,), sampling=form)
+    assert (found.triggers, found.ignored) == ((), ignored)
+    assert sampled(Sampling(**form), found) == Sampling(**form)
+    assert manner(TOOLS, tools=(GO,)).triggers == ("<tool_call>",)
 
 
 @pytest.mark.parametrize(

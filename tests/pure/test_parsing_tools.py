@@ -239,6 +239,8 @@ def test_a_call_that_was_cut_off_is_told_as_far_as_it_came():
         "",
         [("get", "{}")],
     )
+    assert read("hermes", ['<tool_call>{"name": "get"}</tool_ca'], complete=False) == ("", [("get", "{}")])
+    assert read("llama", ['{"name": "get"}; {"na'], complete=False) == ("", [("get", "{}")])
     assert read("llama", ['{"name": "ge'], complete=False) == ('{"name": "ge', [])  # it may be any JSON
 
 

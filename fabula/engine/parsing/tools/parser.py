@@ -40,11 +40,11 @@ class ToolParser:
         return self._advance()
 
     def finish(self, *, complete: bool) -> list[Token | CallEvent]:
-        """All that is left. Of a stream that was cut short, half a mark at its end is no text, nor is a call
-        that had no name yet."""
-        if not complete and self._block is not None and self._mark and self._calls.count == self._begun:
-            return []
+        """All that is left. Of a stream that was cut short, half a mark at its end is no text, nor is what
+        stands in a call."""
         self._text.closed = True
+        if not complete and self._block is not None and (self._mark or self._calls.count > self._begun):
+            return [part for part in self._call() or () if not isinstance(part, Token)]
         parts = self._advance()
         if self._block is not None:  # cut off inside a call
             return parts
