@@ -24,6 +24,8 @@ NOT_UNDERSTOOD: list[dict[str, Any]] = [
     {"json_schema": {"type": "string", "pattern": "^(?=a)[a-c]{3}$"}},
     {"regex": "(?=a)b"},
     {"regex": r"(a|b)\1"},
+    {"grammar": "%llguidance {}\nstart: missing"},
+    {"grammar": "%llguidance {}\nstart: /(?=a)b/"},
 ]
 
 

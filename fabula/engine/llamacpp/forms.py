@@ -1,7 +1,7 @@
 """Notice that the engine did not understand the form that a reply should have. Knows no request, no process.
 
-Given a JSON schema or a regex that it cannot compile (measured: `not`, `if`, `uniqueItems`, look-arounds …),
-the engine writes freely and says so in its log only. The log line comes before the first token, so a form
+Given a JSON schema, a regex or a grammar in llguidance's own language that it cannot compile (measured: `not`,
+`if`, `uniqueItems`, look-arounds, a rule that there is none of …), the engine writes freely and says so in its log only. The log line comes before the first token, so a form
 that is new is watched until then, one at a time; a form that was understood once is not watched again. The
 log has a thread of its own and may lag: a mark is set behind that line, and awaited. A llama-server of the
 user's own sets none, but tells that the sampler is ready.
@@ -24,6 +24,7 @@ KEPT = 1000  # forms that are remembered as understood
 LAG_S = 2.0  # how long the log may lag behind the first token
 LOOK_S = 0.005
 _COMPLAINT = re.compile(r"\bllg error: (?:at \d+\(\d+\): )?(?P<text>.+)")
+OWN_LANGUAGE = "%llguidance"  # how a grammar begins that is no GBNF
 IMPOSSIBLE = "NoExtensionBias"  # no reply can have the form
 _REPEATED = re.compile(r"^failed to compile JSON schema: ")
 
@@ -45,15 +46,14 @@ class Forms:
 
     def is_news(self, sampling: Sampling) -> bool:
         """Whether it has a form that was not understood before."""
-        form = sampling.json_schema or sampling.regex
+        _, form = _form(sampling)
         return bool(form) and form not in self._understood
 
     async def watched(
         self, deltas: AsyncGenerator[Delta, None], sampling: Sampling, slot: int
     ) -> AsyncGenerator[Delta, None]:
         """The same deltas. Raises BadParameter before the first token of a form that is not understood."""
-        name = "json_schema" if sampling.json_schema else "regex"
-        form = getattr(sampling, name)
+        name, form = _form(sampling)
         async with aclosing(deltas):
             async with self._one_at_a_time:
                 before, _ = self._log.lines_since(0)
@@ -89,3 +89,11 @@ class Forms:
         if len(self._understood) >= KEPT:
             self._understood.clear()
         self._understood.add(form)
+
+
+def _form(sampling: Sampling) -> tuple[str, str]:
+    """What llguidance has to compile, behind its name; GBNF is refused by the engine itself."""
+    if sampling.grammar.startswith(OWN_LANGUAGE):
+        return "grammar", sampling.grammar
+    name = "json_schema" if sampling.json_schema else "regex"
+    return name, getattr(sampling, name)
