@@ -1,10 +1,11 @@
 """Notice that the engine did not understand the form that a reply should have. Knows no request, no process.
 
-Given a JSON schema, a regex or a grammar in llguidance's own language that it cannot compile (measured: `not`,
-`if`, `uniqueItems`, look-arounds, a rule that there is none of …), the engine writes freely and says so in its log only. The log line comes before the first token, so a form
-that is new is watched until then, one at a time; a form that was understood once is not watched again. The
-log has a thread of its own and may lag: a mark is set behind that line, and awaited. A llama-server of the
-user's own sets none, but tells that the sampler is ready.
+Given a JSON schema, a regex or a grammar in llguidance's own language that it cannot compile (measured:
+`not`, `if`, `uniqueItems`, look-arounds, a rule that is missing …), the engine writes freely and says so in
+its log only. The log line comes before the first token, so a form that is new is watched until then, one at
+a time; a form that was understood once is not watched again. The log has a thread of its own and may lag: a
+mark is set behind that line, and awaited. A llama-server of the user's own sets none, but tells that the
+sampler is ready.
 """
 
 from __future__ import annotations
