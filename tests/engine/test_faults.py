@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import psutil
@@ -80,6 +80,76 @@ async def test_an_engine_that_hangs_is_ended_and_loaded_again(
     async with supervisor.lease("starter") as worker:
         _, finished = await collect(worker, "Once upon", max_tokens=3)
     assert finished.completion_tokens == 3
+
+
+ASKED = {
+    "tokenize": lambda worker: worker.tokenize(Prompt(("Once upon",))),
+    "detokenize": lambda worker: worker.detokenize([1, 2, 3]),
+    "embed": lambda worker: worker.embed(["Once upon"]),
+    "save": lambda worker: worker.save_slot(0, "state"),
+}
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="no process can be stopped here")
+@pytest.mark.parametrize("asked", list(ASKED.values()), ids=list(ASKED))
+async def test_so_is_one_that_hangs_while_something_else_than_a_text_is_asked(
+    model: LocalModel,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    asked: Callable[[LlamaCppWorker], Awaitable[object]],
+) -> None:
+    monkeypatch.setattr(pulse, "LOOK_S", 0.2)
+    monkeypatch.setattr(pulse, "ANSWER_S", 0.2)
+    worker = LlamaCppWorker(tmp_path)
+    await worker.load(model, plan_for(model, options=LoadOptions(pooling="mean")))
+    os.kill(worker.pid, signal.SIGSTOP)
+    with pytest.raises(EngineDied, match="answered nothing and did nothing"):
+        await asked(worker)
+    await worker.close()
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="no process can be stopped here")
+async def test_one_that_hardly_gets_to_run_is_left_alone(
+    model: LocalModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a machine that does something else: stopped for most of the time, and looked at all the time."""
+    monkeypatch.setattr(pulse, "LOOK_S", 0.01)
+    worker = LlamaCppWorker(tmp_path)
+    await worker.load(model, plan_for(model))
+    reading = asyncio.create_task(collect(worker, Prompt((tuple(range(100, 200)),)), max_tokens=2))
+    while not reading.done():
+        os.kill(worker.pid, signal.SIGSTOP)
+        await asyncio.sleep(0.4)
+        os.kill(worker.pid, signal.SIGCONT)
+        await asyncio.sleep(0.1)
+    _, finished = await reading
+    await worker.close()
+    assert finished.completion_tokens == 2
+
+
+async def test_one_whose_threads_all_write_is_left_alone_though_it_does_not_answer(
+    model: LocalModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More requests than it has threads for them: the next one waits until one of them has ended."""
+    monkeypatch.setattr(pulse, "LOOK_S", 0.05)
+    monkeypatch.setattr(pulse, "ANSWER_S", 0.05)
+    missed = asyncio.Event()
+    answers = pulse._answers
+
+    async def noted(address: tuple[str, int]) -> bool:
+        if not (answered := await answers(address)):
+            missed.set()
+        return answered
+
+    monkeypatch.setattr(pulse, "_answers", noted)
+    worker = LlamaCppWorker(tmp_path)
+    await worker.load(model, plan_for(model, slots=4, context=256))
+    body = {"prompt": "Once upon", "n_predict": 60, "ignore_eos": True}
+    written = await asyncio.gather(*(worker._post("/completion", body) for _ in range(16)))
+    await worker.close()
+    assert [each["tokens_predicted"] for each in written] == [60] * 16
+    if not missed.is_set():
+        pytest.skip("the engine has a thread for each of 16 requests on this machine")
 
 
 async def test_an_idle_engine_that_dies_is_taken_off_the_list(supervisor: Supervisor) -> None:

@@ -142,6 +142,16 @@ async def test_a_server_of_ones_own_that_dies_is_told(model: LocalModel, tmp_pat
             await collect(worker, "Hello")
 
 
+async def test_a_server_of_ones_own_is_watched_unless_it_computes_on_a_card(
+    model: LocalModel, tmp_path: Path, own: Build
+) -> None:
+    """It may answer only between two batches, and a card's work is no work of the processor."""
+    for uses_gpus in (False, True):
+        async with loaded(model, tmp_path, replace(own, uses_gpus=uses_gpus)) as (worker, _):
+            assert worker._process
+            assert (worker._process._watch is None) == uses_gpus
+
+
 async def test_a_server_of_ones_own_that_cannot_load_says_why(
     model: LocalModel, tmp_path: Path, own: Build
 ) -> None:

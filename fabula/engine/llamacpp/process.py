@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +27,7 @@ class EngineProcess(ChildProcess):
         self.address = ("", 0)
         self._engine_pid = 0  # where the child is only the one that started the engine
         self.key = secrets.token_urlsafe(32)
+        self.open = 0  # requests that wait for it or read what it says
         self._watch: asyncio.Task[None] | None = None
         self._silent_s = 0.0  # after which it was ended
 
@@ -46,12 +46,12 @@ class EngineProcess(ChildProcess):
 
     # ── one that hangs ──────────────────────────────────────────────────────────────────────────────
 
-    def watch(self, is_busy: Callable[[], bool]) -> None:
-        """Ends it where it hangs while it `is_busy`: those who wait would wait for ever."""
-        self._watch = asyncio.create_task(self._end_when_lost(is_busy))
+    def watch(self) -> None:
+        """Ends it where it hangs while a request is open: those who wait would wait for ever."""
+        self._watch = asyncio.create_task(self._end_when_lost())
 
-    async def _end_when_lost(self, is_busy: Callable[[], bool]) -> None:
-        self._silent_s = await pulse.lost(self.address, self.pid, is_busy)
+    async def _end_when_lost(self) -> None:
+        self._silent_s = await pulse.lost(self.address, self.pid, lambda: self.open > 0)
         with contextlib.suppress(psutil.Error):
             psutil.Process(self.pid).kill()
 

@@ -1,8 +1,18 @@
 """Notice an engine that lives no more, though its process does. Knows no request and no model.
 
 One that computes answers `/health` all the same (measured: one thread reading a prompt for 84 s on a machine
-with twice as much to do as cores, in 0.8 ms, at most in 0.4 s), and one that has no time to answer uses the
-processor. So an engine is taken for dead only when it does neither, look after look, while somebody waits.
+with twice as much to do as cores, in 0.8 ms, at most in 0.4 s; one that runs for a twentieth of the time, at
+most in 1.1 s), and one that has no time to answer uses the processor. So an engine is taken for dead only
+when it does neither, look after look, while a request is open, whatever it asks.
+
+What is left alone, because a slow engine does the same:
+- one that computes and does not answer: its threads that answer may all be taken (measured: by 11 open
+  requests with 4 slots, while all of them were being written), and a llama-server of the user's own may
+  answer only between two batches (ik_llama.cpp, issue 1210: after 30 to 60 minutes);
+- one that answers and does not compute: its model may lie on a disk or in a network that does not answer;
+- one that answers and computes without an end: how long a batch takes is known to nobody beforehand.
+
+Of a llama-server of the user's own that computes on a card, neither sign would be one: it is not watched.
 """
 
 from __future__ import annotations

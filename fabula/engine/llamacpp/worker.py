@@ -115,7 +115,8 @@ class LlamaCppWorker:
         self._one_way = await asyncio.to_thread(cannot_go_back, model)
         self._apart = checkpoints(model, plan)["checkpoint_step"]
         self._seats = Seats(self, plan.slots, None if model.projector else self._shelf, name)
-        self._process.watch(lambda: any(slot.is_busy for slot in self.slots()))
+        if not (self._build.program and self._build.uses_gpus):  # see `pulse`
+            self._process.watch()
         if model.projector:
             self._eye = Eye((await self._get("/props"))["media_marker"], self.detokenize)
         pooled = Pooled(self._post, plan.context)
@@ -425,6 +426,7 @@ class LlamaCppWorker:
         if self._process is None:
             raise EngineDied(self.model.name, phrase("reasons.not_loaded"))
         process = self._process
+        process.open += 1
         try:
             data = None if body is None else json.dumps(body).encode()
             async with request(process.address, process.key, path, data, before) as answer:
@@ -433,6 +435,8 @@ class LlamaCppWorker:
                 yield answer
         except OSError as broken:
             raise await process.death() from broken
+        finally:
+            process.open -= 1
 
 
 def _body(prompt: Prompt, sampling: Sampling, effective: dict[str, Any], seat: Seat) -> dict[str, Any]:
