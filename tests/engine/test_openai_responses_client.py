@@ -179,8 +179,8 @@ def test_wrong_requests_are_refused_with_their_parameter(client: OpenAI, stream:
 
 
 def test_a_client_that_gives_up_frees_the_engine(studio: StudioProcess, client: OpenAI) -> None:
-    events = iter(respond(client, stream=True, max_output_tokens=1900, extra_body={"ignore_eos": True}))
+    events = respond(client, stream=True, max_output_tokens=1900, extra_body={"ignore_eos": True})
     next(event for event in events if event.type == "response.output_text.delta")
-    events.close()
+    events.close()  # the client's own: a generator over it would hang up when garbage is collected
     until(lambda: studio.client.get("/system")["running"][0]["busy"] == 0)
     assert respond(client, max_output_tokens=4).output_text
