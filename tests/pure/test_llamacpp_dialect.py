@@ -192,6 +192,14 @@ def test_samplers_have_several_names(samplers: object, order: object) -> None:
     assert parse.completion(HI | {"samplers": samplers}).sampling.sampler_order == order
 
 
+@given(some.lists(some.sampled_from([*names.STEPS, "nope"])))
+def test_any_list_of_samplers_is_a_chain(samplers: list[object]) -> None:
+    words = [f"{name}" for name in samplers]
+    wish = parse.completion(HI | {"samplers": words, "top_k": 7, "temperature": 0.3, "dynatemp_range": 0.2})
+    assert (wish.sampling.top_k == 7) == ("top_k" in wish.sampling.sampler_order)
+    assert (wish.sampling.temperature == 0.3) == ("temperature" in wish.sampling.sampler_order)
+
+
 def test_samplers_that_nobody_knows_are_named() -> None:
     assert ignored(samplers=["top_k", "magic"], top_k=3) == ("samplers.magic",)
 

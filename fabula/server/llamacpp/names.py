@@ -102,9 +102,8 @@ def chain(samplers: Any) -> Chain | None:
         raise BadParameter("samplers", f"{samplers!r}"[:80], phrase("expected.texts"))
     known = [_ours(name, letters=isinstance(samplers, str)) for name in names]
     order = tuple(dict.fromkeys(step for steps in known for step in steps))
-    absent = [step for step in SWITCHED if step not in order]
-    if "temperature" in order:
-        absent.remove("dynatemp")
+    there = {*order, *(("dynatemp",) if "temperature" in order else ())}
+    absent = [step for step in SWITCHED if step not in there]
     off = {field: value for step in absent for field, value in OFF[step].items()}
     return Chain(order, off, tuple(name for name, steps in zip(names, known, strict=True) if not steps))
 
