@@ -117,6 +117,9 @@ class Line:
     behind: str = ""  # the busy model whose memory its load waits for
     why: Phrase | None = None  # the reason of a reload that is under way
     slots: int = 1  # of the last load
+    said_s: float | None = (
+        None  # how long the one that was lost or replaced was to stay; the next one stays so
+    )
     mean_s: float = 1.0  # how long a request takes
 
     @property

@@ -86,18 +86,19 @@ class Loads:
 
     async def _loaded(self, line: Line, wished: LoadOptions) -> Loaded:
         async with self._one:
-            said_s = line.loaded.said_s if line.loaded else None
             options = wished.over(self._options(line.model))
             options = replace(options, adapters=options.adapters or None)
             if line.loaded:
                 await self._room.check(line, options)
+                line.said_s = line.loaded.said_s
             await self._roster.drop(line)  # dead, or loaded in another way
             try:
                 plan = await self._room.make(line, options)
                 worker = await self._started(line.model, plan)
             finally:
                 self._roster.open_all()
-            loaded = line.loaded = Loaded(worker, wished, why=line.why, said_s=said_s)
+            loaded = line.loaded = Loaded(worker, wished, why=line.why, said_s=line.said_s)
+            line.said_s = None
             line.slots = max(worker.plan.slots, 1)
             loaded.on_gpus = await self._on_gpus(worker)
             self._on_loaded(line, loaded)

@@ -298,6 +298,19 @@ async def test_a_model_that_stays_for_ever_comes_back_by_itself_after_a_crash() 
     await machine.supervisor.close()
 
 
+async def test_how_long_it_stays_holds_beyond_a_crash() -> None:
+    machine = Machine(keep_alive_s=60)
+    async with machine.supervisor.lease("10", Wish(keep_alive_s=-1)):
+        pass
+    machine.workers[0].die()
+    await until(lambda: len(machine.workers) == 2 and machine.loaded() == ["10"])
+    assert machine.supervisor.running()[0].expires_at == 0
+    await machine.supervisor.unload("10")
+    await machine.use("10")
+    assert machine.supervisor.running()[0].expires_at > 0
+    await machine.supervisor.close()
+
+
 async def test_a_request_can_say_how_long_the_model_stays() -> None:
     machine = Machine(keep_alive_s=-1)
     async with machine.supervisor.lease("10", Wish(keep_alive_s=0)):
