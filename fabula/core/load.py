@@ -16,7 +16,7 @@ from typing import Any, Self
 from fabula.core.errors import BadParameter
 from fabula.core.loose import is_number, typed
 from fabula.core.sampling import Sampling
-from fabula.core.texts import phrase
+from fabula.core.texts import as_number, phrase
 
 FOREVER = -1.0
 LONGEST_S = 100 * 365 * 86_400.0  # what is longer is for ever
@@ -91,7 +91,7 @@ class LoadOptions:
             value = getattr(self, name)
             if value is not None and not low <= value <= high:  # NaN fails every comparison
                 raise BadParameter(
-                    name, f"{value}", phrase("expected.range", low=f"{low:g}", high=f"{high:g}")
+                    name, f"{value}", phrase("expected.range", low=as_number(low), high=as_number(high))
                 )
         if self.keep_alive is not None:
             seconds_of(self.keep_alive)

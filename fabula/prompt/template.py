@@ -152,7 +152,7 @@ class ChatTemplate:
             ArithmeticError,
             AttributeError,
         ) as reason:
-            raise TemplateRefused(reason=str(reason) or type(reason).__name__) from reason
+            raise TemplateRefused(reason=f"{reason}".rstrip(".") or type(reason).__name__) from reason
         except (
             RecursionError,
             SyntaxError,

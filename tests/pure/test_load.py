@@ -51,6 +51,11 @@ def test_wishes_are_checked(values: dict[str, object]) -> None:
         LoadOptions.of(values)
 
 
+def test_a_range_is_told_in_whole_numbers() -> None:
+    with pytest.raises(BadParameter, match="from 1 to 100,000,000"):
+        LoadOptions.of({"context": 0})
+
+
 def test_a_wish_is_laid_over_what_is_set() -> None:
     stored = LoadOptions(context=4096, kv_type="q8_0")
     assert LoadOptions(context=8192).over(stored) == LoadOptions(context=8192, kv_type="q8_0")

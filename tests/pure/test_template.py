@@ -50,6 +50,12 @@ def test_the_templates_own_refusal_is_told():
         template.render(HELLO, add_generation_prompt=True)
 
 
+def test_a_reason_that_ends_with_a_full_stop_makes_one_sentence() -> None:
+    with pytest.raises(TemplateRefused) as refused:
+        ChatTemplate("{{ bad").render(HELLO, add_generation_prompt=True)
+    assert ".." not in f"{refused.value}"
+
+
 TOOLS = [{"type": "function", "function": {"name": "get", "description": "", "parameters": {"a": ["b"]}}}]
 CALL = {"id": "1", "type": "function", "function": {"name": "get", "arguments": {"city": "霧"}}}
 CALLED = [*HELLO, {"role": "assistant", "content": "", "tool_calls": [CALL]}]
