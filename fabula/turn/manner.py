@@ -239,7 +239,8 @@ def _calling(found: Manner, request: TurnRequest) -> Manner:
     forms = tuple(name for name in FORMS if getattr(request.sampling, name))
     if request.tool_choice == "required":
         wanted = _wanted(request)
-        forced = grammar.must_call(found.format, wanted, found.family, opened=found.opened, several=several)
+        thinks = found.family if found.opened or _thinks(request) is not False else None
+        forced = grammar.must_call(found.format, wanted, thinks, opened=found.opened, several=several)
         if not forced:
             return _also_ignored(found, "tool_choice")
         return replace(_also_ignored(found, *forms), must_call=forced)

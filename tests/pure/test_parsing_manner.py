@@ -78,6 +78,15 @@ def test_a_call_that_must_come_goes_before_a_form(form: dict[str, str]) -> None:
     assert found.ignored == tuple(form)
 
 
+@pytest.mark.parametrize(("think", "may"), [(None, True), (True, True), (False, False)])
+def test_a_call_that_must_come_comes_after_reasoning_only_where_that_may(
+    think: bool | None, may: bool
+) -> None:
+    template = TOOLS.replace("{#", "{# {{ enable_thinking }} <think>") + "{{ enable_thinking }}"
+    found = manner(template, tools=(GO,), tool_choice="required", sampling={"think": think})
+    assert ("<think>" in found.must_call, found.opened) == (may, False)
+
+
 @pytest.mark.parametrize(
     ("form", "ignored"),
     [({"json_schema": "{}"}, ("tools",)), ({"regex": "a+"}, ("tools",)), ({"grammar": 'root ::= "a"'}, ())],

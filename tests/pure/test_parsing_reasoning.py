@@ -166,6 +166,12 @@ def test_a_call_of_harmony_without_arguments_has_an_empty_object(end: str):
     assert [part for part in told if not isinstance(part, tuple)] == [Called("get"), Argued("{}")]
 
 
+def test_harmony_calls_nothing_without_a_name():
+    written = "<|channel|>commentary to=functions. <|constrain|>json<|message|>{}<|call|>"
+    found = read(HarmonyParser(), [Token(written, (1,))])
+    assert (found["call"], found["text"]) == ("", "{}")
+
+
 @pytest.mark.parametrize(
     ("template", "name"),
     [

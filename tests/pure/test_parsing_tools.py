@@ -183,6 +183,9 @@ def test_text_around_calls_is_the_answer(cuts: list[int]):
         ("hermes", '<tool_call>{"name": ' + "[" * 5000 + "}</tool_call>"),
         ("general", 'Say {"name": "get"}'),
         ("mistral", "[TOOL_CALLS]"),
+        ("mistral", "[TOOL_CALLS] [ARGS]{}"),
+        ("qwen-coder", "<function=>\n</function>"),
+        ("minimax", '<minimax:tool_call><invoke name=""></invoke>'),
     ],
 )
 @given(cuts=st.lists(st.integers(0, 10_000), max_size=20))

@@ -72,11 +72,12 @@ class HarmonyParser:
 
     def _begin(self, header: str) -> list[CallEvent]:
         recipient, channel = RECIPIENT.search(header), CHANNEL.search(header)
-        self._channel = None if recipient else "text"
-        if not recipient and channel and channel[1] == "analysis":
+        name = recipient[1].removeprefix("functions.") if recipient else ""
+        self._channel = None if name else "text"
+        if not name and channel and channel[1] == "analysis":
             self._channel = "reasoning"
         self.thinks, self._argued = self._channel == "reasoning", False
-        return [Called(recipient[1].removeprefix("functions."))] if recipient else []
+        return [Called(name)] if name else []
 
     def _message(self) -> list[Part | CallEvent] | None:
         found = first_of(self._tape.text, ENDS)

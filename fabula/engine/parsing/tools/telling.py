@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fabula.engine.parsing.events import Argued, Called, CallEvent
+from fabula.engine.parsing.tools.reading import NotACall
 
 
 class Calls:
@@ -14,6 +15,9 @@ class Calls:
         self.name = ""  # of the call that began last
 
     def begin(self, name: str) -> None:
+        """Raises NotACall without a name."""
+        if not name.strip():
+            raise NotACall
         self.count += 1
         self.is_open, self._told = True, False
         self.name = _whole(name.strip())
