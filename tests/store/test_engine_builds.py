@@ -169,13 +169,16 @@ def test_a_llama_server_of_ones_own_is_asked_and_kept_by_its_path(engines: Path,
     assert visible(engines) == []
 
 
-@pytest.mark.parametrize("what", ["missing", "a folder", "no program"])
+@pytest.mark.parametrize("what", ["missing", "a folder", "no program", "another program"])
 def test_what_is_no_llama_server_is_told(engines: Path, tmp_path: Path, what: str) -> None:
     program = tmp_path / "server"
     if what == "a folder":
         program.mkdir()
     if what == "no program":
         program.write_text("#!/bin/sh\necho oh no >&2; exit 3\n")
+        program.chmod(0o755)
+    if what == "another program":
+        program.write_text("#!/bin/sh\necho Hello\n")
         program.chmod(0o755)
     with pytest.raises(BuildBroken):
         install.adopt(str(program), engines)

@@ -76,7 +76,7 @@ class BuildBroken(EngineFailure):
     """It was installed, or is the user's own, and does not run here."""
 
     name: str
-    reason: str
+    reason: Phrase | str
 
 
 @dataclass(eq=False)

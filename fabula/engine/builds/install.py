@@ -20,6 +20,7 @@ from typing import Any
 from filelock import FileLock
 
 from fabula.core.errors import BuildBroken, BuildUnavailable, NoDiskSpace, PipMissing, SourceMissing
+from fabula.core.texts import phrase
 from fabula.engine.builds import builds
 from fabula.engine.builds.builds import FACTS, OWN, Build, Index, Kind, Table
 from fabula.models.sources.wheel import PipCall, pip_command, progress_mode
@@ -76,11 +77,13 @@ def remove(name: str, engines: Path) -> None:
 def adopt(program: str, engines: Path) -> Build:
     """A llama-server of the user's own, once it has said its version. Raises BuildBroken."""
     path = Path(program).expanduser().absolute()
-    version = _asked(path, "--version")
+    _, told, version = _asked(path, "--version").partition("version:")
+    if not told:
+        raise BuildBroken(str(path), phrase("reasons.no_version"))
     devices = [line.strip() for line in _asked(path, "--list-devices").splitlines() if _is_device(line)]
     build = Build(
         name=str(path),
-        version=version.partition("version:")[2].splitlines()[0].strip() if "version:" in version else "",
+        version=version.strip().partition("\n")[0],
         devices=tuple(devices),
         uses_gpus=bool(devices),
         program=str(path),
@@ -208,4 +211,4 @@ def _is_device(line: str) -> bool:
 def _reason(error: Exception) -> str:
     """The last line that the process wrote, else what happened to it."""
     lines = (getattr(error, "stderr", "") or "").strip().splitlines()
-    return lines[-1] if lines else str(error)
+    return (lines[-1] if lines else str(error)).rstrip(".")
