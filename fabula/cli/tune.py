@@ -60,8 +60,9 @@ def tune(
         name = model or default_model(studio)
         place = f"/models/{segment(name)}/tune"
         if forget:
+            known = studio.get(place)["tuning"]
             studio.delete(place)
-            screen.note(say("cli.engine.tune.forgotten", model=name))
+            screen.note(say(f"cli.engine.tune.{'forgotten' if known else 'none'}", model=name))
             return
         if show_:
             told = studio.get(place)["tuning"]

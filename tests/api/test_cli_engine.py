@@ -89,6 +89,11 @@ def test_a_build_that_is_not_there_is_one_sentence(run: Run, client: Client) -> 
     assert "Those there are" in run("engine", "install", "steam")[2]
 
 
+def test_what_was_never_measured_is_not_forgotten(run: Run, client: Client) -> None:
+    code, _, told = run("engine", "tune", "tiny", "--forget")
+    assert (code, told.startswith("tiny was not measured on this machine")) == (0, True)
+
+
 def test_show_says_the_engine_and_the_options_and_ps_the_devices(run: Run, client: Client) -> None:
     client.call("PUT", "/models/tiny/options", json={"options": {"context": 512}})
     _, shown, _ = run("show", "tiny")
