@@ -6,7 +6,7 @@ Knows no dialect's words: each says by which names it calls the fields of `Sampl
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -141,12 +141,24 @@ _WAYS: dict[str, Callable[[Any], Any]] = {"stop": _stop, "seed": _seed}
 
 
 async def over_preset(
-    studio: Studio, request: Request, body: dict[str, Any], handled: Iterable[str]
+    studio: Studio,
+    request: Request,
+    body: dict[str, Any],
+    handled: Container[str],
+    words: Mapping[str, str],
+    inside: str = "",
 ) -> dict[str, Any]:
-    """The body, over the preset that its field `preset` names; `handled` are fields that no preset sets."""
+    """The body, over the preset that its field `preset` names; `handled` are fields that no preset sets.
+
+    What the body says goes before the preset by whatever name it says it: `words` are the dialect's own, and
+    `inside` is a field in which it says more.
+    """
     if KEY not in body:
         return body
     preset = await studio.presets.laid(caller_of(request).owner_id, {KEY: body[KEY] or ""})
     asked = {name: value for name, value in body.items() if name != KEY}
-    others = frozenset(handled)
-    return {name: value for name, value in preset.items() if name not in others} | asked
+    more = asked.get(inside)
+    spoken = {**asked, **more} if isinstance(more, dict) else asked
+    said = {words.get(name, name) for name, value in spoken.items() if value is not None}
+    left = {name: value for name, value in preset.items() if name not in said and name not in handled}
+    return {name: value for name, value in asked.items() if name not in left} | left

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import httpx
+import pytest
 from stage import Stage
 from talking import Client
 
@@ -91,3 +94,26 @@ async def test_a_preset_of_the_openai_dialect(api: httpx.AsyncClient, stage: Sta
     assert answer.json()["fabula"]["ignored"] == []
     asked = stage.worker.samplings[-1]
     assert asked == Sampling(temperature=0.3, top_k=3, top_p=0.9, min_p=0.1, seed=asked.seed)
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/completions", {"prompt": "Hi", "rep_pen": 1.5, "max_new_tokens": 2}),
+        ("/v1/completions", {"prompt": "Hi", "rep_pen": 1.5, "max_completion_tokens": 2, "top_k": None}),
+        ("/v1/responses", {"input": "Hi", "repetition_penalty": 1.5, "max_output_tokens": 2}),
+        ("/completion", {"prompt": "Hi", "repeat_penalty": 1.5, "n_predict": 2}),
+        ("/api/generate", {"prompt": "Hi", "options": {"repeat_penalty": 1.5, "num_predict": 2}}),
+        ("/api/generate", {"prompt": "Hi", "options": {"repetition_penalty": 1.5, "max_tokens": 2}}),
+    ],
+)  # fmt: skip
+async def test_what_a_body_says_goes_before_its_preset_by_whatever_name(
+    api: httpx.AsyncClient, stage: Stage, path: str, body: dict[str, Any]
+) -> None:
+    sampling = {"repetition_penalty": 1.2, "max_tokens": 5, "top_k": 9}
+    await api.post("/presets", json={"name": "mine", "sampling": sampling})
+    body = {"model": "tiny", "stream": False, "preset": "mine"} | body
+    answer = await api.post(f"http://127.0.0.1{path}", json=body)
+    assert answer.json()["fabula"]["ignored"] == []
+    asked = stage.worker.samplings[-1]
+    assert (asked.repetition_penalty, asked.max_tokens, asked.top_k) == (1.5, 2, 9)

@@ -71,4 +71,5 @@ def router(studio: Studio) -> Routes:
 
 
 async def _wish(studio: Studio, request: Request) -> parse.Wish:
-    return parse.messages(await over_preset(studio, request, await body_of(request), parse.HANDLED))
+    body = await body_of(request)
+    return parse.messages(await over_preset(studio, request, body, parse.HANDLED, parse.ALIASES))

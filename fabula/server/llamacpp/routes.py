@@ -16,7 +16,7 @@ from fabula.server.asking import over_preset, turns_of
 from fabula.server.bodies import body_of
 from fabula.server.caller import caller_of
 from fabula.server.current import named_or_current
-from fabula.server.llamacpp import loras, models, parse, properties, render, texts
+from fabula.server.llamacpp import loras, models, names, parse, properties, render, texts
 from fabula.server.llamacpp.limit import limited
 from fabula.server.routing import Routes
 from fabula.server.stopping import Turn
@@ -49,7 +49,7 @@ def router(studio: Studio) -> Routes:
 
 
 async def _body(studio: Studio, request: Request) -> dict[str, Any]:
-    return await over_preset(studio, request, await body_of(request), parse.HANDLED)
+    return await over_preset(studio, request, await body_of(request), parse.HANDLED, names.ALIASES)
 
 
 async def _answer(studio: Studio, request: Request, wish: parse.Wish, model: LocalModel) -> Response:

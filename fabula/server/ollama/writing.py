@@ -16,7 +16,7 @@ from fabula.server.answering import CLIENT_GONE, ClientGone, answered, until_gon
 from fabula.server.asking import over_preset, turns_of
 from fabula.server.bodies import body_of, ignored_header
 from fabula.server.caller import caller_of
-from fabula.server.ollama import parse, render
+from fabula.server.ollama import options, parse, render
 from fabula.server.ollama.times import now
 from fabula.server.routing import Routes
 from fabula.turn.request import TurnRequest
@@ -41,7 +41,9 @@ def router(studio: Studio) -> Routes:
 async def _write(
     studio: Studio, request: Request, read: Callable[[dict[str, Any]], parse.Asked], shape: render.Shape
 ) -> Response:
-    asked = read(await over_preset(studio, request, await body_of(request), parse.HANDLED))
+    body = await body_of(request)
+    body = await over_preset(studio, request, body, parse.HANDLED, options.ALIASES, "options")
+    asked = read(body)
     model, language = studio.find_model(asked.model), caller_of(request).language
     try:
         if asked.loads:

@@ -21,7 +21,7 @@ from fabula.core.worker import Pieces
 from fabula.server.asking import SAMPLING_FIELDS, Ask, named, sampling_of
 from fabula.server.bodies import get, image_in, joined, plain, unknown
 from fabula.server.openai import tools
-from fabula.server.wire_names import LENGTHS, limit_of, translated
+from fabula.server.wire_names import FOREIGN, LENGTHS, LISTS, limit_of, translated
 
 MAX_CHOICES = 16
 ALIASES = {
@@ -29,6 +29,10 @@ ALIASES = {
     "max_output_tokens": "max_tokens",
     "top_logprobs": "logprobs",
 }
+WORDS = (
+    {name: field for name, (field, _) in FOREIGN.items()} | ALIASES | dict.fromkeys(LISTS, "sampler_order")
+)
+"""Every name by which a body can say what a field of `Sampling` is."""
 ROLES: dict[str, Role | Literal["tool"]] = {
     "tool": "tool",
     "system": "system",

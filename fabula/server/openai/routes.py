@@ -68,7 +68,7 @@ def _model(model: LocalModel) -> dict[str, Any]:
 
 
 async def _wish(studio: Studio, request: Request, read: Callable[[dict[str, Any]], parse.Wish]) -> parse.Wish:
-    return read(await over_preset(studio, request, await body_of(request), parse.HANDLED))
+    return read(await over_preset(studio, request, await body_of(request), parse.HANDLED, parse.WORDS))
 
 
 async def _complete(

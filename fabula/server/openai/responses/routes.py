@@ -12,6 +12,7 @@ from fabula.server.bodies import body_of
 from fabula.server.caller import caller_of
 from fabula.server.counting import counted
 from fabula.server.openai.control import Running
+from fabula.server.openai.parse import WORDS
 from fabula.server.openai.responses import parse, render
 from fabula.server.routing import Routes
 
@@ -40,4 +41,5 @@ def router(studio: Studio, running: Running) -> Routes:
 
 
 async def _wish(studio: Studio, request: Request) -> parse.Wish:
-    return parse.response(await over_preset(studio, request, await body_of(request), parse.HANDLED))
+    body = await body_of(request)
+    return parse.response(await over_preset(studio, request, body, parse.HANDLED, WORDS))
