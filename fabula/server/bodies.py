@@ -6,6 +6,7 @@ Knows no dialect's fields.
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 from collections.abc import Container, Iterable, Mapping
 from typing import Any, NoReturn
@@ -119,12 +120,17 @@ def plain(text: str, where: str) -> str:
 
 
 def joined(parts: Iterable[str | bytes], where: str) -> tuple[str, tuple[bytes, ...]]:
-    """Texts and image files in their order: the whole text with a mark for each image, and the files."""
+    """Texts and image files in their order: the whole text with a mark for each image, and the files. A text
+    after a text begins a line, as llama.cpp has it: programs send what belongs apart in parts."""
     parts = list(parts)
     files = tuple(part for part in parts if isinstance(part, bytes))
     if len(files) > MAX_IMAGES:
         raise BadParameter(where, f"{len(files)}", phrase("expected.images", most=MAX_IMAGES))
-    return "".join(IMAGE if isinstance(part, bytes) else part for part in parts), files
+    whole = ""
+    for before, part in itertools.pairwise([b"", *parts]):
+        begins_a_line = whole and isinstance(before, str) and isinstance(part, str)
+        whole += ("\n" if begins_a_line else "") + (IMAGE if isinstance(part, bytes) else part)
+    return whole, files
 
 
 def image_in(address: Any, where: str) -> bytes:

@@ -60,10 +60,10 @@ def texts(wish: parse.Wish) -> list[tuple[str, str]]:
 
 
 def test_the_system_prompt_is_text_or_blocks():
-    blocks = [{"type": "text", "text": "Be "}, {"type": "text", "text": "brief.", "cache_control": {}}]
-    for system in ("Be brief.", blocks):
+    blocks = [{"type": "text", "text": "Be"}, {"type": "text", "text": "brief.", "cache_control": {}}]
+    for system in ("Be\nbrief.", blocks):
         wish = parse.messages(HELLO | {"system": system})
-        assert texts(wish) == [("system", "Be brief."), ("user", "Hello")]
+        assert texts(wish) == [("system", "Be\nbrief."), ("user", "Hello")]
         assert wish.ignored == ()
 
 

@@ -30,10 +30,10 @@ def test_a_chat_is_parsed():
     assert wish.stream
 
 
-def test_text_parts_are_joined_and_developer_means_system():
-    parts = [{"type": "text", "text": "Be "}, {"type": "text", "text": "brief."}]
+def test_text_parts_are_lines_and_developer_means_system():
+    parts = [{"type": "text", "text": text} for text in ("", "Be", "", "brief.")]
     wish = parse.chat(HELLO | {"messages": [{"role": "developer", "content": parts}, *HELLO["messages"]]})
-    assert (wish.conversations[0][0].role, wish.conversations[0][0].text) == ("system", "Be brief.")
+    assert (wish.conversations[0][0].role, wish.conversations[0][0].text) == ("system", "Be\n\nbrief.")
 
 
 def test_what_nobody_can_honour_is_listed():

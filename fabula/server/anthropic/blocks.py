@@ -139,8 +139,8 @@ def _parts(block: dict[str, Any], where: str, found: History) -> list[str | byte
         case "document":
             return _document(block, where, found)
         case "search_result":
-            titled = f"{get(block, 'title', str, '')}\n{get(block, 'source', str, '')}\n"
-            return [plain(titled, where), *_inner(block.get("content"), f"{where}.content", found)]
+            titles = _lines(block, ("title", "source"), where)
+            return [*titles, *_inner(block.get("content"), f"{where}.content", found)]
     raise BadParameter(
         f"{where}.type", f"{block.get('type')}"[:80], phrase("expected.one_of", names=", ".join(SEEN))
     )
@@ -166,15 +166,19 @@ def _image(source: Any, where: str) -> bytes:
     return image_in(source.get("url"), f"{where}.url")
 
 
+def _lines(block: dict[str, Any], names: tuple[str, ...], where: str) -> list[str]:
+    return [plain(text, where) for name in names if (text := get(block, name, str, ""))]
+
+
 def _document(block: dict[str, Any], where: str, found: History) -> list[str | bytes]:
     """A document that is text already, under its title; nothing here reads PDF."""
-    titled = "".join(f"{get(block, name, str, '')}\n" for name in ("title", "context") if block.get(name))
+    titles = _lines(block, ("title", "context"), where)
     source = get(block, "source", dict, {})
     match source.get("type"):
         case "text":
-            return [plain(titled, where), _text(source, "data", f"{where}.source")]
+            return [*titles, _text(source, "data", f"{where}.source")]
         case "content":
-            return [plain(titled, where), *_inner(source.get("content"), f"{where}.source.content", found)]
+            return [*titles, *_inner(source.get("content"), f"{where}.source.content", found)]
     raise BadParameter(
         f"{where}.source.type", f"{source.get('type')}"[:80], phrase("expected.one_of", names="text, content")
     )
