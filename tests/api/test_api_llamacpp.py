@@ -320,6 +320,14 @@ def test_a_template_is_applied_without_loading_anything(root: httpx.Client, stag
     assert not stage.workers
 
 
+def test_parts_are_lines_in_a_template_and_images_are_marked(root: httpx.Client) -> None:
+    look, *texts = ({"type": "text", "text": text} for text in ("Look:", "one", "two"))
+    rows = [{"role": "user", "content": [look, {"type": "image_url"}, *texts]}]
+    marker = root.get("/props").json()["media_marker"]
+    asked = root.post("/apply-template", json={"messages": rows}).json()["prompt"]
+    assert asked == f"<user>Look:{marker}one\ntwo</><assistant>"
+
+
 def test_a_chat_at_the_root_is_openais(root: httpx.Client) -> None:
     rows = [{"role": "user", "content": "Hi"}]
     answer = root.post("/chat/completions", json={"messages": rows}).json()

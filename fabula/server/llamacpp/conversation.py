@@ -9,9 +9,9 @@ import json
 from typing import Any, Literal
 
 from fabula.core.errors import BadParameter
-from fabula.core.messages import Message, Role, Tool, ToolCall
+from fabula.core.messages import IMAGE, Message, Role, Tool, ToolCall
 from fabula.core.texts import phrase
-from fabula.server.bodies import get
+from fabula.server.bodies import get, joined, plain
 from fabula.server.llamacpp.parse import MARKER
 
 ROLES: dict[str, Role | Literal["tool"]] = {
@@ -59,16 +59,17 @@ def _text(content: Any, where: str) -> str:
         return content or ""
     if not isinstance(content, list):
         raise BadParameter(where, f"{content!r}"[:80], phrase("expected.content"))
-    return "".join(_part(part, f"{where}[{index}]") for index, part in enumerate(content))
+    parts = [_part(part, f"{where}[{index}]") for index, part in enumerate(content)]
+    return joined(parts, where)[0].replace(IMAGE, MARKER)
 
 
-def _part(part: Any, where: str) -> str:
+def _part(part: Any, where: str) -> str | bytes:
     kind = part.get("type") if isinstance(part, dict) else None
     if kind in ("image_url", "input_image"):
-        return MARKER
+        return b""
     if kind != "text" or not isinstance(part.get("text"), str):
         raise BadParameter(f"{where}.type", f"{kind}", phrase("expected.part"))
-    return str(part["text"])
+    return plain(part["text"], where)
 
 
 def _call(row: Any, where: str) -> ToolCall:
