@@ -61,7 +61,7 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
         "sees_no_images",
     ),
     "a prompt that is too long": (COMPLETE, {"prompt": "many words " * 3000}, "context_length_exceeded"),
-    "a token that does not exist": (COMPLETE, {"prompt": [1, 999_999], "max_tokens": 2}, "engine_refused"),
+    "a token that does not exist": (COMPLETE, {"prompt": [1, 999_999], "max_tokens": 2}, "bad_parameter"),
     "a negative token": (COMPLETE, {"prompt": [-5], "max_tokens": 2}, "bad_parameter"),
     "too many choices": (CHAT, chat(n=300), "bad_parameter"),
     "a chat template that is none": (CHAT, chat(load={"chat_template": "{% if %}"}), "template_refused"),

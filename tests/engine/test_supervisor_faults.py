@@ -86,6 +86,39 @@ async def test_a_file_that_ends_too_early(model: LocalModel, tmp_path: Path) -> 
     await refused(replace(model, path=file), tmp_path, "damaged")
 
 
+async def test_weights_that_make_no_numbers_are_noticed_at_the_first_load(
+    model: LocalModel, tmp_path: Path
+) -> None:
+    """They load like any others, and would write one token again and again."""
+    content = bytearray(model.path.read_bytes())
+    content[60_000_000:60_100_000] = b"\xff" * 100_000
+    file = tmp_path / "broken.gguf"
+    file.write_bytes(content)
+    for _ in range(2):
+        await refused(replace(model, path=file), tmp_path, "crashed")
+
+
+async def test_weights_that_were_found_sound_are_not_asked_again(model: LocalModel, tmp_path: Path) -> None:
+    asked = []
+
+    class Noting(LlamaCppWorker):
+        async def _post(self, path: str, body: dict[str, object]) -> object:
+            asked.append(path)
+            return await super()._post(path, body)
+
+    for _ in range(2):
+        worker = Noting(tmp_path)
+        await worker.load(model, plan_for(model))
+        await worker.close()
+    assert asked == ["/tokenize", "/completion"]
+    copy = tmp_path / "changed.gguf"
+    copy.write_bytes(model.path.read_bytes())
+    worker = Noting(tmp_path)
+    await worker.load(replace(model, path=copy), plan_for(model))
+    await worker.close()
+    assert len(asked) == 4, "another file is"
+
+
 async def test_the_engine_has_said_all_before_python_speaks(model: LocalModel, tmp_path: Path) -> None:
     """Two threads that write at once tear each other's lines, and the reason with them."""
     file = tmp_path / "broken.gguf"

@@ -31,6 +31,12 @@ FAREWELL = [
             "0.17.524.375 E llama_init_from_model: failed to initialize: failed to allocate buffer",
             "failed to initialize: failed to allocate buffer",
         ),
+        (
+            "0.00.1 E llama_model_load: error loading model: check_tensor_dims: tensor 'a' has wrong shape",
+            "tensor 'a' has wrong shape",
+        ),
+        ("0.00.1 E clip_init: error: mismatch of the two", "mismatch of the two"),
+        ("/src/llama-batch.cpp:80: get_sub_batch: failed to add token 2", "failed to add token 2"),
         ("/src/ggml/ops.cpp:8922: GGML_ASSERT(v) failed", "GGML_ASSERT(v) failed"),
         ("0.00.1 I loader: [3, 3, /src/llama-model.cpp:1: GGML_ASSERT(n) failed", "GGML_ASSERT(n) failed"),
         ("TypeError: unknown setting", "TypeError: unknown setting"),

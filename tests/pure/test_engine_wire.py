@@ -64,6 +64,14 @@ def test_a_number_that_the_engine_would_cut_to_another_token_is_refused(id: int)
         wire.mixed(Prompt(("Hi", (1, id))))
 
 
+def test_ids_that_are_none_of_the_vocabulary_are_refused_with_the_range() -> None:
+    prompt = Prompt(("Hi", (1, 500)))
+    with pytest.raises(BadParameter, match="500, but must be a whole number from 0 to 499"):
+        wire.check(prompt, Sampling(), 500)
+    wire.check(prompt, Sampling(), 501)
+    wire.check(prompt, Sampling())
+
+
 def test_what_another_parameter_switches_off_is_told() -> None:
     assert wire.ignored(Sampling(top_k=5, repetition_penalty=1.2, mirostat=2)) == (
         "top_k",

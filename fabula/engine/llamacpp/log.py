@@ -20,7 +20,7 @@ LINE_BYTES = 4_000  # longer lines are cut
 _MARK = MARK.encode()
 _ERROR = re.compile(r"^[\d.]+ E (?P<text>.*)")
 _ORIGIN = re.compile(r"^(?:\w+ +)?[\w~]+: +(?=\S)")  # "llama_model_load: ", "srv    load_model: "
-_PREFIX = re.compile(r"^(?:error loading model: +|llama_model_loader: +)+")
+_PREFIX = re.compile(r"^(?:error(?: loading model)?: +|[a-z]+_[a-z_]+: +(?=\S))+")  # functions within it, too
 # What ggml prints before it aborts; the log's own thread may be in the middle of a line then.
 _ASSERTION = re.compile(r"[\w/\\.-]+\.(?:cpp|cc|c|cu|h|hpp|m):\d+: (?P<text>.+)")
 # The last line of a Python traceback.
@@ -131,7 +131,7 @@ def _text(line: bytes) -> str:
 
 def reason(lines: list[str]) -> str:
     """The most telling line: the first complaint, without its time stamp and function name."""
-    for pattern, plain in ((_ERROR, _plain), (_ASSERTION, str), (_EXCEPTION, str)):
+    for pattern, plain in ((_ERROR, _plain), (_ASSERTION, _inner), (_EXCEPTION, str)):
         complaints = [plain(match["text"]) for line in lines if (match := pattern.search(line))]
         telling = [text for text in complaints if not _EMPTY_WORDS.search(text)]
         if telling:
@@ -172,4 +172,8 @@ def advice(reason: str) -> str:
 
 
 def _plain(text: str) -> str:
-    return _PREFIX.sub("", _ORIGIN.sub("", text.strip(), count=1))
+    return _inner(_ORIGIN.sub("", text.strip(), count=1))
+
+
+def _inner(text: str) -> str:
+    return _PREFIX.sub("", text)

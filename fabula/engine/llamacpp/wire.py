@@ -178,11 +178,12 @@ def mixed(prompt: Prompt) -> str | list[str | int]:
     return flat
 
 
-def _require_ids(ids: Sequence[int]) -> None:
-    """The engine refuses what is no token of the model, but of a longer number it takes the last 32 bits."""
+def _require_ids(ids: Sequence[int], end: int = ID_END) -> None:
+    """The engine refuses what is no token of the model, without saying which there are; of a longer number it
+    takes the last 32 bits."""
     for id in (min(ids), max(ids)) if ids else ():
-        if not 0 <= id < ID_END:
-            raise BadParameter("prompt", f"{id}"[:80], phrase("expected.whole_range", low=0, high=ID_END - 1))
+        if not 0 <= id < end:
+            raise BadParameter("prompt", f"{id}"[:80], phrase("expected.whole_range", low=0, high=end - 1))
 
 
 def piece(told: str | list[int]) -> bytes:
@@ -233,8 +234,12 @@ def lacks(sampling: Sampling) -> tuple[str, ...]:
     return (*lost, *(bans if forms else ()))
 
 
-def check(prompt: Prompt, sampling: Sampling) -> None:
-    """Raises BansWithForm: a form that holds from the reply's first token cannot be gone back in."""
+def check(prompt: Prompt, sampling: Sampling, vocabulary: int = 0) -> None:
+    """Raises BansWithForm: a form that holds from the reply's first token cannot be gone back in. And
+    BadParameter for ids that are none of the `vocabulary`; 0 = how many there are is not known."""
+    for piece in prompt.pieces:
+        if not isinstance(piece, str):
+            _require_ids(piece, vocabulary or ID_END)
     if sampling.banned_strings or sampling.banned_regexes:
         for form in ("json_schema", "regex", "grammar"):
             if getattr(sampling, form) and not prompt.triggers:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from fabula.core import rush
-from fabula.core.errors import EngineDied
+from fabula.core.errors import EngineDied, EngineRefused, ModelLoadFailed
 from fabula.core.model import LocalModel
 from fabula.core.plan import Plan
 from fabula.core.request import ANYONE, Context
@@ -34,7 +34,7 @@ from fabula.engine.cache.seats import Seat, Seats
 from fabula.engine.cache.shelf import Shelf
 from fabula.engine.cache.steps import Steps, cannot_go_back, steps
 from fabula.engine.cache.table import Variant, chat_of
-from fabula.engine.llamacpp import foreseeing, loading, rewriting, wire
+from fabula.engine.llamacpp import foreseeing, loading, rewriting, soundness, wire
 from fabula.engine.llamacpp.adapters import Attached, Loras, NothingAttached, numbered
 from fabula.engine.llamacpp.connection import Answer, request
 from fabula.engine.llamacpp.eye import Eye, pictured, pictured_trace
@@ -124,6 +124,25 @@ class LlamaCppWorker:
             self.rerank = pooled.rerank
         elif how:
             self.embed = pooled.embed
+        else:
+            await self._require_sound()
+
+    async def _require_sound(self) -> None:
+        """Raises ModelLoadFailed where a sentence makes no numbers. Weights that were found sound are not
+        asked again, and those that the engine does not let ask are let be."""
+        known = await asyncio.to_thread(weights, self.model.path)
+        if await asyncio.to_thread(soundness.is_known, self._logs, known):
+            return
+        ids = await self.tokenize(Prompt((soundness.TEXT,), add_special=False))
+        asked = wire.looking(tuple(ids[: self.plan.context // 2]), slot=0) | {"n_probs": 1}
+        try:
+            soundness.require(self.model.name, await self._post("/completion", asked))
+        except EngineRefused:
+            return
+        except ModelLoadFailed:
+            await self.close()
+            raise
+        await asyncio.to_thread(soundness.remember, self._logs, known)
 
     def _find_adapters(self) -> Sequence[Path]:
         """The files of the adapters that the plan names. Raises AdapterUnfit or AdapterUnusable."""
@@ -197,7 +216,7 @@ class LlamaCppWorker:
         self, prompt: Prompt, sampling: Sampling, context: Context = ANYONE
     ) -> AsyncGenerator[Delta, None]:
         seats = self._loaded()
-        wire.check(prompt, sampling)
+        wire.check(prompt, sampling, self.model.vocabulary)
         bans = await rewriting.bans_of(sampling)
         prompt = await self._eye.seen(prompt) if self._eye else prompt
         exact = await self._exact(prompt, as_ids=bool(chat_of(context) or bans) or context.siblings > 1)
