@@ -112,8 +112,8 @@ def test_openais_dialect_writes_the_same_text(client: Anthropic, studio: StudioP
 
 
 def test_a_system_prompt_changes_the_answer(client: Anthropic) -> None:
-    asked = [{"type": "text", "text": "You are a pirate. "}, {"type": "text", "text": "Say arr."}]
-    assert text_of(say(client, system=asked)) == text_of(say(client, system="You are a pirate. Say arr."))
+    asked = [{"type": "text", "text": "You are a pirate."}, {"type": "text", "text": "Say arr."}]
+    assert text_of(say(client, system=asked)) == text_of(say(client, system="You are a pirate.\nSay arr."))
     assert text_of(say(client, system=asked)) != text_of(say(client))
 
 

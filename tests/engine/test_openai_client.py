@@ -205,9 +205,20 @@ def test_an_assistants_message_at_the_end_is_lengthened(client: OpenAI) -> None:
     assert not text.lower().lstrip().startswith("once upon")
 
 
-def test_content_in_parts_is_joined(client: OpenAI) -> None:
-    parts = [{"type": "text", "text": "Tell me a short story "}, {"type": "text", "text": "about a fox."}]
-    assert text_of(chat(client, messages=[{"role": "user", "content": parts}])) == text_of(chat(client))
+IN_PARTS = [
+    {
+        "role": "user",
+        "content": [
+            {"type": "text", "text": "Tell me a short story"},
+            {"type": "text", "text": "about a fox."},
+        ],
+    }
+]
+
+
+def test_parts_of_a_message_are_lines(client: OpenAI) -> None:
+    whole = [{"role": "user", "content": "Tell me a short story\nabout a fox."}]
+    assert text_of(chat(client, messages=IN_PARTS)) == text_of(chat(client, messages=whole))
 
 
 def test_the_same_prompt_is_not_read_twice(client: OpenAI) -> None:
@@ -218,16 +229,19 @@ def test_the_same_prompt_is_not_read_twice(client: OpenAI) -> None:
     assert usage.prompt_tokens_details.cached_tokens == usage.prompt_tokens - 1
 
 
-async def test_the_text_is_the_raw_engines(client: OpenAI, worker: LlamaCppWorker) -> None:
+@pytest.mark.parametrize("messages", [HELLO, IN_PARTS], ids=["text", "parts"])
+async def test_the_text_is_the_raw_engines(
+    client: OpenAI, worker: LlamaCppWorker, messages: list[dict[str, object]]
+) -> None:
     """The same weights, asked directly: llama.cpp renders the template itself there."""
     assert worker._process
     host, port = worker._process.address
-    body = {"messages": HELLO, "temperature": 0, "max_tokens": 48, "cache_prompt": False}
+    body = {"messages": messages, "temperature": 0, "max_tokens": 48, "cache_prompt": False}
     headers = {"authorization": f"Bearer {worker._process.key}"}
     async with httpx.AsyncClient(timeout=60) as raw:
         answer = await raw.post(f"http://{host}:{port}/v1/chat/completions", json=body, headers=headers)
     theirs = answer.json()
-    ours = chat(client, max_tokens=48)
+    ours = chat(client, messages=messages, max_tokens=48)
     assert text_of(ours) == theirs["choices"][0]["message"]["content"]
     assert ours.usage
     assert ours.usage.prompt_tokens == theirs["usage"]["prompt_tokens"]
