@@ -8,7 +8,8 @@ import re
 from pathlib import Path
 
 from fabula.guard.ages import ADULT
-from fabula.guard.forms import any_of, listed, pattern
+from fabula.guard.cues import any_of
+from fabula.guard.forms import listed, pattern
 from fabula.guard.normalise import fold
 from fabula.guard.numerals import chinese, english
 from fabula.guard.young import Minor

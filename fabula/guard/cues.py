@@ -7,8 +7,11 @@ laid over one another, they tell at once of which patterns every group is there,
 
 from __future__ import annotations
 
+import functools
+import re
 from collections.abc import Callable, Iterable, Sequence
 
+from fabula.guard.kept import Known
 from fabula.guard.numerals import CARDINALS, NUMERALS, TENS
 
 EVERYTHING = -1  # the signs of a text that holds all groups
@@ -19,26 +22,18 @@ _STANDS_FOR = {
 }
 
 
-class _Groups(dict[str, int]):
-    """The bits of each atom; what is told by a part of it is found out when it is first met."""
-
-    def __init__(self) -> None:
-        self.begin: list[tuple[str, int]] = []
-        self.within: list[tuple[str, int]] = []
-        self.numbers = self.long_numbers = 0
-        self.told: dict[str, int] = {}
-
-    def __missing__(self, atom: str) -> int:
-        bits = self.told.get(atom, 0)
-        if atom.isdecimal():
-            bits |= self.numbers | (self.long_numbers if len(atom) > 1 else 0)
-        for part, bit in self.begin:
-            bits |= bit if atom.startswith(part) else 0
-        for part, bit in self.within:
-            bits |= bit if part in atom else 0
-        if len(self) < MOST_KNOWN:
-            self[atom] = bits
-        return bits
+def any_of(words: Iterable[str]) -> re.Pattern[str]:
+    """Tells whether a text holds one of many words: those that begin alike are one branch, so that few are
+    tried at each place."""
+    beginning: dict[str, list[str]] = {}
+    for word in sorted(words):
+        beginning.setdefault(word[0], []).append(re.escape(word[1:]))
+    return re.compile(
+        "|".join(
+            re.escape(first) if "" in rests else f"{re.escape(first)}(?:{'|'.join(rests)})"
+            for first, rests in beginning.items()
+        )
+    )
 
 
 MOST_KNOWN = 20_000  # atoms
@@ -52,7 +47,11 @@ class Signs:
 
     def __init__(self) -> None:
         self._groups: dict[str, int] = {}
-        self._of = _Groups()
+        self._of = Known(self._bits_of, MOST_KNOWN)
+        self._told: dict[str, int] = {}
+        self._begin: dict[str, int] = {}
+        self._within: dict[str, int] = {}
+        self._numbers = self._long_numbers = 0
         self._before: dict[str, int] = {}
         self._after: dict[str, int] = {}
         self._beside = 0
@@ -141,15 +140,34 @@ class Signs:
 
     def _add(self, atom: str, bit: int) -> None:
         if atom == "#":
-            self._of.numbers |= bit
+            self._numbers |= bit
         elif atom == "##":
-            self._of.long_numbers |= bit
-        elif atom[0] == "*" and len(atom) > 1:
-            self._of.within.append((atom[1:-1], bit))
-        elif atom[-1] == "*" and len(atom) > 1:
-            self._of.begin.append((atom[:-1], bit))
+            self._long_numbers |= bit
         else:
-            self._of.told[atom] = self._of.told.get(atom, 0) | bit
+            begins, ends = atom[0] == "*" and len(atom) > 1, atom[-1] == "*" and len(atom) > 1
+            kind = self._within if begins else self._begin if ends else self._told
+            part = atom.strip("*") if kind is not self._told else atom
+            kind[part] = kind.get(part, 0) | bit
+
+    def _bits_of(self, atom: str) -> int:
+        bits = self._told.get(atom, 0)
+        if atom.isdecimal():
+            bits |= self._numbers | (self._long_numbers if len(atom) > 1 else 0)
+        if atom.startswith(self._beginnings):
+            for part, bit in self._begin.items():
+                bits |= bit if atom.startswith(part) else 0
+        if self._parts.search(atom):  # most hold none
+            for part, bit in self._within.items():
+                bits |= bit if part in atom else 0
+        return bits
+
+    @functools.cached_property
+    def _beginnings(self) -> tuple[str, ...]:
+        return tuple(self._begin)
+
+    @functools.cached_property
+    def _parts(self) -> re.Pattern[str]:
+        return any_of(self._within)
 
     def among(self, atoms: Iterable[str]) -> int:
         """All groups of which one of the atoms is."""

@@ -6,19 +6,26 @@ Knows text and the order of messages; nothing of chats, engines or HTTP. What it
 from __future__ import annotations
 
 import functools
+import itertools
+import time
 from collections.abc import Sequence
 
 from fabula.core.errors import Blocked
 from fabula.core.messages import Message
 from fabula.core.request import ANYONE, Context
 from fabula.core.seams import Guard, Watch
+from fabula.guard.glance import glance
+from fabula.guard.lexicon import lexicon, phrases
+from fabula.guard.normalise import spellings
 from fabula.guard.purpose import Frame, is_clear
 from fabula.guard.reading import read
 from fabula.guard.scene import Scene
+from fabula.guard.sense import senses_heat, senses_young
 from fabula.guard.stir import arms, stirs
 from fabula.guard.watch import FloorWatch
 
 POLICY = "floor"
+AT_ONCE, PAUSE_S = 64, 0.001  # words looked up in a row; then others, who may wait for Python, get it
 EVERY_KIND = (
     "She is thirty and teaches; her son, born the year the towers fell, is nine and wants a child some day.\n"
     "Ana tiene 34 años, Claire a 34 ans, Anna ist 34 Jahre alt.\n她三十歲，在學校教書，兒子九歲。\n"
@@ -32,12 +39,22 @@ class FloorGuard:
         self._further = further
 
     def prepare(self) -> None:
-        """Reads all lists and makes all patterns, which the first message would otherwise wait for."""
+        """Reads all lists, makes all patterns and looks up all words of the lists: the first message would
+        wait for it."""
         said = (Message(role="user", text=EVERY_KIND),)
         hear(said)
         watch = self.watch(said, ANYONE)
         watch.feed(EVERY_KIND)
         watch.finish()
+        for sentence in EVERY_KIND.splitlines():
+            glance(sentence)
+            senses_heat(sentence)
+        atoms = lexicon().atoms
+        begin = map(str.capitalize, phrases("common"))  # as most sentences do
+        for place, form in enumerate((*itertools.chain.from_iterable(map(spellings, atoms)), *begin)):
+            senses_young(form)
+            if place % AT_ONCE == 0:
+                time.sleep(PAUSE_S)
 
     def judge(self, messages: Sequence[Message], context: Context) -> None:
         if _may_be_warm(messages):

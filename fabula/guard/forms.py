@@ -8,7 +8,6 @@ from __future__ import annotations
 import functools
 import json
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -128,20 +127,6 @@ def listed(name: str) -> str:
 
 TELLING = YOUNG | bits("asks asks_license")  # of someone young, or asking for an age
 FORMS_THAT_TELL = Forms(LANGUAGES, TELLING)
-
-
-def any_of(words: Iterable[str]) -> re.Pattern[str]:
-    """Tells whether a text holds one of many words: those that begin alike are one branch, so that few are
-    tried at each place."""
-    beginning: dict[str, list[str]] = {}
-    for word in sorted(words):
-        beginning.setdefault(word[0], []).append(re.escape(word[1:]))
-    return re.compile(
-        "|".join(
-            re.escape(first) if "" in rests else f"{re.escape(first)}(?:{'|'.join(rests)})"
-            for first, rests in beginning.items()
-        )
-    )
 
 
 @functools.cache

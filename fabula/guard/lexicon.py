@@ -39,6 +39,7 @@ Phrase = tuple[int, int, int]  # its first and its last atom, and what it means
 class Lexicon:
     tree: Tree
     words: frozenset[str]  # every Latin word that stands in a list, and every Chinese phrase
+    atoms: frozenset[str]  # of all phrases, and the most common words
     arming: frozenset[str]  # the endings of phrases that make a text sexual
     alerting: frozenset[str]  # words of such phrases whose ending is too common to look at each time
     completing: frozenset[str]  # those endings, looked at only soon after such a word
@@ -102,6 +103,7 @@ COUNTED = ("minor3", "minor2", "minor1", "void")  # of whose phrases there may b
 def lexicon() -> Lexicon:
     tree: dict[str, Any] = {}
     words: set[str] = {*NUMBER_WORDS, "year", "years", *CHINESE_AGES}
+    seen = set(_lists()["common"])
     endings: dict[str, set[str]] = {
         "arming": set(),
         "alerting": set(),
@@ -112,6 +114,7 @@ def lexicon() -> Lexicon:
     for category, phrases in _lists().items():
         for phrase in phrases if category != "common" else ():
             atoms = ATOM.findall(phrase)
+            seen.update(atoms)
             words |= {phrase} if not phrase.isascii() else set()
             words |= {atom for atom in atoms if atom[0].isascii() and len(atom) > 2}
             _sort_in(endings, BITS[category], atoms)
@@ -120,7 +123,7 @@ def lexicon() -> Lexicon:
                 node = node.setdefault(atom, {})
             node[_END] = node.get(_END, 0) | BITS[category]
     sets = (frozenset(endings[kind]) for kind in ("arming", "alerting", "completing", "open_ended", "young"))
-    return Lexicon(_tree(tree), frozenset(words), *sets)
+    return Lexicon(_tree(tree), frozenset(words), frozenset(seen), *sets)
 
 
 def _tree(nested: dict[str, Any]) -> Tree:

@@ -13,6 +13,7 @@ import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
+from fabula.guard.kept import Known
 from fabula.guard.spelled import unspelled
 
 HAN = "㐀-䶿一-鿿"
@@ -63,20 +64,17 @@ def _forms() -> dict[str, set[str]]:
     return forms
 
 
-class _Folded(dict[int, str]):
-    """What each character is read as, found out when it is first met."""
-
-    def __missing__(self, code: int) -> str:
-        text = unicodedata.normalize("NFKC", chr(code)).translate(_SIGNS)
-        text = unicodedata.normalize("NFKD", _INVISIBLE.sub("", text)).lower()
-        bare = "".join(char for char in text if not unicodedata.combining(char))
-        plain = unicodedata.normalize("NFKC", bare).lower().translate(_characters()).translate(_QUOTES)
-        if len(self) < MOST_FOLDED:
-            self[code] = plain
-        return plain
+def _folded(code: int) -> str:
+    if 0x4E00 <= code <= 0x9FFF:  # the forms of these have no further ones
+        return _characters().get(code, chr(code))
+    text = unicodedata.normalize("NFKC", chr(code)).translate(_SIGNS)
+    text = unicodedata.normalize("NFKD", _INVISIBLE.sub("", text)).lower()
+    bare = "".join(char for char in text if not unicodedata.combining(char))
+    return unicodedata.normalize("NFKC", bare).lower().translate(_characters()).translate(_QUOTES)
 
 
-_FOLDED = _Folded()
+MOST_FOLDED = 20_000  # characters
+_FOLDED = Known(_folded, MOST_FOLDED)  # what each character is read as
 
 
 def fold(text: str) -> str:
@@ -114,12 +112,13 @@ def hang_together(bonds: Sequence[int], tokens: Sequence[str]) -> bool:
     return False
 
 
-@functools.lru_cache(maxsize=1 << 14)
 def token_of(token: str, words: frozenset[str]) -> tuple[str, int]:
     """What stands between two spaces, as it is read, and whether its neighbours may be part of it."""
     if len(token) > LONGEST_TOKEN:
         return "", WIDE
     plain = throughout(token, words)
+    if len(plain) > 1 and plain.isalpha() and plain == token.lower() and plain.isascii():
+        return plain, WHOLE
     if not plain.isascii() or _NEEDS_NEXT.search(token.lower()) or _NEEDS_NEXT.search(plain):
         return plain, WIDE
     return plain, LONE if _ALONE.search(token.lower()) or _ALONE.search(plain) else WHOLE
@@ -127,7 +126,6 @@ def token_of(token: str, words: frozenset[str]) -> tuple[str, int]:
 
 WHOLE, LONE, WIDE = range(3)
 LONGEST_TOKEN = 60  # characters: more is no Latin word, and not worth keeping
-MOST_FOLDED = 20_000  # characters
 _ALONE = re.compile(r"(?<![a-z0-9@$!'])[a-z0-9@$!](?![a-z0-9@$!'])|(?<!\d)\d$|^\d(?!\d)")
 _NEEDS_NEXT = re.compile(r"(?<![a-z0-9])[l|i]\d")  # as `_ONE` does
 _LETTER = re.compile(r"[a-z]")

@@ -14,17 +14,19 @@ from collections import Counter
 from fabula.guard.ages_more import NUMBER_WORDS
 from fabula.guard.births import CUES_OF_PARENTS, CUES_OF_YEARS
 from fabula.guard.categories import BITS, YOUNG
-from fabula.guard.cues import SIGNS
-from fabula.guard.forms import FORMS_THAT_TELL, any_of, endings_of_forms, listed
+from fabula.guard.cues import SIGNS, any_of
+from fabula.guard.forms import FORMS_THAT_TELL, endings_of_forms, listed
+from fabula.guard.kept import Known
 from fabula.guard.lexicon import ATOM, lexicon, phrases
-from fabula.guard.normalise import HAN_GAP, LONE, WIDE, folded, token_of
+from fabula.guard.normalise import HAN_GAP, folded
 from fabula.guard.numerals import CARDINALS, ORDINALS, TENS
 from fabula.guard.stir import ALERTS, ATOMS, BEFORE, ODD, kind
-from fabula.guard.tokens import spelled
+from fabula.guard.tokens import IS_LONE, IS_WIDE, MARKS, MOST_WORDS, TOKENS, is_word, spelled
 
 NEWS, STIRS, SMALL, BIG, APART = 1, 2, 4, 8, 16
 _SMALL = frozenset({"one", "two", "first", "second", *CUES_OF_PARENTS.split()})  # tell beside a number only
 _HAN = re.compile("[㐀-䶿一-鿿]")
+_DIGITS = SIGNS.need("#")
 _GROWN = re.compile(r"[(\"']?(?:1[89]|[2-9]\d)(?:'?s)?[)\"',.;:!?]*")  # of nobody under 18
 _HAN_NEWS = "岁零〇○民三四五六七八九十廿减娃"
 _MIXED = re.compile(rf"[a-z0-9]|{HAN_GAP.pattern}|{listed('sense.between')}")
@@ -47,25 +49,25 @@ def senses_heat(raw: str) -> bool:
 
 def _sense(raw: str) -> tuple[bool, bool]:
     """Both, by what stands between spaces."""
-    parts = [*map(_of_token if raw.isascii() else _of_part, filter(None, raw.split(" ")))]
+    parts = [*map(_LATIN.__getitem__ if raw.isascii() else _of_part, filter(None, raw.split(" ")))]
     found = functools.reduce(operator.or_, parts, 0)
     if found & APART and any(one & other & APART for one, other in itertools.pairwise(parts)):
         return True, True
     return bool(found & NEWS) or (found & SMALL > 0 and found & BIG > 0), bool(found & STIRS)
 
 
-@functools.lru_cache(maxsize=1 << 14)
 def _of_token(part: str) -> int:
-    plain, bond = token_of(part, lexicon().words)
-    if bond == WIDE and plain:
+    if part[-1] in MARKS and is_word(part[:-1]):
+        return _LATIN[part[:-1]]
+    plain, atoms, signs = TOKENS[part]
+    if signs & IS_WIDE and plain:
         return NEWS | STIRS
     loud = _loudest(part)
     if loud == ODD:
         return NEWS | STIRS
     found = STIRS if loud >= ALERTS else 0
-    found |= APART if bond == LONE else 0
-    atoms = ATOM.findall(plain)
-    if any(atom.isdigit() for atom in atoms):
+    found |= APART if signs & IS_LONE else 0
+    if signs & _DIGITS:
         return found | (BIG if _GROWN.fullmatch(part) else NEWS)
     if not _english_news().isdisjoint(atoms):
         found |= NEWS
@@ -74,14 +76,19 @@ def _of_token(part: str) -> int:
 
 
 def _loudest(text: str) -> int:
+    if is_word(text):
+        return kind(text, "")
     kinds = (
         kind(match[0], text[max(0, match.start() - BEFORE) : match.start()]) for match in ATOMS.finditer(text)
     )
     return max(kinds, default=0)
 
 
+_LATIN = Known(_of_token, MOST_WORDS)
+
+
 def _of_part(part: str) -> int:
-    return _of_han(part) if _HAN.search(part) else _of_token(part)
+    return _of_han(part) if _HAN.search(part) else _LATIN[part]
 
 
 def _of_han(part: str) -> int:

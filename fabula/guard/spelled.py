@@ -12,10 +12,10 @@ _AROUND = 4  # characters beside a run that may belong to its word
 
 
 @functools.cache
-def _syllables() -> tuple[dict[str, str], re.Pattern[str]]:
+def _syllables() -> tuple[dict[str, str], int]:
+    """Each with its character, and how long the longest is."""
     table = json.loads((Path(__file__).parent / "characters.json").read_text(encoding="utf-8"))["spelled"]
-    longest_first = sorted(table, key=len, reverse=True)
-    return table, re.compile("|".join(longest_first))
+    return table, max(map(len, table))
 
 
 def unspelled(text: str, words: frozenset[str]) -> str:
@@ -31,12 +31,19 @@ def unspelled(text: str, words: frozenset[str]) -> str:
     return out + text[place:]
 
 
-@functools.lru_cache(maxsize=4096)
 def syllables_of(run: str) -> str:
-    """The run as characters, or "" when it is not all syllables of the table."""
-    table, syllable = _syllables()
-    parts = syllable.findall(run)
-    return "".join(table[part] for part in parts) if sum(map(len, parts)) == len(run) else ""
+    """The run as characters, or "" when it is not all syllables of the table, each as long as can be."""
+    table, longest = _syllables()
+    place, told = 0, ""
+    while place < len(run):
+        end = min(place + longest, len(run))
+        while run[place:end] not in table:
+            end -= 1
+            if end == place:
+                return ""
+        told += table[run[place:end]]
+        place = end
+    return told
 
 
 def _is_word(before: str, han: str, after: str, words: frozenset[str]) -> bool:

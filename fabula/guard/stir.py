@@ -11,7 +11,7 @@ import re
 import string
 
 from fabula.guard.forms import endings_of_forms
-from fabula.guard.kept import kept
+from fabula.guard.kept import Known, kept
 from fabula.guard.lexicon import HAN_ENDING, NUMBER_WORDS, lexicon
 from fabula.guard.normalise import fold, slowed, spellings
 from fabula.guard.spelled import syllables_of
@@ -22,6 +22,7 @@ LONGEST_PHRASE = 6  # atoms
 ALERT_SPAN = 40  # characters that the rest of a phrase may take
 BEFORE = 6  # characters before an atom that it is seen with
 LONGEST_TAIL = 40  # characters
+LONGEST_PIECE = 16  # characters: more is no token, and not worth keeping
 ATOMS = re.compile(r"[A-Za-zÀ-ɏ']+|\d+|[^\sA-Za-zÀ-ɏ\d']")
 _PLAIN = frozenset(
     ',.!?:;()[]{}<>"#%&+=/\\*_-~`^|“”‘’「」『』《》〈〉【】—–…·、。'
@@ -29,6 +30,7 @@ _PLAIN = frozenset(
 )
 _EAST = "㐀-䶿一-鿿ぁ-ヿ가-힣"
 _GAPS = " *._~|/-+·•‧・∙⋅"
+_CALM_HAN = re.compile(f"[一-鿿{re.escape(''.join(sorted(_PLAIN.difference(_GAPS))))}]*")
 _APART = re.compile(rf"[{_EAST}][{re.escape(_GAPS)}]{{1,4}}$")
 _BEFORE_APART = frozenset([*_GAPS, *string.ascii_letters, *string.digits])
 _TAIL = re.compile(  # an open word, with what it may be the rest of; or characters that may be set apart
@@ -38,6 +40,7 @@ _TAIL = re.compile(  # an open word, with what it may be the rest of; or charact
 _USUAL = re.compile(r"([A-Za-z]{0,39})(?:\.? ([A-Za-z]{1,39})|([,.;:!?]))?")  # shorter than LONGEST_TAIL
 _NO_TAIL = frozenset(["", *',;:!?"()\uff0c。\uff01\uff1f\uff1b\uff1a、“”「」…'])
 _INSIDE = re.compile(r"[A-Za-z][.*_~|·]$|\d$")  # right before a Latin word: it may be the rest of one
+_NO_NEIGHBOURS = frozenset(["", *' ,;:!?()"'])  # before a Latin word they change nothing
 _AFTER_NUMBERS = frozenset(["st", "nd", "rd", "th", "s", "am", "pm", "km", "cm", "kg", "m", "h", "yo", "yrs"])
 _SIGNS = frozenset("🚗🔞♀♂")
 
@@ -92,6 +95,10 @@ def kind(atom: str, before: str) -> int:
 
 
 def _latin(atom: str, before: str) -> int:
+    return ALONE[atom] if before[-1:] in _NO_NEIGHBOURS else _beside(atom, before)
+
+
+def _beside(atom: str, before: str) -> int:
     if atom in _PLAIN:
         return QUIET
     if atom.isdigit():
@@ -107,7 +114,6 @@ def _latin(atom: str, before: str) -> int:
     return ODD if (beside or len(word) > 3) and syllables_of(word) else QUIET
 
 
-@functools.lru_cache(maxsize=1 << 14)
 def _word(atom: str) -> tuple[int, str]:
     """The kind of a Latin word wherever it stands, and the word."""
     word = atom.lower() if atom.isascii() else fold(atom)
@@ -130,7 +136,10 @@ def quiet(tail: str, text: str, loudest: int = QUIET) -> str | None:
     be seen with. `loudest`: YOUNG where someone young was told of before, so that another one is no news.
 
     Most pieces are the next word, go on with one, or end it: then only a word that is whole is looked up.
+    Chinese ones are looked up alone, with what may not stand before them: most are new only beside others.
     """
+    if not (text.isascii() and tail.isascii()) and len(text) <= LONGEST_PIECE:
+        return _quiet_chinese(tail, text, loudest)
     piece = tail + text
     usual = _USUAL.fullmatch(piece)
     if not usual:
@@ -143,7 +152,7 @@ def quiet(tail: str, text: str, loudest: int = QUIET) -> str | None:
     return following or (piece if word and mark == "." else "")
 
 
-@functools.lru_cache(maxsize=1 << 16)
+@functools.lru_cache(maxsize=1 << 14)
 def quiet_piece(piece: str, loudest: int) -> str | None:
     for match in ATOMS.finditer(piece):
         atom, start = match[0], match.start()
@@ -154,19 +163,53 @@ def quiet_piece(piece: str, loudest: int) -> str | None:
     return tail_of(piece)
 
 
-class _Alone(dict[str, int]):
-    """The kind of a Latin word before which nothing is that could change it. Not `lru_cache`, which moves
-    what it finds to its front: twice the time while the processor's caches are cold (measured)."""
+@functools.cache
+def _endings(loudest: int) -> dict[str, list[str]]:
+    """Of the last character of whatever is louder what stands before it."""
+    endings: dict[str, list[str]] = {}
+    for form, kind in _kinds().items():
+        if kind > loudest and len(form) <= HAN_ENDING:
+            endings.setdefault(form[-1], []).append(form[:-1])
+    return endings
 
-    def __missing__(self, word: str) -> int:
-        if len(self) >= MOST_WORDS:
-            self.clear()
-        found = self[word] = _latin(word, "")
-        return found
+
+Piece = tuple[frozenset[str] | None, str]
+
+
+def _of_chinese(loudest: int) -> Known[str, Piece]:
+    """Of Chinese characters alone those after which something louder ends among them, and their tail. None
+    where it does without any, and where other characters are."""
+
+    def piece(text: str) -> Piece:
+        if not _CALM_HAN.fullmatch(text):
+            return None, ""
+        after: set[str] = set()
+        for place, char in enumerate(text):
+            for begun in _endings(loudest).get(char, ()):
+                if text.endswith(begun, 0, place):
+                    return None, ""
+                if begun.endswith(text[:place]):
+                    after.add(begun[: len(begun) - place])
+        return frozenset(after), tail_of(text)
+
+    return Known(piece, MOST_WORDS)
+
+
+def _quiet_chinese(tail: str, text: str, loudest: int) -> str | None:
+    pieces = _CHINESE[loudest]
+    after, rest = pieces[text]
+    if after is None or pieces[tail][0] is None or tail[-1:] in after or tail[-2:] in after:
+        return quiet_piece(tail + text, loudest)
+    return rest if len(text) > 1 else tail_of(tail + text)
+
+
+def _alone(atom: str) -> int:
+    return _beside(atom, "")
 
 
 MOST_WORDS = 1 << 14
-ALONE = _Alone()
+_CHINESE = [_of_chinese(loudest) for loudest in (QUIET, YOUNG)]
+ALONE = Known(_alone, MOST_WORDS)  # the kind of a Latin word before which nothing is that could change it
 
 
 @kept(most=1 << 17)
@@ -191,12 +234,12 @@ def tail_of(text: str) -> str:
     last = text[-1:]
     if last in _NO_TAIL or (last == " " and text[-2:-1].isascii() and text[-2:-1].isalnum()):
         return ""
+    if "一" <= last <= "鿿" and "一" <= text[-2:-1] <= "鿿":
+        return text[-2:]
     if last.isalnum() and last.isascii():  # most often: a Latin word after a space
         word = text[text.rfind(" ", max(0, len(text) - LONGEST_TAIL)) + 1 :]
         if word.isalnum() and word.isascii() and len(word) < LONGEST_TAIL:
             return word
-    if "一" <= last <= "鿿" and "一" <= text[-2:-1] <= "鿿":
-        return text[-2:]
     tail = _TAIL.search(text, max(0, len(text) - LONGEST_TAIL))
     return tail[0] if tail else ""
 

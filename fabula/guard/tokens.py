@@ -13,8 +13,9 @@ from collections.abc import Sequence
 from fabula.guard.categories import HEAT
 from fabula.guard.cues import SIGNS
 from fabula.guard.forms import FORMS_THAT_TELL, TELLING, find_forms, pattern
+from fabula.guard.kept import Known
 from fabula.guard.lexicon import ATOM, Hit, Phrase, Tree, lexicon
-from fabula.guard.normalise import HAN, LONE, WIDE, fold, hang_together, throughout, token_of
+from fabula.guard.normalise import HAN, LONE, WHOLE, WIDE, fold, hang_together, throughout, token_of
 from fabula.guard.numerals import NUMERALS
 from fabula.guard.people import capitalised, names_in
 
@@ -27,37 +28,43 @@ _CALLED = pattern("tokens.called")
 _IS_CALLED = SIGNS.need(
     "called named nicknamed known brand 叫 喊 号 名 昵 牌", "\" ' “ 「 『 ‘ 's 't 're 'm 'd 'll 've"
 )
-_IS_WIDE, _IS_LONE, _IS_IMPURE, NAMES = SIGNS.flag(), SIGNS.flag(), SIGNS.flag(), SIGNS.flag()
+IS_WIDE, IS_LONE, _IS_IMPURE, NAMES = SIGNS.flag(), SIGNS.flag(), SIGNS.flag(), SIGNS.flag()
 
 
+_BONDS = {WHOLE: 0, LONE: IS_LONE, WIDE: IS_WIDE}
 Token = tuple[str, tuple[str, ...], int]  # as it is read, its atoms, and their signs
 
 
-@functools.lru_cache(maxsize=1 << 14)
-def token(part: str) -> Token:
+def _token(part: str) -> Token:
     """What stands between two spaces."""
+    if part[-1:] in MARKS and is_word(part[:-1]):
+        plain, atoms, signs = TOKENS[part[:-1]]
+        return plain + part[-1], (*atoms, part[-1]), signs | SIGNS.among(part[-1])
     plain, bond = token_of(part, lexicon().words)
     atoms = tuple(ATOM.findall(plain))
-    signs = SIGNS.among(atoms) | {WIDE: _IS_WIDE, LONE: _IS_LONE}.get(bond, 0)
+    signs = SIGNS.among(atoms) | _BONDS[bond]
     return plain, atoms, signs | (NAMES if capitalised(part) else 0)
 
 
-class _Characters(dict[str, tuple[str, int, bool, Tree]]):
+MARKS = frozenset(",.;:?")  # after a word they change nothing of how it is read
+
+
+def is_word(part: str) -> bool:
+    return len(part) > 1 and part.isalpha() and part.isascii()
+
+
+def _character(char: str) -> tuple[str, int, bool, Tree]:
     """Of a Chinese character how it is read, its signs, whether it is a phrase by itself, and what may follow
     where it begins one: one look-up instead of four."""
-
-    def __missing__(self, char: str) -> tuple[str, int, bool, Tree]:
-        plain = fold(char)
-        signs = SIGNS.among(plain) if _PURE.fullmatch(plain) else _IS_IMPURE
-        begun, further = lexicon().begun(plain)
-        found = self[char] = plain, signs, bool(begun), further
-        if len(self) > MOST_CHARACTERS:
-            self.clear()
-        return found
+    plain = fold(char)
+    signs = SIGNS.among(plain) if _PURE.fullmatch(plain) else _IS_IMPURE
+    begun, further = lexicon().begun(plain)
+    return plain, signs, bool(begun), further
 
 
-MOST_CHARACTERS = 20_000
-_CHARACTERS = _Characters()
+MOST_WORDS, MOST_CHARACTERS = 1 << 14, 20_000
+TOKENS = Known(_token, MOST_WORDS)
+CHARACTERS = Known(_character, MOST_CHARACTERS)
 
 
 class Spelled:
@@ -108,14 +115,14 @@ class Spelled:
         plains: list[str] = []
         found: list[str] = []
         signs = 0
-        for plain, atoms, here in map(token, parts):
+        for plain, atoms, here in map(TOKENS.__getitem__, parts):
             plains.append(plain)
             found += atoms
             if here:  # most have none
                 signs |= here
-        if signs & _IS_WIDE or signs & _IS_CALLED == _IS_CALLED:
+        if signs & IS_WIDE or signs & _IS_CALLED == _IS_CALLED:
             return False
-        if signs & _IS_LONE and _hang_together(parts):
+        if signs & IS_LONE and _hang_together(parts):
             return False
         self.text, self.atoms, self.signs = " ".join(plains), found, signs
         return True
@@ -127,7 +134,7 @@ class Spelled:
         signs = 0
         further: Tree = {}
         before = -1
-        for plain, here, whole, follow in map(_CHARACTERS.__getitem__, raw):
+        for plain, here, whole, follow in map(CHARACTERS.__getitem__, raw):
             atoms.append(plain)
             if here:
                 signs |= here
@@ -218,7 +225,7 @@ def spelled(raw: str) -> Spelled:
 
 
 def _hang_together(parts: list[str]) -> bool:
-    return hang_together([token_of(part, lexicon().words)[1] for part in parts], parts)
+    return hang_together([LONE if TOKENS[part][2] & IS_LONE else WHOLE for part in parts], parts)
 
 
 def _without_names(text: str) -> str:

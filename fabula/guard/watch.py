@@ -42,7 +42,6 @@ from fabula.guard.stir import (
     kind,
     may_go_on,
     quiet,
-    quiet_piece,
     tail_of,
 )
 
@@ -95,8 +94,7 @@ class FloorWatch:
     def feed(self, text: str) -> str:
         if self._easy:
             armed = self._armed
-            at_once = text.isascii()  # of other pieces `quiet` could tell nothing before it looks them up
-            tail = quiet(self._tail, text, armed) if at_once else quiet_piece(self._tail + text, armed)
+            tail = quiet(self._tail, text, armed)
             if tail is not None:
                 self._tail = tail
                 self._calm.append(text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 import subprocess
 import sys
 
@@ -15,17 +16,17 @@ from fabula.core.request import ANYONE
 from fabula.guard.ages import Age, english_ages
 from fabula.guard.ages_zh import chinese_ages
 from fabula.guard.births import Births
-from fabula.guard.cues import EVERYTHING
+from fabula.guard.cues import EVERYTHING, Signs
 from fabula.guard.floor import FloorGuard
 from fabula.guard.forms import find_forms, forms_of
 from fabula.guard.glance import glance
 from fabula.guard.lexicon import ATOM, LANGUAGES, LATIN, lexicon, signs_of
-from fabula.guard.normalise import normalise
+from fabula.guard.normalise import WHOLE, normalise, token_of
 from fabula.guard.policy import OpenPolicy
 from fabula.guard.reading import cut, heat_in, is_heated, read_sentence, tells_young
 from fabula.guard.sense import senses_heat, senses_young
 from fabula.guard.stir import stirs
-from fabula.guard.tokens import NAMES, Spelled
+from fabula.guard.tokens import MARKS, NAMES, TOKENS, Spelled
 
 
 @functools.cache
@@ -139,16 +140,53 @@ def test_births_are_reckoned_from_what_is_folded_already_as_from_what_came() -> 
     assert [minor.years for minor in told.minors()] == [minor.years for minor in again.minors()] == [13]
 
 
+def test_a_word_with_a_mark_is_read_and_sensed_as_the_word_and_the_mark() -> None:
+    words = {word for text in sentences() for word in re.findall("[A-Za-z]{2,}", text)}
+    assert len(words) > 1000
+    for part in [word + mark for word in words for mark in MARKS]:
+        plain, atoms, _ = TOKENS[part]
+        assert (plain, WHOLE) == token_of(part, lexicon().words)
+        assert [*atoms] == ATOM.findall(plain)
+        assert senses_young(part) == senses_young(part[:-1])
+        assert senses_heat(part) == senses_heat(part[:-1])
+
+
+def test_the_signs_of_an_atom_are_those_of_every_part_that_a_group_names() -> None:
+    signs = Signs()
+    begins, within, whole, digits, several = map(signs.need, ("teach*", "*ten*", "ten", "#", "##"))
+    told = {
+        atom: signs.among([atom]) & ~signs.numbers for atom in ("teacher", "often", "ten", "7", "77", "tea")
+    }
+    assert told == {
+        "teacher": begins,
+        "often": within,
+        "ten": within | whole,
+        "7": digits,
+        "77": digits | several,
+        "tea": 0,
+    }
+
+
 PREPARED = """
-from fabula.guard import ages, ages_more, ages_zh, floor, policy
-floor.FloorGuard(policy.OpenPolicy()).prepare()
-print(*(made.cache_info().currsize for made in (ages.rules, ages_zh.forms, ages_more.languages)))
+import re
+from fabula.guard import ages, ages_more, ages_zh, floor, policy, tokens
+guard = floor.FloorGuard(policy.OpenPolicy())
+guard.prepare()
+tables = ages.rules, ages_zh.forms, ages_more.languages
+print(*(made.cache_info().currsize for made in tables))
+print("children" in tokens.TOKENS, "歲" in tokens.CHARACTERS)
+sources = []
+compile, re.compile = re.compile, lambda source, *flags: sources.append(source) or compile(source, *flags)
+watch = guard.watch((), None)
+said = "He kissed her. They had sex. She was thirty-one. It rained. 他們做愛。她三十歲。雨下了一夜。"
+[watch.feed(piece) for piece in (*said, *said)]
+print(sources)
 """
 
 
-def test_what_is_prepared_holds_every_pattern_of_an_age() -> None:
+def test_what_is_prepared_leaves_nothing_to_be_made_while_a_reply_is_read() -> None:
     fresh = subprocess.run([sys.executable, "-c", PREPARED], capture_output=True, text=True, check=True)
-    assert fresh.stdout.split() == ["1", "1", "1"]  # a process in which nothing was read before
+    assert fresh.stdout.splitlines() == ["1 1 1", "True True", "[]"]  # where nothing was read before
 
 
 def test_what_was_prepared_is_not_made_again_for_a_message() -> None:

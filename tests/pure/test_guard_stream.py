@@ -258,3 +258,20 @@ latin_and_other = st.lists(
 def test_the_next_word_is_passed_as_any_piece_would_be(before: str, text: str, loudest: int) -> None:
     for tail in (before, stir.tail_of(before)):
         assert stir.quiet(tail, text, loudest) == stir.quiet_piece(tail + text, loudest)
+
+
+HAN = st.sampled_from("她他小学學生孩子做爱愛床上睡了的和十五岁歲,。、「」…· 0a性行为為女男裸")
+
+
+@given(st.text(HAN, min_size=1, max_size=8), st.sampled_from([stir.QUIET, stir.YOUNG]))
+def test_chinese_is_passed_at_once_as_it_would_be_atom_by_atom(piece: str, loudest: int) -> None:
+    found: str | None = stir.tail_of(piece)
+    for match in stir.ATOMS.finditer(piece):
+        if match.end() == len(piece) and stir.may_go_on(match[0]):
+            break
+        if stir.kind(match[0], piece[max(0, match.start() - stir.BEFORE) : match.start()]) > loudest:
+            found = None
+            break
+    assert stir.quiet_piece(piece, loudest) == found
+    for place in range(len(piece)):
+        assert stir.quiet(piece[:place], piece[place:], loudest) == found
