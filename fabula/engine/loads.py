@@ -59,11 +59,17 @@ class Loads:
         self.start(line, wishes, why)
 
     def start(
-        self, line: Line, wishes: Sequence[LoadOptions], why: Phrase | None = None
+        self,
+        line: Line,
+        wishes: Sequence[LoadOptions],
+        why: Phrase | None = None,
+        *,
+        no_more: bool = False,
     ) -> asyncio.Task[Loaded]:
-        """As the first one wishes, with room for the others where there is some."""
+        """As the first one wishes, with room for the others where there is some; with `no_more` not even the
+        usual context."""
         line.why = why
-        line.loading = asyncio.create_task(self._load(line, wishes))
+        line.loading = asyncio.create_task(self._load(line, wishes, no_more))
         line.loading.add_done_callback(lambda done: self._ended(line, wishes[0], done))
         return line.loading
 
@@ -75,24 +81,29 @@ class Loads:
 
     # ── one load ────────────────────────────────────────────────────────────────────────────────────
 
-    async def _load(self, line: Line, wishes: Sequence[LoadOptions]) -> Loaded:
+    async def _load(self, line: Line, wishes: Sequence[LoadOptions], no_more: bool) -> Loaded:
         first, all_of_them = wishes[0], together(wishes)
         try:
-            return await self._loaded(line, all_of_them)
+            return await self._loaded(line, all_of_them, no_more)
         except FabulaError:
             if all_of_them == first:
                 raise
-        return await self._loaded(line, first)  # what another one wishes is no reason to refuse this one
+        return await self._loaded(
+            line, first, no_more
+        )  # what another one wishes is no reason to refuse this one
 
-    async def _loaded(self, line: Line, wished: LoadOptions) -> Loaded:
+    async def _loaded(self, line: Line, wished: LoadOptions, no_more: bool) -> Loaded:
         async with self._one:
-            options = wished.over(self._options(line.model))
+            usual = self._options(line.model)
+            options = wished.over(usual)
             options = replace(options, adapters=options.adapters or None)
             if line.loaded:
                 await self._room.check(line, options)
                 line.said_s = line.loaded.said_s
             await self._roster.drop(line)  # dead, or loaded in another way
             try:
+                if not no_more:
+                    options = await self._room.usual(line, options, usual)
                 plan = await self._room.make(line, options)
                 worker = await self._started(line.model, plan)
             finally:

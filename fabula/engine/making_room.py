@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 
 from fabula.core.load import LoadOptions
 from fabula.core.model import LocalModel
@@ -44,6 +45,18 @@ class Room:
                 if plan.verdict in ("fits", "tight"):  # less context now is better than more of it later
                     return plan
                 await self._wait_for_idle(line, waited_since)
+
+    async def usual(self, line: Line, options: LoadOptions, usual: LoadOptions) -> LoadOptions:
+        """With the usual context where one request wishes less and that would spare nothing: it is served
+        with more too, and others need it."""
+        wide = replace(options, context=usual.context)
+        if wide == options:
+            return options
+        held = memory.held(self._roster.in_use())
+        narrow_plan = await self._planned(line, options, held)
+        wide_plan = await self._planned(line, wide, held)
+        is_enough = wide_plan.context >= narrow_plan.context and wide_plan.slots >= narrow_plan.slots
+        return wide if is_enough and not is_worse(wide_plan, narrow_plan) else options
 
     async def check(self, line: Line, options: LoadOptions) -> None:
         """Raises as `make` where even an empty machine could not load it so: then nothing has to go."""

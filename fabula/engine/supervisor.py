@@ -109,7 +109,8 @@ class Supervisor:
         loaded = line.loaded
         if loaded is None or why or not alive(loaded):
             line.trouble = None
-            loaded = await awaited(self._loads.start(line, [wish.options], why), line.name)
+            load = self._loads.start(line, [wish.options], why, no_more=True)
+            loaded = await awaited(load, line.name)
         self._hear(loaded, wish)
         self._keep(loaded, line)
         return _described(line, loaded)

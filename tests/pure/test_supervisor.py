@@ -41,19 +41,21 @@ class Machine:
         self.load_delay_s = 0.0
         self.supervisor = Supervisor(find, self.plan, self.make, on_change=self.changed, **options)
         self.most_context = self.fitting_context = 100_000
+        self.usual_context = 512
 
     def changed(self) -> None:
         self.changes += 1
 
     def plan(self, model: LocalModel, options: LoadOptions, held: Held) -> Plan:
         needed, free = int(model.name), MEMORY - held.taken
-        if (options.context or 0) > self.fitting_context:
+        context = min(options.context or self.usual_context, self.most_context)
+        if context > self.fitting_context:
             needed += MEMORY
         fits = needed <= free
         memory = DevicePlan(name="memory", weights=needed, kv=0, compute=0, available=free)
         return Plan(
             model=model.name, tier="rough", verdict="fits" if fits else "no", devices=(memory,),
-            context=min(options.context or 512, self.most_context), slots=options.slots or SLOTS,
+            context=context, slots=options.slots or SLOTS,
             gpu_layers=0, threads=1,
             kv_type=options.kv_type or "f16", options=options,
         )  # fmt: skip
@@ -466,6 +468,21 @@ async def test_a_person_who_asks_for_less_context_gets_less_and_others_are_serve
         assert worker.plan.context == 2048
     running = await machine.supervisor.load("10", wish(context=512), less=True)
     assert running.plan.context == 512
+    await machine.supervisor.close()
+
+
+async def test_a_request_that_wants_less_context_does_not_take_the_usual_one_from_others() -> None:
+    machine = Machine()
+    machine.usual_context = 1024
+    for own, context in ((wish(context=256, slots=1), 1024), (wish(context=2048, slots=1), 2048)):
+        await machine.served(own)
+        assert machine.supervisor.running()[0].plan.context == context
+    await machine.supervisor.load("10", wish(context=256), less=True)
+    assert machine.supervisor.running()[0].plan.context == 256
+    await machine.supervisor.unload("10")
+    machine.fitting_context = 512  # the usual one does not fit
+    await machine.served(wish(context=256))
+    assert machine.supervisor.running()[0].plan.context == 256
     await machine.supervisor.close()
 
 
