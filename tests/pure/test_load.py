@@ -177,6 +177,11 @@ def test_a_llama_server_is_told_who_guesses_ahead() -> None:
 # ── the engine ──────────────────────────────────────────────────────────────────────────────────────
 
 
+def test_an_engine_that_cannot_read_the_file_is_told_as_such() -> None:
+    with pytest.raises(BadParameter, match="transformers does not read them"):
+        choose(MODEL, LoadOptions(engine="transformers"))
+
+
 def test_the_engine_follows_from_what_the_model_is() -> None:
     choice = choose(MODEL, LoadOptions())
     assert (choice.engine, str(choice.reason)) == (
