@@ -32,9 +32,11 @@ def remember(folder: Path, weights: str) -> None:
 
 
 def require(name: str, answer: dict[str, Any]) -> None:
-    """Raises ModelLoadFailed where not even the likeliest token has a probability."""
+    """Raises ModelLoadFailed where not even the likeliest token has a probability. An older llama-server of
+    the user's own, which tells it in another form, is let be."""
     told = answer.get("completion_probabilities") or ()
-    if told and told[0]["top_logprobs"] and told[0]["top_logprobs"][0]["logprob"] is None:
+    likeliest = told[0].get("top_logprobs") if told else ()
+    if likeliest and likeliest[0].get("logprob", 0.0) is None:
         raise ModelLoadFailed(name, phrase("reasons.no_numbers"), advice="models.advice.crashed")
 
 
