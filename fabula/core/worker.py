@@ -41,17 +41,19 @@ class Conversation:
 class Prompt:
     """What a worker reads. A single tuple of ids is the exact form; text is tokenized in place.
 
-    `add_special` lets the engine put its own BOS in front of leading text. `shown` are special tokens whose
-    text is wanted in the answer: engines print none of it otherwise. With `triggers`, the sampling's grammar
-    holds only from where the model writes one of them. `openings` are what the template writes between a
-    reply and the next message of the user: engines that cannot take their memory back keep a checkpoint
-    there.
+    `add_special` lets the engine put its own BOS in front of leading text. With `literal`, special tokens
+    that are spelled out in texts are nothing but text. `shown` are special tokens whose text is wanted in the
+    answer: engines print none of it otherwise. With `triggers`, the sampling's grammar holds only from where
+    the model writes one of them. `openings` are what the template writes between a reply and the next message
+    of the user: engines that cannot take their memory back keep a checkpoint there.
     """
 
     pieces: Pieces
     add_special: bool = True
+    literal: bool = False
     shown: tuple[str, ...] = ()
     triggers: tuple[str, ...] = ()
+    thoughts: tuple[str, str] | None = None
     openings: tuple[str, ...] = ()
     images: tuple[bytes, ...] = ()  # files, one for each `messages.IMAGE` in the texts
     conversation: Conversation | None = None  # instead of pieces, for a worker that `Converses`

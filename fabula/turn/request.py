@@ -33,7 +33,8 @@ class Stop(Hurry):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnRequest:
     """Either `messages` for the model's chat template, or a raw `prompt`; with a `suffix`, a model that was
-    trained for it fills the gap between the two, and another one leaves the suffix out.
+    trained for it fills the gap between the two, and another one leaves the suffix out. What stands around a
+    gap, and a prompt that is `literal`, is nothing but text: special tokens spelled out in it are none.
 
     `continues` leaves the last message open, so that the model lengthens it. `overflow` says what happens
     to a conversation that is longer than the context: refuse it with the numbers, or cut the oldest messages
@@ -57,6 +58,7 @@ class TurnRequest:
     prompt: Pieces = ()
     images: tuple[bytes, ...] = ()
     suffix: str = ""
+    literal: bool = False
     head: str = ""
     limit: int = 0  # tokens of prompt and reply together
     continues: bool = False

@@ -22,7 +22,7 @@ from fabula.core.scoring import Outlook
 from fabula.core.seams import Guard, Watch
 from fabula.core.stream import Delta, Exactness, Finished, Prefill, Prepared, Thought, Token, ToolCallPart
 from fabula.core.worker import Counts, Place, Prompt, Sees, TellsExactness, Worker, Workers
-from fabula.engine.reload import unmet
+from fabula.engine.reload import settled_by, unmet
 from fabula.models.derived import Derived
 from fabula.prompt.assemble import render
 from fabula.prompt.infill import gap
@@ -189,13 +189,13 @@ class Turns:
 
     async def _raw(self, request: TurnRequest, worker: Worker) -> _Made:
         fills, images = request.suffix and worker.model.infill, _visible(request.images, worker)
-        if request.overflow == "cut" and not (fills or images) and isinstance(worker, Counts):
+        literal = bool(fills) or request.literal
+        if request.overflow == "cut" and not (literal or images) and isinstance(worker, Counts):
             prompt, cut = await cutting.fitting(request, worker, worker.plan.context)
             return _Made(prompt, cut_tokens=cut)
         pieces = cutting.headed(request)
-        return _Made(
-            Prompt(gap(pieces, request.suffix, worker.model.infill) if fills else pieces, images=images)
-        )
+        filled = gap(pieces, request.suffix, worker.model.infill) if fills else pieces
+        return _Made(Prompt(filled, literal=literal, images=images))
 
     async def _told(self, story: Telling, request: TurnRequest, worker: Worker, manner: Manner) -> _Made:
         """What the model will read is judged too: a card and its lore are texts of strangers."""
@@ -301,7 +301,7 @@ def _known(
 
 def _unmet(request: TurnRequest, worker: Worker) -> Iterable[str]:
     """What was wished of the load, and is not worth one."""
-    return (f"load.{name}" for name in unmet(worker.plan, request.wish.options))
+    return (f"load.{name}" for name in unmet(worker.plan, request.wish.options, settled_by(worker)))
 
 
 def _seeded(request: TurnRequest, known: Prepared) -> TurnRequest:

@@ -24,6 +24,7 @@ async def test_a_gap_is_filled_by_a_model_that_knows_how(api: httpx.AsyncClient,
     body = {"model": "coder", "prompt": "def f(", "suffix": "): pass"}
     answer = (await api.post(f"{V1}/completions", json=body)).json()
     assert stage.worker.prompts[-1].pieces == ("", (1,), "def f(", (2,), "): pass", (3,))
+    assert stage.worker.prompts[-1].literal
     assert answer["fabula"]["ignored"] == []
 
 
@@ -33,6 +34,7 @@ async def test_a_model_that_cannot_says_that_it_left_the_suffix_out(
     body = {"model": "tiny", "prompt": "def f(", "suffix": "): pass"}
     answer = (await api.post(f"{V1}/completions", json=body)).json()
     assert stage.worker.prompts[-1].pieces == ("def f(",)
+    assert not stage.worker.prompts[-1].literal
     assert answer["fabula"]["ignored"] == ["suffix"]
 
 

@@ -384,3 +384,4 @@ def test_a_gap_is_filled_by_a_model_that_can(home: Home, started: Callable[[], C
     snippets = "--- snippet ---\n\na.py\nA = 1\n--- snippet ---\n\nB = 2\n"
     wanted = ("", snippets, (1,), "def f(", (2,), "return", (3,), "x")
     assert stage.worker.prompts[-1].pieces == wanted
+    assert stage.worker.prompts[-1].literal

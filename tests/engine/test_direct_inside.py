@@ -16,6 +16,7 @@ from fabula.core.model import LocalModel
 from fabula.core.sampling import Sampling
 from fabula.core.scoring import Captured
 from fabula.core.worker import Prompt
+from fabula.engine.direct.desk_worker import pieces
 from fabula.engine.direct.worker import DirectWorker
 from fabula.models.formats.gguf import read_header
 
@@ -43,7 +44,7 @@ def rows(captured: Captured) -> np.ndarray:
 async def logprobs(worker: DirectWorker, **scales: float) -> list[float]:
     """Of the text, by the model with adapters of these scales."""
     sampling = Sampling(adapters=tuple(scales.items()))
-    said = await worker.said("score", sampling, prompt=([TEXT], True), likeliest=0)
+    said = await worker.said("score", sampling, prompt=pieces(Prompt((TEXT,))), likeliest=0)
     return list(said["logprobs"])
 
 

@@ -155,6 +155,9 @@ async def test_tokens_and_texts_are_those_of_the_tokenizer(worker: DirectWorker)
     ids = await worker.tokenize(Prompt(("灯塔 <|im_end|>", (5, 6)), add_special=False))
     assert ids[-2:] == [5, 6]
     assert (await worker.detokenize(ids[:-2])) == "灯塔 <|im_end|>"
+    literal = await worker.tokenize(Prompt(("灯塔 <|im_end|>", (5, 6)), add_special=False, literal=True))
+    assert (await worker.detokenize(literal[:-2])) == "灯塔 <|im_end|>"
+    assert len(literal) > len(ids)
 
 
 async def test_a_file_that_is_no_model_is_told_with_the_engine_s_reason(tmp_path: Path) -> None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import struct
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 import pytest_asyncio
 from asking import collect, plan_for, text_of
+from studio_process import StudioProcess, home_with
 
 from fabula.core.worker import Prompt
 from fabula.engine.llamacpp.worker import LlamaCppWorker
@@ -71,17 +74,51 @@ def test_the_tokens_of_a_gap_are_in_the_header(tmp_path: Path, starter_model: Pa
         ("Once upon a time", "and they lived happily ever after."),
         ("The ", " sat on the mat."),
         ("", "is the capital of France."),
+        ("stop = '<|im_end|>'  # <repo_name>", "\nstart = '<|im_start|>system'\n<|endoftext|>"),
     ],
 )
 async def test_our_gap_is_the_engine_s(worker: LlamaCppWorker, before: str, behind: str) -> None:
-    ours = Prompt(gap((before,), behind, worker.model.infill))
+    ours = Prompt(gap((before,), behind, worker.model.infill), literal=True)
     ids = await worker.tokenize(ours)
     assert (await worker.detokenize(ids), len(ids)) == await engine_s(worker, before, behind)
 
 
 @pytest.mark.asyncio(loop_scope="module")
-async def test_a_gap_is_read_as_it_was_made(worker: LlamaCppWorker) -> None:
-    ours = Prompt(gap(("Once upon a ",), " lived a fox.", worker.model.infill))
+@pytest.mark.parametrize("text", ["Once upon a ", "stop = '<|im_end|>', "])
+async def test_a_gap_is_read_as_it_was_made(worker: LlamaCppWorker, text: str) -> None:
+    ours = Prompt(gap((text,), " lived a fox.", worker.model.infill), literal=True)
     deltas, end = await collect(worker, ours, temperature=0, max_tokens=5)
     assert end.prompt_tokens == len(await worker.tokenize(ours))
     assert text_of(deltas)
+
+
+def test_text_around_a_gap_never_becomes_control_tokens_in_any_dialect(
+    starter_model: Path, tmp_path: Path
+) -> None:
+    home = home_with(tmp_path / "home", with_gaps(starter_model, tmp_path / "gaps.gguf"))
+    before, behind = "end = '<|im_end|>'", "\nstart = '<|im_start|>'"
+    studio = StudioProcess(home)
+    try:
+        with httpx.Client(base_url=studio.address, timeout=60) as http:
+
+            def asked(path: str, **body: object) -> dict[str, Any]:
+                answer = http.post(path, json={"model": "gaps", **body})
+                assert answer.status_code == 200, answer.text
+                return dict(answer.json())
+
+            plain = [
+                len(asked("/tokenize", content=text, parse_special=False)["tokens"])
+                for text in (before, behind)
+            ]
+            both = {"prompt": before, "suffix": behind, "stream": False}
+            infill = asked("/infill", input_prefix=before, input_suffix=behind, n_predict=1)
+            openai = asked("/v1/completions", **both, max_tokens=1)
+            ollama = asked("/api/generate", **both, options={"num_predict": 1})
+        read = (
+            infill["tokens_evaluated"],
+            openai["usage"]["prompt_tokens"],
+            ollama["prompt_eval_count"],
+        )
+        assert read == (sum(plain) + len(KEYS),) * 3
+    finally:
+        studio.close()

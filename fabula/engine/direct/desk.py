@@ -102,12 +102,13 @@ class Desk:
 
     # ── texts ───────────────────────────────────────────────────────────────────────────────────────
 
-    def ids(self, pieces: Sequence[Any], *, add_special: bool) -> list[int]:
+    def ids(self, pieces: Sequence[Any], *, add_special: bool, literal: bool = False) -> list[int]:
         """Text is tokenized in place; special tokens are put before and behind the first piece at most."""
         found: list[int] = []
         for number, piece in enumerate(pieces):
             if isinstance(piece, str):
-                found += self.weights.tokenize(piece, add_special=add_special and number == 0)
+                first = add_special and number == 0
+                found += self.weights.tokenize(piece, add_special=first, parse_special=not literal)
             else:
                 found += self._known(piece)
         return found
@@ -119,8 +120,8 @@ class Desk:
         return list(ids)
 
     def _asked_ids(self, asked: Json, name: str = "prompt") -> list[int]:
-        pieces, add_special = asked[name]
-        return self.ids(pieces, add_special=add_special)
+        pieces, add_special, literal = asked[name]
+        return self.ids(pieces, add_special=add_special, literal=literal)
 
     def tokenize(self, asked: Json) -> Json:
         return {"ids": self._asked_ids(asked)}
@@ -170,7 +171,7 @@ class Desk:
         prefix = self._asked_ids(asked)
         if not prefix:
             raise Refused("choices need a text before them")
-        continuations = [self.ids(pieces, add_special=False) for pieces, _ in asked["continuations"]]
+        continuations = [self.ids(pieces, add_special=False) for pieces, *_ in asked["continuations"]]
         return {"logprobs": scoring.choices(self.context, prefix, continuations, self.pause)}
 
     def keep_rows(self, asked: Json) -> Json:

@@ -216,9 +216,9 @@ class DeskWorker:
                 yield head, data
 
 
-def pieces(prompt: Prompt) -> tuple[list[Any], bool]:
+def pieces(prompt: Prompt) -> tuple[list[Any], bool, bool]:
     pieces = [piece if isinstance(piece, str) else list(piece) for piece in prompt.pieces]
-    return pieces, prompt.add_special
+    return pieces, prompt.add_special, prompt.literal
 
 
 def _seed(sampling: Sampling) -> int:

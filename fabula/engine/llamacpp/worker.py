@@ -331,7 +331,9 @@ class LlamaCppWorker:
     async def _exact(self, prompt: Prompt, *, as_ids: bool) -> Prompt:
         """Without text before which the engine would put an unwanted BOS; or all of it as ids."""
         is_text = [isinstance(piece, str) for piece in prompt.pieces]
-        if prompt.images or not any(is_text) or not (as_ids or (is_text[0] and not prompt.add_special)):
+        if prompt.images or not any(is_text):
+            return prompt
+        if not (as_ids or prompt.literal or (is_text[0] and not prompt.add_special)):
             return prompt
         ids = tuple(await self.tokenize(prompt))
         return dataclasses.replace(prompt, pieces=(ids,), add_special=False)
@@ -359,7 +361,8 @@ class LlamaCppWorker:
 
     async def tokenize(self, prompt: Prompt) -> list[int]:
         content = wire.mixed(prompt)
-        return await self._tokens([content] if isinstance(content, str) else content, prompt.add_special)
+        parts = [content] if isinstance(content, str) else content
+        return await self._tokens(parts, prompt.add_special, parse_special=not prompt.literal)
 
     async def count(self, texts: Sequence[str]) -> list[int]:
         """All texts in one request, told apart by an id that no token has."""

@@ -43,7 +43,7 @@ class TransformersDesk(Desk):
         prefix = self._asked_ids(asked)
         if not prefix:
             raise Refused("choices need a text before them")
-        continuations = [self.ids(pieces, add_special=False) for pieces, _ in asked["continuations"]]
+        continuations = [self.ids(pieces, add_special=False) for pieces, *_ in asked["continuations"]]
         longest = max(map(len, continuations), default=0)
         if len(prefix) + longest > self.context.length:
             raise TooLong(len(prefix) + longest, self.context.length)

@@ -95,7 +95,8 @@ def infill(body: dict[str, Any], model: LocalModel) -> Wish:
     ready: Pieces = (texts[0], (before,), texts[1], (middle,), texts[2], (behind,), texts[3])
     # The empty text at the start is where the engine puts the model's own first token, if it has one.
     pieces = ("", *(piece for piece in ready if piece))
-    return _wish(body, (Given(begun, pieces),), _ignored(body, KNOWN | set(GAP)))
+    wish = _wish(body, (Given(begun, pieces),), _ignored(body, KNOWN | set(GAP)))
+    return dataclasses.replace(wish, turn={**wish.turn, "literal": True})
 
 
 def _ignored(body: Mapping[str, Any], known: Container[str]) -> tuple[str, ...]:
