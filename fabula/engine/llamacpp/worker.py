@@ -375,8 +375,10 @@ class LlamaCppWorker:
                 counts[-1] += 1
         return counts[:-1]
 
-    async def _tokens(self, content: Sequence[str | int], add_special: bool) -> list[int]:
-        asked = {"content": content, "add_special": add_special, "parse_special": True}
+    async def _tokens(
+        self, content: Sequence[str | int], add_special: bool, *, parse_special: bool = True
+    ) -> list[int]:
+        asked = {"content": content, "add_special": add_special, "parse_special": parse_special}
         tokens: list[int] = (await self._post("/tokenize", asked))["tokens"] if content else []
         return tokens
 
