@@ -53,7 +53,6 @@ class Prompt:
     literal: bool = False
     shown: tuple[str, ...] = ()
     triggers: tuple[str, ...] = ()
-    thoughts: tuple[str, str] | None = None
     openings: tuple[str, ...] = ()
     images: tuple[bytes, ...] = ()  # files, one for each `messages.IMAGE` in the texts
     conversation: Conversation | None = None  # instead of pieces, for a worker that `Converses`
