@@ -59,6 +59,7 @@ class Plan:
     reasons: tuple[Note, ...] = ()
     warnings: tuple[Note, ...] = ()
     options: LoadOptions = NOTHING  # what else the engine is told; decided, no longer wished
+    idle: tuple[str, ...] = ()  # load options that can change nothing for this model on this machine
     rough: bool = False  # the working memory on the device may be far off
 
     @property
@@ -72,6 +73,9 @@ class Plan:
 
 HOST = "memory"
 """The name of the machine's own memory among the devices of a plan."""
+
+ON_CARDS = ("split_mode", "tensor_split", "main_gpu", "kv_offload", "moe_cpu")
+"""Load options that say nothing where all of a model lies in the machine's memory."""
 
 
 @dataclass(frozen=True, slots=True)

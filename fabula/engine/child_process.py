@@ -102,9 +102,14 @@ class ChildProcess:
         return mark
 
     @property
-    def buffers(self) -> list[str]:
-        """What the engine's log said of memory."""
-        return self._log.buffers
+    def told(self) -> list[str]:
+        """What the engine's log said of the load: of memory, and of what the engine chose."""
+        return self._log.told
+
+    def end_of_load(self) -> list[str]:
+        """The same, as far as it will ever be known: nobody listens for more of it."""
+        self._log.is_loading = False
+        return self._log.told
 
     async def death(self) -> EngineDied:
         """Why a request's connection broke: waits a moment for the process to be seen dead."""

@@ -30,7 +30,7 @@ from fabula.engine.line import Line, Loaded, Seat
 from fabula.engine.living import Gpus, LivesInProcess, NoGpus, TellsDeath, TellsSizes
 from fabula.engine.loads import Loads, awaited, closing, note_trouble
 from fabula.engine.making_room import Planner, Room
-from fabula.engine.reload import beyond, reload_reason
+from fabula.engine.reload import beyond, reload_reason, settled_by
 from fabula.engine.roster import Roster, alive, in_background, pid_of
 
 PATIENCE_S = 10.0  # how long a load waits for a busy model before that is closed to newcomers
@@ -219,7 +219,8 @@ class Supervisor:
         if not line.loaded or not alive(line.loaded):
             return None
         fresh = beyond(wished, line.loaded.asked, less=less)
-        return reload_reason(line.loaded.worker.plan, fresh, by_hand=by_hand, less=less)
+        worker = line.loaded.worker
+        return reload_reason(worker.plan, fresh, settled_by(worker), by_hand=by_hand, less=less)
 
     # ── how long a model stays ──────────────────────────────────────────────────────────────────────
 

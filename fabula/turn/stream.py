@@ -22,7 +22,7 @@ from fabula.core.scoring import Outlook
 from fabula.core.seams import Guard, Watch
 from fabula.core.stream import Delta, Exactness, Finished, Prefill, Prepared, Thought, Token, ToolCallPart
 from fabula.core.worker import Counts, Place, Prompt, Sees, TellsExactness, Worker, Workers
-from fabula.engine.reload import unmet
+from fabula.engine.reload import settled_by, unmet
 from fabula.models.derived import Derived
 from fabula.prompt.assemble import render
 from fabula.prompt.infill import gap
@@ -301,7 +301,7 @@ def _known(
 
 def _unmet(request: TurnRequest, worker: Worker) -> Iterable[str]:
     """What was wished of the load, and is not worth one."""
-    return (f"load.{name}" for name in unmet(worker.plan, request.wish.options))
+    return (f"load.{name}" for name in unmet(worker.plan, request.wish.options, settled_by(worker)))
 
 
 def _seeded(request: TurnRequest, known: Prepared) -> TurnRequest:

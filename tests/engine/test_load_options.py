@@ -17,11 +17,13 @@ import pytest
 from asking import collect, is_gone, plan_for, text_of
 
 from fabula.core.errors import EngineDied, ModelLoadFailed
-from fabula.core.load import LoadOptions
+from fabula.core.load import NAMES, LoadOptions, Wish
 from fabula.core.model import LocalModel
 from fabula.engine.builds.builds import Build
 from fabula.engine.llamacpp.connection import request
 from fabula.engine.llamacpp.worker import LlamaCppWorker
+from fabula.engine.reload import STRETCH, settled_by
+from fabula.engine.supervisor import Supervisor
 from fabula.models import fit
 from fabula.models.formats.identify import identify
 
@@ -63,6 +65,49 @@ async def test_each_option_reaches_the_engine(
         deltas, _ = await collect(worker, COUNTING, temperature=0, max_tokens=4)
     assert said in log or said == "starter"
     assert text_of(deltas)
+
+
+async def test_an_option_said_at_the_value_in_force_loads_nothing_again(
+    starter_model: Path, tmp_path: Path
+) -> None:
+    """Every option there is, by hand and by a request; and each at another value, where that matters here."""
+    model, machine = identify(starter_model), fit.Machine(**ROOMY)
+    supervisor = Supervisor(
+        lambda name: model,
+        lambda model, options, held: fit.plan(model, machine, fit.Wanted.of(options)),
+        lambda model: LlamaCppWorker(tmp_path),
+    )
+    plan = (await supervisor.load(model.name)).plan
+    async with supervisor.lease(model.name) as worker:
+        took = settled_by(worker).said()
+    assert took.keys() == {*STRETCH, "rope_base", "batch", "flash_attention", "mmap", "mlock"}
+    in_force = took | {
+        name: getattr(plan, name) for name in ("context", "slots", "threads", "kv_type", "gpu_layers")
+    }
+    in_force |= {"kv_type_v": plan.kv_type, "split_mode": "layer", "tensor_split": (), "main_gpu": 0}
+    in_force |= {"kv_offload": True, "moe_cpu": 0, "speculation": "none", "draft": "", "adapters": ()}
+    in_force |= {"chat_template": model.chat_template, "keep_alive": "5m", "exact": "auto"}
+    assert in_force.keys() == {*NAMES} - {"engine", "quantize", "pooling"}  # these have no such value
+    pid = worker.pid
+    for name, value in in_force.items():
+        wish = Wish(LoadOptions(**{name: value}))
+        async with supervisor.lease(model.name, wish):
+            pass
+        assert (name, (await supervisor.load(model.name, wish, less=True)).pid) == (name, pid)
+    why = (await supervisor.load(model.name, Wish(LoadOptions(rope_base=in_force["rope_base"] / 2)))).why
+    await supervisor.close()
+    assert "rope_base" in str(why)
+
+
+async def test_a_stretch_by_one_is_none(model: LocalModel, tmp_path: Path) -> None:
+    """So that it needs no load."""
+    said = LoadOptions(rope_scaling="yarn", rope_scale=1.0, rope_original=512)
+    texts = []
+    for options in (LoadOptions(), said):
+        async with loaded(model, tmp_path, options=options) as (worker, _):
+            deltas, _ = await collect(worker, "Once upon a time", temperature=0, max_tokens=48)
+            texts.append(text_of(deltas))
+    assert texts[0] == texts[1]
 
 
 async def test_yarn_carries_a_slot_past_what_the_model_was_trained_for(

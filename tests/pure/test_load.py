@@ -16,7 +16,7 @@ from fabula.engine.llamacpp.loading import arguments, config, load_mode, overrid
 from fabula.engine.reload import beyond, reload_reason, together, unmet
 
 PLAN = Plan(
-    model="m", tier="rough", verdict="fits", devices=(), context=8192, slots=4, gpu_layers=12, threads=3
+    model="m", tier="rough", verdict="partial", devices=(), context=8192, slots=4, gpu_layers=12, threads=3
 )  # fmt: skip
 
 
@@ -111,6 +111,95 @@ def test_options_of_gpus_need_no_load_where_there_is_none(wish: dict[str, object
 
 def test_no_shares_are_as_good_as_none() -> None:
     assert reload_reason(PLAN, LoadOptions(tensor_split=())) is None
+
+
+# ── what is in force, however that came about ───────────────────────────────────────────────────────
+
+TOOK = LoadOptions(
+    flash_attention="on", batch=512, mmap=True, mlock=False,
+    rope_scaling="linear", rope_base=1e5, rope_scale=1.0, rope_original=8192,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TOOK.said())
+def test_what_the_engine_took_by_itself_needs_no_load(name: str) -> None:
+    wish = LoadOptions(**{name: TOOK.said()[name]})
+    assert reload_reason(PLAN, wish, TOOK, by_hand=True) is None
+    assert unmet(PLAN, wish, TOOK) == ()
+
+
+def test_of_an_engine_that_tells_nothing_nothing_is_taken_for_granted() -> None:
+    for name in ("flash_attention", "batch", "rope_base"):
+        assert reload_reason(PLAN, LoadOptions(**{name: TOOK.said()[name]}), by_hand=True)
+
+
+@pytest.mark.parametrize(
+    ("wish", "told"),
+    [
+        ({"rope_base": 1e4}, "rope_base is 100000.0, and 10000.0"),
+        ({"flash_attention": "off"}, "flash_attention is on, and off"),
+        ({"batch": 64}, "batch is 512, and 64"),
+        ({"rope_scaling": "linear", "rope_scale": 2.0}, "rope_scale is 1.0, and 2.0"),
+        ({"mmap": False}, "mmap is True, and False"),
+    ],
+)
+def test_what_it_did_not_take_does(wish: dict[str, object], told: str) -> None:
+    assert told in str(reload_reason(PLAN, LoadOptions(**wish), TOOK, by_hand=True))
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [
+        {"rope_scaling": "none"}, {"rope_scaling": "yarn"}, {"rope_scaling": "yarn", "rope_original": 2048},
+        {"rope_original": 2048}, {"rope_scaling": "none", "rope_scale": 4.0},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_stretches_nothing_needs_no_load(wish: dict[str, object]) -> None:
+    assert reload_reason(PLAN, LoadOptions(**wish), TOOK) is None
+
+
+def test_a_models_own_stretch_is_in_force_until_it_is_taken_away() -> None:
+    own = replace(TOOK, rope_scaling="yarn", rope_scale=4.0)
+    assert reload_reason(PLAN, LoadOptions(rope_scaling="yarn", rope_scale=4.0), own) is None
+    assert "rope_scaling is yarn, and none" in str(reload_reason(PLAN, LoadOptions(rope_scaling="none"), own))
+    assert reload_reason(PLAN, LoadOptions(rope_original=4096), own)
+    flat = replace(PLAN, options=LoadOptions(rope_scaling="none"))
+    assert reload_reason(flat, LoadOptions(rope_scale=4.0), own) is None
+    assert reload_reason(flat, LoadOptions(rope_scaling="yarn"), own)
+
+
+def test_what_was_said_to_the_engine_is_in_force_before_what_it_took() -> None:
+    off = replace(PLAN, options=LoadOptions(flash_attention="off"))
+    assert (
+        reload_reason(off, LoadOptions(flash_attention="off"), replace(TOOK, flash_attention="off")) is None
+    )
+    assert reload_reason(off, LoadOptions(flash_attention="auto"), replace(TOOK, flash_attention="off"))
+    assert reload_reason(PLAN, LoadOptions(flash_attention="auto"), TOOK) is None
+
+
+def test_layers_are_left_to_the_plan_again() -> None:
+    few = replace(PLAN, options=LoadOptions(gpu_layers=12))
+    assert "gpu_layers is 12, and -1" in str(reload_reason(few, LoadOptions(gpu_layers=-1)))
+    assert reload_reason(PLAN, LoadOptions(gpu_layers=-1)) is None
+
+
+def test_more_layers_than_there_are_is_all_of_them() -> None:
+    whole = replace(PLAN, verdict="fits")
+    assert reload_reason(whole, LoadOptions(gpu_layers=99)) is None
+    assert reload_reason(whole, LoadOptions(gpu_layers=11))
+
+
+def test_shares_are_parts_of_a_whole() -> None:
+    halves = replace(PLAN, options=LoadOptions(tensor_split=(0.5, 0.5)))
+    assert reload_reason(halves, LoadOptions(tensor_split=(2.0, 2.0))) is None
+    assert reload_reason(halves, LoadOptions(tensor_split=(2.0, 1.0)))
+
+
+def test_what_can_change_nothing_here_needs_no_load_and_is_told_as_unmet() -> None:
+    idle = replace(PLAN, gpu_layers=0, options=LoadOptions(gpu_layers=0), idle=("gpu_layers", "kv_type"))
+    assert reload_reason(idle, LoadOptions(gpu_layers=-1, kv_type="q8_0")) is None
+    assert unmet(idle, LoadOptions(gpu_layers=20, kv_type="q8_0")) == ("kv_type", "gpu_layers")
 
 
 def test_by_hand_the_speed_counts_too() -> None:

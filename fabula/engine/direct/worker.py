@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from fabula.core.errors import BadParameter, DirectUnavailable
+from fabula.core.load import NOTHING
 from fabula.core.model import LocalModel
 from fabula.core.plan import Plan
 from fabula.core.sampling import Sampling
@@ -29,6 +30,7 @@ from fabula.engine.direct.process import PROGRAM, DirectProcess
 from fabula.engine.llamacpp.adapters import Attached, Loras
 from fabula.engine.llamacpp.identity import weights
 from fabula.engine.llamacpp.loading import engine_name
+from fabula.engine.llamacpp.settled import settled
 from fabula.engine.vectors import Vectors
 
 START_TIMEOUT_S = 600.0
@@ -59,6 +61,7 @@ class DirectWorker(DeskWorker):
         self._logs, self._proof = logs, proof
         self._build = build or ours()
         self._start_timeout_s = start_timeout_s
+        self.settled = NOTHING
 
     # ── life ────────────────────────────────────────────────────────────────────────────────────────
 
@@ -73,6 +76,8 @@ class DirectWorker(DeskWorker):
             model.name, config, log, self._start_timeout_s, program=PROGRAM
         )
         self.vocabulary = self._process.facts["vocabulary"]
+        # Backwards: the library may have been tried with a tiny model before.
+        self.settled = settled(reversed(self._process.end_of_load()))
         self.engine = engine_name(self._build, self._process.version).replace("llama.cpp", NAME, 1)
 
     def _config(self) -> dict[str, Any]:

@@ -11,13 +11,14 @@ from collections import deque
 from io import FileIO
 from pathlib import Path
 
+from fabula.engine.llamacpp.settled import LINE
 from fabula.engine.llamacpp.sizes import MARK
 
 RING = 200  # lines kept in memory
 FILE_BYTES = 2_000_000  # per file; one older file is kept beside it
 LINE_BYTES = 4_000  # longer lines are cut
 
-_MARK = MARK.encode()
+_LOAD = re.compile(re.escape(MARK.encode()) + b"|" + LINE.pattern)
 _ERROR = re.compile(r"^[\d.]+ E (?P<text>.*)")
 _ORIGIN = re.compile(r"^(?:\w+ +)?[\w~]+: +(?=\S)")  # "llama_model_load: ", "srv    load_model: "
 _PREFIX = re.compile(r"^(?:error(?: loading model)?: +|[a-z]+_[a-z_]+: +(?=\S))+")  # functions within it, too
@@ -77,7 +78,8 @@ class EngineLog:
     """
 
     def __init__(self, file: Path) -> None:
-        self.buffers: list[str] = []  # what was said of memory while the model was loaded
+        self.told: list[str] = []  # what was said of the load: of memory, and of what the engine chose
+        self.is_loading = True
         self._lines: deque[bytes] = deque(maxlen=RING)
         self._file = LogFile(file)
         self._rest = b""
@@ -113,8 +115,8 @@ class EngineLog:
         self._lines.extend(cut)
         self.written += len(cut)
         told = b"\n".join(cut) + b"\n"
-        if _MARK in told:
-            self.buffers += [_text(line) for line in cut if _MARK in line][: RING - len(self.buffers)]
+        if self.is_loading and _LOAD.search(told):
+            self.told += [_text(line) for line in cut if _LOAD.search(line)][: RING - len(self.told)]
         self._file.write(told)
 
     def close(self) -> None:

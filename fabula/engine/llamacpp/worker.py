@@ -19,6 +19,7 @@ from typing import Any
 
 from fabula.core import rush
 from fabula.core.errors import EngineDied, EngineRefused, ModelLoadFailed
+from fabula.core.load import NOTHING
 from fabula.core.model import LocalModel
 from fabula.core.plan import Plan
 from fabula.core.request import ANYONE, Context
@@ -44,6 +45,7 @@ from fabula.engine.llamacpp.planned import record, told
 from fabula.engine.llamacpp.pooling import Pooled
 from fabula.engine.llamacpp.process import EngineProcess
 from fabula.engine.llamacpp.reading import Gap, Read, Reader, Unsaid, refusal
+from fabula.engine.llamacpp.settled import settled
 
 EXTERNAL = Path(__file__).with_name("external.py")
 KEEP_S = 20.0  # for saving slots when the worker is closed; a state of 1 GB takes about a second
@@ -97,6 +99,7 @@ class LlamaCppWorker:
         self._eye: Eye | None = None
         self._gaps: dict[tuple[str, int, int], tuple[int, ...]] = {}
         self.reported: Mapping[str, Mapping[str, int]] = {}
+        self.settled = NOTHING
 
     # ── life ────────────────────────────────────────────────────────────────────────────────────────
 
@@ -109,7 +112,7 @@ class LlamaCppWorker:
         self._process = await self._started(config)
         self._forms = Forms(self._process)
         self.engine = loading.engine_name(self._build, self._process.version)
-        self.reported = told(plan, self._process.buffers)
+        self.reported = told(plan, self._process.told)
         await asyncio.to_thread(record, self._logs, plan, self.reported, self.engine)
         name = await asyncio.to_thread(fingerprint, model, plan, self.engine)
         self._one_way = await asyncio.to_thread(cannot_go_back, model)
@@ -126,6 +129,7 @@ class LlamaCppWorker:
             self.embed = pooled.embed
         else:
             await self._require_sound()
+        self.settled = settled(self._process.end_of_load())
 
     async def _require_sound(self) -> None:
         """Raises ModelLoadFailed where a sentence makes no numbers. Weights that were found sound are not

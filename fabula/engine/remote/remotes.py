@@ -23,6 +23,7 @@ from fabula.core.plan import Note, Plan
 from fabula.core.sampling import Sampling
 from fabula.core.texts import phrase
 from fabula.engine.choice import Choice
+from fabula.engine.reload import EXACT, SPEED
 from fabula.engine.remote import kinds
 from fabula.engine.remote.address import Address, address, reach
 from fabula.engine.remote.dialects.dialect import Dialect, Offered
@@ -296,6 +297,7 @@ def plan(model: LocalModel, options: LoadOptions, at_a_time: int = AT_A_TIME) ->
         threads=0,
         reasons=(note,),
         options=options,
+        idle=(*EXACT, *SPEED),
     )
 
 

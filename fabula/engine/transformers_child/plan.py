@@ -12,6 +12,7 @@ import dataclasses
 from fabula.core.load import LoadOptions
 from fabula.core.model import LocalModel
 from fabula.core.plan import HOST, DevicePlan, Note, Plan, Verdict
+from fabula.engine.reload import EXACT, SPEED
 from fabula.models.hardware import Machine
 
 DEFAULT_CONTEXT, SMALLEST_CONTEXT = 8192, 512  # tokens
@@ -22,6 +23,7 @@ TIGHT = 0.9  # of what is free
 SLOTS = 2  # beginnings that are kept, where nothing else is wished
 HALF, WHOLE = 2, 4  # bytes of a number
 MAX_THREADS = 64
+HEEDED = ("threads", "gpu_layers", "adapters", "quantize")  # of what a load can be told beside its room
 SHARES = {"4bit": 0.6, "8bit": 1.1}
 """Bytes of a weight with its scales."""
 
@@ -59,6 +61,7 @@ def plan(model: LocalModel, machine: Machine, wished: LoadOptions) -> Plan:
         largest_context=max(largest, 0),
         reasons=(Note(why, {"name": device.name}),),
         options=dataclasses.replace(wished, context=context, slots=slots),
+        idle=tuple(name for name in (*EXACT, *SPEED) if name not in HEEDED),
     )
 
 

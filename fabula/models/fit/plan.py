@@ -12,7 +12,7 @@ from functools import cached_property
 
 from fabula.core.load import LoadOptions
 from fabula.core.model import LocalModel
-from fabula.core.plan import HOST, DevicePlan, Held, Note, Plan, Verdict
+from fabula.core.plan import HOST, ON_CARDS, DevicePlan, Held, Note, Plan, Verdict
 from fabula.models.fit.anatomy import Anatomy
 from fabula.models.fit.cache import CELL_PADDING, Load, refusal
 from fabula.models.fit.constants import KNOWN_BUILD, constants, is_known
@@ -112,6 +112,7 @@ class _Planner:
             reasons=(*reasons, *self._why(verdict, devices, layers, refused)),
             warnings=(*self._rope_warnings(context), *self._warnings(devices)),
             options=self._decided(context, layers),
+            idle=self._idle(),
             rough=layers.on_cards == 1 and len(self.body.layers) > 0,
         )
 
@@ -309,6 +310,15 @@ class _Planner:
             rope_scale=options.rope_scale or context / self.trained,
             rope_original=options.rope_original or self.trained,
         )
+
+    def _idle(self) -> tuple[str, ...]:
+        """The load options of GPUs where there are none, of several where there is one, and of experts where
+        there are none."""
+        cards = self.machine.gpus if self.gpu else ()
+        if not cards:
+            return ("gpu_layers", *ON_CARDS)
+        alone = ("tensor_split",) if len(cards) == 1 else ()
+        return (*alone, "moe_cpu") if self.is_read and not self.mixes else alone
 
     def _stretched(self, context: int) -> bool:
         return 0 < self.trained < context and context > CELL_PADDING
