@@ -192,6 +192,20 @@ async def test_a_damaged_state_is_thrown_away_and_the_chat_goes_on(
     assert not file.exists()
 
 
+@pytest.mark.parametrize("damage", [b"", b"\xff\xfe", b"[]", b'{"trace": 5}', b"[" * 100_000])
+async def test_a_damaged_description_is_removed_at_the_start(
+    engine: PlayedEngine, shelf: Shelf, damage: bytes
+) -> None:
+    one = seats(engine, shelf)
+    for number, name in enumerate("AB"):
+        await ask(one, chat(name), story(number))
+        await one.keep_all(5)
+    damaged, kept = shelf.folder.glob("*.json")
+    damaged.write_bytes(damage)
+    later = Shelf(shelf.folder, 1_000_000)
+    assert {path.stem for path in later.folder.iterdir()} == {kept.stem}
+
+
 async def test_a_state_that_the_engine_refuses_is_thrown_away(engine: PlayedEngine, shelf: Shelf) -> None:
     one = seats(engine, shelf)
     await ask(one, chat("A"), story(1))

@@ -216,7 +216,7 @@ def _read(about: Path) -> State | None:
         content = json.loads(about.read_text(encoding="utf-8"))
         ids = array("I", base64.b64decode(content.pop("trace"), validate=True))
         return State(**content, trace=tuple(ids))
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
 
 
