@@ -10,6 +10,7 @@ from typing import Any
 
 from fabula import __version__
 from fabula.accounts.keys import Keys
+from fabula.app.by_hand import ByHand
 from fabula.app.config import Config
 from fabula.app.engines import Engines
 from fabula.app.fetching import Fetching
@@ -158,6 +159,7 @@ class Studio:
             workers.lacks,
             lambda name: self.shelf.described(name).name,
         )
+        self.by_hand = ByHand(self.shelf, self.supervisor, workers.is_exact)
         self.scoring = Scoring(self.beside, home.path)
         self.measuring = Measuring(
             self.config,
@@ -298,9 +300,7 @@ class Studio:
         require_here(model)
         if needed := self.shelf.derived.of(model.name):
             raise ModelNeeded(model.name, ", ".join(needed))
-        await self.supervisor.unload(name)
-        if self.supervisor.is_loaded(copy := model.name + MARK):
-            await self.supervisor.unload(copy)
+        await self.by_hand.unload(name)
         await asyncio.to_thread(self.shelf.catalog.remove, name)
         self._models_changed()
 

@@ -53,7 +53,7 @@ def reload_reason(
         return None
     force = _InForce(plan, settled)
     for name, wish in wished.said().items():
-        worth = name in (*ROOM, *EXACT) or (by_hand and name in SPEED)
+        worth = name in (*ROOM, *EXACT) or (by_hand and name in (*SPEED, "exact"))
         if worth and force.heeds(name) and force.differs(name, wished, less=less):
             key = "models.adapter.reloaded" if name == "adapters" else "models.reload"
             return phrase(key, name=name, loaded=_shown(force.value(name)), wanted=_shown(_plain(name, wish)))
@@ -149,15 +149,18 @@ _NEUTRAL = {
     "mmap": True,
     "mlock": False,
     "adapters": (),
+    "exact": "auto",
 }
 """What not saying anything comes to."""
 
 
 def _plain(name: str, value: object) -> object:
-    """So that what means the same is equal: the scales of adapters are each request's and need no reload, and
-    shares are parts of a whole."""
+    """So that what means the same is equal: the scales of adapters are each request's and need no reload,
+    shares are parts of a whole, and a load is exact or not."""
     if name == "adapters":
         return tuple(sorted(adapter for adapter, _ in value))  # type: ignore[attr-defined]
+    if name == "exact":
+        return "always" if value in ("always", "swap") else "auto"
     if name == "tensor_split":
         total = sum(value)  # type: ignore[call-overload]
         return tuple(share / total for share in value) if total else ()  # type: ignore[attr-defined]

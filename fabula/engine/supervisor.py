@@ -115,12 +115,13 @@ class Supervisor:
         self._keep(loaded, line)
         return _described(line, loaded)
 
-    async def unload(self, model: str) -> None:
-        """Frees its memory; nothing happens when it is not loaded. Raises ModelBusy."""
-        line = self._line(model)
-        if line.loading or line.waiting or line.busy:
-            raise ModelBusy(line.name)
-        await self._roster.drop(line)
+    async def unload(self, *models: str) -> None:
+        """Frees their memory; those that are not loaded are let be. Raises ModelBusy, and none goes."""
+        lines = [self._line(model) for model in models]
+        for line in lines:
+            if line.loading or line.waiting or line.busy:
+                raise ModelBusy(line.name)
+        await asyncio.gather(*(self._roster.drop(line) for line in lines))
 
     async def retire(self, model: str) -> None:
         """Frees its memory once nobody uses it: now, or after the last reply."""

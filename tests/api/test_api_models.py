@@ -7,7 +7,10 @@ import pytest
 from stage import ENDLESS, Stage
 from talking import Client
 
+from fabula.app import Studio
+from fabula.app.by_hand import ByHand
 from fabula.core.errors import ModelLoadFailed
+from fabula.core.load import LoadOptions, Wish
 from fabula.store.home import Home
 
 
@@ -57,6 +60,46 @@ def test_a_model_is_loaded_and_unloaded(client: Client) -> None:
     client.post("/models/tiny/unload", status=204)
     assert client.get("/models/tiny")["loaded"] is False
     assert client.get("/system")["running"] == []
+
+
+def test_a_model_goes_with_its_exact_copy(client: Client) -> None:
+    client.post("/models/tiny/load")
+    client.post("/models/tiny@direct/load")
+    assert {row["model"] for row in client.get("/system")["running"]} == {"tiny", "tiny@direct"}
+    client.post("/models/tiny/unload", status=204)
+    assert client.get("/system")["running"] == []
+
+
+@pytest.mark.parametrize("is_loaded", [False, True])
+@pytest.mark.parametrize(("usual", "other"), [("auto", "always"), ("never", "swap"), ("always", "never")])
+def test_a_load_that_wishes_the_engine_that_is_not_set_is_told_so(
+    client: Client, usual: str, other: str, is_loaded: bool
+) -> None:
+    client.call("PUT", "/models/tiny/options", json={"options": {"exact": usual}})
+    if is_loaded:
+        client.post("/models/tiny/load")
+    refusal = client.call("POST", "/models/tiny/load", 400, json={"options": {"exact": other}})["error"]
+    assert (refusal["code"], refusal["fields"]["name"]) == ("bad_parameter", "exact")
+    assert "set for the model" in refusal["message"]
+    assert len(client.get("/system")["running"]) == is_loaded
+    assert client.post("/models/tiny/load", {"options": {"exact": usual}})["model"] == "tiny"
+
+
+def test_the_engine_that_was_set_since_the_load_is_loaded_by_hand(client: Client) -> None:
+    client.post("/models/tiny/load")
+    client.call("PUT", "/models/tiny/options", json={"options": {"exact": "always"}})
+    assert client.post("/models/tiny/load")["why"] == ""
+    again = client.post("/models/tiny/load", {"options": {"exact": "always"}})
+    assert "exact is auto, and always was asked for" in again["why"]
+    assert client.post("/models/tiny/load", {"options": {"exact": "swap"}})["loaded_at"] == again["loaded_at"]
+
+
+async def test_a_model_whose_engine_is_exact_by_itself_meets_every_wish_for_it(studio: Studio) -> None:
+    by_hand = ByHand(studio.shelf, studio.supervisor, lambda name: True)
+    loaded = await by_hand.load("tiny")
+    for exact in ("always", "never"):
+        again = await by_hand.load("tiny", Wish(LoadOptions(exact=exact)))
+        assert (again.model, again.loaded_at) == ("tiny", loaded.loaded_at)
 
 
 def test_a_model_that_writes_is_neither_unloaded_nor_removed(

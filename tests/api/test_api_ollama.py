@@ -220,6 +220,14 @@ async def test_nothing_to_write_loads_and_keep_alive_nought_unloads(there: httpx
         assert (await there.get("/ps")).json() == {"models": []}
 
 
+async def test_a_model_goes_with_its_exact_copy(there: httpx.AsyncClient, studio: Studio) -> None:
+    await there.post("/generate", json={"model": "tiny"})
+    await studio.by_hand.load("tiny@direct")
+    assert len(studio.supervisor.running()) == 2
+    await there.post("/generate", json={"model": "tiny", "keep_alive": 0})
+    assert studio.supervisor.running() == []
+
+
 async def test_a_negative_keep_alive_stays_for_ever(there: httpx.AsyncClient) -> None:
     await there.post("/generate", json={"model": "tiny", "keep_alive": -1})
     (row,) = (await there.get("/ps")).json()["models"]

@@ -130,7 +130,17 @@ def test_ps_and_stop_follow_what_is_loaded(fabula: Fabula, client: Client) -> No
     fabula("run", "tiny", "Hello")
     assert [row["model"] for row in fabula("ps", "--json").rows] == ["tiny"]
     assert "tiny" in fabula("ps").out
-    assert fabula("stop", "tiny").status == 0
+    assert "tiny is unloaded" in fabula("stop", "tiny").err
+    assert fabula("ps", "--json").rows == []
+    stopped = fabula("stop", "tiny")
+    assert (stopped.status, "tiny was not loaded" in stopped.err) == (0, True)
+
+
+def test_stop_takes_the_exact_copy_too_and_says_so(fabula: Fabula, client: Client) -> None:
+    fabula("run", "tiny", "Hello")
+    client.post("/models/tiny@direct/load")
+    stopped = fabula("stop", "TINY")
+    assert {"tiny is unloaded", "tiny@direct is unloaded"} <= {*stopped.err.replace(".", "").splitlines()}
     assert fabula("ps", "--json").rows == []
 
 

@@ -207,6 +207,17 @@ def test_by_hand_the_speed_counts_too() -> None:
     assert not reload_reason(PLAN, LoadOptions(threads=3), by_hand=True)
 
 
+@pytest.mark.parametrize("exact", ["auto", "always", "swap", "never"])
+def test_by_hand_the_engine_that_was_set_since_the_load_counts_too(exact: str) -> None:
+    wish, is_exact = LoadOptions(exact=exact), exact in ("always", "swap")
+    assert bool(reload_reason(PLAN, wish, by_hand=True)) == is_exact
+    assert (
+        bool(reload_reason(replace(PLAN, options=LoadOptions(exact="swap")), wish, by_hand=True)) != is_exact
+    )
+    assert reload_reason(PLAN, wish) is None
+    assert unmet(PLAN, wish) == ()
+
+
 def test_who_wants_less_room_gets_less() -> None:
     assert "context is 8192, and 512" in str(reload_reason(PLAN, LoadOptions(context=512), less=True))
     assert reload_reason(PLAN, LoadOptions(context=8192, slots=4), less=True) is None

@@ -505,6 +505,18 @@ async def test_a_model_can_be_loaded_and_unloaded_by_hand() -> None:
     await machine.supervisor.close()
 
 
+async def test_of_several_that_are_unloaded_together_none_goes_while_one_is_busy() -> None:
+    machine = Machine()
+    await machine.use("10")
+    async with machine.supervisor.lease("20"):
+        with pytest.raises(ModelBusy, match="20"):
+            await machine.supervisor.unload("10", "20")
+        assert machine.loaded() == ["10", "20"]
+    await machine.supervisor.unload("10", "20")
+    assert machine.loaded() == []
+    await machine.supervisor.close()
+
+
 async def test_closing_ends_loads_and_workers() -> None:
     machine = Machine()
     await machine.use("10")

@@ -28,7 +28,7 @@ def router(studio: Studio) -> Routes:
         """Load the model named `filename`, which from now on answers in this dialect."""
         name = get(await body_of(request), "filename", str, "")
         if name == UNLOAD:
-            await studio.supervisor.unload(current(studio, request).name)
+            await studio.by_hand.unload(current(studio, request).name)
         else:
             model = studio.shelf.named(name)
             await studio.supervisor.load(model.name)

@@ -38,7 +38,7 @@ def router(studio: Studio) -> Routes:
 
     @routes.post("/models/unload")
     async def unload(request: Request) -> dict[str, bool]:
-        await studio.supervisor.unload(_named(studio, await body_of(request)).name)
+        await studio.by_hand.unload(_named(studio, await body_of(request)).name)
         return {"success": True}
 
     return routes

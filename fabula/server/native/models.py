@@ -61,13 +61,12 @@ def router(studio: Studio) -> Routes:
     async def load(name: str, request: Request, body: bodies.Load | None = None) -> dict[str, Any]:
         """Load a model, again where other options need that; answers when it is ready."""
         wish = wish_of(body.options, body.keep_alive) if body else NO_WISH
-        whole = studio.shelf.wish(name, wish)
-        loaded = await studio.supervisor.load(name, whole, less=bool(wish.options.said()))
-        return shapes.running(loaded, caller_of(request).language)
+        return shapes.running(await studio.by_hand.load(name, wish), caller_of(request).language)
 
     @routes.post("/{name:path}/unload", status_code=204)
     async def unload(name: str) -> Response:
-        await studio.supervisor.unload(name)
+        """Unload a model, and its exact copy with it."""
+        await studio.by_hand.unload(name)
         return Response(status_code=204)
 
     return routes

@@ -60,7 +60,7 @@ async def _write(
 async def _loaded(studio: Studio, asked: parse.Asked, model: LocalModel, shape: render.Shape) -> Response:
     """Nothing is to be written: the model comes, or goes."""
     if asked.unloads:
-        await studio.supervisor.retire(model.name)
+        await studio.by_hand.retire(model.name)
     else:
         await studio.supervisor.load(model.name, studio.shelf.wish(model.name, asked.wish))
     reason = "unload" if asked.unloads else "load"

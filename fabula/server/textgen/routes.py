@@ -86,7 +86,7 @@ def _models(studio: Studio) -> Routes:
 
     @routes.post("/unload")
     async def unload(request: Request) -> str:
-        await studio.supervisor.unload(current(studio, request).name)
+        await studio.by_hand.unload(current(studio, request).name)
         return DONE
 
     return routes
