@@ -6,9 +6,10 @@ Knows no dialect's words: each says by which names it calls the fields of `Sampl
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from fastapi import Request
 
@@ -25,6 +26,9 @@ from fabula.turn.request import Hurry, TurnRequest
 from fabula.turn.seeds import alternatives
 
 SAMPLING_FIELDS = frozenset(NAMES)
+Body = dict[str, Any]
+Rest = ParamSpec("Rest")
+Parsed = TypeVar("Parsed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +128,35 @@ def sampling_of(values: Mapping[str, Any], body: Mapping[str, Any], aliases: Map
         names = (name for name, field_ in aliases.items() if field_ == wrong.name)
         said = next((name for name in names if body.get(name) is not None), wrong.name)
         raise dataclasses.replace(wrong, name=said) from wrong
+
+
+def by_names_sent(
+    words: Mapping[str, str],
+) -> Callable[[Callable[Concatenate[Body, Rest], Parsed]], Callable[Concatenate[Body, Rest], Parsed]]:
+    """A parser of bodies whose BadParameter has the name by which a field was sent; `words` are all that the
+    dialect has for fields."""
+
+    def wrapped(
+        parse: Callable[Concatenate[Body, Rest], Parsed],
+    ) -> Callable[Concatenate[Body, Rest], Parsed]:
+        @functools.wraps(parse)
+        def parsed(body: Body, /, *args: Rest.args, **more: Rest.kwargs) -> Parsed:
+            try:
+                return parse(body, *args, **more)
+            except BadParameter as wrong:
+                raise _as_sent(wrong, body, words) from wrong
+
+        return parsed
+
+    return wrapped
+
+
+def _as_sent(wrong: BadParameter, body: Body, words: Mapping[str, str]) -> BadParameter:
+    if body.get(wrong.name) is not None:
+        return wrong
+    meant = words.get(wrong.name, wrong.name)
+    names = (name for name, value in body.items() if value is not None and words.get(name, name) == meant)
+    return dataclasses.replace(wrong, name=next(names, wrong.name))
 
 
 def _stop(value: Any) -> Any:

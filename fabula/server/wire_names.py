@@ -7,11 +7,11 @@ list as ignored. Knows no route and no dialect's answer.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fabula.core.sampling import NAMES, NEUTRAL, SAMPLERS
-from fabula.engine.presets.names import FIELDS, NOTHING_ASKED, STEPS, Unusable, ids
+from fabula.engine.presets.names import FIELDS, NOTHING_ASKED, STEPS, Unusable, heated_last, ids, numbered
 from fabula.engine.sampling.needs import NEEDS
 from fabula.engine.sampling.order import OFF
 
@@ -64,13 +64,6 @@ LENGTHS = ("truncation_length", "max_context_length")
 
 SWITCHES = ("dynamic_temperature", "do_sample", "temperature_last", "auto_max_new_tokens")
 
-BETWEEN: Mapping[str, tuple[str, ...]] = {
-    "top_p": ("top_p", "min_p"),
-    "temperature": ("smoothing", "temperature", "dynatemp"),
-    "penalties": ("penalties", "dry"),
-}
-"""KoboldAI's numbers stand for what KoboldCpp runs in one go with them."""
-FIRST, LAST = ("no_repeat_ngram", "encoder_repetition_penalty", "top_n_sigma"), ("xtc", "mirostat")
 LISTS = ("sampler_priority", "samplers", "samplers_priorities")
 
 HEARD = (
@@ -233,26 +226,13 @@ def _order(kept: dict[str, Any], unheeded: list[str]) -> tuple[str, ...]:
     named = kept.get("sampler_order")
     if isinstance(named, list) and named and all(isinstance(item, int) for item in named):
         del kept["sampler_order"]
-        order = _numbered(named, unheeded)
+        order, unknown = numbered(named)
+        unheeded += [f"sampler_order[{number}]" for number in unknown]
     elif named:
         return ()
     else:
         order = _listed(kept, unheeded)
-    if last and order:
-        heat = [step for step in order if step in BETWEEN["temperature"]]
-        order = [step for step in order if step not in heat] + heat
-    return tuple(order)
-
-
-def _numbered(numbers: Sequence[Any], unheeded: list[str]) -> list[str]:
-    """KoboldAI's numbers, with the samplers that have none where KoboldCpp runs them."""
-    steps = list(FIRST)
-    for number in numbers:
-        found = STEPS.get(number, ()) if not isinstance(number, bool) else ()
-        if not found:
-            unheeded.append(f"sampler_order[{number}]")
-        steps += [step for name in found for step in BETWEEN.get(name, (name,))]
-    return list(dict.fromkeys((*steps, *LAST)))
+    return tuple(heated_last(order) if last else order)
 
 
 def _listed(kept: dict[str, Any], unheeded: list[str]) -> list[str]:

@@ -98,6 +98,20 @@ async def test_what_changes_the_text_is_not_told_as_ignored(worker: LlamaCppWork
     assert name not in ignored
 
 
+async def test_a_dynamic_temperature_runs_where_the_order_names_it(worker: LlamaCppWorker) -> None:
+    """The engine has one step for both."""
+    hot = WILD | {"temperature": 3.0, "dynatemp_range": 1.0, "min_p": 0.3}
+    by_name = {
+        step: [
+            await written(worker, seed, hot | {"sampler_order": [step, "min_p"], "max_tokens": 8})
+            for seed in SEEDS
+        ]
+        for step in ("dynatemp", "temperature")
+    }
+    last = [await written(worker, seed, hot | {"max_tokens": 8}) for seed in SEEDS]
+    assert by_name["dynatemp"] == by_name["temperature"] != last
+
+
 async def test_every_other_field_is_told_as_ignored(worker: LlamaCppWorker) -> None:
     for field in dataclasses.fields(Sampling):
         if field.name in {*CHANGES, *SHOWN_APART, *OUTSIDE_THE_ENGINE, "said"}:

@@ -114,6 +114,14 @@ def test_samplers_that_are_not_named_keep_their_place_behind_the_named_ones() ->
     assert sorted(steps) == sorted(wire.STEPS.values())
 
 
+def test_a_dynamic_temperature_is_heard_where_it_is_named() -> None:
+    for order in (("dynatemp", "min_p"), ("dynatemp", "min_p", "temperature")):
+        asked = Sampling(sampler_order=order, dynatemp_range=1.0, temperature=3.0)
+        steps = wire.body(Prompt(("x",)), asked, effective())["samplers"]
+        assert steps[:2] == ["temperature", "min_p"]
+        assert sorted(steps) == sorted(wire.STEPS.values())
+
+
 def test_adaptive_p_comes_last_and_only_when_asked_for() -> None:
     assert (
         wire.body(Prompt(("x",)), Sampling(adaptive_target=0.3), effective())["samplers"][-1] == "adaptive_p"

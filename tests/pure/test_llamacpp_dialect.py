@@ -155,6 +155,10 @@ def test_marks_of_llama_cpp_mean_what_they_mean_there(
     assert getattr(parse.completion(HI | body).sampling, field) == value
 
 
+def test_a_schema_that_no_value_has_is_not_dropped() -> None:
+    assert parse.completion(HI | {"json_schema": False}).sampling.json_schema == "false"
+
+
 def test_nothing_written_is_asked_for_by_zero() -> None:
     wish = parse.completion(HI | {"n_predict": 0})
     assert not wish.writes
@@ -264,7 +268,11 @@ def test_names_of_other_programs_that_say_the_same_again_are_not_listed() -> Non
 @pytest.mark.parametrize(
     ("body", "name"),
     [
-        ({"n_predict": "a"}, "max_tokens"),
+        ({"n_predict": "a"}, "n_predict"),
+        ({"repeat_last_n": -5}, "repeat_last_n"),
+        ({"repeat_penalty": 1000, "samplers": ["penalties"]}, "repeat_penalty"),
+        ({"n_probs": 101}, "n_probs"),
+        ({"json_schema": []}, "json_schema"),
         ({"stream": "yes"}, "stream"),
         ({"samplers": 5}, "samplers"),
         ({"samplers": [5]}, "samplers"),

@@ -132,6 +132,13 @@ def test_options_go_before_the_top_level() -> None:
     assert {"top_k", "min_p"} <= sampling.said
 
 
+@pytest.mark.parametrize(("name", "value"), [("repeat_penalty", 1000), ("repeat_last_n", -5), ("min_p", 2)])
+def test_a_wrong_option_has_the_name_that_it_was_sent_by(name: str, value: float) -> None:
+    with pytest.raises(BadParameter) as refusal:
+        chat(options={name: value})
+    assert refusal.value.name == name
+
+
 def test_log_probabilities_need_their_switch() -> None:
     assert chat(logprobs=True).sampling.logprobs == 0
     assert chat(logprobs=True, top_logprobs=3).sampling.logprobs == 3

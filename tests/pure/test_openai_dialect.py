@@ -82,10 +82,28 @@ def test_names_of_other_front_ends_are_understood():
     assert (wish.sampling.logprobs, wish.wants_logprobs, wish.ignored) == (2, True, ())
 
 
-def test_a_wrong_parameter_has_the_name_that_it_was_sent_by():
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("max_completion_tokens", 0),
+        ("max_new_tokens", 0),
+        ("rep_pen", 1000),
+        ("dry_penalty_last_n", -9),
+        ("stopping_strings", [1]),
+        ("repetition_window", -9),
+    ],
+)
+def test_a_wrong_parameter_has_the_name_that_it_was_sent_by(name: str, value: object):
+    for parsed, body in ((parse.chat, HELLO), (parse.completion, {"prompt": "x"})):
+        with pytest.raises(BadParameter) as refusal:
+            parsed(body | {name: value})
+        assert refusal.value.name == name
+
+
+def test_the_number_of_log_probabilities_of_a_completion_is_called_as_it_was_sent():
     with pytest.raises(BadParameter) as refusal:
-        parse.chat(HELLO | {"max_completion_tokens": 0})
-    assert refusal.value.name == "max_completion_tokens"
+        parse.completion({"prompt": "x", "logprobs": 101})
+    assert refusal.value.name == "logprobs"
 
 
 def test_a_random_seed_may_be_asked_for_as_minus_one():
@@ -162,6 +180,12 @@ def test_logprobs_have_both_shapes():
     assert (chat["token"], chat["bytes"], chat["top_logprobs"][0]["token"]) == ("a", [97], "b")
     text = render.TextShape().logprobs([token, token])
     assert (text["tokens"], text["text_offset"]) == (["a", "a"], [0, 1])
+
+
+def test_of_tokens_with_the_same_text_the_likeliest_is_told():
+    parts = tuple(Choice(id, "\ufffd", logprob) for id, logprob in ((1, -0.6), (2, -1.6), (3, -2.6)))
+    told = render.TextShape().logprobs([Token("江", (1, 2), parts[0], parts)])
+    assert told["top_logprobs"] == [{"\ufffd": -0.6}]
 
 
 @pytest.mark.parametrize(

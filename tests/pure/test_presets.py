@@ -18,6 +18,7 @@ from fabula.core.sampling import SAMPLERS, Sampling
 from fabula.engine.presets.built_in import built_in
 from fabula.engine.presets.importing import LeftOut, exported, imported
 from fabula.engine.presets.names import FIELDS, STEPS
+from fabula.server.wire_names import translated
 
 REAL = os.environ.get("FABULA_TEST_PRESETS", "")
 """A folder of real SillyTavern presets, where there is one: their licence keeps them out of here."""
@@ -117,9 +118,21 @@ def test_an_order_is_understood_in_each_program_s_way(key: str, order: Any) -> N
 
 
 def test_kobold_s_numbers_and_llama_cpp_s_letters_are_orders_too() -> None:
-    kobold = ("penalties", "top_k", "top_a", "tfs", "typical_p", "top_p", "temperature")
-    assert sampling(sampler_order=[6, 0, 1, 3, 4, 2, 5]) == {"sampler_order": kobold}
+    order = sampling(sampler_order=[6, 0, 1, 3, 4, 2, 5])["sampler_order"]
+    kobold = ["penalties", "top_k", "top_a", "tfs", "typical_p", "top_p", "temperature"]
+    assert [step for step in order if step in kobold] == kobold
     assert sampling(samplers="tk") == {"sampler_order": ("temperature", "top_k")}
+
+
+def test_kobold_s_numbers_mean_in_a_file_what_they_mean_in_a_request() -> None:
+    usual = sampling(sampler_order=[6, 0, 1, 3, 4, 2, 5])["sampler_order"]
+    assert usual.index("dry") < usual.index("min_p") < usual.index("temperature")
+    other = {"sampler_order": [6, 5, 0, 1, 3, 4, 2], "min_p": 0.1, "temp": 2.0}
+    assert sampling(**other)["sampler_order"] == tuple(translated(other)[0]["sampler_order"])
+    assert left_out(sampler_order=[6, 9, True]) == [
+        ("sampler_order[9]", "unknown"),
+        ("sampler_order[True]", "unknown"),
+    ]
 
 
 def test_the_usual_order_is_no_wish() -> None:
@@ -132,6 +145,16 @@ def test_temperature_last_goes_before_the_order() -> None:
     assert sampling(sampler_priority=order, temperature_last=True)["sampler_order"] == (
         *("min_p", "top_k"),
         "temperature",
+    )
+
+
+def test_all_that_heats_comes_last_then() -> None:
+    order = ["dynamic_temperature", "quadratic_sampling", "min_p", "top_k"]
+    heat = {"dynamic_temperature": True, "dynatemp_low": 1, "dynatemp_high": 3, "smoothing_factor": 0.2}
+    found = sampling(sampler_priority=order, temperature_last=True, **heat)["sampler_order"]
+    assert found == ("min_p", "top_k", "dynatemp", "smoothing")
+    assert found == tuple(
+        translated({"sampler_priority": order, "temperature_last": True, **heat})[0]["sampler_order"]
     )
 
 

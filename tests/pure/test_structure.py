@@ -28,6 +28,8 @@ def test_a_sound_form_passes():
         {"regex": "[a-c"},
         {"regex": "(" * 5000},
         {"grammar": "yes"},
+        {"grammar": 'root ::= a_b\na_b ::= "x"'},  # llama.cpp knows no such name
+        {"grammar": 'root ::= 甲\n甲 ::= "x"'},
         {"banned_regexes": ["["]},
         {"banned_strings": ["x" * 401]},
         {"grammar": "root ::= " + "x" * 300_000},

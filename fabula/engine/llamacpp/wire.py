@@ -71,6 +71,7 @@ STEPS = {
     "temperature": "temperature",
 }
 """Our samplers → the engine's, in its usual order. One that its list leaves out is off without a word."""
+AS_STEPS = STEPS | {"dynatemp": "temperature"}  # one step there, wherever either is named first
 LAST_STEP = "adaptive_p"  # replaces the distribution, so nothing may follow
 
 OFF_SIGMA = -1.0  # the engine's "off" for top_n_sigma; ours is 0
@@ -134,7 +135,7 @@ def looking(ids: tuple[int, ...], slot: int) -> dict[str, Any]:
 
 def _steps(sampling: Sampling) -> list[str]:
     """The samplers in the order that was asked for; those that were not named follow in their usual one."""
-    asked = [STEPS[name] for name in sampling.sampler_order if name in STEPS]
+    asked = list(dict.fromkeys(AS_STEPS[name] for name in sampling.sampler_order if name in AS_STEPS))
     rest = [step for step in STEPS.values() if step not in asked]
     return [*asked, *rest, *([LAST_STEP] if sampling.adaptive_target else [])]
 

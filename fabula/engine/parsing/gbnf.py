@@ -23,6 +23,7 @@ _TOKEN = regex.compile(
     r"""|(?P<word>[\w-]+)|(?P<times>\{\s*\d+\s*(?:,\s*\d*\s*)?\})|(?P<sign>[()|*+?.])|(?P<token>!?<[^>\s]+>)""",
     regex.DOTALL,
 )
+_NAME = regex.compile(r"[A-Za-z0-9-]+")
 _CHARACTER = regex.compile(r"\\x(..)|\\u(.{4})|\\U(.{8})|\\(.)|(.)", regex.DOTALL)
 _PLAIN = {"n": "\n", "r": "\r", "t": "\t", "\\": "\\", '"': '"', "[": "[", "]": "]"}
 _TIMES = {"*": (0, None), "+": (1, None), "?": (0, 1)}
@@ -240,6 +241,8 @@ class _Reader:
 
     def _number(self, name: str) -> int:
         if name not in self._numbers:
+            if self._for_llamacpp and not _NAME.fullmatch(name):
+                raise BadGrammar(f"the name of a rule has only a to z, A to Z, 0 to 9 and -, not {name!r}")
             self._numbers[name] = len(self._rules)
             self._rules.append(None)
         return self._numbers[name]

@@ -21,7 +21,9 @@ from fabula.engine.presets.names import (
     STEPS,
     UNSUPPORTED,
     Unusable,
+    heated_last,
     ids,
+    numbered,
     same,
 )
 
@@ -241,8 +243,8 @@ class _Reading:
         order = self._steps(given[0], values[given[0]])
         for other in given[1:]:
             self.leave(other, "superseded")
-        if values.get("temperature_last") is True and "temperature" in order:
-            order = [step for step in order if step != "temperature"] + ["temperature"]
+        if values.get("temperature_last") is True:
+            order = heated_last(order)
         if order != [step for step in SAMPLERS if step in order]:  # the usual order needs no saying
             self.set("sampler_order", tuple(order), given[0])
 
@@ -255,7 +257,12 @@ class _Reading:
             )
         elif not isinstance(value, list):
             self.leave(key, "unusable")
-        order: list[str] = []
+        if key == "sampler_order" and isinstance(value, list) and any(type(name) is int for name in value):
+            order, unknown = numbered(value)
+            for name in unknown:
+                self.leave(f"{key}[{name}]", "unknown")
+            return order
+        order = []
         for name in names:
             known = STEPS.get(name, ()) if type(name) in (str, int) else ()
             if not known:

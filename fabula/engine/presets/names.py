@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from fabula.core.sampling import SAMPLERS
@@ -253,3 +253,31 @@ LETTERS = {
 
 ORDERS = ("samplers", "sampler_priority", "sampler_order", "samplers_priorities")
 """SillyTavern keeps an order for each engine it knows; llama.cpp's is the one that fits ours best."""
+
+HEAT = ("smoothing", "temperature", "dynatemp")
+"""What "the temperature last" moves to the end, as text-generation-webui has it."""
+
+BESIDE: dict[str, tuple[str, ...]] = {
+    "top_p": ("top_p", "min_p"),
+    "temperature": HEAT,
+    "penalties": ("penalties", "dry"),
+}
+"""KoboldAI's numbers stand for what KoboldCpp runs in one go with them."""
+FIRST, LAST = ("no_repeat_ngram", "encoder_repetition_penalty", "top_n_sigma"), ("xtc", "mirostat")
+
+
+def numbered(numbers: Iterable[Any]) -> tuple[list[str], list[Any]]:
+    """The order that KoboldAI's numbers stand for, with the samplers that have none where KoboldCpp runs
+    them; and what is no such number."""
+    steps, unknown = list(FIRST), []
+    for number in numbers:
+        found = STEPS.get(number, ()) if type(number) is int else ()
+        if not found:
+            unknown.append(number)
+        steps += [step for name in found for step in BESIDE.get(name, (name,))]
+    return list(dict.fromkeys((*steps, *LAST))), unknown
+
+
+def heated_last(order: Sequence[str]) -> list[str]:
+    heat = [step for step in order if step in HEAT]
+    return [step for step in order if step not in heat] + heat

@@ -13,10 +13,10 @@ from fabula.core.errors import BadParameter
 from fabula.core.load import wish_of
 from fabula.core.sampling import Sampling
 from fabula.core.texts import phrase
-from fabula.server.asking import SAMPLING_FIELDS, Ask, named
+from fabula.server.asking import SAMPLING_FIELDS, Ask, by_names_sent, named
 from fabula.server.bodies import MAX_IMAGES, get, image_of, joined, plain, unknown
 from fabula.server.kobold.placeholders import Tags, replaced, stopped
-from fabula.server.wire_names import LENGTHS, limit_of, translated
+from fabula.server.wire_names import FOREIGN, LENGTHS, limit_of, translated
 
 DEFAULT_LENGTH = 768  # tokens of a reply whose length nobody says, as KoboldCpp has it
 MOST_STOPS, MOST_BIASES, MOST_BIAS = 256, 512, 100.0
@@ -32,6 +32,7 @@ HANDLED = frozenset(
     | {"load", "keep_alive"}  # ours
 )
 KNOWN = HANDLED | SAMPLING_FIELDS
+WORDS = {name: field for name, (field, _) in FOREIGN.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +44,7 @@ class Wish(Ask):
     wants_logprobs: bool = False
 
 
+@by_names_sent(WORDS)
 def generate(body: dict[str, Any], tags: Tags | None = None, *, stream: bool = False) -> Wish:
     """`tags` replace instruct placeholders. Raises BadParameter."""
     tags = tags or {}

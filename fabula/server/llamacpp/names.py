@@ -72,7 +72,7 @@ SPECIAL: dict[str, Callable[[Any], Any]] = {
     "stop": _stops,
     "dry_sequence_breakers": texts,
     "banned_strings": texts,
-    "json_schema": lambda value: value or "",
+    "json_schema": lambda value: "" if value == {} else value,  # SillyTavern sends it where it has none
 }
 
 # ── samplers ────────────────────────────────────────────────────────────────────────────────────────

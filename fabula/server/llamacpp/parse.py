@@ -20,7 +20,7 @@ from fabula.core.model import LocalModel
 from fabula.core.sampling import Sampling
 from fabula.core.texts import phrase
 from fabula.core.worker import Pieces
-from fabula.server.asking import SAMPLING_FIELDS, Ask, named
+from fabula.server.asking import SAMPLING_FIELDS, Ask, named, sampling_of
 from fabula.server.bodies import get, image_of, joined, plain, unknown
 from fabula.server.llamacpp.names import ALIASES, SPECIAL, biases, chain, is_said_twice
 from fabula.server.wire_names import asks_nothing
@@ -149,10 +149,11 @@ def _sampling(body: Mapping[str, Any], bias: list[tuple[int, float]]) -> tuple[S
         values["logit_bias"] = bias
     asked = chain(body.get("samplers"))
     if asked is None:
-        return Sampling.of(values), tuple(overruled)
+        return sampling_of(values, body, ALIASES), tuple(overruled)
     lost = tuple(name for name in body if _is_lost(body, name, asked.off))
     strange = tuple(f"samplers.{name}" for name in asked.unknown)
-    return Sampling.of({**values, **asked.off, "sampler_order": asked.order}), (*overruled, *lost, *strange)
+    values |= {**asked.off, "sampler_order": asked.order}
+    return sampling_of(values, body, ALIASES), (*overruled, *lost, *strange)
 
 
 def _is_lost(body: Mapping[str, Any], name: str, off: Mapping[str, Any]) -> bool:

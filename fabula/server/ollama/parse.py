@@ -14,9 +14,8 @@ from typing import Any
 from fabula.core.errors import BadParameter
 from fabula.core.load import Wish, wish_of
 from fabula.core.messages import Message
-from fabula.core.sampling import Sampling
 from fabula.core.texts import phrase
-from fabula.server.asking import SAMPLING_FIELDS, Ask, named
+from fabula.server.asking import SAMPLING_FIELDS, Ask, named, sampling_of
 from fabula.server.bodies import get, unknown
 from fabula.server.ollama import go_template, messages, options
 
@@ -98,11 +97,13 @@ def _unheard(asked: Asked, body: Mapping[str, Any], *names: str) -> Asked:
 def _asked(
     body: dict[str, Any], *, loads: bool, turn: Mapping[str, Any] | None = None, template: str = ""
 ) -> Asked:
-    read = options.read(get(body, "options", dict, {}))
+    given = get(body, "options", dict, {})
+    read = options.read(given)
     loose = named(_top_level(body), options.ALIASES, not_ours=HANDLED)
     form, shown = _form(body.get("format")), get(body, "logprobs", bool, False)
     wanted = {"logprobs": get(body, "top_logprobs", int, 0)} if shown else {}
-    sampling = Sampling.of(loose | _thinking(body.get("think")) | read.sampling | form | wanted)
+    values = loose | _thinking(body.get("think")) | read.sampling | form | wanted
+    sampling = sampling_of(values, {**body, **given}, options.ALIASES)
     wish = _wish(body, read.load, template)
     cut = {"overflow": "cut"} if get(body, "truncate", bool, False) else {}
     return Asked(

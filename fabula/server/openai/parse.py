@@ -18,7 +18,7 @@ from fabula.core.messages import Message, Role
 from fabula.core.sampling import Sampling
 from fabula.core.texts import phrase
 from fabula.core.worker import Pieces
-from fabula.server.asking import SAMPLING_FIELDS, Ask, named, sampling_of
+from fabula.server.asking import SAMPLING_FIELDS, Ask, by_names_sent, named, sampling_of
 from fabula.server.bodies import get, image_in, joined, plain, unknown
 from fabula.server.openai import tools
 from fabula.server.wire_names import FOREIGN, LENGTHS, LISTS, limit_of, translated
@@ -29,9 +29,8 @@ ALIASES = {
     "max_output_tokens": "max_tokens",
     "top_logprobs": "logprobs",
 }
-WORDS = (
-    {name: field for name, (field, _) in FOREIGN.items()} | ALIASES | dict.fromkeys(LISTS, "sampler_order")
-)
+FOREIGN_WORDS = {name: field for name, (field, _) in FOREIGN.items()} | dict.fromkeys(LISTS, "sampler_order")
+WORDS = FOREIGN_WORDS | ALIASES
 """Every name by which a body can say what a field of `Sampling` is."""
 ROLES: dict[str, Role | Literal["tool"]] = {
     "tool": "tool",
@@ -66,6 +65,7 @@ class Wish(Ask):
     wants_logprobs: bool = False
 
 
+@by_names_sent(FOREIGN_WORDS)
 def chat(body: dict[str, Any]) -> Wish:
     """A body of /v1/chat/completions. Raises BadParameter."""
     body, unheeded = translated(body)
@@ -99,6 +99,7 @@ def without_reasoning(made: Wish, name: str) -> Wish:
     return dataclasses.replace(made, ignored=(*made.ignored, name))
 
 
+@by_names_sent(WORDS)
 def completion(body: dict[str, Any]) -> Wish:
     """A body of /v1/completions. Raises BadParameter."""
     body, unheeded = translated(body)

@@ -162,11 +162,18 @@ class TextShape:
             "tokens": [choice.text for choice, _ in chosen],
             "token_logprobs": [_known(choice.logprob) for choice, _ in chosen],
             "top_logprobs": [
-                None if math.isnan(choice.logprob) else {other.text: other.logprob for other in likeliest}
-                for choice, likeliest in chosen
+                None if math.isnan(choice.logprob) else _by_text(likeliest) for choice, likeliest in chosen
             ],
             "text_offset": offsets[:-1],
         }
+
+
+def _by_text(likeliest: Iterable[Choice]) -> dict[str, float]:
+    """Parts of characters all have the same text: the likeliest of them stands for it."""
+    told: dict[str, float] = {}
+    for other in likeliest:
+        told.setdefault(other.text, other.logprob)
+    return told
 
 
 def _known(logprob: float) -> float | None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from fabula.core.errors import BadParameter
 from fabula.core.texts import phrase
+from fabula.server.asking import by_names_sent
 from fabula.server.bodies import get, unknown
 from fabula.server.openai import parse, tools
 from fabula.server.openai.responses.items import messages
@@ -45,6 +46,7 @@ class Wish(parse.Wish):
     told: Mapping[str, Any] = field(default_factory=dict)
 
 
+@by_names_sent(parse.WORDS)
 def response(body: dict[str, Any]) -> Wish:
     """A body of /v1/responses or /v1/responses/input_tokens. Raises BadParameter."""
     for name in STORED:
