@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -9,11 +10,13 @@ from adapter_making import changes_of, write_gguf
 from adapting import STORY, Logprobs, ask, distance, loaded
 
 from bench import tiny_models
+from fabula.core.errors import AdapterUnusable
 from fabula.core.model import LocalModel
 from fabula.core.request import ANYONE, Context
 from fabula.core.sampling import Sampling
 from fabula.core.stream import Finished
 from fabula.core.worker import TakesAdapters
+from fabula.engine.llamacpp import soundness
 from fabula.models.formats.identify import identify
 
 A, B = Context(chat_id="A", purpose="chat"), Context(chat_id="B", purpose="chat")
@@ -217,3 +220,33 @@ async def test_a_checkpoint_is_only_for_its_own_scale(kind: str, starter_model: 
             assert distance(answer, wanted[str(scale)]) < NEAR, scale
     others = [distance(wanted[str({})], wanted[key]) for key in wanted if key != str({})]
     assert min(others) > 10 * NEAR
+
+
+# ── adapters that make no numbers ───────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("number", [math.nan, 3e38])
+async def test_an_adapter_that_makes_no_numbers_is_told_by_its_name(
+    model: LocalModel, folder: Path, tmp_path: Path, number: float
+) -> None:
+    changes = changes_of(model.path, ("ffn_down",), 1, "one")
+    name, (first, second) = next(iter(changes.items()))
+    changes[name] = ([[number] * len(first[0])], [[3e38]] * len(second))
+    write_gguf(tmp_path / "broken.gguf", changes)
+    (tmp_path / "one.gguf").symlink_to(folder / "one.gguf")
+    for _ in range(2):
+        with pytest.raises(AdapterUnusable) as refused:
+            async with loaded(model, tmp_path, tmp_path / "kv", names=("one", "broken")):
+                pass
+        assert (refused.value.adapter, refused.value.reason.key) == ("broken", "models.adapter.no_numbers")
+
+
+async def test_trying_an_adapter_costs_no_state_that_was_kept_without_it(
+    model: LocalModel, folder: Path, tmp_path: Path
+) -> None:
+    async with loaded(model, folder, tmp_path / "kv") as worker:
+        await ask(worker, STORY["Ada"], A)
+    (tmp_path / "kv" / "logs" / soundness.FILE).unlink()  # they are tried again
+    async with loaded(model, folder, tmp_path / "kv") as worker:
+        _, back = await ask(worker, STORY["Ada"], A)
+    assert (back.cache, back.processed_tokens) == ("disk", 1)

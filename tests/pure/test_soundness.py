@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fabula.core.errors import ModelLoadFailed
+from fabula.core.errors import AdapterUnusable, ModelLoadFailed
 from fabula.engine.llamacpp import soundness
 
 
@@ -33,6 +33,9 @@ def test_what_has_numbers_or_tells_none_is_let_be(answer: dict[str, object]) -> 
 def test_where_the_likeliest_token_has_none_the_load_is_refused() -> None:
     with pytest.raises(ModelLoadFailed):
         soundness.require("tiny", told(None, None))
+    with pytest.raises(AdapterUnusable) as refused:
+        soundness.require("tiny", told(None, None), "words")
+    assert refused.value.adapter == "words"
 
 
 def test_what_was_found_sound_is_remembered_and_not_without_end(

@@ -23,7 +23,9 @@ from fabula.models.adapters.convert import convert, interleaved, transposed
 from fabula.models.adapters.shelf import Adapters
 from fabula.models.adapters.taking import take
 from fabula.models.formats.gguf import read_header
+from fabula.models.formats.gguf_writing import Draft, write
 from fabula.models.formats.identify import identify
+from fabula.models.formats.types import TENSOR_TYPES
 from fabula.models.sources import Errand
 
 SHAPES = {
@@ -139,6 +141,10 @@ def test_a_model_without_an_output_layer_of_its_own_says_so(shelf: Adapters, tmp
         ({"general__type": "model"}, "models.adapter.no_lora"),
         ({"adapter__type": "control"}, "models.adapter.no_lora"),
         ({"adapter__alora__invocation_tokens": 5}, "models.adapter.activated"),
+        ({"adapter__lora__alpha": math.nan}, "models.adapter.alpha"),
+        ({"adapter__lora__alpha": math.inf}, "models.adapter.alpha"),
+        ({"adapter__lora__alpha": 5}, "models.adapter.alpha"),
+        ({"adapter__lora__alpha": "five"}, "models.adapter.alpha"),
     ],
 )
 def test_what_is_no_lora_is_listed_with_its_problem(
@@ -149,6 +155,31 @@ def test_what_is_no_lora_is_listed_with_its_problem(
     assert found.problem.key == key
     with pytest.raises(AdapterUnusable):
         shelf.fitting("odd", model)
+
+
+@pytest.mark.parametrize(
+    ("type", "rank", "key"),
+    [("I32", 1, "tensor_type"), ("I8", 1, "tensor_type"), ("F64", 1, "tensor_type"), ("F32", 0, "ranks")],
+)
+def test_numbers_that_would_end_the_engine_are_a_problem(
+    shelf: Adapters, model: LocalModel, type: str, rank: int, key: str
+) -> None:
+    about = {"general.type": "adapter", "general.architecture": "llama", "adapter.type": "lora"}
+    number, width = next((number, kind.size) for number, kind in TENSOR_TYPES.items() if kind.name == type)
+    shapes = {VALUES + ".lora_a": (8, rank), VALUES + ".lora_b": (rank, 4)}
+    sizes = {name: math.prod(shape) * width for name, shape in shapes.items()}
+    with (shelf.folder / "odd.gguf").open("wb") as file:
+        write(
+            file,
+            about,
+            [Draft(n, s, number, sizes[n], lambda n=n: bytes(sizes[n])) for n, s in shapes.items()],
+        )
+    (found,) = shelf.list()
+    assert found.problem.key == f"models.adapter.{key}"
+    with pytest.raises(AdapterUnusable) as refused:
+        shelf.fitting("odd", model)
+    for language in LANGUAGES:
+        assert "{" not in refused.value.sentence(language)
 
 
 def test_a_damaged_file_is_listed_with_its_problem(shelf: Adapters) -> None:

@@ -1,4 +1,4 @@
-"""Whether a model's weights make numbers at all: asked once of each file. Knows no process.
+"""Whether weights make numbers at all, a model's and each adapter's: asked once of each. Knows no process.
 
 Damaged weights load like any others, and every reply is then one token again and again (measured: 100 KB of
 0xff in the starter). The engine could look through all of them, in half a second per gigabyte or more; a
@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from fabula.core.errors import ModelLoadFailed
+from fabula.core.errors import AdapterUnusable, ModelLoadFailed
 from fabula.core.texts import phrase
 
 FILE = "sound.txt"  # in the folder of logs: what identifies the weights of each file that was found sound
@@ -31,12 +31,15 @@ def remember(folder: Path, weights: str) -> None:
         (folder / FILE).write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def require(name: str, answer: dict[str, Any]) -> None:
-    """Raises ModelLoadFailed where not even the likeliest token has a probability. An older llama-server of
-    the user's own, which tells it in another form, is let be."""
+def require(name: str, answer: dict[str, Any], adapter: str = "") -> None:
+    """Raises ModelLoadFailed where not even the likeliest token has a probability, AdapterUnusable where it
+    has none with an adapter. An older llama-server of the user's own, which tells it in another form, is let
+    be."""
     told = answer.get("completion_probabilities") or ()
     likeliest = told[0].get("top_logprobs") if told else ()
     if likeliest and likeliest[0].get("logprob", 0.0) is None:
+        if adapter:
+            raise AdapterUnusable(adapter, phrase("models.adapter.no_numbers"))
         raise ModelLoadFailed(name, phrase("reasons.no_numbers"), advice="models.advice.crashed")
 
 

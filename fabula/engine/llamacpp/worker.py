@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from fabula.core import rush
-from fabula.core.errors import EngineDied, EngineRefused, ModelLoadFailed
+from fabula.core.errors import AdapterUnusable, EngineDied, EngineRefused, ModelLoadFailed
 from fabula.core.load import NOTHING
 from fabula.core.model import LocalModel
 from fabula.core.plan import Plan
@@ -132,21 +132,30 @@ class LlamaCppWorker:
         self.settled = settled(self._process.end_of_load())
 
     async def _require_sound(self) -> None:
-        """Raises ModelLoadFailed where a sentence makes no numbers. Weights that were found sound are not
-        asked again, and those that the engine does not let ask are let be."""
+        """Raises ModelLoadFailed where a sentence makes no numbers, AdapterUnusable where it makes none with
+        an adapter. Weights that were found sound are not asked again, and those that the engine does not let
+        ask are let be."""
         known = await asyncio.to_thread(weights, self.model.path)
-        if await asyncio.to_thread(soundness.is_known, self._logs, known):
-            return
-        ids = await self.tokenize(Prompt((soundness.TEXT,), add_special=False))
+        off = (0.0,) * len(self._loras.names)
+        worn = [(*off[:number], 1.0, *off[number + 1 :]) for number in range(len(off))]
+        with_adapters = [f"{known}+{print}" for print in self._loras.prints]
+        trials = dict(zip([known, *with_adapters], [off, *worn], strict=True))
+        new = [one for one in trials if not await asyncio.to_thread(soundness.is_known, self._logs, one)]
+        ids = await self.tokenize(Prompt((soundness.TEXT,), add_special=False)) if new else []
         asked = wire.looking(tuple(ids[: self.plan.context // 2]), slot=0) | {"n_probs": 1}
         try:
-            soundness.require(self.model.name, await self._post("/completion", asked))
+            for one in new:
+                answer = await self._post("/completion", asked | numbered(trials[one]))
+                name = self._loras.names[trials[one].index(1.0)] if any(trials[one]) else ""
+                soundness.require(self.model.name, answer, name)
+                await asyncio.to_thread(soundness.remember, self._logs, one)
         except EngineRefused:
             return
-        except ModelLoadFailed:
+        except (ModelLoadFailed, AdapterUnusable):
             await self.close()
             raise
-        await asyncio.to_thread(soundness.remember, self._logs, known)
+        if new and off:
+            await self.turn_to(0, Variant(scales=off))  # as the table of slots has it
 
     def _find_adapters(self) -> Sequence[Path]:
         """The files of the adapters that the plan names. Raises AdapterUnfit or AdapterUnusable."""

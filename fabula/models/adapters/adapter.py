@@ -6,15 +6,20 @@ form, but changes what a block of a layer writes (`blk.7.mlp`): such adapters ar
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from fabula.core.texts import Phrase, phrase
 from fabula.models.formats.gguf import BadHeader, Header, read_header
+from fabula.models.formats.types import TENSOR_TYPES
 
 HALVES = (".lora_a", ".lora_b")
 LORA, OUTPUTS = "lora", "outputs"  # values of adapter.type
+ALPHA = "adapter.lora.alpha"
+NEVER_MULTIPLIED = ("I8", "I16", "I32", "I64", "F64", "Q8_1", "Q8_K")
+"""Types that a matrix of an adapter cannot have: the engine reads them, and crashes at the first request."""
 UNHEEDED = "_norm.weight"  # the engine reads such tensors of an adapter, and leaves them unused
 
 Shape = tuple[int, ...]
@@ -48,7 +53,7 @@ def describe(path: Path, name: str = "") -> Adapter:
         size = path.stat().st_size if path.is_file() else 0
         return Adapter(name=name, path=path, size=size, problem=file_problem(bad.reason, path))
     pairs, lone = paired({tensor.name: tensor.shape for tensor in header.tensors})
-    alpha = header.metadata.get("adapter.lora.alpha")
+    alpha = header.metadata.get(ALPHA)
     return Adapter(
         name=name,
         path=path,
@@ -90,4 +95,21 @@ def _problem(header: Header, pairs: Pairs, lone: str) -> Phrase | None:
         return phrase("models.adapter.activated")
     if lone:
         return phrase("models.adapter.half", tensor=lone[:80])
-    return None if pairs else phrase("models.problem.no_weights", file=header.path.name)
+    if not pairs:
+        return phrase("models.problem.no_weights", file=header.path.name)
+    return _number_problem(header, pairs)
+
+
+def _number_problem(header: Header, pairs: Pairs) -> Phrase | None:
+    """What the engine would end with, without a word on the reason."""
+    alpha = header.metadata.get(ALPHA, 0.0)  # the engine takes one that is not there for "leave it out"
+    if not (isinstance(alpha, float) and math.isfinite(alpha)):
+        return phrase("models.adapter.alpha", value=f"{alpha}"[:80])
+    for name, (first, second) in pairs.items():
+        if 0 in (*first, *second):
+            return phrase("models.adapter.ranks", tensor=name[:80])
+    for tensor in header.tensors:
+        known = TENSOR_TYPES.get(tensor.type)
+        if known and known.name in NEVER_MULTIPLIED:
+            return phrase("models.adapter.tensor_type", tensor=tensor.name[:80], type=known.name)
+    return None
