@@ -8,6 +8,7 @@ from pathlib import Path
 
 from fabula.core.model import LocalModel
 from fabula.core.plan import Plan
+from fabula.models.formats.identify import parts_of
 
 SAMPLES = 16
 SAMPLE_BYTES = 65_536
@@ -36,13 +37,16 @@ def fingerprint(model: LocalModel, plan: Plan, engine: str) -> str:
 
 
 def weights(path: Path) -> str:
-    """Size, time of change and samples of the file: hashing all of it would take longer than loading."""
-    facts = path.stat()
-    digest = hashlib.sha256(f"{facts.st_size} {facts.st_mtime_ns}".encode())
-    with path.open("rb") as file:
-        for sample in range(SAMPLES):
-            file.seek(facts.st_size * sample // SAMPLES)
-            digest.update(file.read(SAMPLE_BYTES))
+    """Size, time of change and samples of each file of the model: hashing all of it would take longer than
+    loading."""
+    digest = hashlib.sha256()
+    for part in parts_of(path):
+        facts = part.stat()
+        digest.update(f"{facts.st_size} {facts.st_mtime_ns}".encode())
+        with part.open("rb") as file:
+            for sample in range(SAMPLES):
+                file.seek(facts.st_size * sample // SAMPLES)
+                digest.update(file.read(SAMPLE_BYTES))
     return digest.hexdigest()
 
 

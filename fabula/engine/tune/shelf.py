@@ -16,6 +16,7 @@ from fabula.core.load import NOTHING, LoadOptions
 from fabula.core.model import LocalModel
 from fabula.engine.builds.builds import Build
 from fabula.engine.llamacpp.identity import weights
+from fabula.models.formats.identify import parts_of
 from fabula.models.hardware import Machine
 from fabula.store.database import Database
 from fabula.store.schema.tunings import tunings
@@ -46,14 +47,15 @@ class Tuning:
 
 def key(model: LocalModel, build: Build, machine: Machine) -> Key:
     """Raises OSError when the model's file cannot be read."""
-    facts = model.path.stat()
+    facts = [part.stat() for part in parts_of(model.path)]
+    changed = tuple((fact.st_size, fact.st_mtime_ns) for fact in facts)
     engine = f"{build.name or build.program} {build.version or _own_version()}".strip()
-    return Key(_weights(model, facts.st_size, facts.st_mtime_ns), engine[:_ENGINE_NAME], fingerprint(machine))
+    return Key(_weights(model, changed), engine[:_ENGINE_NAME], fingerprint(machine))
 
 
 @functools.lru_cache(maxsize=256)
-def _weights(model: LocalModel, size: int, changed: int) -> str:
-    del size, changed  # they only tell the cache that the file is another one
+def _weights(model: LocalModel, changed: tuple[tuple[int, int], ...]) -> str:
+    del changed  # it only tells the cache that a file is another one
     return weights(model.path)
 
 
