@@ -9,16 +9,20 @@ from fabula.cli import screen
 from fabula.cli.client import Client, error_of
 from fabula.cli.words import say
 
+KEEPING = ("pull", "adapter", "quantize", "imatrix", "direction_search", "direction_write")
+"""Kinds of jobs that go on from where they were stopped. Any other begins anew."""
+
 ENDED = ("done", "failed", "cancelled", "interrupted")
 
 
 def follow(studio: Client, job: dict[str, Any], *, json: bool) -> dict[str, Any]:
-    """The job as it ended. Raises its error; Ctrl-C cancels it, and what was done so far is kept."""
+    """The job as it ended. Raises its error; Ctrl-C cancels it, and says what becomes of what was done."""
     try:
         job = _watch_lines(studio, job) if json else _watch_bar(studio, job)
     except KeyboardInterrupt:
         studio.post(f"/jobs/{job['id']}/cancel")
-        screen.note(say("cli.job.stopped", id=job["id"]))
+        how = "stopped" if job["kind"] in KEEPING else "stopped_anew"
+        screen.note(say(f"cli.job.{how}", id=job["id"]))
         raise
     if job["error"]:
         raise error_of(job["error"])
