@@ -53,11 +53,12 @@ class Trouble:
     error: EngineFailure
     times: int
     until: float  # monotonic; before it, `error` is told again instead of another try
+    usual: LoadOptions  # what was set for the model then
     wished: LoadOptions | None = None  # the wishes of the load that failed; None = it was no load
 
-    def is_of(self, wished: LoadOptions) -> bool:
-        """Other wishes may be served nevertheless."""
-        return self.wished is None or self.wished == wished
+    def is_of(self, wished: LoadOptions, usual: LoadOptions) -> bool:
+        """Other wishes may be served nevertheless, and any once something else is set: it may be the mend."""
+        return self.usual == usual and (self.wished is None or self.wished == wished)
 
 
 class Seat:

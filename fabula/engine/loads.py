@@ -53,8 +53,10 @@ class Loads:
         if line.loading or not line.waiting:
             return
         wishes = [seat.wish.options for seat in line.waiting]
-        if line.trouble and time.monotonic() < line.trouble.until and line.trouble.is_of(wishes[0]):
-            line.refuse_all(line.trouble.error, line.trouble.wished)
+        if (trouble := line.trouble) and time.monotonic() >= trouble.until:
+            trouble = None
+        if trouble and trouble.is_of(wishes[0], self._options(line.model)):
+            line.refuse_all(trouble.error, trouble.wished)
             return
         self.start(line, wishes, why)
 
@@ -136,18 +138,20 @@ class Loads:
             line.refuse_all(closing(line.name))
         elif error := load.exception():
             if isinstance(error, EngineFailure):
-                note_trouble(line, error, wished)
+                note_trouble(line, error, self._options(line.model), wished)
             known = isinstance(error, FabulaError)
             told = error if known else Unexpected(f"{type(error).__name__}: {error}")
             line.refuse_all(told, wished)  # type: ignore[arg-type]
         self._on_ended()
 
 
-def note_trouble(line: Line, error: EngineFailure, wished: LoadOptions | None = None) -> None:
+def note_trouble(
+    line: Line, error: EngineFailure, usual: LoadOptions, wished: LoadOptions | None = None
+) -> None:
     """Another failure without a request that was served: from the second on, a back-off."""
     times = line.trouble.times + 1 if line.trouble else 1
     patience = min(RETRY_S * 2 ** (times - 2), LONGEST_RETRY_S) if times > 1 else 0.0
-    line.trouble = Trouble(error, times, time.monotonic() + patience, wished)
+    line.trouble = Trouble(error, times, time.monotonic() + patience, usual, wished)
 
 
 def closing(name: str) -> EngineDied:

@@ -266,7 +266,7 @@ class Supervisor:
 
     def _lost(self, line: Line, loaded: Loaded, death: EngineDied) -> None:
         """Those who wait, and a model that stays for ever, get a new worker; soon, or after a back-off."""
-        note_trouble(line, death)
+        note_trouble(line, death, self._options(line.model))
         line.said_s = loaded.said_s
         self._roster.forget(line)
         if loaded.keep_alive_s <= FOREVER and line.trouble:

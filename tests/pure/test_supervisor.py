@@ -12,6 +12,7 @@ import pytest
 from fabula.core.errors import (
     DoesNotFit,
     EngineDied,
+    EngineFailure,
     FabulaError,
     ModelBroken,
     ModelBusy,
@@ -289,6 +290,27 @@ async def test_after_two_crashes_in_a_row_there_is_a_pause_in_which_the_error_is
     assert len(machine.workers) == 2
     await machine.supervisor.load("10")  # a person may insist
     await machine.use("10")
+    await machine.supervisor.close()
+
+
+@pytest.mark.parametrize("how", ["crashes", "failed loads"])
+async def test_the_pause_is_over_once_something_else_is_set_for_the_model(how: str) -> None:
+    usual = LoadOptions(adapters=(("broken", 1.0),))
+    machine = Machine(options=lambda model: usual)
+    for _ in range(2):
+        if how == "crashes":
+            async with machine.supervisor.lease("10"):
+                machine.workers[-1].die()
+        else:
+            machine.load_error = ModelLoadFailed("10", "no such type")
+            with pytest.raises(ModelLoadFailed):
+                await machine.use("10")
+    machine.load_error = None
+    with pytest.raises(EngineFailure):
+        await machine.use("10")
+    usual = LoadOptions()
+    await machine.use("10")
+    assert (machine.loaded(), len(machine.workers)) == (["10"], 3)
     await machine.supervisor.close()
 
 
