@@ -8,10 +8,12 @@ from dataclasses import replace
 from fabula.core.messages import Message
 from fabula.models.derived import Derived
 from fabula.turn.request import TurnRequest
+from fabula.turn.seeds import led
 
 
 def resolved(request: TurnRequest, derived: Derived) -> TurnRequest:
     """With its parameters under the request's own, and with what stands before its conversations."""
+    request = led(request, derived.sampling.get("seed"))
     return replace(
         request,
         model=derived.name if derived.is_alone else derived.base,

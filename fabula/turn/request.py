@@ -41,7 +41,7 @@ class TurnRequest:
     and say how many. Of a raw prompt the beginning is cut, behind its `head`, which stands before it and is
     never cut; `limit` is a context that is shorter than the engine's, 0 = the engine's. `ignored` names
     parameters that the caller asked for and nobody can honour, `unasked` those of the sampling that are not
-    the caller's: where they have no effect, nobody is told.
+    the caller's: where they have no effect, nobody is told. `number` is which of several alternatives it is.
 
     `tools` are shown to the model where its template can; with `tool_choice` "required" it has to call one of
     them, or `only_tool`. `reasoning_format` names a family of think tags where the template does not tell it
@@ -65,6 +65,7 @@ class TurnRequest:
     overflow: Literal["refuse", "cut"] = "refuse"
     ignored: tuple[str, ...] = ()
     unasked: frozenset[str] = frozenset()
+    number: int = 0
     wish: Wish = NO_WISH
     tools: tuple[Tool, ...] = ()
     tool_choice: Literal["auto", "none", "required"] = "auto"

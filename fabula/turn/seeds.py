@@ -20,5 +20,18 @@ def alternatives(request: Asked, count: int) -> list[Asked]:
     seeds = [first, *((first + number) % SEED_LIMIT for number in range(1, count))]
     unasked = request.unasked | (frozenset({"seed"}) if asked is None else frozenset())
     return [
-        replace(request, sampling=replace(request.sampling, seed=seed), unasked=unasked) for seed in seeds
+        replace(request, sampling=replace(request.sampling, seed=seed), unasked=unasked, number=number)
+        for number, seed in enumerate(seeds)
     ]
+
+
+def led(request: Asked, seed: int | None) -> Asked:
+    """With the seed that its model has, where the caller has said nothing of one."""
+    if seed is None or "seed" not in request.unasked or "seed" in request.sampling.said:
+        return request
+    own = (seed + request.number) % SEED_LIMIT
+    return replace(
+        request,
+        sampling=replace(request.sampling, seed=own),
+        unasked=request.unasked - {"seed"},
+    )

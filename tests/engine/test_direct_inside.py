@@ -180,3 +180,5 @@ async def test_an_adapter_that_is_not_attached_is_told(worker: DirectWorker) -> 
     _, ignored = worker.honours(Sampling(adapters=(("three", 1.0),), tfs=0.5))
     assert ignored == ("adapters.three",)
     assert worker.honours(GREEDY)[1] == ()
+    effective, ignored = worker.honours(Sampling(dry_multiplier=2.0, dry_window=0))
+    assert (effective["dry_multiplier"], ignored) == (0.0, ("dry_multiplier",))

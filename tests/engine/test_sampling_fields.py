@@ -167,6 +167,8 @@ async def test_a_window_of_zero_is_off_and_minus_one_is_everything(worker: Llama
     assert off == plain
     effective, _ = worker.honours(Sampling(repetition_penalty=1.1, repetition_window=-1))
     assert effective["repetition_window"] == worker.plan.context
+    effective, ignored = worker.honours(Sampling(repetition_penalty=1.1, repetition_window=0))
+    assert (effective["repetition_penalty"], ignored) == (1.0, ("repetition_penalty",))
 
 
 async def test_a_form_is_kept(worker: LlamaCppWorker) -> None:

@@ -27,6 +27,17 @@ def test_windows_count_tokens_and_minus_one_is_the_whole_context() -> None:
     assert (sent["repeat_last_n"], sent["dry_penalty_last_n"]) == (0, 0)
 
 
+def test_what_a_window_of_nothing_switches_off_is_told() -> None:
+    asked = Sampling(
+        repetition_penalty=1.5, presence_penalty=1.0, repetition_window=0, dry_multiplier=2.0, dry_window=0
+    )
+    told = wire.effective(asked, context=2048, seed=1)
+    assert (told["repetition_penalty"], told["presence_penalty"], told["dry_multiplier"]) == (1.0, 0.0, 0.0)
+    assert set(wire.ignored(asked)) == {"repetition_penalty", "presence_penalty", "dry_multiplier"}
+    assert wire.ignored(dataclasses.replace(asked, repetition_window=-1, dry_window=1)) == ()
+    assert wire.ignored(Sampling(repetition_window=0, dry_window=-1)) == ("repetition_window",)
+
+
 def test_what_is_off_is_off_in_the_engines_way() -> None:
     assert body()["top_n_sigma"] == -1.0
     assert body(top_n_sigma=1.5)["top_n_sigma"] == 1.5

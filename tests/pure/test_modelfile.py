@@ -67,9 +67,14 @@ def test_parameters_become_sampling_and_load() -> None:
     assert read.unheard == ("num_keep",)
 
 
+def test_top_k_may_be_switched_off_by_a_negative_number() -> None:
+    assert options.read({"top_k": -1}).checked()[0] == {"top_k": 0}
+
+
 @pytest.mark.parametrize("limit", [-1, -2, 0])
 def test_no_limit_has_several_numbers(limit: int) -> None:
-    assert options.read({"num_predict": limit}).sampling == {}
+    read = options.read({"num_predict": limit})
+    assert (read.sampling, read.checked()[0]) == ({"max_tokens": None}, {})
     assert options.read({"num_predict": 7}).sampling == {"max_tokens": 7}
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 
 from fabula.core.load import LoadOptions, Wish
 from fabula.core.messages import Message
-from fabula.core.sampling import Sampling
+from fabula.core.sampling import SEED_LIMIT, Sampling
 from fabula.models.derived import Derived, DerivedModels
 from fabula.turn.deriving import resolved
 from fabula.turn.request import TurnRequest
+from fabula.turn.seeds import alternatives
 
 MARIO = Derived(
     name="mario",
@@ -40,6 +42,23 @@ def test_what_the_request_says_holds_even_when_it_is_the_usual_value() -> None:
     assert asked(sampling=Sampling.of({"temperature": usual})).sampling.temperature == usual
     wish = Wish(LoadOptions(context=512))
     assert asked(wish=wish).wish.options.context == 512
+
+
+def seeds(said: dict[str, object], own: int | None = 3, count: int = 1) -> list[int | None]:
+    model = dataclasses.replace(MARIO, sampling={"seed": own})
+    request = TurnRequest(model="mario", messages=(HELLO,), sampling=Sampling.of(said))
+    return [resolved(one, model).sampling.seed for one in alternatives(request, count)]
+
+
+def test_its_seed_holds_for_all_alternatives() -> None:
+    assert seeds({}) == [3]
+    assert seeds({}, count=3) == [3, 4, 5]
+    assert seeds({}, own=SEED_LIMIT - 1, count=2) == [SEED_LIMIT - 1, 0]
+
+
+def test_a_seed_that_is_said_goes_before_its_own_also_a_random_one() -> None:
+    assert seeds({"seed": 9}, count=2) == [9, 10]
+    assert seeds({"seed": None}) != seeds({"seed": None})
 
 
 def test_its_words_stand_before_the_conversation() -> None:

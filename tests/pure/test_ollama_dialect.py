@@ -139,6 +139,13 @@ def test_a_wrong_option_has_the_name_that_it_was_sent_by(name: str, value: float
     assert refusal.value.name == name
 
 
+def test_no_limit_and_a_random_seed_are_said_too_and_go_before_a_models_own() -> None:
+    asked = chat(options={"num_predict": -1, "seed": -1}).sampling
+    assert (asked.max_tokens, asked.seed) == (None, None)
+    assert {"max_tokens", "seed"} <= asked.said
+    assert asked.over({"max_tokens": 6, "seed": 3}) == asked
+
+
 def test_log_probabilities_need_their_switch() -> None:
     assert chat(logprobs=True).sampling.logprobs == 0
     assert chat(logprobs=True, top_logprobs=3).sampling.logprobs == 3

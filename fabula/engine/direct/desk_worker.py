@@ -19,14 +19,14 @@ from fabula.core.errors import ContextExceeded, EngineDied, EngineRefused
 from fabula.core.model import LocalModel
 from fabula.core.plan import Plan
 from fabula.core.request import ANYONE, Context
-from fabula.core.sampling import NAMES, SEED_LIMIT, Sampling
+from fabula.core.sampling import NAMES, NEUTRAL, SEED_LIMIT, Sampling
 from fabula.core.scoring import Divergence, Outlook, Scored
 from fabula.core.stream import Choice, Delta, Finished, Prefill, Rewrites, Token
 from fabula.core.texts import phrase
 from fabula.core.worker import Prompt
 from fabula.engine.direct.process import DirectProcess
 from fabula.engine.llamacpp.adapters import Attached, Loras, NothingAttached
-from fabula.engine.sampling.needs import idle, in_force
+from fabula.engine.sampling.needs import idle, in_force, unseeing
 from fabula.engine.sampling.order import settled
 from fabula.engine.vectors import Vectors
 
@@ -79,7 +79,9 @@ class DeskWorker:
         """All of it; only adapters that are not attached, vectors that are not here, and what does nothing by
         itself are asked for in vain."""
         missing = self._unknown(sampling)
+        unseen = unseeing(sampling)
         used = in_force(settled(sampling), NAMES) | {
+            **{name: NEUTRAL[name] for name in unseen},
             "seed": _seed(sampling),
             "logit_bias": _as_json(sampling)["logit_bias"],
             "adapters": dict(self._loras.settle(sampling).adapters),
@@ -87,7 +89,7 @@ class DeskWorker:
                 list(row) for row in sampling.control_vectors if f"control_vectors.{row[0]}" not in missing
             ],
         }
-        return used, (*self._loras.ignored(sampling), *missing, *idle(sampling))
+        return used, (*self._loras.ignored(sampling), *missing, *idle(sampling), *unseen)
 
     def scales(self, sampling: Sampling) -> list[float]:
         """How strong each loaded adapter is."""

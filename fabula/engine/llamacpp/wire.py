@@ -15,7 +15,7 @@ from fabula.core.errors import BadParameter, BansWithForm
 from fabula.core.sampling import NEUTRAL, OUTSIDE_THE_ENGINE, SEED_LIMIT, Sampling
 from fabula.core.texts import phrase
 from fabula.core.worker import Prompt
-from fabula.engine.sampling.needs import PENALTIES, idle, in_force
+from fabula.engine.sampling.needs import PENALTIES, idle, in_force, unseeing
 from fabula.engine.sampling.order import OFF
 
 ID_END = 1 << 31
@@ -202,7 +202,7 @@ def trace(prompt: Prompt) -> str | tuple[int, ...]:
 
 def effective(sampling: Sampling, *, context: int, seed: int) -> dict[str, Any]:
     """What the engine will really use: with a seed, windows in tokens, and what it cannot do switched off."""
-    used = in_force(sampling, HONOURED)
+    used = in_force(sampling, HONOURED) | {name: NEUTRAL[name] for name in unseeing(sampling)}
     if sampling.mirostat:
         used |= _OFF_WITH_MIROSTAT
     return used | {
@@ -222,7 +222,7 @@ def _whole(window: int, context: int) -> int:
 
 def ignored(sampling: Sampling) -> tuple[str, ...]:
     """The fields asked for in vain: the engine cannot do them, or another field switches them off."""
-    off = {*idle(sampling), *(BYPASSED_BY_MIROSTAT if sampling.mirostat else ())}
+    off = {*idle(sampling), *unseeing(sampling), *(BYPASSED_BY_MIROSTAT if sampling.mirostat else ())}
     return tuple(name for name in sampling.changed() if name in NOT_HONOURED or name in off)
 
 

@@ -33,6 +33,12 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
 """Parameter → its switches: it does nothing until one of them has another value than the neutral one. The
 first is the one that people mean."""
 
+WINDOWS: Mapping[str, tuple[str, ...]] = {
+    "repetition_window": PENALTIES,
+    "dry_window": ("dry_multiplier",),
+}
+"""Window → what looks at the tokens in it, and so does nothing where it is 0."""
+
 _values = attrgetter(*NEEDS)
 _USUAL = _values(Sampling())
 
@@ -43,6 +49,14 @@ def idle(sampling: Sampling) -> tuple[str, ...]:
         return ()
     asked = sampling.changed()
     return tuple(name for name in asked if name in NEEDS and not any(need in asked for need in NEEDS[name]))
+
+
+def unseeing(sampling: Sampling) -> tuple[str, ...]:
+    """What was asked for and does nothing, since its window holds no token."""
+    if sampling.repetition_window and sampling.dry_window:  # nearly always
+        return ()
+    empty = [name for window, names in WINDOWS.items() if getattr(sampling, window) == 0 for name in names]
+    return tuple(name for name in empty if getattr(sampling, name) != NEUTRAL[name])
 
 
 def in_force(sampling: Sampling, honoured: Collection[str]) -> dict[str, Any]:

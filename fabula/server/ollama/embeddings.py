@@ -68,9 +68,10 @@ def router(studio: Studio) -> Routes:
 def _asked(studio: Studio, body: Json) -> tuple[LocalModel, Wish, tuple[str, ...]]:
     """Of the options only those of the load mean anything here."""
     read = options.read(get(body, "options", dict, {}))
+    asked = (name for name, value in read.sampling.items() if value is not None)
     model = studio.find_model(model_of(body))
     wish = studio.shelf.wish(model.name, wish_of(read.load, body.get("keep_alive")))
-    return model, wish, tuple(f"options.{name}" for name in (*read.unheard, *read.sampling))
+    return model, wish, tuple(f"options.{name}" for name in (*read.unheard, *asked))
 
 
 async def _embedded(

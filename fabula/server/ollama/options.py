@@ -12,6 +12,7 @@ from typing import Any
 
 from fabula.core.errors import BadParameter
 from fabula.core.load import LoadOptions
+from fabula.core.loose import is_number
 from fabula.core.sampling import Sampling
 from fabula.core.texts import phrase
 from fabula.server.asking import named
@@ -38,7 +39,8 @@ OURS_TO_CHOOSE = {"num_thread": 0, "num_gpu": -1, "num_ctx": 0, "num_batch": 0}
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """`sampling` are loose values under our names; `unheard` the options that nothing here listens to."""
+    """`sampling` are loose values under our names, None for no limit and for a random seed; `unheard` the
+    options that nothing here listens to."""
 
     sampling: dict[str, Any]
     load: dict[str, Any]
@@ -46,14 +48,15 @@ class Read:
 
     def checked(self) -> tuple[dict[str, Any], LoadOptions]:
         """Values of the sampling with their types, and the load. Raises BadParameter."""
-        made = Sampling.of(self.sampling)
-        return {name: getattr(made, name) for name in self.sampling}, LoadOptions.of(self.load)
+        said = {name: value for name, value in self.sampling.items() if value is not None}
+        made = Sampling.of(said)
+        return {name: getattr(made, name) for name in said}, LoadOptions.of(self.load)
 
 
 def read(options: Mapping[str, Any]) -> Read:
     """Raises BadParameter."""
     overruled: list[str] = []
-    sampling = named(options, ALIASES, special={"max_tokens": _limit}, overruled=overruled)
+    sampling = named(options, ALIASES, special=SPECIAL, overruled=overruled)
     load = {
         ours: value
         for theirs, ours in LOADS.items()
@@ -61,14 +64,21 @@ def read(options: Mapping[str, Any]) -> Read:
     }
     known = {*ALIASES, *LOADS, *sampling}
     unheard = (name for name, value in options.items() if name not in known and value is not None)
-    heard = {name: value for name, value in sampling.items() if value is not None}
-    return Read(heard, load, (*overruled, *unheard))
+    return Read(sampling, load, (*overruled, *unheard))
 
 
 def _limit(value: Any) -> Any:
     """−1 is no limit, −2 until the context is full: here both end with the context."""
     is_number = isinstance(value, int) and not isinstance(value, bool)
     return None if is_number and value <= 0 else value
+
+
+def _at_least_zero(value: Any) -> Any:
+    """Negative numbers are "off" there, as 0 is here."""
+    return max(value, 0) if is_number(value) else value
+
+
+SPECIAL = {"max_tokens": _limit, "top_k": _at_least_zero}
 
 
 def typed(rows: Iterable[tuple[str, str]]) -> dict[str, Any]:
