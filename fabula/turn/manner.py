@@ -98,11 +98,12 @@ def _unthought(message: Message) -> Message:
 
 def _raw_ignored(request: TurnRequest, model: LocalModel) -> tuple[str, ...]:
     """A raw prompt is not taken apart: what is asked about thinking has no effect. Nor has a suffix with a
-    model that fills no gaps."""
+    model that fills no gaps, or beside images: with them texts cannot be told from special tokens."""
     asked = request.sampling.changed()
     names = ("think", "think_effort", "think_budget", "keep_reasoning")
     thinking = tuple(name for name in names if name in asked)
-    return (*thinking, "suffix") if request.suffix and not model.infill else thinking
+    lost = request.suffix and (request.images or not model.infill)
+    return (*thinking, "suffix") if lost else thinking
 
 
 def _family(request: TurnRequest, source: str) -> Family | None:

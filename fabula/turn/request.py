@@ -35,6 +35,7 @@ class TurnRequest:
     """Either `messages` for the model's chat template, or a raw `prompt`; with a `suffix`, a model that was
     trained for it fills the gap between the two, and another one leaves the suffix out. What stands around a
     gap, and a prompt that is `literal`, is nothing but text: special tokens spelled out in it are none.
+    With `images` no gap is filled.
 
     `continues` leaves the last message open, so that the model lengthens it. `overflow` says what happens
     to a conversation that is longer than the context: refuse it with the numbers, or cut the oldest messages

@@ -188,7 +188,8 @@ class Turns:
         return _Made(await whole(plan.pieces, worker, worker, template), plan.cut_messages)
 
     async def _raw(self, request: TurnRequest, worker: Worker) -> _Made:
-        fills, images = request.suffix and worker.model.infill, _visible(request.images, worker)
+        images = _visible(request.images, worker)
+        fills = request.suffix and worker.model.infill and not images
         literal = bool(fills) or request.literal
         if request.overflow == "cut" and not (literal or images) and isinstance(worker, Counts):
             prompt, cut = await cutting.fitting(request, worker, worker.plan.context)

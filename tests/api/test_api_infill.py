@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import base64
+
 import httpx
 import pytest
 import tiny_model
 from stage import Stage
 
+from fabula.core.messages import IMAGE
 from fabula.store.home import Home
 
 V1 = "http://127.0.0.1/v1"
+GIF = base64.b64encode(b"GIF89a\x05\0\x05\0").decode()
 NAMES = ["<fim_prefix>", "<fim_suffix>", "<fim_middle>"]
 
 
 @pytest.fixture
 def home(home: Home) -> Home:
     """With a model whose vocabulary has tokens for gaps."""
-    tiny_model.write(home.models / "coder.gguf", **{"tokenizer.ggml.tokens": ["a", *NAMES]})
+    tokens = {"tokenizer.ggml.tokens": ["a", *NAMES]}
+    tiny_model.write(home.models / "coder.gguf", **tokens)
+    tiny_model.write(home.models / "seer.gguf", **tokens)
+    tiny_model.write(home.models / "mmproj-seer.gguf", **{"general.type": "mmproj"})
     return home
 
 
@@ -36,6 +43,14 @@ async def test_a_model_that_cannot_says_that_it_left_the_suffix_out(
     assert stage.worker.prompts[-1].pieces == ("def f(",)
     assert not stage.worker.prompts[-1].literal
     assert answer["fabula"]["ignored"] == ["suffix"]
+
+
+async def test_beside_images_no_gap_is_filled(api: httpx.AsyncClient, stage: Stage, home: Home) -> None:
+    body = {"model": "seer", "prompt": "def f(", "suffix": "): pass", "images": [GIF], "stream": False}
+    answer = await api.post("http://127.0.0.1/api/generate", json=body)
+    assert answer.json()["fabula"]["ignored"] == ["suffix"]
+    sent = stage.worker.prompts[-1]
+    assert (sent.pieces, len(sent.images)) == ((f"{IMAGE}def f(",), 1)
 
 
 async def test_an_empty_suffix_asks_for_nothing(api: httpx.AsyncClient, stage: Stage) -> None:
