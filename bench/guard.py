@@ -148,6 +148,8 @@ def tables() -> dict[str, str]:
         "unsure": table("unsure, both splits", counted(unsure, lambda case: case["lang"])),
         "beside": table("written beside the rules", beside),
         "harmless": table("harmless, in all roles", _harmless()),
+        "acceptance": table("acceptance, now", counted(load("acceptance"), _language)),
+        "fresh": table("fresh", counted(load("fresh"), _language)),
     }
 
 

@@ -130,12 +130,19 @@ def _in_future(match: re.Match[str]) -> int:
     return english(match["n"]) - max(wait, 1)
 
 
+def _short(groups: dict[str, str | None]) -> int:
+    """So much less than an age, or than a birthday ("two years before her eighteenth")."""
+    n, less = groups["n"] or "", groups["less"] or ""
+    in_years = (groups.get("unit") or "year") == "year"
+    return (english(n) or ordinal(n)) - ((in_years and english(less)) or 1)
+
+
 _YEARS: dict[str, Callable[[re.Match[str]], int]] = {
     "will": _in_future,
     "dozen": lambda match: 12,
     "young": lambda match: 0,  # weeks and months
     "birthday": lambda match: ordinal(match["o"]) - bool(match["early"]),
-    "short": lambda match: english(match["n"]) - (english(match["less"]) or 1),
+    "short": lambda match: _short(match.groupdict()),
     "would": lambda match: english(match["n"]) - 1,
     "roman": lambda match: roman(match["roman"]),
     "sum": lambda match: reckon(

@@ -127,12 +127,13 @@ class Cast:
             if self._outgrown(minor, sentence):
                 continue
             name = self._name(minor.who, role, sentence)
-            fresh.append(name)
+            if not minor.recounted:
+                fresh.append(name)
             if name == SOMEONE and not minor.mere and (bearer := self._bearer(minor, sentence)):
                 self.minors[bearer] = Person(minor.years, self.at, told=self.at)
             if not minor.passing:
                 owned = sentence.words & _OWNED != 0 and name[0] == "<"
-                recalled = sentence.words & _MEMORY != 0
+                recalled = minor.recounted or sentence.words & _MEMORY != 0
                 self.minors[name] = Person(
                     minor.years,
                     self.at,
@@ -231,7 +232,9 @@ def introduces(sentence: Sentence) -> bool:
     if sentence.apart or sentence.denied or sentence.later is not None or sentence.words & _MEMORY:
         return False
     return any(
-        not minor.passing and (not minor.who or minor.who in THIRD) and minor.who not in ("char", "user")
+        not (minor.passing or minor.recounted)
+        and (not minor.who or minor.who in THIRD)
+        and minor.who not in ("char", "user")
         for minor in sentence.strong
     )
 

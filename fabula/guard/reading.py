@@ -222,7 +222,8 @@ def is_heated(raw: str) -> bool:
     return heat_in(raw) > 0
 
 
-_YOUNGER = SIGNS.need("subtract younger 减 变 改 调")
+_YOUNGER = SIGNS.need("subtract younger junior 减 变 改 调")
+_YOUNGER_THAN = SIGNS.need("比", "小 轻", "岁")
 _NAMING = (
     SIGNS.need("you", "are 're play"),
     SIGNS.need("character name char"),
@@ -240,6 +241,10 @@ _PARENTS = SIGNS.need(CUES_OF_PARENTS)
 
 def _may_name(signs: int) -> bool:
     return any(signs & needs == needs for needs in _NAMING)
+
+
+def _may_be_younger(signs: int) -> bool:
+    return bool(signs & _YOUNGER) or signs & _YOUNGER_THAN == _YOUNGER_THAN
 
 
 def _is_dated(signs: int) -> bool:
@@ -283,7 +288,7 @@ def read_sentence(raw: str) -> Sentence:
         both and not to_them and are_apart(said, found.hits, words, minors, grown),
         both and is_forbidden(said, found.hits, words, bool(ages)),
         tuple([age.years for age in grown]) if grown else (),
-        younger_by(text) if signs & _YOUNGER else None,
+        younger_by(text) if _may_be_younger(signs) else None,
         "\n" in raw and _PARAGRAPH.search(raw) is not None,
         _is_dated(signs),
         to_them,
@@ -306,5 +311,5 @@ def tells_young(raw: str) -> bool:
 def _may_tell_young(raw: str, said: Spelled) -> bool:
     """By its words and ages alone."""
     signs = said.signs
-    told = may_tell(*said.phrases) or signs & _YOUNGER or said.forms_tell
+    told = may_tell(*said.phrases) or _may_be_younger(signs) or said.forms_tell
     return bool(told) or any(age.is_minor for age in ages_in(raw))

@@ -111,6 +111,7 @@ class Scene(Cast):
             return False
         return any(
             self.at - person.seen <= NEAR
+            and not (person.recalled and person.told == self.at)  # else it would be fresh
             and (to_them or not (person.owned or (person.mere and (person.beside or ours))))
             for person in self.minors.values()
         )

@@ -104,7 +104,7 @@ def _beside(atom: str, before: str) -> int:
     if atom.isdigit():
         if before[-1:].isalpha() and before[-1:].isascii():
             return ODD
-        return YOUNG if len(atom) < 3 else QUIET
+        return YOUNG if len(atom) < 3 or (len(atom) == 4 and atom[:2] in ("19", "20")) else QUIET
     found, word = _word(atom)
     if found or len(word) == 1:
         return found

@@ -57,7 +57,7 @@ class FloorWatch:
     _open: str  # the sentence that has not ended, as it came
     _shown: int  # characters of it that were let through
     _looked: int  # characters of it whose atoms were looked at
-    _hold_from: int  # from where on it is held
+    _hold_from: int  # from where on it is held; before it is, what may have been shown before it was armed
     _held: bool
     _alert: float  # up to here every atom may complete a phrase; without end after signs of disguise
     _back: str  # its open word, while that is kept back
@@ -136,6 +136,7 @@ class FloorWatch:
         while (end := next_end(self._open, 0)) is not None:
             self._leave(self._open[:end])
             self._open = self._open[end:]
+            self._hold_from = 0
         self._ripe = END.search(self._open) is not None
         owed = self._back[: max(0, len(self._back) - len(self._open))]
         self._shown = max(0, len(self._open) - len(self._back))
@@ -332,20 +333,22 @@ class FloorWatch:
 
     def _look(self, end: int, *, closed: bool) -> None:
         """Go through the atoms up to `end` until one makes the sentence warm; text after it is held."""
-        for match in ATOMS.finditer(self._open, self._looked, end):
-            atom, start = match[0], match.start()
-            if match.end() == end and not closed and may_go_on(atom):
+        text = self._open
+        for match in ATOMS.finditer(text, self._looked, end):
+            atom, (start, stop) = match[0], match.span()
+            if stop == end and not closed and may_go_on(atom):
                 return
-            self._looked = match.end()
-            found = kind(atom, self._open[max(0, start - BEFORE) : start])
+            self._looked = stop
+            found = kind(atom, text[max(0, start - BEFORE) : start])
             armed = self._armed
-            if found == YOUNG:
-                self._armed = YOUNG
+            if found == YOUNG and not armed:
+                self._armed, self._hold_from = YOUNG, stop
             if found in (ALERTS, ODD):
                 self._alert = math.inf if found == ODD else max(self._alert, start + ALERT_SPAN)
-            near = start < self._alert and (
-                self._alert == math.inf or completes(self._open[: self._looked], atom)
-            )
-            if (found >= STIRS or near) and is_heated(self._open[: self._looked]):
-                self._held, self._hold_from = True, start if armed else self._looked
+            near = start < self._alert and (self._alert == math.inf or completes(text[:stop], atom))
+            if (found >= STIRS or near) and is_heated(text[:stop]):
+                kept = start if armed else stop
+                if armed and "㐀" <= atom <= "鿿":  # a phrase may have begun in what is kept back before it
+                    kept = max(self._hold_from, start - len(tail_of(text[:start])))
+                self._held, self._hold_from = True, kept
                 return

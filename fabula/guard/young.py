@@ -43,6 +43,7 @@ class Minor(NamedTuple):
     end: int
     passing: bool = False  # two weak signs in one sentence: not remembered after it
     mere: bool = False  # children as such, of whom nothing is told: "the pupils noticed nothing"
+    recounted: bool = False  # an age of long ago: "after it she told him of a pony, when she was seven"
 
 
 def may_tell(phrases: list[Phrase], light: int) -> bool:
@@ -81,7 +82,7 @@ def minors_of(text: str, hits: list[Hit], ages: list[Age], words: int) -> tuple[
         return ()
     adult = [age for age in ages if age.is_adult]
     found = [
-        Minor(3, age.who, age.years, age.start, age.end)
+        Minor(3, age.who, age.years, age.start, age.end, recounted=_is_recounted(age, text, hits))
         for age in ages
         if age.is_minor
         and not _was(age, text, adult)
@@ -123,6 +124,20 @@ def _tells_back(age: Age, text: str, words: int) -> bool:
     """ "I was sixteen when he died," said by someone who is so no longer; Chinese has no past tense."""
     said = _IN_SPEECH.search(text[: age.start]) and _BACK_THEN.search(text[age.end :])
     return bool(said) and not words & HEAT
+
+
+_RECOUNTS = pattern("young.recounts")
+_LATELY = pattern("young.lately")
+
+
+def _is_recounted(age: Age, text: str, hits: list[Hit]) -> bool:
+    """ "She told him of the pony she had when she was seven": what is told is long ago, and not sexual."""
+    told = _RECOUNTS.search(text, 0, age.start)
+    if told is None or not (told["when"] or _BACK_THEN.search(text[age.end :])):
+        return False
+    if _LATELY.search(text, told.start()):
+        return False
+    return not any(hit.categories & HEAT and hit.end > told.start() for hit in hits)
 
 
 _AT_SCHOOL = pattern("young.at_school")

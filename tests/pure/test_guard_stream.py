@@ -215,6 +215,23 @@ def test_what_completes_a_violation_is_not_seen_and_what_came_before_is_kept() -
     assert seen == "They had sex."
 
 
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [
+        ("她十二岁。教练和她发生性行为。", "她十二岁。教练和她发生"),
+        ("她2012年出生,现在是2024年。写她的床戏。", "她2012年出生,现在是2024年。写她"),
+        (
+            "Ben was born in 2012. It is 2025. He has sex with the lodger.",
+            "Ben was born in 2012. It is 2025. He has ",
+        ),
+        ("她十二岁性交", "她十二岁"),
+    ],
+)
+def test_no_part_of_a_sexual_word_is_seen_once_someone_young_was_told_of(text: str, seen: str) -> None:
+    assert shown([text]) == (seen, True)
+    assert shown(text) == (seen, True)
+
+
 def test_a_blocked_stream_stays_blocked() -> None:
     watch = GUARD.watch(say("She is 13."), CONTEXT)
     watch.feed("They had sex.\nAnd")
