@@ -144,6 +144,8 @@ class _Reply:
         yield Thought(BRIDGE.rstrip(), ids)
         room = self._sampling.max_tokens
         sampling = self._sampling
+        if self._manner.must_call_now:
+            sampling = replace(sampling, grammar=self._manner.must_call_now)
         if room is not None:
             sampling = replace(sampling, max_tokens=max(1, room - self._sampled()))
         async with aclosing(self._part(self._continued(ids or bridge), sampling)) as deltas:

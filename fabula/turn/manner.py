@@ -7,6 +7,7 @@ from __future__ import annotations
 import datetime
 import functools
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -25,13 +26,16 @@ from fabula.prompt.template import ChatTemplate, takes_tools
 from fabula.turn.request import TurnRequest
 from fabula.turn.structure import FORMS
 
+MARKUP = re.compile(r'["\\<>{}\x00-\x1f\x7f]')
+"""What ends a name, or begins something else, in one of the ways that calls are written."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manner:
     """`family` is None for a model that does not reason, `format` without tools. `messages` are those of the
     request as the prompt holds them. `opened`: the prompt ends inside a block of reasoning; `answers`: inside
-    an answer. `must_call` is the grammar of a reply that has to call a tool, `may_call` that of calls, which
-    holds from `triggers` on.
+    an answer. `must_call` is the grammar of a reply that has to call a tool, `must_call_now` of one whose
+    reasoning was ended for it; `may_call` is that of calls, which holds from `triggers` on.
     """
 
     template: ChatTemplate
@@ -41,6 +45,7 @@ class Manner:
     opened: bool = False
     answers: bool = False
     must_call: str = ""
+    must_call_now: str = ""
     may_call: str = ""
     triggers: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
@@ -132,19 +137,20 @@ def _variables(
     """The template's variables, and what of the think control has no effect with this model."""
     sampling = request.sampling
     variables = {name: value for name, value in request.variables.items() if template.knows(name)}
-    ignored = [f"chat_template_kwargs.{name}" for name in request.variables if name not in variables]
+    heard = {*variables, *(families.KEEPS if sampling.keep_reasoning else ())}
+    ignored = [f"chat_template_kwargs.{name}" for name in request.variables if name not in heard]
     if sampling.think and _thinks(request) is False:
         ignored.append("think")
     wishes: tuple[tuple[str, Any, tuple[str, ...], bool], ...] = (
         ("think", _thinks(request), families.SWITCHES, family is not None),
         ("think_effort", sampling.think_effort or None, families.EFFORTS, False),
         ("think_budget", sampling.think_budget, families.BUDGETS, family is not None),
-        ("keep_reasoning", sampling.keep_reasoning or None, families.KEEPS, family is not None),
+        ("keep_reasoning", sampling.keep_reasoning or None, tuple(families.KEEPS), family is not None),
     )
     for name, value, switches, otherwise in wishes:
         known = [switch for switch in switches if template.knows(switch)]
         if value is not None:
-            variables |= dict.fromkeys(known, value)
+            variables |= {switch: families.KEEPS.get(switch, value) for switch in known}
             if not known and not otherwise and name in sampling.changed():
                 ignored.append(name)
     return variables, tuple(ignored)
@@ -226,6 +232,9 @@ def _tools(request: TurnRequest, source: str) -> tuple[Format | None, tuple[str,
         return None, ()
     if not takes_tools(source):
         return None, ("tools", *(("tool_choice",) if request.tool_choice == "required" else ()))
+    for number, tool in enumerate(request.tools):
+        if MARKUP.search(name := tool["function"]["name"]):
+            raise BadParameter(f"tools[{number}].function.name", name[:80], phrase("expected.tool_name"))
     try:
         grammar.check(request.tools)
     except BadSchema as bad:
@@ -244,14 +253,13 @@ def _calling(found: Manner, request: TurnRequest) -> Manner:
         forced = grammar.must_call(found.format, wanted, thinks, opened=found.opened, several=several)
         if not forced:
             return _also_ignored(found, "tool_choice")
-        return replace(_also_ignored(found, *forms), must_call=forced)
+        now = grammar.calling(found.format, wanted, several=several) if found.family else ""
+        return replace(_also_ignored(found, *forms), must_call=forced, must_call_now=now or "")
     if forms:  # it holds from the first token on; only a grammar may have calls in it
         return found if "grammar" in forms else _also_ignored(found, "tools")
-    trigger = found.format.trigger
+    trigger = found.format.beginning if found.family and not found.answers else found.format.trigger
     calls = grammar.calling(found.format, request.tools, several=several) if trigger else None
-    if calls is None:
-        return found
-    return replace(found, may_call=calls, triggers=(trigger,))
+    return replace(found, may_call=calls, triggers=(trigger,)) if calls else found
 
 
 def _wanted(request: TurnRequest) -> Sequence[dict[str, Any]]:

@@ -326,7 +326,7 @@ def test_a_tool_that_must_be_called_is_enforced_by_a_grammar(client: Client, sta
     assert stage.worker.samplings[-1].grammar.startswith("root ::= (")
     assert stage.worker.prompts[-1].triggers == ()
     complete(client, tools=[WEATHER])
-    assert stage.worker.prompts[-1].triggers == ("<tool_call>",)
+    assert stage.worker.prompts[-1].triggers == ('<tool_call>\n{"name',)
     complete(client, tools=[WEATHER], tool_choice="none")
     assert (stage.worker.samplings[-1].grammar, "get_weather" in prompt_of(stage)) == ("", False)
 

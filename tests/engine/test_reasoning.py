@@ -78,6 +78,23 @@ async def test_a_grammar_can_wait_for_a_word(worker: LlamaCppWorker) -> None:
     assert text_of(deltas) == " 5, 6, 7, and so on"
 
 
+async def test_a_grammar_can_wait_for_more_than_a_word(worker: LlamaCppWorker) -> None:
+    waiting = Prompt((COUNTING,), triggers=(" 5, 6",))
+    deltas, _ = await collect(worker, waiting, grammar='root ::= " 5, 6" ", and so on"', temperature=0)
+    assert text_of(deltas) == " 5, 6, and so on"
+
+
+async def test_a_call_that_must_come_comes_when_the_budget_ends_reasoning(worker: LlamaCppWorker) -> None:
+    sampling = Sampling(think=True, think_budget=12, temperature=0, max_tokens=160)
+    deltas, finished = await turn(
+        worker, "<think> <tool_call>", sampling=sampling, tools=(TOOL,), tool_choice="required"
+    )
+    assert reasoning_of(deltas).endswith(BRIDGE.rstrip())
+    assert text_of(deltas) == ""
+    calls = [delta.name for delta in deltas if isinstance(delta, ToolCallPart) and delta.name]
+    assert (calls[0], finished.reason) == ("get_weather", "tool_calls")
+
+
 async def test_a_budget_ends_reasoning_and_the_model_answers(worker: LlamaCppWorker) -> None:
     sampling = Sampling(think=True, think_budget=12, temperature=0, max_tokens=60)
     deltas, finished = await turn(worker, "<think>", sampling=sampling)

@@ -6,8 +6,9 @@ import pytest
 
 from fabula.engine.parsing.families import BY_NAME as FAMILY
 from fabula.engine.parsing.schema_grammar import BadSchema, Grammar, literal
-from fabula.engine.parsing.tools.formats import BY_NAME, FORMATS
+from fabula.engine.parsing.tools.formats import BY_NAME, FORMATS, Format
 from fabula.engine.parsing.tools.grammar import calling, check, must_call, schemas_of
+from fabula.engine.parsing.tools.tagged import typed
 
 CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 TOOL = {"type": "function", "function": {"name": "get", "parameters": CITY}}
@@ -113,8 +114,66 @@ def test_reasoning_may_come_before_a_call_that_must_come():
     assert closed.startswith('root ::= ("<think>" thinking-0 ')
 
 
-def test_formats_that_are_no_json_and_no_tags_cannot_be_forced():
-    assert calling(BY_NAME["gemma"], [TOOL], several=True) is None
+def test_formats_without_a_form_of_their_own_cannot_be_forced():
+    assert calling(BY_NAME["deepseek-v3.2"], [TOOL], several=True) is None
+
+
+@pytest.mark.parametrize("each", [each for each in FORMATS if each.trigger], ids=lambda f: f.name)
+def test_what_begins_a_grammar_is_how_a_call_begins(each: Format):
+    """Whatever the engine has read when the word is there has to be the beginning of the grammar."""
+    before = (each.call or each.fields or ("",))[0]
+    assert before.startswith(each.trigger)
+    assert before.startswith(each.beginning)
+    assert each.beginning.startswith(each.trigger)
+
+
+@pytest.mark.parametrize("name", ["gemma", "lfm2", "olmo"])
+def test_a_syntax_of_a_models_own_is_left_to_it_unless_it_must_call(name: str):
+    assert BY_NAME[name].trigger == ""
+    assert must_call(BY_NAME[name], [TOOL], None, opened=False, several=False)
+
+
+CODE = {"type": "string", "enum": ["1", "b"]}
+NAMED = {"$defs": {"C": CODE, "P": {"properties": {"c": {"$ref": "#/$defs/C"}}}}}
+
+
+def tags(schema: object) -> str:
+    """How an argument is written between tags."""
+    parameters = NAMED | {"type": "object", "properties": {"x": schema}, "required": ["x"]}
+    tool = {"type": "function", "function": {"name": "get", "parameters": parameters}}
+    found = calling(BY_NAME["glm"], [tool], several=False)
+    assert found
+    return found.rpartition('"<arg_key>x</arg_key>\\n<arg_value>" ')[2]
+
+
+@pytest.mark.parametrize(
+    ("schema", "expected"),
+    [
+        ({"type": ["string", "null"]}, "call-0-0-0"),
+        ({"anyOf": [{"type": "string"}, {"type": "null"}]}, "call-0-0-0"),
+        ({"$ref": "#/$defs/C"}, '("1" | "b")'),
+        ({"anyOf": [{"$ref": "#/$defs/C"}, {"type": "null"}]}, '("1" | "b" | "null")'),
+        ({"const": "z"}, '("z")'),
+        ({"$ref": "#/$defs/P"}, "ref-defs-P"),
+        ({"type": "array", "items": {"$ref": "#/$defs/P"}}, "call-0-0"),
+    ],
+)
+def test_between_tags_text_is_plain_and_references_are_those_of_the_tool(schema: object, expected: str):
+    """What is read back as text must not be made JSON: its quotes would be a part of it."""
+    assert tags(schema).startswith(f"{expected} ")
+
+
+def test_readers_know_what_parameters_refer_to():
+    parameters = NAMED | {"properties": {"x": {"$ref": "#/$defs/C"}, "y": {"$ref": "#/nowhere"}}}
+    tool = {"type": "function", "function": {"name": "get", "parameters": parameters}}
+    known = schemas_of([tool])["get"]
+    assert (typed("1", known["x"]), typed("1", known["y"])) == ('"1"', "1")
+
+
+def test_endless_references_end():
+    again = {"$ref": "#/$defs/A"}
+    loop = {"$defs": {"A": {"anyOf": [again] * 9}}, "properties": {"x": again}}
+    assert schemas_of([{"type": "function", "function": {"name": "get", "parameters": loop}}])["get"]["x"]
 
 
 def test_readers_know_the_parameters():

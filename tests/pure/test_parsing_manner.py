@@ -13,6 +13,7 @@ from fabula.core.messages import Message
 from fabula.core.model import LocalModel
 from fabula.core.sampling import Sampling
 from fabula.prompt.assemble import render
+from fabula.server.openai.tools import thinking
 from fabula.turn.answers import sampled
 from fabula.turn.manner import Manner, manner_of
 from fabula.turn.request import TurnRequest
@@ -78,6 +79,23 @@ def test_a_call_that_must_come_goes_before_a_form(form: dict[str, str]) -> None:
     assert found.ignored == tuple(form)
 
 
+@pytest.mark.parametrize("name", ['a"b', "a\\b", "a\nb", "a>b", "a{b"])
+def test_a_name_that_is_markup_is_refused(name: str) -> None:
+    with pytest.raises(BadParameter) as refused:
+        manner(TOOLS, tools=(GO, {"type": "function", "function": {"name": name}}))
+    assert refused.value.name == "tools[1].function.name"
+    assert manner(TOOLS, tools=({"type": "function", "function": {"name": "my.own/tool: 天气"}},)).format
+
+
+@pytest.mark.parametrize(("answers", "trigger"), [(False, '<tool_call>\n{"name'), (True, "<tool_call>")])
+def test_a_tag_that_a_model_only_thinks_of_begins_no_call(answers: bool, trigger: str) -> None:
+    messages = (HI, Message(role="assistant", text="So")) if answers else (HI,)
+    found = manner(TOOLS, tools=(GO,), messages=messages, continues=answers)
+    assert (found.triggers, bool(found.family)) == ((trigger,), True)
+    plain = TOOLS.replace("{# <think> #}", "")
+    assert manner(plain, tools=(GO,)).triggers == ("<tool_call>",)
+
+
 @pytest.mark.parametrize(("think", "may"), [(None, True), (True, True), (False, False)])
 def test_a_call_that_must_come_comes_after_reasoning_only_where_that_may(
     think: bool | None, may: bool
@@ -97,7 +115,7 @@ def test_a_form_holds_from_the_first_token_where_a_call_may_come(
     found = manner(TOOLS, tools=(GO,), sampling=form)
     assert (found.triggers, found.ignored) == ((), ignored)
     assert sampled(Sampling(**form), found) == Sampling(**form)
-    assert manner(TOOLS, tools=(GO,)).triggers == ("<tool_call>",)
+    assert manner(TOOLS, tools=(GO,)).triggers == ('<tool_call>\n{"name',)
 
 
 @pytest.mark.parametrize(
@@ -126,6 +144,38 @@ def test_a_template_that_shows_reasoning_is_given_it_where_it_is_kept() -> None:
     asked = (HI, reply, HI)
     assert prompt(manner(shows, messages=asked)) == "|Hi;|Hello;|Hi;"
     assert prompt(manner(shows, messages=asked, sampling={"keep_reasoning": True})) == "|Hi;Hm.|Hello;|Hi;"
+
+
+@pytest.mark.parametrize(
+    "switch",
+    [
+        "preserve_thinking",
+        "not clear_thinking | default(true)",
+        "not truncate_history_thinking | default(true)",
+    ],
+)
+def test_a_template_is_told_in_its_own_words_that_reasoning_is_kept(switch: str) -> None:
+    shows = "{% for m in messages %}{{ m.reasoning_content ~ '|' if m.reasoning_content and (SWITCH) }}"
+    shows = shows.replace("SWITCH", switch) + "{{ m.content }};{% endfor %}{# </think> #}"
+    asked = (HI, Message(role="assistant", text="Hello", reasoning="Hm."), HI)
+    assert prompt(manner(shows, messages=asked)) == "Hi;Hello;Hi;"
+    assert prompt(manner(shows, messages=asked, sampling={"keep_reasoning": True})) == "Hi;Hm.|Hello;Hi;"
+
+
+@pytest.mark.parametrize(
+    ("said", "keeps"),
+    [
+        ({"preserve_thinking": True}, True),
+        ({"clear_thinking": False}, True),
+        ({"truncate_history_thinking": False}, True),
+        ({"clear_thinking": True}, None),
+        ({"preserve_thinking": 0}, None),
+        ({}, None),
+    ],
+)
+def test_who_says_so_in_a_templates_words_means_it(said: dict[str, Any], keeps: bool | None) -> None:
+    """The reasoning that a template is to show has to be given to it."""
+    assert thinking({"chat_template_kwargs": said}).get("keep_reasoning") == keeps
 
 
 def test_a_raw_prompt_is_not_taken_apart() -> None:

@@ -133,6 +133,106 @@ CASES: list[tuple[str, str, Calls]] = [
         '<tool_calls>[\n{"name": "get", "arguments": {"city": "Paris"}}\n]</tool_calls>',
         [("get", PARIS)],
     ),
+    (
+        "jamba",
+        '<tool_calls>\n{"name": "get", "arguments": {"city": "Paris"}}\n{"name": "get", "arguments": {}}\n'
+        "</tool_calls>",
+        [("get", PARIS), ("get", {})],
+    ),
+    (
+        "hermes",
+        '<tool_call>\n{"name": "get", "arguments": {"city": "Paris"}},\n{"name": "get"}\n</tool_call>',
+        [("get", PARIS), ("get", {})],
+    ),
+    (
+        "nemotron",
+        '<TOOLCALL>[{"name": "get", "arguments": {"city": "Paris"}}, {"name": "get"}]</TOOLCALL>',
+        [("get", PARIS), ("get", {})],
+    ),
+    (
+        "olmo",
+        "<function_calls>\nget(city='Paris', n=3)\nget()\n</function_calls>",
+        [("get", THREE), ("get", {})],
+    ),
+    (
+        "olmo",
+        '<function_calls>get(city="Paris", n=[null, {"a": true}])</function_calls>',
+        [("get", {"city": "Paris", "n": [None, {"a": True}]})],
+    ),
+    (
+        "function-gemma",
+        "<start_function_call>call:get{city:<escape>Paris<escape>,n:3}<end_function_call>"
+        "<start_function_call>call:get{}<end_function_call>",
+        [("get", THREE), ("get", {})],
+    ),
+    (
+        "deepseek-v3.2",
+        '<｜DSML｜function_calls>\n<｜DSML｜invoke name="get">\n'
+        '<｜DSML｜parameter name="city" string="true">Paris</｜DSML｜parameter>\n'
+        '<｜DSML｜parameter name="n" string="false">3</｜DSML｜parameter>\n</｜DSML｜invoke>\n'
+        '<｜DSML｜invoke name="get">\n</｜DSML｜invoke>\n</｜DSML｜function_calls>',
+        [("get", THREE), ("get", {})],
+    ),
+    (
+        "deepseek-v3.2",
+        '<｜DSML｜tool_calls><｜DSML｜invoke name="get"><｜DSML｜parameter name="city" string="false">[1]'
+        '</｜DSML｜parameter><｜DSML｜parameter name="other" string="true">[1]</｜DSML｜parameter>'
+        "</｜DSML｜invoke></｜DSML｜tool_calls>",
+        [("get", {"city": [1], "other": "[1]"})],
+    ),
+    (
+        "llama",
+        '[{"name": "get", "arguments": {"city": "Paris"}}, {"name": "get"}]',
+        [("get", PARIS), ("get", {})],
+    ),
+    ("llama", "[get(city='Paris', n=3), get()]", [("get", THREE), ("get", {})]),
+    ("llama", "[ get(city='[', n=[1])]", [("get", {"city": "[", "n": [1]})]),
+    ("gemma", '<|tool_call>call:get{"city": "Paris", "n": 3}<tool_call|>', [("get", THREE)]),
+    (
+        "kimi",
+        "<|tool_calls_section_begin|><|tool_call_begin|>functions.a:b:12<|tool_call_argument_begin|>{}"
+        "<|tool_call_end|><|tool_calls_section_end|>",
+        [("a:b", {})],
+    ),
+    (
+        "deepseek",
+        "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>a:b<｜tool▁sep｜>{}<｜tool▁call▁end｜>"
+        "<｜tool▁calls▁end｜>",
+        [("a:b", {})],
+    ),
+    # what ends an argument may also stand in one
+    (
+        "qwen-coder",
+        "<tool_call>\n<function=get>\n<parameter=city>\n<parameter>a</parameter> <b/>\n</parameter>\n"
+        "</parameter>\n<parameter=n>\n3\n</parameter>\n</tool_call>",
+        [("get", {"city": "<parameter>a</parameter> <b/>\n</parameter>", "n": 3})],
+    ),
+    (
+        "minimax",
+        '<minimax:tool_call><invoke name="get"><parameter name="city">a </parameter> b</parameter></invoke>'
+        "</minimax:tool_call>",
+        [("get", {"city": "a </parameter> b"})],
+    ),
+    (
+        "glm",
+        "<tool_call>get<arg_key>city</arg_key><arg_value>a </arg_value> b</arg_value></tool_call>",
+        [("get", {"city": "a </arg_value> b"})],
+    ),
+    (
+        "gemma",
+        '<|tool_call>call:get{city:<|"|>a <tool_call|> {b:1}<|"|>}<tool_call|>',
+        [("get", {"city": "a <tool_call|> {b:1}"})],
+    ),
+    (
+        "lfm2",
+        "<|tool_call_start|>[get(city='it\\'s <|tool_call_end|>')]<|tool_call_end|>",
+        [("get", {"city": "it's <|tool_call_end|>"})],
+    ),
+    (
+        "lfm2",
+        '<|tool_call_start|>[{"name": "get", "arguments": {"city": "<|tool_call_end|>"}}]<|tool_call_end|>',
+        [("get", {"city": "<|tool_call_end|>"})],
+    ),
 ]
 
 
@@ -178,6 +278,13 @@ def test_text_around_calls_is_the_answer(cuts: list[int]):
         ("llama", '{"answer": 42}'),
         ("llama", '{"name": "Bob", "age": 5}'),
         ("lfm2", "<|tool_call_start|>[1 + ]<|tool_call_end|>"),
+        ("lfm2", "<|tool_call_start|>[get(city='it's')]<|tool_call_end|>"),
+        ("llama", "[1] and [get it](there)"),
+        ("llama", "[get"),
+        ("llama", "[getting('Paris')]"),
+        ("llama", "[get('Paris'] and more"),
+        ("llama", '[{"answer": 42}, {"name": "Bob"}]'),
+        ("olmo", "<function_calls>\n</function_calls>"),
         ("lfm2", "<|tool_call_start|>[get(n=1e999)]<|tool_call_end|>"),
         ("lfm2", "<|tool_call_start|>[get(1, 2, 3)]<|tool_call_end|>"),
         ("hermes", '<tool_call>{"name": ' + "[" * 5000 + "}</tool_call>"),
@@ -244,6 +351,10 @@ def test_a_call_that_was_cut_off_is_told_as_far_as_it_came():
     )
     assert read("hermes", ['<tool_call>{"name": "get"}</tool_ca'], complete=False) == ("", [("get", "{}")])
     assert read("llama", ['{"name": "get"}; {"na'], complete=False) == ("", [("get", "{}")])
+    assert read("qwen-coder", ["<function=get><parameter=city>a</parameter>\n</fun"], complete=False) == (
+        "",
+        [("get", '{"city": "a"}')],
+    )
     assert read("llama", ['{"name": "ge'], complete=False) == ('{"name": "ge', [])  # it may be any JSON
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 
 from fabula.core.stream import Thought, Token, ToolCallPart
@@ -10,11 +11,12 @@ from fabula.engine.parsing.families import Family
 from fabula.engine.parsing.harmony import HarmonyParser
 from fabula.engine.parsing.reasoning import Part, TagParser
 from fabula.engine.parsing.tools.formats import Format
+from fabula.engine.parsing.tools.kinds import Schemas
 from fabula.engine.parsing.tools.parser import ToolParser
-from fabula.engine.parsing.tools.tagged import Schemas
 
 Read = Token | Thought | ToolCallPart
 NewId = Callable[[], str]
+MOST_CALLS = 16  # that are looked for in thoughts
 
 
 class AnswerReader:
@@ -31,7 +33,10 @@ class AnswerReader:
         answers: bool = False,
     ) -> None:
         self._parser = _parser(family, opened, answers)
-        self._tools = ToolParser(format, schemas) if format and format.marks else None
+        self._format = format if format and format.marks else None
+        self._schemas = schemas
+        self._tools = ToolParser(self._format, schemas) if self._format else None
+        self._thought = ""  # kept where it may hold a call
         self._new_id = new_id
         self._written = answers
         self.calls = 0
@@ -47,11 +52,14 @@ class AnswerReader:
 
     def finish(self, *, complete: bool) -> Sequence[Read]:
         """All that is left; `complete` when the model ended the reply itself."""
+        ends_in_thought = complete and self.thinks
         parts = self._parser.finish(complete=complete) if self._parser else []
         read = [item for part in parts for item in self._part(part)]
         if self._tools:
             rest = self._tools.finish(complete=complete)
             read += [item if isinstance(item, Token) else self._call(item) for item in rest]
+        if ends_in_thought and self._format:
+            read += [self._call(event) for event in _last_calls(self._thought, self._format, self._schemas)]
         return read
 
     def close(self) -> Sequence[Read]:
@@ -65,6 +73,7 @@ class AnswerReader:
         if channel == "text":
             return self._answer(token)
         if channel == "reasoning":
+            self._thought += token.text if self._format else ""
             return [Thought(token.text, token.ids)]
         return [Thought("", token.ids)] if token.ids and not self._written else []
 
@@ -79,6 +88,18 @@ class AnswerReader:
             self.calls += 1
             return ToolCallPart(self.calls - 1, self._new_id(), event.name)
         return ToolCallPart(self.calls - 1, arguments=event.text)
+
+
+def _last_calls(thought: str, format: Format, schemas: Schemas) -> Sequence[CallEvent]:
+    """Calls with which a reply ends that never ended its thoughts: some models forget that before a call."""
+    begins = (match.start() for match in re.finditer("|".join(map(re.escape, format.begins)), thought))
+    for begin in list(begins)[-MOST_CALLS:] if format.begins else []:
+        parser = ToolParser(format, schemas)
+        read = [*parser.feed(Token(thought[begin:])), *parser.finish(complete=True)]
+        calls = [event for event in read if not isinstance(event, Token)]
+        if calls and not any(token.text.strip() for token in read if isinstance(token, Token)):
+            return calls
+    return ()
 
 
 def _parser(family: Family | None, opened: bool, answers: bool) -> TagParser | HarmonyParser | None:

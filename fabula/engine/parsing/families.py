@@ -109,7 +109,8 @@ SWITCHES = ("enable_thinking", "thinking")
 
 EFFORTS = ("reasoning_effort", "thinking_effort")
 BUDGETS = ("thinking_budget",)
-KEEPS = ("preserve_thinking",)
+KEEPS = {"preserve_thinking": True, "clear_thinking": False, "truncate_history_thinking": False}
+"""Variables with which templates show the reasoning of earlier replies, and their values for it."""
 
 
 def detect(template: str) -> Family | None:

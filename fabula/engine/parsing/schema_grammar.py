@@ -71,9 +71,9 @@ class Grammar:
                 self.primitive(other)
         return name
 
-    def schema(self, schema: Any, name: str = "schema") -> str:
-        """The rule for all values of a schema."""
-        return _Writer(self, schema).rule(schema, name, "", 0)
+    def schema(self, schema: Any, name: str = "schema", root: Any = None) -> str:
+        """The rule for all values of a schema; `root` is what it is part of, to which its references lead."""
+        return _Writer(self, schema if root is None else root).rule(schema, name, "", 0)
 
     def without(self, mark: str, name: str) -> str:
         """The rule for text up to and with the first `mark`: the automaton of the search for it."""

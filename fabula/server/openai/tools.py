@@ -11,6 +11,7 @@ from typing import Any, Literal
 from fabula.core.errors import BadParameter
 from fabula.core.messages import Tool, ToolCall
 from fabula.core.texts import phrase
+from fabula.engine.parsing.families import KEEPS
 
 HANDLED = frozenset(
     {
@@ -48,6 +49,7 @@ def thinking(body: dict[str, Any]) -> dict[str, Any]:
     wishes: dict[str, Any] = {
         "think": body.get("enable_thinking", variables.get("enable_thinking")),
         "think_effort": body.get("reasoning_effort"),
+        "keep_reasoning": any(variables.get(name) is kept for name, kept in KEEPS.items()) or None,
         "think_budget": next((body[name] for name in BUDGETS if body.get(name) is not None), None),
     }
     if wishes["think_effort"] == "none":

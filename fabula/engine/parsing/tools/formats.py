@@ -5,15 +5,17 @@ Written from the chat templates that the makers publish, and from what their mod
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from fabula.engine.parsing.tools import named, tagged
-from fabula.engine.parsing.tools.objects import one_or_more
+from fabula.engine.parsing.tools import code, named, tagged
+from fabula.engine.parsing.tools.kinds import Schemas
+from fabula.engine.parsing.tools.objects import one_or_more, several
 from fabula.engine.parsing.tools.reading import Reading, Text, skip
-from fabula.engine.parsing.tools.tagged import Schemas
 from fabula.engine.parsing.tools.telling import Calls
 
+PLAIN_TAG = re.compile(r"<[\w:]+>$")
 Reader = Callable[[Text, Calls, Schemas], Reading[None]]
 
 
@@ -26,6 +28,7 @@ class Format:
     `call` is how a call with JSON arguments is written: before the name, between name and arguments, after
     them. Where each argument has tags of its own, `fields` is how it is written: before the name, after it,
     before a key, after it, after a value, after the last value. A format without both cannot be enforced.
+    With `own_syntax` arguments have a syntax of the model's own, and are JSON only where it must call.
     """
 
     name: str
@@ -35,12 +38,23 @@ class Format:
     bare: Reader | None = None
     call: tuple[str, str, str] | None = None
     fields: tuple[str, str, str, str, str, str] | None = None
+    own_syntax: bool = False
 
     @property
     def trigger(self) -> str:
-        """What a model writes first when it calls; "" where that may be any text."""
+        """What a model writes first when it calls as the grammar says; "" where it may call otherwise."""
         first = (self.call or self.fields or ("",))[0]
-        return "" if self.bare else next((begin for begin in self.begins if first.startswith(begin)), first)
+        if self.bare or self.own_syntax:
+            return ""
+        return next((begin for begin in self.begins if first.startswith(begin)), first)
+
+    @property
+    def beginning(self) -> str:
+        """The same for a model that reasons, which may speak of a tag in its thoughts and would be held to a
+        call there: more of what a call begins with. It ends with a letter, beyond which no token goes."""
+        before = (self.call or self.fields or ("",))[0]
+        begins = re.sub(r"\W+$", "", before)
+        return begins if PLAIN_TAG.match(self.trigger) and len(begins) > len(self.trigger) else self.trigger
 
     @property
     def marks(self) -> tuple[str, ...]:
@@ -51,12 +65,13 @@ def _objects(*closing: str) -> Reader:
     """JSON objects, and a mark after them that may be missing."""
 
     def read(text: Text, calls: Calls, schemas: Schemas) -> Reading[None]:
-        yield from one_or_more(text, calls)
+        yield from several(text, calls) if closing else one_or_more(text, calls)
         yield from skip(text, *closing)
 
     return read
 
 
+LFM2_CALL = ('<|tool_call_start|>[{"name": "', '", "arguments": ', "}]<|tool_call_end|>")
 HARMONY = Format(
     name="harmony",
     hints=("<|channel|>", "<|message|>"),
@@ -105,6 +120,37 @@ FORMATS = (
         begins={"<|tool_call>": tagged.gemma},
         hints=("<|tool_call>", "<tool_call|>"),
         shown=("<tool_call|>", tagged.GEMMA_QUOTE),
+        call=("<|tool_call>call:", "", "<tool_call|>"),
+        own_syntax=True,
+    ),
+    Format(
+        name="function-gemma",
+        begins={"<start_function_call>": tagged.function_gemma},
+        hints=("<start_function_call>",),
+        shown=("<end_function_call>", tagged.FUNCTION_GEMMA_QUOTE),
+        call=("<start_function_call>call:", "", "<end_function_call>"),
+        own_syntax=True,
+    ),
+    Format(
+        name="nemotron",
+        begins={"<TOOLCALL>": _objects("</TOOLCALL>")},
+        hints=("<TOOLCALL>",),
+        shown=("</TOOLCALL>",),
+        call=('<TOOLCALL>[{"name": "', '", "arguments": ', "}]</TOOLCALL>"),
+    ),
+    Format(
+        name="olmo",
+        begins={"<function_calls>": code.olmo},
+        hints=("<function_calls>",),
+        shown=("</function_calls>",),
+        call=('<function_calls>[{"name": "', '", "arguments": ', "}]</function_calls>"),
+        own_syntax=True,
+    ),
+    Format(
+        name="deepseek-v3.2",
+        begins={f"<{tagged.DSML}function_calls>": tagged.dsml, f"<{tagged.DSML}tool_calls>": tagged.dsml},
+        hints=(tagged.DSML,),
+        shown=(tagged.DSML,),
     ),
     Format(
         name="phi",
@@ -132,15 +178,19 @@ FORMATS = (
     ),
     Format(
         name="lfm2",
-        begins={"<|tool_call_start|>": tagged.pythonic},
+        begins={"<|tool_call_start|>": code.lfm2},
         hints=("<|tool_call_start|>",),
         shown=("<|tool_call_end|>",),
+        call=LFM2_CALL,
+        own_syntax=True,
     ),
     Format(
         name="lfm2",
-        begins={"<|tool_call_start|>": tagged.pythonic},
+        begins={"<|tool_call_start|>": code.lfm2},
         hints=("<|tool_list_start|>",),
         shown=("<|tool_call_end|>",),
+        call=LFM2_CALL,
+        own_syntax=True,
     ),
     Format(
         name="minimax",
@@ -214,9 +264,9 @@ FORMATS = (
     ),
     Format(
         name="llama",
-        begins={"<|python_tag|>": tagged.llama, "<function=": tagged.bare_function},
+        begins={"<|python_tag|>": code.llama, "<function=": tagged.bare_function},
         hints=("<|start_header_id|>",),
-        bare=tagged.llama,
+        bare=code.llama,
         call=('{"name": "', '", "parameters": ', "}"),
     ),
 )
@@ -227,7 +277,7 @@ GENERAL = Format(
     begins={"<tool_call>": tagged.tool_call, "<function=": tagged.bare_function},
     hints=(),
     shown=("</tool_call>",),
-    bare=tagged.llama,
+    bare=code.llama,
     call=('{"name": "', '", "arguments": ', "}"),
 )
 """For templates that take tools in a way that is not known here."""

@@ -5,6 +5,7 @@ Knows the formats as data and GBNF; which grammar is wanted is asked by its call
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,14 +13,19 @@ from fabula.core.messages import Tool
 from fabula.engine.parsing.families import Family
 from fabula.engine.parsing.schema_grammar import BadSchema, Grammar, literal
 from fabula.engine.parsing.tools.formats import Format
-from fabula.engine.parsing.tools.tagged import Schemas
+from fabula.engine.parsing.tools.kinds import Schemas, kinds, referred, values
 
 NO_ARGUMENTS = {"type": "object", "properties": {}, "additionalProperties": False}
 
 
 def schemas_of(tools: Sequence[Tool]) -> Schemas:
     """What readers need to know of the tools: the schemas of their parameters."""
-    return {tool["function"]["name"]: parameters_of(tool).get("properties") or {} for tool in tools}
+    return {tool["function"]["name"]: _arguments(parameters_of(tool)) for tool in tools}
+
+
+def _arguments(parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+    properties = parameters.get("properties") or {}
+    return {name: referred(schema, parameters) for name, schema in properties.items()}
 
 
 def parameters_of(tool: Tool) -> Mapping[str, Any]:
@@ -70,26 +76,30 @@ def _call(grammar: Grammar, format: Format, tool: Tool, name: str) -> str:
     assert format.fields
     before, after_name, *_, end = format.fields
     pairs = [
-        _field(grammar, format.fields, key, schema, f"{name}-{number}", key in parameters.get("required", []))
+        _field(grammar, format.fields, key, schema, f"{name}-{number}", parameters)
         for number, (key, schema) in enumerate((parameters.get("properties") or {}).items())
     ]
     return " ".join([literal(before + tool["function"]["name"] + after_name), *pairs, literal(end)])
 
 
 def _field(
-    grammar: Grammar, fields: tuple[str, ...], key: str, schema: Any, name: str, required: bool
+    grammar: Grammar, fields: tuple[str, ...], key: str, schema: Any, name: str, parameters: Mapping[str, Any]
 ) -> str:
-    """One argument between its tags. Text ends where its closing tag begins."""
+    """One argument between its tags, as `tagged.typed` reads it. Text ends where its closing tag begins."""
     _, _, before_key, after_key, after_value, _ = fields
-    words = schema.get("enum") if isinstance(schema, Mapping) else None
-    if words and all(isinstance(word, str) for word in words):
-        value = f"({' | '.join(literal(word) for word in words)}) {literal(after_value)}"
-    elif isinstance(schema, Mapping) and schema.get("type") == "string":
-        value = grammar.without(after_value, name)
+    known = referred(schema, parameters)
+    if "string" not in kinds(known):
+        value = f"{grammar.schema(schema, name, parameters)} {literal(after_value)}"
+    elif named := values(known):
+        value = f"({' | '.join(literal(_plain(each)) for each in named)}) {literal(after_value)}"
     else:
-        value = f"{grammar.schema(schema, name)} {literal(after_value)}"
+        value = grammar.without(after_value, name)
     pair = f"{literal(before_key + key + after_key)} {value}"
-    return pair if required else f"({pair})?"
+    return pair if key in parameters.get("required", []) else f"({pair})?"
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def check(tools: Sequence[Tool]) -> None:

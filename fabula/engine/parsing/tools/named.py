@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
+from fabula.engine.parsing.tools.kinds import Schemas
 from fabula.engine.parsing.tools.objects import one_or_more
 from fabula.engine.parsing.tools.reading import NotACall, Reading, Text, peek, until, value
-from fabula.engine.parsing.tools.tagged import Schemas
 from fabula.engine.parsing.tools.telling import Calls
 
 
@@ -48,6 +50,9 @@ KIMI: Marks = (
 )
 
 
+NUMBER = re.compile(r":\d+$")
+
+
 def _each(text: Text, calls: Calls, marks: Marks) -> Reading[None]:
     begin, separator, end, last = marks
     while (yield from until(text, begin, last))[1] == begin:
@@ -56,7 +61,7 @@ def _each(text: Text, calls: Calls, marks: Marks) -> Reading[None]:
             raise NotACall
         if name.strip() == "function":
             name, _ = yield from until(text, "```json")
-        calls.begin(name.strip().removeprefix("functions.").partition(":")[0])
+        calls.begin(NUMBER.sub("", name.strip()).removeprefix("functions.") if marks is KIMI else name)
         yield from value(text, calls.tell)
         calls.end()
         yield from until(text, end)

@@ -37,6 +37,16 @@ def one_or_more(text: Text, calls: Calls) -> Reading[None]:
         yield from expect(text, "]")
 
 
+def several(text: Text, calls: Calls) -> Reading[None]:
+    """The same, and objects after it that are in no list."""
+    yield from one_or_more(text, calls)
+    while (yield from peek(text)) in ("{", ",") and calls.count:
+        if text.left[0] == ",":
+            text.take(1)
+        else:
+            yield from an_object(text, calls)
+
+
 def an_object(text: Text, calls: Calls, only: Collection[str] | None = None) -> Reading[None]:
     """`{"name": …, "arguments": {…}}` in any order. With `only`, another name is no call."""
     yield from expect(text, "{")

@@ -11,8 +11,8 @@ from fabula.core.stream import Token
 from fabula.engine.parsing.events import CallEvent
 from fabula.engine.parsing.tape import Tape, first_of, overlap
 from fabula.engine.parsing.tools.formats import Format, Reader
+from fabula.engine.parsing.tools.kinds import Schemas
 from fabula.engine.parsing.tools.reading import NotACall, Reading, Text
-from fabula.engine.parsing.tools.tagged import Schemas
 from fabula.engine.parsing.tools.telling import Calls
 
 
@@ -66,7 +66,7 @@ class ToolParser:
         text = self._tape.text
         if self._may_be_bare and self._format.bare and (word := text.lstrip()):
             self._may_be_bare = False
-            if word.startswith("{"):
+            if word.startswith(("{", "[")):
                 self._open(self._format.bare, "", len(text))
                 return []
         if found := first_of(text, self._format.begins):

@@ -1,4 +1,4 @@
-"""Calls whose name and arguments stand between tags, and calls that look like code. Knows no stream.
+"""Calls whose name and arguments stand between tags. Knows no stream.
 
 Arguments without a type of their own are read by the tool's JSON schema: text stays text where the schema
 says string, and is read as JSON elsewhere.
@@ -6,13 +6,11 @@ says string, and is read as JSON elsewhere.
 
 from __future__ import annotations
 
-import ast
-import json
 import re
-from collections.abc import Mapping
 from typing import Any
 
-from fabula.engine.parsing.tools.objects import an_object, one_or_more
+from fabula.engine.parsing.tools.kinds import Schemas, json_text, kinds
+from fabula.engine.parsing.tools.objects import several
 from fabula.engine.parsing.tools.reading import (
     NotACall,
     Reading,
@@ -26,17 +24,13 @@ from fabula.engine.parsing.tools.reading import (
 )
 from fabula.engine.parsing.tools.telling import Calls
 
-DEEPEST = 8  # schemas inside each other that are looked into for types
-Schemas = Mapping[str, Mapping[str, Any]]
-"""Of each tool, the schemas of its parameters by name."""
-
 
 def tool_call(text: Text, calls: Calls, schemas: Schemas) -> Reading[None]:
     """`<tool_call>…</tool_call>`, which holds JSON (Hermes, Qwen), `<function=…>` (Qwen3-Coder) or a name
     with `<arg_key>`s (GLM)."""
     first = yield from peek(text)
     if first in ("{", "["):
-        yield from one_or_more(text, calls)
+        yield from several(text, calls)
     elif first == "<":
         yield from expect(text, "<function=")
         yield from function(text, calls, schemas)
@@ -67,13 +61,27 @@ def bare_function(text: Text, calls: Calls, schemas: Schemas) -> Reading[None]:
 
 
 def minimax(text: Text, calls: Calls, schemas: Schemas) -> Reading[None]:
+    yield from _invoked(text, calls, schemas, "", "</minimax:tool_call>")
+
+
+def dsml(text: Text, calls: Calls, schemas: Schemas) -> Reading[None]:
+    """As MiniMax, with a mark in every tag, and each argument says whether it is text (DeepSeek V3.2)."""
+    yield from _invoked(text, calls, schemas, DSML, f"</{DSML}function_calls>", f"</{DSML}tool_calls>")
+
+
+DSML = "｜DSML｜"
+
+
+def _invoked(text: Text, calls: Calls, schemas: Schemas, tag: str, *ends: str) -> Reading[None]:
     """`<invoke name="NAME"><parameter name="KEY">…</parameter></invoke>`, several in one block."""
-    while (yield from until(text, '<invoke name="', "</minimax:tool_call>"))[1].startswith("<invoke"):
+    begin = f'<{tag}invoke name="'
+    marks = (f'<{tag}parameter name="', '">', f"</{tag}parameter>", f"</{tag}invoke>")
+    while (yield from until(text, begin, *ends))[1] == begin:
         name, mark = yield from until(text, '">')
         if not mark:
             raise NotACall
         calls.begin(name)
-        yield from _parameters(text, calls, schemas, ('<parameter name="', '">', "</parameter>", "</invoke>"))
+        yield from _parameters(text, calls, schemas, marks)
         calls.end()
 
 
@@ -112,51 +120,60 @@ def _parameters(
         key, _ = yield from until(text, after_key)
         if before_value:
             yield from expect(text, before_value)
-        said, mark = yield from until(text, after_value)
-        if not mark:  # cut off in the middle: half a value is none
+        said = yield from _value(text, after_value, (before, end, *BLOCK_ENDS))
+        if said is None:  # cut off in the middle: half a value is none
             return
-        name = key.strip()
-        calls.tell(("{" if not count else ", ") + f"{_json(name)}: {typed(said, known.get(name))}")
+        name, _, says = key.strip().partition('"')
+        schema = SAID.get(says.strip(), known.get(name))
+        calls.tell(("{" if not count else ", ") + f"{json_text(name)}: {typed(said, schema)}")
         count += 1
     if count:
         calls.tell("}")
 
 
+BLOCK_ENDS = ("</tool_call>", "</seed:tool_call>", "</minimax:tool_call>")
+"""What comes after the last value where the model forgets the end of the call."""
+SAID = {'string="true': {"type": "string"}, 'string="false': {}}
+"""What a tag says of its value, of which the schema is then not asked."""
+
+
+def _value(text: Text, mark: str, followed_by: tuple[str, ...]) -> Reading[str | None]:
+    """The text before a closing mark, which is one only where something of these follows: texts have such
+    marks too. None where it never comes."""
+    pieces: list[str] = []
+    while True:
+        piece, found = yield from until(text, mark)
+        if not found:
+            return None
+        pieces.append(piece)
+        if (yield from _comes(text, followed_by)):
+            return "".join(pieces)
+        pieces.append(found)
+
+
+def _comes(text: Text, marks: tuple[str, ...]) -> Reading[bool]:
+    """Whether one of the marks is next after white space, or nothing but the end; all is left as it is."""
+    while True:
+        word = text.left.lstrip()
+        if word.startswith(marks):
+            return True
+        if text.closed or not any(mark.startswith(word) for mark in marks):
+            return any(mark.startswith(word) for mark in marks)
+        yield
+
+
 def typed(said: str, schema: Any) -> str:
     """The JSON text of an argument that was written as plain text."""
     said = said.removeprefix("\n").removesuffix("\n")
-    kinds = _kinds(schema)
-    if "string" in kinds and not (said == "null" and "null" in kinds):
-        return _json(said)
-    if "boolean" in kinds and said.strip() in ("True", "False"):  # as Python writes them
+    allowed = kinds(schema)
+    if "string" in allowed and not (said == "null" and "null" in allowed):
+        return json_text(said)
+    if "boolean" in allowed and said.strip() in ("True", "False"):  # as Python writes them
         return said.strip().lower()
     try:
-        return _json(parsed(said))
+        return json_text(parsed(said))
     except (NotACall, ValueError):
-        return _json(said)
-
-
-def _kinds(schema: Any, depth: int = 0) -> set[str]:
-    """The types that a schema allows: an optional text is often `anyOf` a string and null."""
-    if not isinstance(schema, Mapping) or depth > DEEPEST:
-        return set()
-    said = schema.get("type", [])
-    kinds = {kind for kind in (said if isinstance(said, list) else [said]) if isinstance(kind, str)}
-    values = [*_list(schema.get("enum")), *([schema["const"]] if "const" in schema else [])]
-    kinds |= {"string" for value in values if isinstance(value, str)} | {
-        "null" for value in values if value is None
-    }
-    inner = [each for word in ("anyOf", "oneOf", "allOf") for each in _list(schema.get(word))]
-    return kinds.union(*(_kinds(each, depth + 1) for each in inner))
-
-
-def _list(something: Any) -> list[Any]:
-    return something if isinstance(something, list) else []
-
-
-def _json(something: Any) -> str:
-    """Raises ValueError for numbers that JSON does not have."""
-    return json.dumps(something, ensure_ascii=False, allow_nan=False)
+        return json_text(said)
 
 
 def _closing(text: Text, mark: str) -> Reading[None]:
@@ -167,72 +184,40 @@ def _closing(text: Text, mark: str) -> Reading[None]:
         yield from expect(text, mark)
 
 
-# ── calls that look like code ───────────────────────────────────────────────────────────────────────
-
-
-def pythonic(text: Text, calls: Calls, schemas: Schemas) -> Reading[None]:
-    """`[name(key='value', …), …]<|tool_call_end|>`, or JSON where the prompt asked for that (LFM2)."""
-    source, mark = yield from until(text, "<|tool_call_end|>", "<|tool_call_start|>")
-    if mark == "<|tool_call_start|>":  # the one before never ended
-        raise NotACall
-    if source.lstrip("[ \n").startswith("{"):
-        inside = Text()
-        inside.left, inside.closed = source, True
-        yield from one_or_more(inside, calls)
-        return
-    try:
-        tree = ast.parse(source.strip(), mode="eval").body
-        found = tree.elts if isinstance(tree, ast.List) else [tree]
-        for call in found:
-            if not isinstance(call, ast.Call):
-                raise NotACall
-            name = ast.unparse(call.func)
-            told = _json(_arguments(call, list(schemas.get(name, {}))))
-            calls.begin(name)
-            calls.tell(told)
-            calls.end()
-    except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError) as reason:
-        raise NotACall from reason
-
-
-def _arguments(call: ast.Call, names: list[str]) -> dict[str, Any]:
-    """Those without a name are the tool's parameters in their order."""
-    if len(call.args) > len(names):
-        raise NotACall
-    given = {name: ast.literal_eval(value) for name, value in zip(names, call.args, strict=False)}
-    for word in call.keywords:
-        value = ast.literal_eval(word.value)
-        given |= value if word.arg is None else {word.arg: value}
-    return given
-
-
 GEMMA_QUOTE = '<|"|>'
+FUNCTION_GEMMA_QUOTE = "<escape>"
 _BARE_KEY = re.compile(r"([{,]\s*)([\w.$-]+)\s*:")
 
 
 def gemma(text: Text, calls: Calls, schemas: Schemas) -> Reading[None]:
     """`call:NAME{key:<|"|>text<|"|>,other:1}<tool_call|>` (Gemma 4)."""
+    yield from _gemma(text, calls, GEMMA_QUOTE, "<tool_call|>")
+
+
+def function_gemma(text: Text, calls: Calls, schemas: Schemas) -> Reading[None]:
+    yield from _gemma(text, calls, FUNCTION_GEMMA_QUOTE, "<end_function_call>")
+
+
+def _gemma(text: Text, calls: Calls, quote: str, end: str) -> Reading[None]:
     yield from expect(text, "call:")
     name, mark = yield from until(text, "{")
     if not mark:
         raise NotACall
     calls.begin(name)
-    body, _ = yield from until(text, "<tool_call|>")
-    calls.tell(_unquoted("{" + body))
+    body, mark = yield from until(text, end)
+    while mark and body.count(quote) % 2:  # it stands in a text
+        more, found = yield from until(text, end)
+        body, mark = body + mark + more, found
+    calls.tell(_unquoted("{" + body, quote))
     calls.end()
 
 
-def _unquoted(source: str) -> str:
-    """JSON text of an object with Gemma's own quotes and bare keys."""
-    pieces = source.split(GEMMA_QUOTE)  # outside, inside, outside …
+def _unquoted(source: str, quote: str) -> str:
+    """JSON text of an object with Gemma's own quotes and bare keys, or of one that is JSON already."""
+    try:
+        return json_text(parsed(source))
+    except NotACall:
+        pieces = source.split(quote)  # outside, inside, outside …
     for index, piece in enumerate(pieces):
-        pieces[index] = _json(piece) if index % 2 else _BARE_KEY.sub(r'\1"\2":', piece)
+        pieces[index] = json_text(piece) if index % 2 else _BARE_KEY.sub(r'\1"\2":', piece)
     return "".join(pieces).strip()
-
-
-def llama(text: Text, calls: Calls, schemas: Schemas) -> Reading[None]:
-    """`{"name": …, "parameters": …}`, several after semicolons (Llama 3)."""
-    yield from an_object(text, calls, schemas)
-    while (yield from peek(text)) == ";":
-        text.take(1)
-        yield from an_object(text, calls, schemas)
