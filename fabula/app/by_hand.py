@@ -9,7 +9,7 @@ import dataclasses
 from collections.abc import Callable
 
 from fabula.app.shelf import ModelShelf
-from fabula.core.errors import BadParameter
+from fabula.core.errors import BadParameter, ModelNotFound
 from fabula.core.load import NO_WISH, Wish
 from fabula.core.texts import phrase
 from fabula.core.worker import Running
@@ -45,6 +45,13 @@ class ByHand:
             await self._supervisor.retire(child)
 
     def _children(self, name: str) -> list[str]:
-        copy = f"{self._shelf.described(name).name}{MARK}"
+        copy = f"{self._whole(name)}{MARK}"
         there = {*(running.model for running in self._supervisor.running()), *self._supervisor.loading()}
         return [name, copy] if copy in there else [name]
+
+    def _whole(self, name: str) -> str:
+        """Of a model whose file has gone the name is known only if it is whole."""
+        try:
+            return self._shelf.described(name).name
+        except ModelNotFound:
+            return name

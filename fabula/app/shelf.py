@@ -86,6 +86,10 @@ class ModelShelf:
         chosen = self._config.of_model(model.name).chat_template
         return model if chosen is None else dataclasses.replace(model, chat_template=chosen)
 
+    def stamp(self, model: LocalModel) -> object:
+        """Another one when the files of a model of this machine have changed since it was found before."""
+        return None if model.elsewhere else self.catalog.stamp(model)
+
     # ── derived models ──────────────────────────────────────────────────────────────────────────────
 
     def weights(self, name: str) -> LocalModel:

@@ -141,6 +141,7 @@ class Studio:
             self.planning.plan,
             make_worker or workers.make,
             options=self.shelf.load_options,
+            stamp=self.shelf.stamp,
             keep_alive_s=self.settings.engine_keep_alive,
             queue_limit=self.settings.engine_queue_limit,
             gpus=gpus,

@@ -32,6 +32,7 @@ class Loaded:
     keep_alive_s: float = 0.0
     said_s: float | None = None  # how long it is to stay, by whoever said so last; None = nobody has
     why: Phrase | None = None  # it was loaded again
+    stamp: object = None  # of the model's files as they were loaded
     loaded_at: float = field(default_factory=time.time)  # Unix seconds
     used_at: float = field(default_factory=time.monotonic)
     busy: int = 0
@@ -122,6 +123,7 @@ class Line:
         None  # how long the one that was lost or replaced was to stay; the next one stays so
     )
     mean_s: float = 1.0  # how long a request takes
+    stamp: object = None  # another one when the model's files have changed
 
     @property
     def name(self) -> str:
@@ -130,6 +132,11 @@ class Line:
     @property
     def busy(self) -> int:
         return self.loaded.busy if self.loaded else 0
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether the model's files are others than those that are loaded."""
+        return self.loaded is not None and self.loaded.stamp != self.stamp
 
     @property
     def idle(self) -> bool:

@@ -107,10 +107,11 @@ class Loads:
                 if not no_more:
                     options = await self._room.usual(line, options, usual)
                 plan = await self._room.make(line, options)
+                stamp = line.stamp
                 worker = await self._started(line.model, plan)
             finally:
                 self._roster.open_all()
-            loaded = line.loaded = Loaded(worker, wished, why=line.why, said_s=line.said_s)
+            loaded = line.loaded = Loaded(worker, wished, why=line.why, said_s=line.said_s, stamp=stamp)
             line.said_s = None
             line.slots = max(worker.plan.slots, 1)
             loaded.on_gpus = await self._on_gpus(worker)

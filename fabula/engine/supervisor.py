@@ -13,13 +13,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from functools import lru_cache
 from weakref import WeakKeyDictionary
 
 from fabula.core import texts
-from fabula.core.errors import EngineDied, ModelBroken, ModelBusy, ModelNotFound
+from fabula.core.errors import EngineDied, FabulaError, ModelBroken, ModelBusy, ModelNotFound
 from fabula.core.load import FOREVER, NO_WISH, NOTHING, LoadOptions, Wish, seconds_of
 from fabula.core.model import LocalModel
 from fabula.core.plan import HOST
@@ -40,7 +40,8 @@ class Supervisor:
     """The loaded models of this studio; implements `core.worker.Workers`.
 
     `find` raises ModelNotFound; `plan` runs in a thread; `make` builds a worker that is not loaded yet;
-    `options` are what is set for a model. `keep_alive_s` < 0 never unloads. `queue_limit` bounds the requests
+    `options` are what is set for a model, and `stamp` is another one when its files have changed since it was
+    found before. `keep_alive_s` < 0 never unloads. `queue_limit` bounds the requests
     per model that wait beyond its slots. `on_change` is called after a model was loaded, unloaded or lost,
     `on_request` when a request or a load is asked for.
     """
@@ -52,6 +53,7 @@ class Supervisor:
         make: Callable[[LocalModel], Worker],
         *,
         options: Callable[[LocalModel], LoadOptions] = lambda model: NOTHING,
+        stamp: Callable[[LocalModel], object] = lambda model: None,
         keep_alive_s: float = 300.0,
         queue_limit: int = 256,
         patience_s: float = PATIENCE_S,
@@ -60,6 +62,7 @@ class Supervisor:
         on_request: Callable[[str], None] = lambda model: None,
     ) -> None:
         self._find, self._options, self._on_request = find, options, on_request
+        self._stamp = stamp
         self.keep_alive_s, self.queue_limit = keep_alive_s, queue_limit
         self._roster = Roster(gpus or NoGpus(), on_change)
         room = Room(self._roster, plan, patience_s)
@@ -101,8 +104,11 @@ class Supervisor:
             raise _broken(line.model)
         self._on_request(line.name)
         wish = self._with_adapters(wish, line.model)
-        if line.loading:
-            await awaited(line.loading, line.name)
+        while line.loading:  # of several who wait here, the first one loads, and the others wait for that
+            with suppress(FabulaError):  # what another one wished may have been impossible
+                await awaited(line.loading, line.name)
+        if self._roster.over:
+            raise closing(line.name)
         why = self._reason(line, wish.options, by_hand=True, less=less)
         if why and (line.busy or line.waiting):
             raise ModelBusy(line.name)
@@ -117,7 +123,7 @@ class Supervisor:
 
     async def unload(self, *models: str) -> None:
         """Frees their memory; those that are not loaded are let be. Raises ModelBusy, and none goes."""
-        lines = [self._line(model) for model in models]
+        lines = [self._known_line(model) for model in models]
         for line in lines:
             if line.loading or line.waiting or line.busy:
                 raise ModelBusy(line.name)
@@ -158,7 +164,20 @@ class Supervisor:
         return line, seat
 
     def _line(self, model: str) -> Line:
-        return self._roster.line(self._find(model))
+        found = self._find(model)
+        line = self._roster.line(found)
+        line.stamp = self._stamp(found)
+        return line
+
+    def _known_line(self, model: str) -> Line:
+        """Of a model whose file has gone, too, while it is loaded. Raises ModelNotFound."""
+        try:
+            return self._line(model)
+        except ModelNotFound:
+            line = self._roster.lines.get(model)
+            if line and (line.loaded or line.loading):
+                return line
+            raise
 
     def _with_adapters(self, wish: Wish, model: LocalModel) -> Wish:
         """What is attached may have changed since the load, and every request needs it as it is now: nothing,
@@ -185,7 +204,7 @@ class Supervisor:
     def _fill(self, line: Line, loaded: Loaded) -> None:
         while line.waiting and not line.closed and not line.loading and line.busy < line.slots:
             wished = line.waiting[0].wish.options
-            if self._suits.get(loaded) is not wished:
+            if self._suits.get(loaded) is not wished or line.is_outdated:
                 if why := self._reason(line, wished):
                     if line.busy:
                         return
@@ -219,6 +238,8 @@ class Supervisor:
     ) -> Phrase | None:
         if not line.loaded or not alive(line.loaded):
             return None
+        if line.is_outdated:
+            return phrase("models.replaced")
         fresh = beyond(wished, line.loaded.asked, less=less)
         worker = line.loaded.worker
         return reload_reason(worker.plan, fresh, settled_by(worker), by_hand=by_hand, less=less)

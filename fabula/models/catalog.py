@@ -91,6 +91,11 @@ class Catalog:
                 raise ModelNotFound(name, ", ".join(model.name for model in found))
         raise ModelNotFound(name, ", ".join(model.name for model in models))
 
+    def stamp(self, model: LocalModel) -> object:
+        """Equal as long as the model's files were the same when it was found; None where it is not known."""
+        known = self._known.get(str(model.path))
+        return known[0] if known else None
+
     def remove(self, name: str) -> LocalModel:
         """Deletes the model's files and answers what was deleted. One that was indexed alone is only
         forgotten. Raises ModelNotFound, BelongsElsewhere or StoreUnwritable."""

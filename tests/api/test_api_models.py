@@ -85,6 +85,31 @@ def test_a_load_that_wishes_the_engine_that_is_not_set_is_told_so(
     assert client.post("/models/tiny/load", {"options": {"exact": usual}})["model"] == "tiny"
 
 
+def test_a_model_whose_file_was_replaced_is_loaded_again(client: Client, home: Home) -> None:
+    def loaded() -> tuple[float, str]:
+        row = client.post("/models/tiny/load")
+        return row["loaded_at"], row["why"]
+
+    first = loaded()
+    assert loaded() == first
+    draft = home.models / "draft"
+    draft.write_bytes((home.models / "tiny.gguf").read_bytes())
+    draft.replace(home.models / "tiny.gguf")
+    again = loaded()
+    assert again[0] > first[0]
+    assert "file on the disk has changed" in again[1]
+    assert loaded() == again
+
+
+def test_a_model_whose_file_has_gone_can_be_unloaded(client: Client, home: Home) -> None:
+    client.post("/models/tiny/load")
+    client.post("/models/tiny@direct/load")
+    (home.models / "tiny.gguf").unlink()
+    client.call("POST", "/models/tiny/load", 404)
+    client.post("/models/tiny/unload", status=204)
+    assert client.get("/system")["running"] == []
+
+
 def test_the_engine_that_was_set_since_the_load_is_loaded_by_hand(client: Client) -> None:
     client.post("/models/tiny/load")
     client.call("PUT", "/models/tiny/options", json={"options": {"exact": "always"}})

@@ -17,6 +17,7 @@ from fabula.core.errors import (
     ModelBroken,
     ModelBusy,
     ModelLoadFailed,
+    ModelNotFound,
     QueueFull,
 )
 from fabula.core.load import NO_WISH, LoadOptions, Wish
@@ -525,6 +526,84 @@ async def test_a_model_can_be_loaded_and_unloaded_by_hand() -> None:
     await machine.supervisor.unload("10")
     assert (machine.loaded(), machine.changes) == ([], 2)
     await machine.supervisor.close()
+
+
+async def test_loads_by_hand_at_the_same_time_are_one_after_the_other() -> None:
+    machine = Machine()
+    machine.load_delay_s = 0.005
+    wishes = [Wish(LoadOptions(kv_type=kv_type)) for kv_type in ("f16", "q8_0", "q4_0", "f16")]
+    loads = [asyncio.create_task(machine.supervisor.load("10", wish)) for wish in wishes]
+    most = 0
+    while not all(load.done() for load in loads):
+        most = max(most, sum(worker.alive for worker in machine.workers))
+        await asyncio.sleep(0)
+    told = [(await load).plan.kv_type for load in loads]
+    assert told == ["f16", "q8_0", "q4_0", "f16"]
+    assert most == 1
+    (running,) = machine.supervisor.running()
+    assert (running.plan.kv_type, "kv_type is q4_0, and f16" in str(running.why)) == ("f16", True)
+    await machine.supervisor.close()
+
+
+async def test_a_load_by_hand_does_not_fail_for_what_another_one_wished() -> None:
+    machine = Machine()
+    machine.fitting_context = 1000
+    wishes = [Wish(LoadOptions(context=context)) for context in (2000, 800)]
+    loads = [asyncio.create_task(machine.supervisor.load("10", wish)) for wish in wishes]
+    with pytest.raises(DoesNotFit):
+        await loads[0]
+    assert (await loads[1]).plan.context == 800
+    await machine.supervisor.close()
+
+
+async def test_a_load_by_hand_that_waits_for_another_is_told_that_the_studio_closes() -> None:
+    machine = Machine()
+    machine.load_delay_s = 60
+    wishes = [Wish(LoadOptions(kv_type=kv_type)) for kv_type in ("f16", "q8_0")]
+    loads = [asyncio.create_task(machine.supervisor.load("10", wish)) for wish in wishes]
+    await until(lambda: bool(machine.workers))
+    await machine.supervisor.close()
+    for load in loads:
+        with pytest.raises(EngineDied, match="closing"):
+            await load
+    assert len(machine.workers) == 1
+
+
+async def test_a_model_whose_file_has_changed_is_loaded_again_and_says_so() -> None:
+    stamps = [1]
+    machine = Machine(stamp=lambda model: stamps[0])
+    await machine.use("10")
+    async with machine.supervisor.lease("10"):
+        stamps[0] = 2
+        again = asyncio.create_task(machine.use("10"))
+        await asyncio.sleep(0)
+        assert machine.workers[0].alive, "a reply goes on with the weights that it began with"
+    await again
+    await machine.use("10")
+    (running,) = machine.supervisor.running()
+    assert (len(machine.workers), machine.workers[0].alive) == (2, False)
+    assert "file on the disk has changed" in str(running.why)
+    stamps[0] = 3
+    assert "file on the disk has changed" in str((await machine.supervisor.load("10")).why)
+    assert len(machine.workers) == 3
+    await machine.supervisor.close()
+
+
+async def test_a_model_whose_file_has_gone_can_be_unloaded_while_it_is_loaded() -> None:
+    machine = Machine()
+    await machine.use("10")
+    machine.supervisor._find = gone
+    with pytest.raises(ModelNotFound):
+        await machine.use("10")
+    await machine.supervisor.unload("10")
+    assert machine.loaded() == []
+    with pytest.raises(ModelNotFound):
+        await machine.supervisor.unload("10")
+    await machine.supervisor.close()
+
+
+def gone(name: str) -> LocalModel:
+    raise ModelNotFound(name, "")
 
 
 async def test_of_several_that_are_unloaded_together_none_goes_while_one_is_busy() -> None:
