@@ -142,6 +142,7 @@ class Studio:
             make_worker or workers.make,
             options=self.shelf.load_options,
             stamp=self.shelf.stamp,
+            check=workers.check,
             keep_alive_s=self.settings.engine_keep_alive,
             queue_limit=self.settings.engine_queue_limit,
             gpus=gpus,

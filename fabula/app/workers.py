@@ -45,6 +45,14 @@ class WorkerMaker:
             return self._direct()
         return self._llamacpp()
 
+    def check(self, model: LocalModel, options: LoadOptions) -> None:
+        """Raises what a worker would that is loaded with these adapters and this draft."""
+        if model.elsewhere:
+            return
+        self._attached().files(model, [name for name, _ in options.adapters or ()])
+        if options.draft:
+            self._draft(model, options.draft)
+
     def is_exact(self, name: str) -> bool:
         """Whether the model's usual engine scores, and honours every parameter, by itself."""
         return self._shelf.described(name).format == SAFETENSORS

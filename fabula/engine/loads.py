@@ -28,8 +28,9 @@ LONGEST_RETRY_S = 60.0
 
 
 class Loads:
-    """`make` builds a worker that is not loaded yet, `options` are what is set for a model. `on_loaded` is
-    given each new worker, `on_ended` is called when a load is over, however it ended."""
+    """`make` builds a worker that is not loaded yet, `options` are what is set for a model. `check` raises
+    what the load of a worker would, before what is loaded goes for it. `on_loaded` is given each new worker,
+    `on_ended` is called when a load is over, however it ended."""
 
     def __init__(
         self,
@@ -37,11 +38,13 @@ class Loads:
         room: Room,
         make: Callable[[LocalModel], Worker],
         options: Callable[[LocalModel], LoadOptions],
+        check: Callable[[LocalModel, LoadOptions], None],
         *,
         on_loaded: Callable[[Line, Loaded], None],
         on_ended: Callable[[], None],
     ) -> None:
         self._roster, self._room, self._make, self._options = roster, room, make, options
+        self._check = check
         self._on_loaded, self._on_ended = on_loaded, on_ended
         self._one = asyncio.Lock()
 
@@ -100,6 +103,7 @@ class Loads:
             options = wished.over(usual)
             options = replace(options, adapters=options.adapters or None)
             if line.loaded:
+                await asyncio.to_thread(self._check, line.model, options)
                 await self._room.check(line, options)
                 line.said_s = line.loaded.said_s
             await self._roster.drop(line)  # dead, or loaded in another way

@@ -41,9 +41,9 @@ class Supervisor:
 
     `find` raises ModelNotFound; `plan` runs in a thread; `make` builds a worker that is not loaded yet;
     `options` are what is set for a model, and `stamp` is another one when its files have changed since it was
-    found before. `keep_alive_s` < 0 never unloads. `queue_limit` bounds the requests
-    per model that wait beyond its slots. `on_change` is called after a model was loaded, unloaded or lost,
-    `on_request` when a request or a load is asked for.
+    found before; `check` raises, in a thread, where options name what is not there. `keep_alive_s` < 0 never
+    unloads. `queue_limit` bounds the requests per model that wait beyond its slots. `on_change` is called
+    after a model was loaded, unloaded or lost, `on_request` when a request or a load is asked for.
     """
 
     def __init__(
@@ -54,6 +54,7 @@ class Supervisor:
         *,
         options: Callable[[LocalModel], LoadOptions] = lambda model: NOTHING,
         stamp: Callable[[LocalModel], object] = lambda model: None,
+        check: Callable[[LocalModel, LoadOptions], None] = lambda model, options: None,
         keep_alive_s: float = 300.0,
         queue_limit: int = 256,
         patience_s: float = PATIENCE_S,
@@ -67,7 +68,7 @@ class Supervisor:
         self._roster = Roster(gpus or NoGpus(), on_change)
         room = Room(self._roster, plan, patience_s)
         self._loads = Loads(
-            self._roster, room, make, options, on_loaded=self._arrived, on_ended=self._serve_all
+            self._roster, room, make, options, check, on_loaded=self._arrived, on_ended=self._serve_all
         )
         self._watches: set[asyncio.Task[None]] = set()
         self._suits: WeakKeyDictionary[Loaded, LoadOptions] = WeakKeyDictionary()

@@ -85,6 +85,14 @@ def test_a_load_that_wishes_the_engine_that_is_not_set_is_told_so(
     assert client.post("/models/tiny/load", {"options": {"exact": usual}})["model"] == "tiny"
 
 
+def test_a_load_with_what_is_not_there_leaves_the_model_as_it_is(client: Client) -> None:
+    first = client.post("/models/tiny/load")["loaded_at"]
+    client.call("POST", "/models/tiny/load", 404, json={"options": {"draft": "nobody"}})
+    client.call("POST", "/models/tiny/load", 400, json={"options": {"adapters": [["nobody", 1]]}})
+    (running,) = client.get("/system")["running"]
+    assert running["loaded_at"] == first
+
+
 def test_a_model_whose_file_was_replaced_is_loaded_again(client: Client, home: Home) -> None:
     def loaded() -> tuple[float, str]:
         row = client.post("/models/tiny/load")

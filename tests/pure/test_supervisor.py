@@ -569,6 +569,21 @@ async def test_a_load_by_hand_that_waits_for_another_is_told_that_the_studio_clo
     assert len(machine.workers) == 1
 
 
+async def test_a_wish_for_what_is_not_there_leaves_what_is_loaded() -> None:
+    def check(model: LocalModel, options: LoadOptions) -> None:
+        if options.adapters:
+            raise ModelNotFound(options.adapters[0][0], "")
+
+    machine = Machine(check=check)
+    await machine.use("10")
+    with pytest.raises(ModelNotFound):
+        await machine.served(Wish(LoadOptions(adapters=(("nobody", 1.0),))))
+    await machine.use("10")
+    assert len(machine.workers) == 1
+    assert machine.workers[0].alive
+    await machine.supervisor.close()
+
+
 async def test_a_model_whose_file_has_changed_is_loaded_again_and_says_so() -> None:
     stamps = [1]
     machine = Machine(stamp=lambda model: stamps[0])
