@@ -355,6 +355,7 @@ def test_a_call_that_was_cut_off_is_told_as_far_as_it_came():
         "",
         [("get", '{"city": "a"}')],
     )
+    assert read("gemma", ["<|tool_call>call:get{n:3}<tool_ca"], complete=False) == ("", [("get", '{"n":3}')])
     assert read("llama", ['{"name": "ge'], complete=False) == ('{"name": "ge', [])  # it may be any JSON
 
 

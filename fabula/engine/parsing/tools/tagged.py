@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from fabula.engine.parsing.tape import overlap
 from fabula.engine.parsing.tools.kinds import Schemas, json_text, kinds
 from fabula.engine.parsing.tools.objects import several
 from fabula.engine.parsing.tools.reading import (
@@ -208,6 +209,8 @@ def _gemma(text: Text, calls: Calls, quote: str, end: str) -> Reading[None]:
     while mark and body.count(quote) % 2:  # it stands in a text
         more, found = yield from until(text, end)
         body, mark = body + mark + more, found
+    if not mark:  # cut off, perhaps in the mark
+        body = body[: len(body) - overlap(body, (end,))]
     calls.tell(_unquoted("{" + body, quote))
     calls.end()
 
