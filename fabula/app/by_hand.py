@@ -13,7 +13,7 @@ from fabula.core.errors import BadParameter, ModelNotFound
 from fabula.core.load import NO_WISH, Wish
 from fabula.core.texts import phrase
 from fabula.core.worker import Running
-from fabula.engine.beside import MARK
+from fabula.engine.beside import MARK, is_copy
 from fabula.engine.supervisor import Supervisor
 
 
@@ -25,7 +25,7 @@ class ByHand:
         """Again where the wish needs that. Raises as `Supervisor.load`, and BadParameter where a model is not
         set to be loaded with the engine that is wished: a load does not choose it."""
         if exact := wish.options.exact:
-            if self._is_exact(name):
+            if is_copy(name) or self._is_exact(name):
                 wish = dataclasses.replace(wish, options=dataclasses.replace(wish.options, exact=None))
             elif wish.options.is_exact != self._is_set_exact(name):
                 raise BadParameter("exact", exact, phrase("expected.set_for_model"))

@@ -64,7 +64,9 @@ def test_a_model_is_loaded_and_unloaded(client: Client) -> None:
 
 def test_a_model_goes_with_its_exact_copy(client: Client) -> None:
     client.post("/models/tiny/load")
-    client.post("/models/tiny@direct/load")
+    copy = client.post("/models/tiny@direct/load")
+    again = client.post("/models/tiny@direct/load", {"options": {"exact": "always"}})
+    assert again["loaded_at"] == copy["loaded_at"]
     assert {row["model"] for row in client.get("/system")["running"]} == {"tiny", "tiny@direct"}
     client.post("/models/tiny/unload", status=204)
     assert client.get("/system")["running"] == []
