@@ -104,7 +104,7 @@ def _age(form: str, match: re.Match[str]) -> Age | None:
     who, noun = groups.get("who") or "", groups.get("noun") or ""
     if (who in objects and groups.get("be")) or noun in objects:  # taken, so that no other form finds it
         return Age(OF_A_THING, "", *match.span()) if form in ("old", "young") else None
-    if form == "sum" and not _OF_AGES.search(match.string):
+    if form == "sum" and (not _OF_AGES.search(match.string) or _is_span(groups)):
         return None
     years = _YEARS[form](match) if form in _YEARS else _plain(groups)
     if groups.get("cut") in _BELOW and _FORBIDS.search(match.string[: match.start()]):
@@ -117,6 +117,11 @@ def _age(form: str, match: re.Match[str]) -> Age | None:
         return None
     who = "" if who in no_name else who.removesuffix("'s")
     return Age(years, who or noun, *match.span())
+
+
+def _is_span(groups: dict[str, str | None]) -> bool:
+    """ "15-16 years old" takes nothing from fifteen: other forms read it."""
+    return groups.get("op") == "-" and english(groups["n"] or "") < english(groups["b"] or "")
 
 
 def _plain(groups: dict[str, str | None]) -> int:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from fabula.guard.ages import ADULT
 from fabula.guard.categories import bits
+from fabula.guard.forms import pattern
 from fabula.guard.people import CALLED, FIRST, NOUNS, SECOND, THIRD
 from fabula.guard.reading import ASKS, Sentence
 from fabula.guard.young import Minor
@@ -38,6 +39,7 @@ class Person:
     recalled: bool = False  # someone thinks back to them, perhaps to a younger self
     mere: bool = False  # children as such
     beside: bool = False  # who came up when others were a pair already
+    listed: bool = False  # in a sheet ("Age: 15") that no system prompt holds: one of those it is all about
 
     def is_called(self, text: str) -> bool:
         """Whether a sentence speaks of "the daughter" who was told of."""
@@ -101,7 +103,10 @@ class Cast:
             name = self._name(who, role, sentence)
             if name[0] != "<" or name in (CHAR, USER):
                 self.grown.add(name)
-                self.minors.pop(name, None)
+                if (young := self.minors.pop(name, None)) is not None and young.listed:
+                    self.minors.pop(CAST, None)
+            elif not who and _IN_A_SHEET.search(sentence.text) and (heads := self._heads_sheet()):
+                self.grown.update(heads)
             else:
                 self._outgrow(who in ("both", "all", "两人"), sentence)
         self.years.update(sentence.years)
@@ -113,7 +118,7 @@ class Cast:
         """An adult age told of nobody by name: of those who were spoken of as they once were."""
         now = everyone or (sentence.words & _LATER and not sentence.strong)
         for name, person in list(self.minors.items()):
-            if name not in (CHAR, USER, CAST) and (now or person.recalled):
+            if (person.listed or name not in (CHAR, USER, CAST)) and (now or person.recalled):
                 del self.minors[name]
 
     def meet(self, sentence: Sentence, role: str) -> list[str]:
@@ -145,6 +150,11 @@ class Cast:
                     minor.mere,
                     beside=self.at - self.pair_at <= CHAIN,
                 )
+                if role != "system" and _IN_A_SHEET.search(sentence.text):
+                    of_it = [CAST, *self._heads_sheet()]
+                    self.minors |= {
+                        of: Person(minor.years, self.at, told=self.at, listed=True) for of in of_it
+                    }
         return fresh
 
     def follow(self, sentence: Sentence) -> None:
@@ -200,6 +210,11 @@ class Cast:
         at, name = self._last_named()
         return name if self.at - at <= 2 else ""
 
+    def _heads_sheet(self) -> list[str]:
+        """The name in the line before that of an age: "Name: Sam"."""
+        at, name = self._last_named()
+        return [name] if name and self.at - at <= 2 else []
+
     def _outgrown(self, minor: Minor, sentence: Sentence) -> bool:
         """ "We were ten; twenty years later …" in one sentence."""
         return sentence.later is not None and (minor.years or 8) + sentence.later >= ADULT
@@ -225,6 +240,9 @@ class Cast:
         if not who and sentence.people == _FIRST and role == "user" and _is_self(sentence):
             return USER
         return SOMEONE
+
+
+_IN_A_SHEET = pattern("cast.in_a_sheet")
 
 
 def introduces(sentence: Sentence) -> bool:

@@ -133,7 +133,9 @@ class Scene(Cast):
     def _takes_part(self, name: str) -> bool:
         """Whether one of the cast is young; the child of someone grown is only beside."""
         person = self.minors.get(name)
-        return person is not None and not (name == CAST and person.owned and self.years)
+        if person is None or name != CAST:
+            return person is not None
+        return not (person.owned and self.years) and not (person.listed and len(self.years) > 1)
 
     def _is_of_couple(self) -> bool:
         """Two adults were spoken of together, and no minor since."""
