@@ -32,9 +32,9 @@ async def worker(
     await worker.close()
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def nothing_is_left_at_the_end() -> Iterator[None]:
-    """But what was there before the first of these tests: tests with a browser may share the process."""
+    """After every file: no child more than before it, whatever tests of other folders keep running."""
     before = children()
     yield
     assert children() <= before

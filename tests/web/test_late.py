@@ -222,10 +222,12 @@ async def test_a_look_that_was_chosen_outlives_older_news_of_it(open_page, clien
     await page.get_by_role("checkbox", name="The same on all my devices").check()
     await eventually(lambda: client.get("/appearance")["shared"] is not None)
     answer = await held(page, "/appearance$", "PUT", first=True)
+    news = await held(page, r"/system\?")  # where every change is heard
     await theme.get_by_role("radio", name="Sepia").check(force=True)
     await answer.asked.wait()
-    async with page.expect_response(re.compile(r"/system\?")):  # where every change is heard
-        await theme.get_by_role("radio", name="Mist").check(force=True)
+    await news.asked.wait()
+    await theme.get_by_role("radio", name="Mist").check(force=True)
+    await news.let_go(page)
     await answer.let_go(page)
     await expect(page.locator("html")).to_have_attribute("data-theme", "mist")
     await eventually(lambda: client.get("/appearance")["shared"]["theme"] == "mist")
