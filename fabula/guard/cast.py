@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 from fabula.guard.ages import ADULT
 from fabula.guard.categories import bits
 from fabula.guard.forms import pattern
-from fabula.guard.people import CALLED, FIRST, NOUNS, SECOND, THIRD
+from fabula.guard.past import is_of_one
+from fabula.guard.people import CALLED, FIRST, NOUNS, PARENTS, PRONOUNS, SECOND, THIRD
 from fabula.guard.reading import ASKS, Sentence
 from fabula.guard.young import Minor
 
 _LATER, _OWNED = bits("now later"), bits("possessive absent")
-_ADULT, _COUPLE, _MEMORY = map(bits, ("adult", "couple", "memory"))
+_ADULT, _COUPLE, _MEMORY, _RECKONED = map(bits, ("adult", "couple", "memory", "reckoned"))
 _FIRST, _SECOND, _THIRD = map(bits, ("first", "second", "third"))
 NEAR = 4  # sentences over which a pronoun or an ellipsis may reach back
 CHAIN = 10  # sentences over which one pronoun after the other may reach back
@@ -39,6 +40,8 @@ class Person:
     recalled: bool = False  # someone thinks back to them, perhaps to a younger self
     mere: bool = False  # children as such
     beside: bool = False  # who came up when others were a pair already
+    then: bool = False  # of who is grown, or may be: gone after the prompt that tells it
+    leads: bool = False  # not told of as somebody's child or sibling
     listed: bool = False  # in a sheet ("Age: 15") that no system prompt holds: one of those it is all about
 
     def is_called(self, text: str) -> bool:
@@ -58,8 +61,22 @@ class Cast:
     pair_at: int = -1000  # where something sexual was last told of people of whom none is young
     asked_at: int = -1000  # where someone was last asked for an age
     years: set[int] = field(default_factory=set)  # adult ages that were stated
+    _grown_at: int = -1000  # where an adult age was last told
     _named: tuple[int, str] = (-1000, "")  # where a sentence with one name was last, and the name
     _unnamed: list[tuple[int, Sentence]] = field(default_factory=list)  # later ones, not yet asked for names
+
+    def end_telling(self) -> None:
+        """After what a user or a system prompt says: whoever was told of as they once were is grown."""
+        someone = self.minors.get(SOMEONE)
+        if someone is not None and someone.then and someone.recalled:
+            del self.minors[SOMEONE]
+
+    def end_card(self) -> None:
+        """After a system prompt: who is young in it, and nobody's child, is one of those it is all about,
+        unless two adults are."""
+        young = [person for name, person in self.minors.items() if person.leads and name[0] != "<"]
+        if young and CAST not in self.minors:
+            self.minors[CAST] = Person(young[0].years, self.at, True, told=self.at, listed=True)
 
     def has_young_within(self, further: int) -> bool:
         """Whether, that many sentences on, a pronoun or the cast may still mean someone young."""
@@ -98,33 +115,61 @@ class Cast:
                 del self.minors[name]
 
     def grow(self, sentence: Sentence, role: str) -> None:
-        """People whose adult age is told; those who were young before are so no longer."""
+        """Whom the model plays, and people whose adult age is told: young before, they are so no longer."""
+        if sentence.aliases and not self.alias and (role == "system" or _casts(sentence, role)):
+            self.alias = sentence.aliases[0]
         for who in sentence.grown:
             name = self._name(who, role, sentence)
+            heads = self._heads_sheet(sentence) if not who and _IN_A_SHEET.search(sentence.text) else []
             if name[0] != "<" or name in (CHAR, USER):
-                self.grown.add(name)
-                if (young := self.minors.pop(name, None)) is not None and young.listed:
-                    self.minors.pop(CAST, None)
-            elif not who and _IN_A_SHEET.search(sentence.text) and (heads := self._heads_sheet()):
-                self.grown.update(heads)
-            else:
+                heads += [name, self.alias] if name == CHAR and self.alias else [name]
+            self.grown.update(heads)
+            for head in heads:
+                self._forget_youth(head)
+            if not heads:
                 self._outgrow(who in ("both", "all", "两人"), sentence)
+        if sentence.years:
+            self._grown_at = self.at
         self.years.update(sentence.years)
         told = len(sentence.years) > 1 or (sentence.words & _ADULT and _is_of_several(sentence.text))
         if sentence.words & _COUPLE or (told and not sentence.strong):
             self.couple_at = self.at
 
+    def _forget_youth(self, name: str) -> None:
+        """Of one who grew, also as they were told of without the name."""
+        young = self.minors.pop(name, None)
+        for other in (CAST, SOMEONE):
+            same = self.minors.get(other)
+            if same is None:
+                continue
+            at_once = young is not None and same.told == young.told
+            of_it = same.then and (name == CHAR or is_named(name, same.text))
+            if at_once or of_it or (young is not None and other == CAST and same.listed):
+                del self.minors[other]
+
+    def _has_grown(self, minor: Minor, name: str, sentence: Sentence) -> bool:
+        """Whether the last whose age was told is an adult, and nobody else is spoken of here."""
+        last = max((person.told for person in self.minors.values() if not person.then), default=-1000)
+        if self._grown_at <= last:
+            return False
+        if minor.who in FIRST | SECOND or name == USER:
+            if name not in self.grown:
+                return False
+        elif minor.who and minor.who not in PRONOUNS | self.grown | PARENTS:
+            return False
+        others = [name for name in sentence.names if name not in self.grown]
+        return is_of_one(sentence.text, minor.start, minor.end, others)
+
     def _outgrow(self, everyone: bool, sentence: Sentence) -> None:
         """An adult age told of nobody by name: of those who were spoken of as they once were."""
         now = everyone or (sentence.words & _LATER and not sentence.strong)
         for name, person in list(self.minors.items()):
-            if (person.listed or name not in (CHAR, USER, CAST)) and (now or person.recalled):
+            told = person.then or person.listed or name not in (CHAR, USER, CAST)
+            if told and (now or person.recalled or person.then):
                 del self.minors[name]
 
     def meet(self, sentence: Sentence, role: str) -> list[str]:
         """The minors whom the sentence introduces, kept by name."""
-        if role == "system" and sentence.aliases and not self.alias:
-            self.alias = sentence.aliases[0]
         if sentence.apart or not sentence.minors:
             return []
         fresh: list[str] = []
@@ -132,30 +177,39 @@ class Cast:
             if self._outgrown(minor, sentence):
                 continue
             name = self._name(minor.who, role, sentence)
+            if name == CAST and _OF_OTHERS.search(sentence.text, 0, minor.start):
+                name = SOMEONE
+            if minor.then and self._has_grown(minor, name, sentence):
+                once = Person(minor.years, self.at, told=self.at, recalled=True, then=True)
+                self.minors.setdefault(SOMEONE, once)
+                continue
             if not minor.recounted:
                 fresh.append(name)
-            if name == SOMEONE and not minor.mere and (bearer := self._bearer(minor, sentence)):
-                self.minors[bearer] = Person(minor.years, self.at, told=self.at)
-            if not minor.passing:
-                owned = sentence.words & _OWNED != 0 and name[0] == "<"
-                recalled = minor.recounted or sentence.words & _MEMORY != 0
-                self.minors[name] = Person(
-                    minor.years,
-                    self.at,
-                    role == "system",
-                    owned,
-                    self.at,
-                    sentence.text,
-                    recalled,
-                    minor.mere,
-                    beside=self.at - self.pair_at <= CHAIN,
-                )
-                if role != "system" and _IN_A_SHEET.search(sentence.text):
-                    of_it = [CAST, *self._heads_sheet()]
-                    self.minors |= {
-                        of: Person(minor.years, self.at, told=self.at, listed=True) for of in of_it
-                    }
+            self._remember(minor, name, sentence, role)
         return fresh
+
+    def _remember(self, minor: Minor, name: str, sentence: Sentence, role: str) -> None:
+        if name == SOMEONE and not minor.mere and (bearer := self._bearer(minor, sentence)):
+            self.minors[bearer] = Person(minor.years, self.at, told=self.at)
+        if minor.passing:
+            return
+        recalled = minor.recounted or sentence.words & _MEMORY != 0
+        self.minors[name] = Person(
+            minor.years,
+            self.at,
+            role == "system",
+            sentence.words & _OWNED != 0 and name[0] == "<",
+            self.at,
+            sentence.text,
+            recalled,
+            minor.mere,
+            beside=self.at - self.pair_at <= CHAIN,
+            then=minor.then,
+            leads=not (minor.mere or recalled or minor.then or _IS_KIN.search(sentence.text)),
+        )
+        if role != "system" and _IN_A_SHEET.search(sentence.text):
+            for of in (CAST, *self._heads_sheet(sentence)):
+                self.minors[of] = Person(minor.years, self.at, told=self.at, listed=True)
 
     def follow(self, sentence: Sentence) -> None:
         """Who stays in view: a minor who is named again, or whom a pronoun still means."""
@@ -179,8 +233,9 @@ class Cast:
     def _last_named(self) -> tuple[int, str]:
         """Where the one person was spoken of whom the last sentence with a name speaks of, and the name."""
         for at, sentence in reversed(self._unnamed):
-            if len(sentence.names) == 1:
-                self._named = at, sentence.names[0]
+            named = sentence.names or sentence.aliases
+            if len(named) == 1:
+                self._named = at, named[0]
                 break
         self._unnamed.clear()
         return self._named
@@ -203,15 +258,27 @@ class Cast:
 
     def _bearer(self, minor: Minor, sentence: Sentence) -> str:
         """The name of someone told of without it: in the sentence, or in the one before by a pronoun."""
+        kin = _IS_KIN.search(sentence.text) if sentence.names else None
+        if kin is not None:
+            called = _CALLED.sub("", sentence.text[kin.end() :])
+            for name in sentence.names:
+                if called.startswith(name):
+                    return name
+            if sentence.grown or sentence.words & _OWNED or not _IS_ONE.match(sentence.text):
+                return ""
         if len(sentence.names) == 1:
             return sentence.names[0]
-        if sentence.names or minor.who not in THIRD:
+        if sentence.names and is_named(sentence.names[0], sentence.text.split(" ", 1)[0]):
+            return sentence.names[0]  # the subject: "Sam is in tenth grade at Hill High School"
+        if sentence.names or not (minor.who in THIRD or sentence.words & _RECKONED):
             return ""
         at, name = self._last_named()
         return name if self.at - at <= 2 else ""
 
-    def _heads_sheet(self) -> list[str]:
-        """The name in the line before that of an age: "Name: Sam"."""
+    def _heads_sheet(self, sentence: Sentence) -> list[str]:
+        """The name beside an age, or in the line before: "Name: Sam"."""
+        if named := sentence.names or sentence.aliases:
+            return [named[0]]
         at, name = self._last_named()
         return [name] if name and self.at - at <= 2 else []
 
@@ -225,7 +292,7 @@ class Cast:
             return first
         if who in SECOND:
             return second
-        if who == "char" or (role == "system" and who == self.alias):
+        if who == "char" or (who and who == self.alias and role != "assistant"):
             return CHAR
         if who == "user":
             return USER
@@ -239,10 +306,16 @@ class Cast:
             )
         if not who and sentence.people == _FIRST and role == "user" and _is_self(sentence):
             return USER
+        if who not in THIRD and sentence.aliases and _casts(sentence, role):
+            return CHAR
         return SOMEONE
 
 
 _IN_A_SHEET = pattern("cast.in_a_sheet")
+_IS_KIN = pattern("cast.is_kin")
+_OF_OTHERS = pattern("cast.of_others")
+_CALLED = re.compile(r"^(?:[ ,]|named |called |叫|名叫)+")
+_IS_ONE = pattern("cast.is_one")
 
 
 def introduces(sentence: Sentence) -> bool:
@@ -250,7 +323,7 @@ def introduces(sentence: Sentence) -> bool:
     if sentence.apart or sentence.denied or sentence.later is not None or sentence.words & _MEMORY:
         return False
     return any(
-        not (minor.passing or minor.recounted)
+        not (minor.passing or minor.recounted or minor.then)
         and (not minor.who or minor.who in THIRD)
         and minor.who not in ("char", "user")
         for minor in sentence.strong
@@ -278,6 +351,11 @@ def _definite(noun: str) -> re.Pattern[str]:
 
 def _is_of_several(text: str) -> bool:
     return any(word in text for word in ("they", "both", "两人", "他们"))
+
+
+def _casts(sentence: Sentence, role: str) -> bool:
+    """ "You are Sam, …", said by the user."""
+    return role == "user" and sentence.words & _SECOND != 0 and not sentence.words & _FIRST
 
 
 def _is_self(sentence: Sentence) -> bool:

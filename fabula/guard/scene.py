@@ -42,6 +42,10 @@ class Scene(Cast):
             self.at = start + place + 1
             guilty |= self.step(sentence, role, whole)
         self.at = start + reading.length
+        if role != "assistant":
+            self.end_telling()
+        if role == "system":
+            self.end_card()
         return guilty
 
     def step(self, sentence: Sentence, role: str, frame: Frame) -> bool:
@@ -52,11 +56,11 @@ class Scene(Cast):
             self.warm_at = -1000
         if sentence.later is not None:
             self.pass_time(sentence.later)
-        if sentence.grown or words & _GROWN:
+        if sentence.grown or sentence.aliases or words & _GROWN:
             self.grow(sentence, role)
         if sentence.denied:
             return False
-        fresh = self.meet(sentence, role) if sentence.minors or sentence.aliases else []
+        fresh = self.meet(sentence, role) if sentence.minors else []
         if words & ASKS or sentence.younger is not None or self.at - self.asked_at <= 2:
             fresh += self.tell_answers(sentence)
         lasting = [name for name in fresh if name in self.minors] if fresh else fresh

@@ -14,6 +14,7 @@ from fabula.guard.cues import SIGNS
 from fabula.guard.forms import TELLING, pattern
 from fabula.guard.lexicon import Hit, Phrase
 from fabula.guard.numerals import CARDINALS, ORDINALS, TENS, chinese, english
+from fabula.guard.past import is_age_then, is_no_longer, is_word_then, may_be_past
 from fabula.guard.people import PRONOUNS
 
 _NUMBERED = frozenset([*CARDINALS, *ORDINALS, *TENS, "dozen"]) - {"one", "two", "first", "second"}
@@ -43,6 +44,7 @@ class Minor(NamedTuple):
     end: int
     passing: bool = False  # two weak signs in one sentence: not remembered after it
     mere: bool = False  # children as such, of whom nothing is told: "the pupils noticed nothing"
+    then: bool = False  # told as of the past: "when she was seven", "a cheerleader in high school"
     recounted: bool = False  # an age of long ago: "after it she told him of a pony, when she was seven"
 
 
@@ -81,20 +83,31 @@ def minors_of(text: str, hits: list[Hit], ages: list[Age], words: int) -> tuple[
     if not ages and not words & YOUNG:
         return ()
     adult = [age for age in ages if age.is_adult]
+    past = may_be_past(text, words)
     found = [
-        Minor(3, age.who, age.years, age.start, age.end, recounted=_is_recounted(age, text, hits))
+        Minor(
+            3,
+            age.who,
+            age.years,
+            age.start,
+            age.end,
+            then=past and is_age_then(text, age.start, age.end),
+            recounted=_is_recounted(age, text, hits),
+        )
         for age in ages
         if age.is_minor
+        and not (past and is_no_longer(text, age.start, age.end))
         and not _was(age, text, adult)
         and not (adult and _LONG_AGO.search(text[age.start :]))
         and not _tells_back(age, text, words)
     ]
     for hit in hits:
-        if not hit.categories & YOUNG:
+        if not hit.categories & YOUNG or (past and is_no_longer(text, hit.start, hit.end)):
             continue
         strength = _strength(text, hit, words)
         if strength == 3 or (strength == 2 and not _adult_near(text, hit, adult)):
-            found.append(Minor(strength, "", None, hit.start, hit.end, mere=_is_mere(text, hit)))
+            mere, then = _is_mere(text, hit), past and is_word_then(text, hit.start, hit.end, hit.categories)
+            found.append(Minor(strength, "", None, hit.start, hit.end, mere=mere, then=then))
     weak = [hit for hit in hits if hit.categories & _MINOR1]
     if weak and not found and not adult and not words & _ADULT:
         several = len({hit.phrase for hit in weak}) > 1 or words & _ELDER
