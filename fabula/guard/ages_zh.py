@@ -29,6 +29,7 @@ _FORBIDS = pattern("ages_zh.forbids")
 _DIFFERENCE = pattern("ages_zh.difference")
 _OF_AGES = pattern("ages_zh.of_ages")
 _SIGNS = {"除": "/", "减": "-", "加": "+", "乘": "*"}
+_AND = "和与跟及"
 YOUNGEST_BARE = 3  # a smaller number without 岁 is a count
 
 
@@ -164,6 +165,8 @@ def _who(before: str) -> str:
     if not before:
         return ""
     match = _NAME.search(_TRIM.sub("", _GAP.sub("", before)))
+    if match and match[0][-1] in _AND:
+        return ""  # "她和十五岁的妹妹", "7岁和9岁"
     run = _LEAD.sub("", match[0]) if match else ""
     if pronoun := _PRONOUNS.match(run):
         return pronoun[0]

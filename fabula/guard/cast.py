@@ -17,7 +17,7 @@ from fabula.guard.people import CALLED, FIRST, NOUNS, PARENTS, PRONOUNS, SECOND,
 from fabula.guard.reading import ASKS, Sentence
 from fabula.guard.young import Minor
 
-_LATER, _OWNED = bits("now later"), bits("possessive absent")
+_LATER, _OWNED, _POSSESSIVE = map(bits, ("now later", "possessive absent", "possessive"))
 _ADULT, _COUPLE, _MEMORY, _RECKONED = map(bits, ("adult", "couple", "memory", "reckoned"))
 _FIRST, _SECOND, _THIRD = map(bits, ("first", "second", "third"))
 NEAR = 4  # sentences over which a pronoun or an ellipsis may reach back
@@ -74,6 +74,8 @@ class Cast:
     def end_card(self) -> None:
         """After a system prompt: who is young in it, and nobody's child, is one of those it is all about,
         unless two adults are."""
+        if SOMEONE in self.minors:
+            self.minors[SOMEONE].told = -1000  # a pronoun of what follows means somebody else
         young = [person for name, person in self.minors.items() if person.leads and name[0] != "<"]
         if young and CAST not in self.minors:
             self.minors[CAST] = Person(young[0].years, self.at, True, told=self.at, listed=True)
@@ -177,18 +179,25 @@ class Cast:
             if self._outgrown(minor, sentence):
                 continue
             name = self._name(minor.who, role, sentence)
-            if name == CAST and _OF_OTHERS.search(sentence.text, 0, minor.start):
-                name = SOMEONE
+            aside = name == CAST and self._is_aside(minor, sentence)
+            name = SOMEONE if aside else name
             if minor.then and self._has_grown(minor, name, sentence):
                 once = Person(minor.years, self.at, told=self.at, recalled=True, then=True)
                 self.minors.setdefault(SOMEONE, once)
                 continue
             if not minor.recounted:
                 fresh.append(name)
-            self._remember(minor, name, sentence, role)
+            self._remember(minor, name, sentence, role, aside)
         return fresh
 
-    def _remember(self, minor: Minor, name: str, sentence: Sentence, role: str) -> None:
+    def _is_aside(self, minor: Minor, sentence: Sentence) -> bool:
+        """In a card: a child whom somebody has or looks after, or children as such beside somebody grown."""
+        if sentence.words & _POSSESSIVE or _OF_OTHERS.search(sentence.text, 0, minor.start):
+            return True
+        as_such = minor.mere and not _PREDICATIVE.search(sentence.text, 0, minor.start)
+        return bool(self.years) and (as_such or _IS_KIN.search(sentence.text) is not None)
+
+    def _remember(self, minor: Minor, name: str, sentence: Sentence, role: str, aside: bool) -> None:
         if name == SOMEONE and not minor.mere and (bearer := self._bearer(minor, sentence)):
             self.minors[bearer] = Person(minor.years, self.at, told=self.at)
         if minor.passing:
@@ -198,14 +207,14 @@ class Cast:
             minor.years,
             self.at,
             role == "system",
-            sentence.words & _OWNED != 0 and name[0] == "<",
+            sentence.words & _OWNED != 0 and name[0] == "<" and not aside,
             self.at,
             sentence.text,
             recalled,
             minor.mere,
             beside=self.at - self.pair_at <= CHAIN,
             then=minor.then,
-            leads=not (minor.mere or recalled or minor.then or _IS_KIN.search(sentence.text)),
+            leads=not (minor.mere or recalled or minor.then or aside or _IS_KIN.search(sentence.text)),
         )
         if role != "system" and _IN_A_SHEET.search(sentence.text):
             for of in (CAST, *self._heads_sheet(sentence)):
@@ -258,6 +267,8 @@ class Cast:
 
     def _bearer(self, minor: Minor, sentence: Sentence) -> str:
         """The name of someone told of without it: in the sentence, or in the one before by a pronoun."""
+        if _OF_OTHERS.search(sentence.text, 0, minor.start):
+            return ""
         kin = _IS_KIN.search(sentence.text) if sentence.names else None
         if kin is not None:
             called = _CALLED.sub("", sentence.text[kin.end() :])
@@ -314,6 +325,7 @@ class Cast:
 _IN_A_SHEET = pattern("cast.in_a_sheet")
 _IS_KIN = pattern("cast.is_kin")
 _OF_OTHERS = pattern("cast.of_others")
+_PREDICATIVE = pattern("young.predicative")
 _CALLED = re.compile(r"^(?:[ ,]|named |called |叫|名叫)+")
 _IS_ONE = pattern("cast.is_one")
 
