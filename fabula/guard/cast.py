@@ -40,9 +40,9 @@ class Person:
     recalled: bool = False  # someone thinks back to them, perhaps to a younger self
     mere: bool = False  # children as such
     beside: bool = False  # who came up when others were a pair already
-    then: bool = False  # of who is grown, or may be: gone after the prompt that tells it
+    then: bool = False  # told as of the past: gone as soon as they are known to be grown
     leads: bool = False  # not told of as somebody's child or sibling
-    listed: bool = False  # in a sheet ("Age: 15") that no system prompt holds: one of those it is all about
+    listed: bool = False  # one of those it is all about (in a sheet: "Age: 15"), unless two adults are as well
 
     def is_called(self, text: str) -> bool:
         """Whether a sentence speaks of "the daughter" who was told of."""
