@@ -42,7 +42,7 @@ class Person:
     beside: bool = False  # who came up when others were a pair already
     then: bool = False  # told as of the past: gone as soon as they are known to be grown
     leads: bool = False  # not told of as somebody's child or sibling
-    listed: bool = False  # one of those it is all about (in a sheet: "Age: 15"), unless two adults are as well
+    listed: bool = False  # one of those it is all about (in a sheet: "Age: 15"), unless two adults are
 
     def is_called(self, text: str) -> bool:
         """Whether a sentence speaks of "the daughter" who was told of."""
