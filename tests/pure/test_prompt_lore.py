@@ -78,7 +78,7 @@ def test_texts_without_a_count_are_asked_for_once() -> None:
     assert isinstance(activate(entries, TURN, Timers(), counts, lambda: 0.5), Activation)
 
 
-CONTENTS = st.text("ab \n.", max_size=12)
+CONTENTS = st.text("ab \n.", min_size=1, max_size=12)  # empty ones are not searched, nor counted again
 ENTRIES = st.lists(
     st.builds(
         lambda content, order, group, chance, recursion: (content, order, group, chance, recursion),
