@@ -3,8 +3,8 @@
 BIN := .venv/bin
 ARGS ?=
 TESTS ?=
-# Files of tests that run at a time: half the cores, since engines and browsers need theirs.
-WORKERS ?= $(shell python3 -c "import os; print(max(1, min(4, (os.cpu_count() or 2) // 2)))" 2>/dev/null || echo 1)
+# Files of tests that run at a time: two to four, and one core less, since engines and browsers need theirs.
+WORKERS ?= $(shell python3 -c "import os; print(max(2, min(4, (os.cpu_count() or 2) - 1)))" 2>/dev/null || echo 2)
 BENCH ?=
 # What is installed for the tests: dev, or dev,lab (torch and what belongs to it, for tests/lab).
 KIND ?= dev
