@@ -54,6 +54,9 @@ _FORBIDS = re.compile(  # "no one under 18": a notice, not a person
     r"not (?:suitable|intended|meant|allowed) for(?: \w+){0,2}) ?)$"
 )
 _AS_A_CHILD = pattern("ages_en.as_a_child")
+_OF_A_THING = pattern("ages_en.of_a_thing")
+_ON_A_BOX = pattern("ages_en.on_a_box")
+MOST_ON_A_BOX = 12  # "ages 6+" is for whom a game is; "16 and over" may be said of somebody
 _ALMOST = ("almost", "nearly", "not yet", "under", "going to be")
 _DATA = json.loads((Path(__file__).parent / "ages_en.json").read_text(encoding="utf-8"))
 CUES = cues_of(_DATA["forms"])
@@ -109,6 +112,10 @@ def _age(form: str, match: re.Match[str]) -> Age | None:
     years = _YEARS[form](match) if form in _YEARS else _plain(groups)
     if groups.get("cut") in _BELOW and _FORBIDS.search(match.string[: match.start()]):
         return None
+    if _OF_A_THING.search(match.string, 0, _number_at(match)):
+        return None
+    if years <= MOST_ON_A_BOX and _ON_A_BOX.match(match.string, match.end()):
+        return None
     if form == "is" and who in ("there", "this", "that", "which", "what", "total", "here"):
         return None
     if form == "though" and match[0][:2] == "at" and years <= 12 and not _AS_A_CHILD.search(match.string):
@@ -117,6 +124,13 @@ def _age(form: str, match: re.Match[str]) -> Age | None:
         return None
     who = "" if who in no_name else who.removesuffix("'s")
     return Age(years, who or noun, *match.span())
+
+
+def _number_at(match: re.Match[str]) -> int:
+    """Where the number begins that tells the age."""
+    return next(
+        (match.start(name) for name in ("n", "n2", "n3") if match.groupdict().get(name)), match.start()
+    )
 
 
 def _is_span(groups: dict[str, str | None]) -> bool:

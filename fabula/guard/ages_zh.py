@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from fabula.guard.ages import OF_A_THING, Age
+from fabula.guard.ages import MOST_ON_A_BOX, OF_A_THING, Age
 from fabula.guard.forms import compiled, cues_of, pattern
 from fabula.guard.lexicon import phrases, signs_of
 from fabula.guard.normalise import HAN
@@ -30,6 +30,7 @@ _DIFFERENCE = pattern("ages_zh.difference")
 _OF_AGES = pattern("ages_zh.of_ages")
 _SIGNS = {"除": "/", "减": "-", "加": "+", "乘": "*"}
 _AND = "和与跟及"
+_OF_A_TRADE = re.compile("酒[庄店吧馆保商厂]|车[行手主夫]|马[夫术帮车]")
 YOUNGEST_BARE = 3  # a smaller number without 岁 is a count
 
 
@@ -81,6 +82,8 @@ def _ages(form: str, match: re.Match[str]) -> list[Age]:
     if form == "sum" and _is_span(match):
         return []
     years = _years(form, match, groups)
+    if groups.get("after") == "以上" and years <= MOST_ON_A_BOX:
+        return []
     if groups.get("below") and _FORBIDS.search(match.string):
         return []  # a notice: not a person
     start, end = match.start("n"), match.end()
@@ -142,7 +145,7 @@ def later(text: str) -> int | None:
 
 
 def _is_object(match: re.Match[str], noun: str | None) -> bool:
-    if noun and noun.startswith(_objects()):
+    if noun and noun.startswith(_objects()) and not _OF_A_TRADE.match(noun):
         return True
     text, start = match.string, match.start()
     if not start or text[start - 1] not in _ends_of_objects():

@@ -41,8 +41,13 @@ class Person:
     mere: bool = False  # children as such
     beside: bool = False  # who came up when others were a pair already
     then: bool = False  # told as of the past: gone as soon as they are known to be grown
-    leads: bool = False  # not told of as somebody's child or sibling
+    central: bool = False  # not told of in passing, as of the past or as children as such
     listed: bool = False  # one of those it is all about (in a sheet: "Age: 15"), unless two adults are
+
+    @property
+    def leads(self) -> bool:
+        """Whether they may be whom it is all about: nobody's child or sibling."""
+        return self.central and _kin_in(self.text) < 0
 
     def is_called(self, text: str) -> bool:
         """Whether a sentence speaks of "the daughter" who was told of."""
@@ -61,6 +66,8 @@ class Cast:
     pair_at: int = -1000  # where something sexual was last told of people of whom none is young
     asked_at: int = -1000  # where someone was last asked for an age
     years: set[int] = field(default_factory=set)  # adult ages that were stated
+    _once: Person | None = None  # who was young once, and is grown
+    _passed_at: int = -1000  # where years passed in the story
     _grown_at: int = -1000  # where an adult age was last told
     _named: tuple[int, str] = (-1000, "")  # where a sentence with one name was last, and the name
     _unnamed: list[tuple[int, Sentence]] = field(default_factory=list)  # later ones, not yet asked for names
@@ -69,7 +76,12 @@ class Cast:
         """After what a user or a system prompt says: whoever was told of as they once were is grown."""
         someone = self.minors.get(SOMEONE)
         if someone is not None and someone.then and someone.recalled:
-            del self.minors[SOMEONE]
+            self._once = self.minors.pop(SOMEONE)
+
+    def go_back(self, sentence: Sentence) -> None:
+        """To when somebody was young of whom that was told."""
+        if self._once is not None and SOMEONE not in self.minors and _GOES_BACK.search(sentence.text):
+            self.minors[SOMEONE] = Person(self._once.years, self.at, told=self.at, text=self._once.text)
 
     def end_card(self) -> None:
         """After a system prompt: who is young in it, and nobody's child, is one of those it is all about,
@@ -109,6 +121,7 @@ class Cast:
             person.seen = -1000
 
     def pass_time(self, years: int) -> None:
+        self._passed_at = self.at
         for name, person in list(self.minors.items()):
             if person.fixed:
                 continue
@@ -123,6 +136,8 @@ class Cast:
         for who in sentence.grown:
             name = self._name(who, role, sentence)
             heads = self._heads_sheet(sentence) if not who and _IN_A_SHEET.search(sentence.text) else []
+            if not who and name == CHAR and self._is_young(CHAR):
+                continue  # somebody else in the card of somebody young
             if name[0] != "<" or name in (CHAR, USER):
                 heads += [name, self.alias] if name == CHAR and self.alias else [name]
             self.grown.update(heads)
@@ -136,6 +151,9 @@ class Cast:
         told = len(sentence.years) > 1 or (sentence.words & _ADULT and _is_of_several(sentence.text))
         if sentence.words & _COUPLE or (told and not sentence.strong):
             self.couple_at = self.at
+
+    def _is_young(self, name: str) -> bool:
+        return name in self.minors and not self.minors[name].then
 
     def _forget_youth(self, name: str) -> None:
         """Of one who grew, also as they were told of without the name."""
@@ -151,7 +169,7 @@ class Cast:
 
     def _has_grown(self, minor: Minor, name: str, sentence: Sentence) -> bool:
         """Whether the last whose age was told is an adult, and nobody else is spoken of here."""
-        last = max((person.told for person in self.minors.values() if not person.then), default=-1000)
+        last = max((person.told for person in self.minors.values() if person.leads), default=-1000)
         if self._grown_at <= last:
             return False
         if minor.who in FIRST | SECOND or name == USER:
@@ -164,10 +182,11 @@ class Cast:
 
     def _outgrow(self, everyone: bool, sentence: Sentence) -> None:
         """An adult age told of nobody by name: of those who were spoken of as they once were."""
+        all_of_them = everyone and self.at - self._passed_at <= NEAR
         now = everyone or (sentence.words & _LATER and not sentence.strong)
         for name, person in list(self.minors.items()):
             told = person.then or person.listed or name not in (CHAR, USER, CAST)
-            if told and (now or person.recalled or person.then):
+            if all_of_them or (told and (now or person.recalled or person.then)):
                 del self.minors[name]
 
     def meet(self, sentence: Sentence, role: str) -> list[str]:
@@ -179,10 +198,12 @@ class Cast:
             if self._outgrown(minor, sentence):
                 continue
             name = self._name(minor.who, role, sentence)
-            aside = name == CAST and self._is_aside(minor, sentence)
+            aside = self._is_aside(minor, name, sentence)
             name = SOMEONE if aside else name
             if minor.then and self._has_grown(minor, name, sentence):
-                once = Person(minor.years, self.at, told=self.at, recalled=True, then=True)
+                once = Person(
+                    minor.years, self.at, told=self.at, text=sentence.text, recalled=True, then=True
+                )
                 self.minors.setdefault(SOMEONE, once)
                 continue
             if not minor.recounted:
@@ -190,12 +211,15 @@ class Cast:
             self._remember(minor, name, sentence, role, aside)
         return fresh
 
-    def _is_aside(self, minor: Minor, sentence: Sentence) -> bool:
+    def _is_aside(self, minor: Minor, name: str, sentence: Sentence) -> bool:
         """In a card: a child whom somebody has or looks after, or children as such beside somebody grown."""
+        played = name == CHAR and CHAR in self.grown and (not minor.who or minor.who in NOUNS)
+        if not (name == CAST or played) or (not minor.mere and _IS_LABELLED.match(sentence.text)):
+            return False
         if sentence.words & _POSSESSIVE or _OF_OTHERS.search(sentence.text, 0, minor.start):
             return True
         as_such = minor.mere and not _PREDICATIVE.search(sentence.text, 0, minor.start)
-        return bool(self.years) and (as_such or _IS_KIN.search(sentence.text) is not None)
+        return bool(self.years) and (as_such or _kin_in(sentence.text) >= 0)
 
     def _remember(self, minor: Minor, name: str, sentence: Sentence, role: str, aside: bool) -> None:
         if name == SOMEONE and not minor.mere and (bearer := self._bearer(minor, sentence)):
@@ -214,7 +238,7 @@ class Cast:
             minor.mere,
             beside=self.at - self.pair_at <= CHAIN,
             then=minor.then,
-            leads=not (minor.mere or recalled or minor.then or aside or _IS_KIN.search(sentence.text)),
+            central=not (minor.mere or recalled or minor.then or aside),
         )
         if role != "system" and _IN_A_SHEET.search(sentence.text):
             for of in (CAST, *self._heads_sheet(sentence)):
@@ -222,6 +246,7 @@ class Cast:
 
     def follow(self, sentence: Sentence) -> None:
         """Who stays in view: a minor who is named again, or whom a pronoun still means."""
+        self.go_back(sentence)
         third = sentence.words & _THIRD
         for name, person in self.minors.items():
             meant = third and (name == SOMEONE or name == self._last_named()[1])
@@ -267,21 +292,9 @@ class Cast:
 
     def _bearer(self, minor: Minor, sentence: Sentence) -> str:
         """The name of someone told of without it: in the sentence, or in the one before by a pronoun."""
-        if _OF_OTHERS.search(sentence.text, 0, minor.start):
-            return ""
-        kin = _IS_KIN.search(sentence.text) if sentence.names else None
-        if kin is not None:
-            called = _CALLED.sub("", sentence.text[kin.end() :])
-            for name in sentence.names:
-                if called.startswith(name):
-                    return name
-            if sentence.grown or sentence.words & _OWNED or not _IS_ONE.match(sentence.text):
-                return ""
-        if len(sentence.names) == 1:
-            return sentence.names[0]
-        if sentence.names and is_named(sentence.names[0], sentence.text.split(" ", 1)[0]):
-            return sentence.names[0]  # the subject: "Sam is in tenth grade at Hill High School"
-        if sentence.names or not (minor.who in THIRD or sentence.words & _RECKONED):
+        if sentence.names:
+            return _bearer_in(sentence, minor)
+        if not (minor.who in THIRD or sentence.words & _RECKONED):
             return ""
         at, name = self._last_named()
         return name if self.at - at <= 2 else ""
@@ -299,6 +312,8 @@ class Cast:
 
     def _name(self, who: str, role: str, sentence: Sentence) -> str:
         first, second = SPEAKER.get(role, (SOMEONE, SOMEONE))
+        if _is_of_the_user(sentence, role):
+            return USER
         if who in FIRST:
             return first
         if who in SECOND:
@@ -323,11 +338,40 @@ class Cast:
 
 
 _IN_A_SHEET = pattern("cast.in_a_sheet")
-_IS_KIN = pattern("cast.is_kin")
+_KIN = pattern("cast.kin")
+_OF_SOMEBODY = pattern("cast.of_somebody")
+REACH = 64  # characters before a child, a brother, … that may tell whose
+_IS_LABELLED = pattern("cast.is_labelled")
+_OF_THE_USER = pattern("cast.of_the_user")
+_NAMES_ITSELF = pattern("cast.names_itself")
+_GOES_BACK = pattern("cast.goes_back")
 _OF_OTHERS = pattern("cast.of_others")
 _PREDICATIVE = pattern("young.predicative")
 _CALLED = re.compile(r"^(?:[ ,]|named |called |叫|名叫)+")
 _IS_ONE = pattern("cast.is_one")
+
+
+def _kin_in(text: str) -> int:
+    """Where somebody's child, brother or sister ends ("her little brother"), or -1."""
+    for kin in _KIN.finditer(text):
+        if kin["always"] or _OF_SOMEBODY.search(text, max(0, kin.start() - REACH), kin.start()):
+            return kin.end()
+    return -1
+
+
+def _bearer_in(sentence: Sentence, minor: Minor) -> str:
+    """Who of those whom it names is the one it tells of; not who has, teaches or meets them."""
+    text, names = sentence.text, sentence.names
+    if _OF_OTHERS.search(text, 0, minor.start):
+        return ""
+    if (end := _kin_in(text)) >= 0:
+        called = _CALLED.sub("", text[end:])
+        if told := [name for name in names if called.startswith(name)]:
+            return told[0]
+        if sentence.grown or sentence.words & _OWNED or not _IS_ONE.match(text):
+            return ""
+    # The subject: "Sam is in tenth grade at Hill High School".
+    return names[0] if len(names) == 1 or is_named(names[0], text.split(" ", 1)[0]) else ""
 
 
 def introduces(sentence: Sentence) -> bool:
@@ -370,5 +414,16 @@ def _casts(sentence: Sentence, role: str) -> bool:
     return role == "user" and sentence.words & _SECOND != 0 and not sentence.words & _FIRST
 
 
+def _is_of_the_user(sentence: Sentence, role: str) -> bool:
+    """A line of a card about the user, or "my name is Sam, …"."""
+    if role == "assistant":
+        return False
+    itself = role == "user" and sentence.words & _FIRST and _NAMES_ITSELF.search(sentence.text)
+    return bool(itself) or _OF_THE_USER.match(sentence.text) is not None
+
+
 def _is_self(sentence: Sentence) -> bool:
-    return any(mark in sentence.text for mark in ("i am", "i'm", "我是", "我今年", "我才", "my character"))
+    return any(mark in sentence.text for mark in _OF_ONESELF)
+
+
+_OF_ONESELF = ("i am", "i'm", "我是", "我今年", "我才", "我国", "我初", "我高", "my character")

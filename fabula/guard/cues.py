@@ -38,7 +38,7 @@ def any_of(words: Iterable[str]) -> re.Pattern[str]:
 
 MOST_KNOWN = 20_000  # atoms
 FIRST_ROW = 90  # bits for groups that are asked for by themselves
-SLOTS, ROWS = 180, 4  # patterns, and how many groups each may need
+SLOTS, ROWS = 192, 4  # patterns, and how many groups each may need
 _ONE_ROW = (1 << SLOTS) - 1
 
 

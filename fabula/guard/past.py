@@ -13,6 +13,8 @@ _SCHOOLS = bits("grade school3 school2")
 _NOT_PAST = pattern("past.not_past")
 _NO_LONGER = pattern("past.no_longer")
 _SINCE_THEN = pattern("past.since_then")
+_FROM_THEN_ON = pattern("past.from_then_on")
+_WORD_AFTER = pattern("past.word_after")
 _WHEN = pattern("past.when")
 _BEFORE = pattern("past.before")
 _AT = pattern("past.at")
@@ -20,6 +22,8 @@ _AFTER = pattern("past.after")
 _NOUN = pattern("past.noun")
 _AT_SCHOOL = pattern("past.at_school")
 _PRESENT = pattern("past.present")
+_MARKS = ("since", "former", "once", "onetime", "one-time", "ex-", "ex ", "used to")
+_VERBS = ("was", "were", "turned", "became", "been")
 REACH = 64  # characters before an age or a word that may put it in the past
 _CALLED = "|".join(sorted(noun for noun in CALLED if noun.isascii()))
 _CALLED_IN_HAN = "|".join(sorted(noun for noun in CALLED if not noun.isascii()))
@@ -38,9 +42,10 @@ def may_be_past(text: str, words: int) -> bool:
 
 def is_no_longer(text: str, start: int, end: int) -> bool:
     """ "A former child star", "she has played since she was six": nothing of how old anyone is now."""
-    if _NO_LONGER.search(text, max(0, start - REACH), start):
+    if any(mark in text for mark in _MARKS) and _NO_LONGER.search(text, max(0, start - REACH), start):
         return True
-    return text.endswith("从", 0, start) and _SINCE_THEN.match(text, end) is not None
+    since = _SINCE_THEN if text.endswith("从", 0, start) else _FROM_THEN_ON
+    return since.match(text, end) is not None
 
 
 def is_age_then(text: str, start: int, end: int) -> bool:
@@ -55,15 +60,18 @@ def is_word_then(text: str, start: int, end: int, categories: int) -> bool:
     if _PRESENT.match(text[end:]):
         return False
     at_school = categories & _SCHOOLS and _AT_SCHOOL.search(text, 0, start)
-    return bool(at_school or _NOUN.search(text, 0, start)) or _is_then(text, start, end)
+    told = at_school or _NOUN.search(text, 0, start) or _WORD_AFTER.match(text, end)
+    return bool(told) or _is_then(text, start, end)
 
 
 def _is_then(text: str, start: int, end: int) -> bool:
     """ "When she was seven": the age may begin with "she"."""
     first = max(0, start - REACH)
-    if any(told.start() < start <= told.end() for told in _WHEN.finditer(text, first, end)):
+    if any(verb in text for verb in _VERBS) and any(
+        told.start() < start <= told.end() for told in _WHEN.finditer(text, first, end)
+    ):
         return True
-    return _BEFORE.search(text, first, start) is not None
+    return not text.isascii() and _BEFORE.search(text, first, start) is not None
 
 
 def is_of_one(text: str, start: int, end: int, others: Iterable[str]) -> bool:

@@ -5,10 +5,12 @@ A child in one chapter and lovers in another do not meet.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from fabula.guard.cast import CAST, CHAIN, CHAR, NEAR, SOMEONE, SPEAKER, USER, Cast, is_named
 from fabula.guard.categories import bits
+from fabula.guard.forms import pattern
 from fabula.guard.purpose import Frame, is_clear
 from fabula.guard.reading import ASKS, Reading, Sentence
 
@@ -16,6 +18,8 @@ _TOGETHER, _OTHERS, _ASIDE = bits("pair couple"), bits("pair adult couple"), bit
 _ABSENT, _BREAK, _HINT, _QUERY = map(bits, ("absent", "break", "hint", "query"))
 _GROWN = bits("adult couple")
 _FIRST, _SECOND, _THIRD = map(bits, ("first", "second", "third"))
+_EDITS = pattern("scene.edits")
+_OF_ONE = re.compile(r"\b(?:she|he|her|him)\b|[她他](?!们)")
 WARM = 3  # sentences for which something sexual stays present
 
 
@@ -116,13 +120,17 @@ class Scene(Cast):
         return any(
             self.at - person.seen <= NEAR
             and not (person.recalled and person.told == self.at)  # else it would be fresh
-            and (to_them or not (person.owned or (person.mere and (person.beside or ours))))
+            and (
+                to_them
+                or (self.at - person.told == 1 and not person.mere and _is_of_one(sentence))
+                or not (person.owned or (person.mere and (person.beside or ours)))
+            )
             for person in self.minors.values()
         )
 
     def _joins_warm(self, sentence: Sentence, fresh: list[str]) -> bool:
         """Whether someone in what was sexual just before now turns out to be a minor."""
-        if not fresh or self.at - self.warm_at > WARM:
+        if not fresh or (self.at - self.warm_at > WARM and not self._edits(sentence)):
             return False
         if sentence.strong and all(minor.mere for minor in sentence.strong) and not sentence.to_them:
             return False
@@ -133,6 +141,10 @@ class Scene(Cast):
         if named and not any(is_named(name, self.warm_text) for name in named):
             return sentence.people & _THIRD != 0
         return True
+
+    def _edits(self, sentence: Sentence) -> bool:
+        """ "Rewrite it, but …": of something sexual, however long ago."""
+        return self.warm_at > 0 and _EDITS.search(sentence.text) is not None
 
     def _takes_part(self, name: str) -> bool:
         """Whether one of the cast is young; the child of someone grown is only beside."""
@@ -159,6 +171,11 @@ class Scene(Cast):
         if not sentence.words & _ABSENT and self.named(sentence.text.removesuffix(sentence.aside)):
             return False
         return not any(word in sentence.text for word in (" with her", " with him", "和她", "和他"))
+
+
+def _is_of_one(sentence: Sentence) -> bool:
+    """Whether it speaks of her or him: whoever was told of just before."""
+    return sentence.people == _THIRD and _OF_ONE.search(sentence.text) is not None
 
 
 def _is_excused(sentence: Sentence, frame: Frame) -> bool:

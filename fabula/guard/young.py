@@ -83,7 +83,6 @@ def minors_of(text: str, hits: list[Hit], ages: list[Age], words: int) -> tuple[
     if not ages and not words & YOUNG:
         return ()
     adult = [age for age in ages if age.is_adult]
-    past = may_be_past(text, words)
     found = [
         Minor(
             3,
@@ -91,22 +90,25 @@ def minors_of(text: str, hits: list[Hit], ages: list[Age], words: int) -> tuple[
             age.years,
             age.start,
             age.end,
-            then=past and is_age_then(text, age.start, age.end),
+            then=is_age_then(text, age.start, age.end) and may_be_past(text, words),
             recounted=_is_recounted(age, text, hits),
         )
         for age in ages
         if age.is_minor
-        and not (past and is_no_longer(text, age.start, age.end))
+        and not (is_no_longer(text, age.start, age.end) and may_be_past(text, words))
         and not _was(age, text, adult)
         and not (adult and _LONG_AGO.search(text[age.start :]))
         and not _tells_back(age, text, words)
     ]
     for hit in hits:
-        if not hit.categories & YOUNG or (past and is_no_longer(text, hit.start, hit.end)):
+        if not hit.categories & YOUNG:
+            continue
+        if is_no_longer(text, hit.start, hit.end) and may_be_past(text, words):
             continue
         strength = _strength(text, hit, words)
         if strength == 3 or (strength == 2 and not _adult_near(text, hit, adult)):
-            mere, then = _is_mere(text, hit), past and is_word_then(text, hit.start, hit.end, hit.categories)
+            then = is_word_then(text, hit.start, hit.end, hit.categories) and may_be_past(text, words)
+            mere = _is_mere(text, hit)
             found.append(Minor(strength, "", None, hit.start, hit.end, mere=mere, then=then))
     weak = [hit for hit in hits if hit.categories & _MINOR1]
     if weak and not found and not adult and not words & _ADULT:
