@@ -219,11 +219,15 @@ class Cast:
         if sentence.words & _POSSESSIVE or _OF_OTHERS.search(sentence.text, 0, minor.start):
             return True
         as_such = minor.mere and not _PREDICATIVE.search(sentence.text, 0, minor.start)
-        return bool(self.years) and (as_such or _kin_in(sentence.text) >= 0)
+        near = _IS_CHILD.search(sentence.text, 0, minor.start) is not None
+        return bool(self.years) and (as_such or near or _kin_in(sentence.text) >= 0)
 
     def _remember(self, minor: Minor, name: str, sentence: Sentence, role: str, aside: bool) -> None:
-        if name == SOMEONE and not minor.mere and (bearer := self._bearer(minor, sentence)):
-            self.minors[bearer] = Person(minor.years, self.at, told=self.at)
+        in_a_card = name in (CAST, CHAR) and not (minor.then or minor.passing)
+        if (name == SOMEONE or in_a_card) and not (minor.mere or aside):
+            bearer = self._bearer(minor, sentence)
+            if bearer and not (in_a_card and bearer in self.grown):
+                self.minors[bearer] = Person(minor.years, self.at, in_a_card, told=self.at)
         if minor.passing:
             return
         recalled = minor.recounted or sentence.words & _MEMORY != 0
@@ -345,6 +349,7 @@ _IS_LABELLED = pattern("cast.is_labelled")
 _OF_THE_USER = pattern("cast.of_the_user")
 _NAMES_ITSELF = pattern("cast.names_itself")
 _GOES_BACK = pattern("cast.goes_back")
+_IS_CHILD = pattern("cast.is_child")
 _OF_OTHERS = pattern("cast.of_others")
 _PREDICATIVE = pattern("young.predicative")
 _CALLED = re.compile(r"^(?:[ ,]|named |called |叫|名叫)+")

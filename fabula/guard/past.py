@@ -31,7 +31,7 @@ _SOMEBODY = re.compile(
     rf"\b(?:the|this|that|an?|her|his|their|my|our|your|\w+'s) (?:\w+ )?(?:{_CALLED})\b|{_CALLED_IN_HAN}"
 )
 _SHE, _HE = re.compile(r"\b(?:she|her)\b|她"), re.compile(r"\b(?:he|him|his)\b|他(?!们)")
-_A_LABEL_OR_PLACE = r"^\W*{name}\W*:|\b(?:in|to|from|at|near|of) {name}\b"
+_NO_NAME = r"^\W*{name}(?:\W*:|(?<=ed) (?:at|in|by|from)\b)|\b(?:in|to|from|at|near|of) {name}\b"
 
 
 def may_be_past(text: str, words: int) -> bool:
@@ -80,4 +80,4 @@ def is_of_one(text: str, start: int, end: int, others: Iterable[str]) -> bool:
         return False
     if _SOMEBODY.search(text[:start]) or _SOMEBODY.search(text[end:]):
         return False
-    return all(re.search(_A_LABEL_OR_PLACE.format(name=re.escape(name)), text) for name in others)
+    return all(re.search(_NO_NAME.format(name=re.escape(name)), text) for name in others)
