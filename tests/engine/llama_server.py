@@ -42,5 +42,8 @@ params.api_keys = [os.environ["LLAMA_API_KEY"]]
 params.hostnames, params.port = [given.host], given.port
 params.ui, params.endpoint_slots = not given.no_webui, given.slots
 params.verbosity = 4
-server = xllamacpp.Server(params)
+try:
+    server = xllamacpp.Server(params)
+except RuntimeError:  # a llama-server says no more than its log does
+    sys.exit(1)
 threading.Event().wait()

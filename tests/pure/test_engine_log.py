@@ -80,3 +80,16 @@ def test_a_full_disk_ends_no_reading(tmp_path: Path) -> None:
         log.feed(f"line {number}\n".encode() * (FILE_BYTES // 10))
     assert log.lines[-1] == "line 2"
     log.close()
+
+
+def test_a_line_that_another_was_written_into_still_tells_its_reason() -> None:
+    lines = [
+        "0.00.003.518 E Traceback (most recent call last):",
+        '  File "server.py", line 45, in <module>',
+        "E gguf_init_from_file: failed to open GGUF file '/models/a.gguf' (No such file or directory)",
+        "0.00.003.710 E common_fit_params: encountered an error while trying to fit params to free device "
+        "memory: failed to load model",
+        *FAREWELL,
+    ]
+    assert reason(lines) == "failed to open GGUF file '/models/a.gguf' (No such file or directory)"
+    assert reason(["E is a letter", *FAREWELL]) == ""

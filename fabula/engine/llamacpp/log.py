@@ -19,7 +19,8 @@ FILE_BYTES = 2_000_000  # per file; one older file is kept beside it
 LINE_BYTES = 4_000  # longer lines are cut
 
 _LOAD = re.compile(re.escape(MARK.encode()) + b"|" + LINE.pattern)
-_ERROR = re.compile(r"^[\d.]+ E (?P<text>.*)")
+# Python's traceback may have been written into the line: then its time stamp is elsewhere.
+_ERROR = re.compile(r"^(?:[\d.]+ E |E (?=(?:\w+ +)?[\w~]+: ))(?P<text>.*)")
 _ORIGIN = re.compile(r"^(?:\w+ +)?[\w~]+: +(?=\S)")  # "llama_model_load: ", "srv    load_model: "
 _PREFIX = re.compile(r"^(?:error(?: loading model)?: +|[a-z]+_[a-z_]+: +(?=\S))+")  # functions within it, too
 # What ggml prints before it aborts; the log's own thread may be in the middle of a line then.
@@ -27,7 +28,8 @@ _ASSERTION = re.compile(r"[\w/\\.-]+\.(?:cpp|cc|c|cu|h|hpp|m):\d+: (?P<text>.+)"
 # The last line of a Python traceback.
 _EXCEPTION = re.compile(r"^(?P<text>[A-Z]\w*(?:Error|Exception)(?:: .+|$))")
 _EMPTY_WORDS = re.compile(
-    r"^(failed to load model|failed to create.context|exiting due to|Failed to init server)"
+    r"^(failed to load model|failed to create.context|exiting due to|Failed to init server|Traceback)"
+    r"|^encountered an error while trying to fit params"
     r"|RuntimeError: Failed to init server",
     re.IGNORECASE,
 )
