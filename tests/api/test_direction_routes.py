@@ -345,7 +345,7 @@ def test_what_a_form_of_export_has_no_place_for_is_refused(
 ) -> None:
     for form, name, value in (
         ("adapter", "keep_norms", True),
-        ("adapter", "out", "/tmp/x"),
+        ("adapter", "out", "/elsewhere/x"),
         ("vector", "attention", False),
         ("vector", "mlp_ramp", {"peak": 1.0}),
         ("peft", "keep_norms", True),

@@ -103,7 +103,17 @@ def test_a_layer_that_the_model_has_not_is_refused(layer: float, home: Home) -> 
 @pytest.mark.parametrize("form", ["adapter", "vector", "peft"])
 @pytest.mark.parametrize(
     "name",
-    ["../../evil", "a/b", "/tmp/evil", "..", "a\\b", ".hidden", "trait.safetensors", "a\ud800", "prompts"],
+    [
+        "../../evil",
+        "a/b",
+        "/elsewhere/evil",
+        "..",
+        "a\\b",
+        ".hidden",
+        "trait.safetensors",
+        "a\ud800",
+        "prompts",
+    ],
 )
 def test_what_is_exported_stays_on_its_shelf(form: Any, name: str, home: Home) -> None:
     """It went where the name said, anywhere on the disk."""
